@@ -1,0 +1,160 @@
+//! Who is calling, and what they may touch.
+//!
+//! Easy to get wrong: isolation. An [`Access`] is the only way to a project's rows, and only this module and a delivery message
+//! make one.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, header::AUTHORIZATION};
+
+use crate::{
+    http::ApiError,
+    id::ProjectId,
+    model::{ApiKey, ApiKeyHash, KeyRecord, Scope},
+    settings::{self, SettingsError},
+    store::{Table, keys::KeyReader, projects::ProjectReader},
+};
+
+/// The header by which the operator names the project to act for.
+pub const PROJECT_HEADER: &str = "posthaste-project";
+/// How long a process trusts a key that it has looked up. Revocation takes effect within a minute; this leaves half of it.
+const TRUSTED_FOR: Duration = Duration::from_secs(30);
+/// Keys that a process remembers at most; beyond, it forgets all and looks up anew.
+const REMEMBERED: usize = 1_000;
+
+/// Permission to touch one project's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access(ProjectId);
+
+impl Access {
+    /// The project.
+    pub fn project(self) -> ProjectId {
+        self.0
+    }
+
+    /// For a project that the caller has just created, or that a message of our own queue names.
+    #[doc(hidden)]
+    pub fn trusted(project: ProjectId) -> Self {
+        Self(project)
+    }
+}
+
+/// An authenticated caller.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// The platform, acting for a project or for itself.
+    Operator {
+        /// The project that it names; it exists.
+        acting_for: Option<ProjectId>,
+    },
+    /// A project's key.
+    Key(KeyRecord),
+}
+
+impl Caller {
+    /// Access to the caller's project with one of these scopes. 403 without; 400 for an operator who names no project.
+    pub fn access(&self, any_of: &[Scope]) -> Result<Access, ApiError> {
+        match self {
+            Self::Operator { acting_for: Some(project) } => Ok(Access(*project)),
+            Self::Operator { acting_for: None } => Err(ApiError::validation(
+                "Posthaste-Project",
+                "the operator key acts for a project: name it by the header `Posthaste-Project: proj_…`",
+            )),
+            Self::Key(key) if any_of.iter().any(|scope| key.scopes.contains(scope)) => Ok(Access(key.project)),
+            Self::Key(_) => {
+                let names: Vec<_> = any_of.iter().map(|scope| format!("`{}`", scope.name())).collect();
+                Err(ApiError::forbidden(format!("this needs a key with the scope {}", names.join(" or "))))
+            }
+        }
+    }
+
+    /// 403 unless the caller is the operator.
+    pub fn operator(&self) -> Result<(), ApiError> {
+        match self {
+            Self::Operator { .. } => Ok(()),
+            Self::Key(_) => Err(ApiError::forbidden("this needs the operator key")),
+        }
+    }
+}
+
+/// Tells who is calling by the bearer key.
+#[derive(Debug)]
+pub struct Authenticator {
+    operator: ApiKeyHash,
+    keys: KeyReader,
+    projects: ProjectReader,
+    remembered: Mutex<HashMap<ApiKeyHash, (Instant, KeyRecord)>>,
+}
+
+impl Authenticator {
+    /// With the operator's key hash from the environment (`OPERATOR_KEY_SHA256`).
+    pub fn from_env(config: Table) -> Result<Self, SettingsError> {
+        let name = "OPERATOR_KEY_SHA256";
+        let operator = ApiKeyHash::from_hex(&settings::text(name)?)
+            .ok_or_else(|| SettingsError::Malformed { name, reason: "must be 64 hex digits".to_owned() })?;
+        Ok(Self::new(operator, config))
+    }
+
+    /// With the hash of the operator's key.
+    pub fn new(operator: ApiKeyHash, config: Table) -> Self {
+        Self { operator, keys: KeyReader::new(config.clone()), projects: ProjectReader::new(config), remembered: Mutex::default() }
+    }
+
+    /// The caller of a request. 401 without a valid key.
+    pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+        let hash = bearer(headers)?.hash();
+        let named = project_header(headers)?;
+        if hash.matches(&self.operator) {
+            if let Some(project) = named
+                && self.projects.get(project).await?.is_none()
+            {
+                return Err(ApiError::not_found("project"));
+            }
+            return Ok(Caller::Operator { acting_for: named });
+        }
+        let record = self.key(hash).await?;
+        if named.is_some_and(|project| project != record.project) {
+            return Err(ApiError::forbidden("this key opens another project than the header `Posthaste-Project` names"));
+        }
+        Ok(Caller::Key(record))
+    }
+
+    async fn key(&self, hash: ApiKeyHash) -> Result<KeyRecord, ApiError> {
+        let remembered = self.lock().get(&hash).filter(|(since, _)| since.elapsed() < TRUSTED_FOR).map(|(_, key)| key.clone());
+        if let Some(key) = remembered {
+            return Ok(key);
+        }
+        // Only keys that exist are remembered: a key that was just made must work at once.
+        let found = self.keys.find(&hash).await?.ok_or_else(|| ApiError::unauthorized("no such API key"))?;
+        let mut remembered = self.lock();
+        if remembered.len() >= REMEMBERED {
+            remembered.clear();
+        }
+        remembered.insert(hash, (Instant::now(), found.clone()));
+        Ok(found)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ApiKeyHash, (Instant, KeyRecord)>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
+    let header = headers.get(AUTHORIZATION).ok_or_else(|| ApiError::unauthorized("send `Authorization: Bearer <API key>`"))?;
+    let (scheme, key) = header.to_str().ok().and_then(|text| text.split_once(' ')).unwrap_or_default();
+    if scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty() {
+        Ok(ApiKey::presented(key.trim()))
+    } else {
+        Err(ApiError::unauthorized("the header `Authorization` must be `Bearer <API key>`"))
+    }
+}
+
+fn project_header(headers: &HeaderMap) -> Result<Option<ProjectId>, ApiError> {
+    let Some(header) = headers.get(PROJECT_HEADER) else { return Ok(None) };
+    let id = header.to_str().unwrap_or_default().parse();
+    id.map(Some).map_err(|error| ApiError::validation("Posthaste-Project", format!("{error}")))
+}

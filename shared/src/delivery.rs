@@ -1,0 +1,131 @@
+//! What to do with a delivery's message, given what the log says: the heart of "at least once, and nothing twice that has
+//! succeeded".
+//!
+//! Easy to get wrong: SQS's receive count is not the attempt number (throttling and waiting raise it too). Only the log counts.
+
+use std::time::Duration;
+
+use crate::{
+    id::RoundId,
+    model::{Attempt, Outcome},
+    time::Timestamp,
+};
+
+/// A message that its queue got this much later than it was written was redriven from a dead-letter queue, and the log may
+/// know its delivery. SDK retries of one send stay far below it.
+pub const REDRIVEN_AFTER: Duration = Duration::from_secs(60);
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It has succeeded: drop the message.
+    Drop,
+    /// It is not due: hide the message for so long.
+    Wait(Duration),
+    /// Send it.
+    Send {
+        /// The attempt's number in the log, from 1, over all rounds.
+        number: u32,
+        /// Its place in the schedule, from 1.
+        turn: usize,
+    },
+}
+
+/// The first attempt of a delivery that the log can't know yet.
+pub const FIRST: Step = Step::Send { number: 1, turn: 1 };
+
+/// Decides by all `attempts` in the log of this event to this endpoint. A resend's round is done by a
+/// success of its own, the delivery's own schedule by any success; all attempts together give the next number. A delivery that was given up and comes again was redriven by
+/// somebody: it gets one more attempt.
+pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> Step {
+    let own = || attempts.iter().filter(|attempt| attempt.round == round);
+    let done = |attempt: &Attempt| attempt.outcome == Outcome::Succeeded && (round.is_none() || attempt.round == round);
+    if attempts.iter().any(done) {
+        return Step::Drop;
+    }
+    let last = own().max_by_key(|attempt| (attempt.number, attempt.created_at));
+    match last.and_then(|attempt| attempt.next_attempt_at) {
+        Some(due) if due > now => Step::Wait(due.since(now)),
+        _ => Step::Send {
+            number: attempts.iter().map(|attempt| attempt.number).max().unwrap_or(0).saturating_add(1),
+            turn: own().map(|attempt| attempt.number).collect::<std::collections::BTreeSet<_>>().len() + 1,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::{AttemptId, EndpointId, EventId},
+        model::Trigger,
+    };
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn attempt(number: u32, outcome: Outcome, next: Option<u64>) -> Attempt {
+        let event = EventId::new(at(0), 0);
+        Attempt {
+            id: AttemptId::of(&event, at(u64::from(number)), 0),
+            event,
+            endpoint: EndpointId::new(at(0), 0),
+            kind: "task.created".parse().unwrap(),
+            url: "https://example.com/".into(),
+            number,
+            round: None,
+            trigger: Trigger::Scheduled,
+            outcome,
+            response_status: None,
+            response_body: None,
+            error: None,
+            duration_ms: 1,
+            created_at: at(u64::from(number)),
+            next_attempt_at: next.map(at),
+        }
+    }
+
+    #[test]
+    fn an_unknown_delivery_is_sent_for_the_first_time() {
+        assert_eq!(decide(&[], None, at(9)), FIRST);
+    }
+
+    #[test]
+    fn what_has_succeeded_is_never_sent_again() {
+        let log = [attempt(1, Outcome::HttpError, Some(5)), attempt(2, Outcome::Succeeded, None)];
+        assert_eq!(decide(&log, None, at(99)), Step::Drop);
+        assert_eq!(decide(&[attempt(1, Outcome::Succeeded, None), attempt(2, Outcome::Timeout, Some(5))], None, at(99)), Step::Drop);
+    }
+
+    #[test]
+    fn before_its_time_a_retry_waits_and_then_is_sent_with_the_next_number() {
+        let log = [attempt(1, Outcome::HttpError, Some(100))];
+        assert_eq!(decide(&log, None, at(40)), Step::Wait(Duration::from_secs(60)));
+        assert_eq!(decide(&log, None, at(100)), Step::Send { number: 2, turn: 2 });
+    }
+
+    #[test]
+    fn a_redriven_delivery_gets_one_more_attempt() {
+        let log = [attempt(1, Outcome::HttpError, Some(5)), attempt(2, Outcome::HttpError, None)];
+        assert_eq!(decide(&log, None, at(99)), Step::Send { number: 3, turn: 3 });
+    }
+
+    #[test]
+    fn an_attempt_recorded_twice_uses_one_turn_of_the_schedule() {
+        let log = [attempt(1, Outcome::HttpError, Some(5)), attempt(1, Outcome::HttpError, Some(6))];
+        assert_eq!(decide(&log, None, at(99)), Step::Send { number: 2, turn: 2 });
+    }
+
+    #[test]
+    fn a_resend_has_a_schedule_of_its_own_and_numbers_that_go_on() {
+        let round = RoundId::new(at(50), 1);
+        let log = [attempt(1, Outcome::Succeeded, None)];
+        assert_eq!(decide(&log, Some(round), at(99)), Step::Send { number: 2, turn: 1 });
+        let log = [attempt(1, Outcome::Succeeded, None), Attempt { round: Some(round), ..attempt(2, Outcome::Timeout, Some(60)) }];
+        assert_eq!(decide(&log, Some(round), at(99)), Step::Send { number: 3, turn: 2 });
+        let log = [attempt(1, Outcome::Timeout, Some(500)), Attempt { round: Some(round), ..attempt(2, Outcome::Succeeded, None) }];
+        assert_eq!(decide(&log, Some(round), at(99)), Step::Drop);
+        assert_eq!(decide(&log, None, at(999)), Step::Drop, "a resend that arrived makes the waiting retry needless");
+    }
+}

@@ -1,0 +1,167 @@
+//! Every error that a caller can see: one shape, `{"kind", "message", "field"}`, and the right status.
+//!
+//! Easy to get wrong: what a *fault of ours* says. Its detail goes to the log and never to the caller.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::{queue::QueueError, store::StoreError};
+
+/// An answer that is an error.
+#[derive(Debug, thiserror::Error)]
+#[error("{status} {kind}: {message}")]
+pub struct ApiError {
+    status: StatusCode,
+    kind: &'static str,
+    message: String,
+    field: Option<String>,
+    entries: Vec<EntryError>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// What is wrong with one entry of a batch.
+#[derive(Debug, Serialize)]
+pub struct EntryError {
+    /// Its place in the batch, from 0.
+    pub index: usize,
+    kind: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Shape<'a> {
+    kind: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [EntryError],
+}
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
+        Self { status, kind, message: message.into(), field: None, entries: Vec::new(), header: None }
+    }
+
+    /// 400: a field breaks a rule. The message names the rule.
+    pub fn validation(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(StatusCode::BAD_REQUEST, "validation_error", message) }
+    }
+
+    /// 400: the request as a whole can't be read.
+    pub fn malformed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_request", message)
+    }
+
+    /// 400, or 413 if any is too large: entries of a batch are refused, so none was accepted.
+    pub fn batch(total: usize, refused: Vec<(usize, Self)>) -> Self {
+        let status = refused.iter().map(|(_, error)| error.status).max().unwrap_or(StatusCode::BAD_REQUEST);
+        let message = format!("{} of {total} events were refused; none was accepted", refused.len());
+        let entries = refused.into_iter().map(|(index, error)| EntryError {
+            index,
+            kind: error.kind,
+            message: error.message,
+            field: error.field.map(|field| format!("events[{index}].{field}")),
+        });
+        Self { entries: entries.collect(), ..Self::new(status, "validation_error", message) }
+    }
+
+    /// 401: no valid key.
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        let challenge = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        Self { header: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message) }
+    }
+
+    /// 403: a valid key that may not do this.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// 404: no such thing in the caller's project. The same for what never was and what is another project's.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {what}"))
+    }
+
+    /// 405: the path exists with other methods.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        let header = (header::ALLOW, HeaderValue::from_static(allow));
+        let message = format!("this path takes {allow}");
+        Self { header: Some(header), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message) }
+    }
+
+    /// 409: not now, or not with what is there.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
+    /// 409 with `Retry-After`: something of the same name is under way.
+    pub fn busy(message: impl Into<String>, seconds: u16) -> Self {
+        Self { header: Some((header::RETRY_AFTER, HeaderValue::from(seconds))), ..Self::conflict(message) }
+    }
+
+    /// 413: more bytes than the rule allows.
+    pub fn too_large(field: Option<&str>, message: impl Into<String>) -> Self {
+        Self { field: field.map(str::to_owned), ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message) }
+    }
+
+    /// 415: a body that isn't JSON.
+    pub fn unsupported_media_type() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send a JSON body with `Content-Type: application/json`")
+    }
+
+    /// 422: well-formed, but at odds with an earlier request.
+    pub fn unprocessable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
+    }
+
+    /// 503 with `Retry-After`: a fault of ours or of AWS. Nothing was done that a repeat would do twice.
+    pub fn unavailable() -> Self {
+        let header = (header::RETRY_AFTER, HeaderValue::from_static("1"));
+        Self { header: Some(header), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the service can't do this right now; try again") }
+    }
+
+    /// Names the field, if none is named yet.
+    #[must_use]
+    pub fn in_field(mut self, field: &str) -> Self {
+        self.field.get_or_insert_with(|| field.to_owned());
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::conflict("it was changed at the same time; read it again and try again"),
+            fault => {
+                tracing::error!(error = %fault, "table call failed");
+                Self::unavailable()
+            }
+        }
+    }
+}
+
+impl From<QueueError> for ApiError {
+    fn from(fault: QueueError) -> Self {
+        tracing::error!(error = %fault, "queue call failed");
+        Self::unavailable()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let shape = Shape { kind: self.kind, message: &self.message, field: self.field.as_deref(), errors: &self.entries };
+        let mut response = (self.status, axum::Json(shape)).into_response();
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}

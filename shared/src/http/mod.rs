@@ -1,0 +1,13 @@
+//! The API's conventions: errors, bodies, lists, routes.
+
+mod body;
+mod error;
+mod list;
+mod params;
+mod routes;
+
+pub use body::{Body, parse_json};
+pub use error::ApiError;
+pub use list::{listed, page_request};
+pub use params::Params;
+pub use routes::{ALLOWED, Route, no_such_route, router};

@@ -1,0 +1,62 @@
+//! Query parameters.
+//!
+//! Easy to get wrong: a misspelt filter that is ignored returns everything. Unknown parameters are refused.
+
+use std::str::FromStr;
+
+use super::ApiError;
+use crate::time::Timestamp;
+
+/// The parameters of a request, all of them known.
+#[derive(Debug)]
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Reads a query string; 400 for a name that is not among `known`, or is there twice.
+    pub fn read(query: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if !known.contains(&name.as_ref()) {
+                return Err(ApiError::validation(name, format!("no such query parameter; there are: {}", known.join(", "))));
+            }
+            if pairs.iter().any(|(earlier, _)| *earlier == name) {
+                return Err(ApiError::validation(name, "is there twice"));
+            }
+            pairs.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// A parameter's text, if it is there and not empty.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(there, value)| there == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter's value; 400 with the type's own rule.
+    pub fn value<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        self.text(name).map(|text| text.parse().map_err(|error: T::Err| ApiError::validation(name, error.to_string()))).transpose()
+    }
+
+    /// A moment in Unix seconds.
+    pub fn moment(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
+        let parse = |text: &str| text.parse().map(Timestamp::from_seconds);
+        self.text(name).map(|text| parse(text).map_err(|_| ApiError::validation(name, "must be Unix seconds"))).transpose()
+    }
+
+    /// One of a few words.
+    pub fn one_of<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let known = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| Some(*value));
+        found.ok_or_else(|| ApiError::validation(name, format!("must be one of: {}", known())))
+    }
+
+    /// The pairs but for these names, as a query string to build links of.
+    pub(super) fn without(&self, names: &[&str]) -> String {
+        let mut text = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in self.0.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
+            text.append_pair(name, value);
+        }
+        text.finish()
+    }
+}

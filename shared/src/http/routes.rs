@@ -1,0 +1,93 @@
+//! Routes: each function lists its own; this makes a router of them.
+//!
+//! Easy to get wrong: API Gateway matches method and path, and sends what it can't match to `$default`. That function must tell "no such path" from "not this
+//! method" for *all* functions, so the table of methods by path stands here; a test holds it to the template and to the functions.
+
+use axum::{
+    Router,
+    response::{IntoResponse, Response},
+    routing::MethodRouter,
+};
+use http::Uri;
+
+use super::ApiError;
+
+/// A route that a function serves.
+pub struct Route<S> {
+    /// `GET`, …
+    pub method: &'static str,
+    /// As API Gateway and axum write it: `/webhooks/endpoints/{id}`.
+    pub path: &'static str,
+    /// What serves it.
+    pub handler: MethodRouter<S>,
+}
+
+/// A function's router. What none of the routes takes gets [`no_such_route`].
+pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S) -> Router {
+    let router = routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    router.fallback(no_such_route).method_not_allowed_fallback(no_such_route).with_state(state)
+}
+
+/// The methods of every path of the API.
+pub const ALLOWED: &[(&str, &str)] = &[
+    ("/events", "GET, POST"),
+    ("/events/batch", "POST"),
+    ("/events/{id}", "GET"),
+    ("/projects", "GET, POST"),
+    ("/projects/{id}", "GET, PATCH"),
+    ("/projects/{id}/keys", "GET, POST"),
+    ("/projects/{id}/keys/{key_id}", "DELETE"),
+    ("/webhooks/delivery-attempts", "GET"),
+    ("/webhooks/endpoints", "GET, POST"),
+    ("/webhooks/endpoints/{id}", "DELETE, GET, PATCH, PUT"),
+    ("/webhooks/endpoints/{id}/deliveries", "GET"),
+    ("/webhooks/endpoints/{id}/secret", "GET"),
+    ("/webhooks/messages", "GET"),
+    ("/webhooks/messages/{id}", "GET"),
+    ("/webhooks/messages/{id}/resend", "POST"),
+    ("/webhooks/topics", "GET"),
+    ("/webhooks/topics/{name}", "DELETE, GET, PUT"),
+];
+
+/// 405 with `Allow` for a path that exists, 404 for any other.
+pub async fn no_such_route(uri: Uri) -> Response {
+    let path = uri.path();
+    let matched = ALLOWED.iter().filter(|(pattern, _)| matches(pattern, path));
+    // `/events/batch` is itself, not an event's id.
+    match matched.min_by_key(|(pattern, _)| pattern.contains('{')) {
+        Some((_, allow)) => ApiError::method_not_allowed(allow).into_response(),
+        None => ApiError::not_found("route").into_response(),
+    }
+}
+
+fn matches(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(w), Some(g)) if w == g || w.starts_with('{') && !g.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_known_path_says_which_methods_it_takes_and_an_unknown_one_is_not_found() {
+        for (path, status, allow) in [
+            ("/events/batch", 405, Some("POST")),
+            ("/events/evt_1", 405, Some("GET")),
+            ("/webhooks/endpoints/we_1", 405, Some("DELETE, GET, PATCH, PUT")),
+            ("/webhooks/endpoints/", 404, None),
+            ("/", 404, None),
+            ("/events/a/b", 404, None),
+        ] {
+            let response = no_such_route(path.parse().unwrap()).await;
+            assert_eq!(response.status(), status, "{path}");
+            assert_eq!(response.headers().get("allow").map(|v| v.to_str().unwrap()), allow, "{path}");
+        }
+    }
+}

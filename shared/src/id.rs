@@ -1,0 +1,165 @@
+//! Ids: a prefix that names the kind, and a ULID, so that ids sort by time.
+//!
+//! Easy to get wrong: an attempt's rows are stored under their event, so its id must lead back to the event's
+//! time; see [`AttemptId`].
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use ulid::Ulid;
+
+use crate::time::Timestamp;
+
+/// A text that is not an id of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be `{prefix}` followed by a ULID (26 characters of 0-9 and A-Z without I, L, O and U)")]
+pub struct IdError {
+    prefix: &'static str,
+}
+
+macro_rules! id_types {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Ulid);
+
+        impl $name {
+            /// What every id of this kind starts with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// An id of the given time. `random` gives the lower 80 bits.
+            pub const fn new(time: Timestamp, random: u128) -> Self {
+                Self(Ulid::from_parts(time.millis(), random))
+            }
+
+            /// The time in the id, in milliseconds.
+            pub const fn time(&self) -> Timestamp {
+                Timestamp::from_millis(self.0.timestamp_ms())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse(text, $prefix).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+id_types! {
+    /// A project.
+    ProjectId = "proj_";
+    /// An API key (its handle in lists; not the key itself).
+    KeyId = "key_";
+    /// A webhook endpoint.
+    EndpointId = "we_";
+    /// An event. Also the `webhook-id` of each request that carries it.
+    EventId = "evt_";
+    /// One HTTP request of a delivery. Made by [`AttemptId::of`].
+    AttemptId = "atm_";
+    /// One round of a delivery beyond the first: a resend by hand.
+    RoundId = "rnd_";
+}
+
+/// Only the canonical spelling is an id: upper case, and no value over 128 bits (a first character above `7`).
+fn parse(text: &str, prefix: &'static str) -> Result<Ulid, IdError> {
+    let error = IdError { prefix };
+    let digits = text.strip_prefix(prefix).ok_or_else(|| error.clone())?;
+    let ulid = Ulid::from_string(digits).map_err(|_| error.clone())?;
+    if ulid.to_string() == digits { Ok(ulid) } else { Err(error) }
+}
+
+/// How many partitions a project's or an endpoint's log is spread over: a DynamoDB partition key takes 1,000
+/// writes a second, and a busy one must not be throttled by it.
+pub const SHARDS: u8 = 8;
+
+impl EventId {
+    /// The partition of the log, of [`SHARDS`], that holds this event and its attempts.
+    pub fn shard(&self) -> u8 {
+        (self.0.random() % u128::from(SHARDS)) as u8
+    }
+}
+
+/// Bits of an attempt's id that hold its event's age: 2^40 ms are 34 years.
+const AGE_BITS: u32 = 40;
+
+impl AttemptId {
+    /// The id of an attempt made at `now` for `event`: a ULID of its own time whose upper random bits hold the
+    /// event's age in milliseconds. So a list of attempts, which is ordered by event, can start behind an attempt by its id alone.
+    pub fn of(event: &EventId, now: Timestamp, random: u64) -> Self {
+        let age = u128::from(now.millis().saturating_sub(event.time().millis())) & ((1 << AGE_BITS) - 1);
+        let low = u128::from(random) & ((1 << (80 - AGE_BITS)) - 1);
+        Self::new(now, age << (80 - AGE_BITS) | low)
+    }
+
+    /// The time of the event that this attempt belongs to.
+    pub fn event_time(&self) -> Timestamp {
+        let age = (self.0.random() >> (80 - AGE_BITS)) as u64;
+        Timestamp::from_millis(self.time().millis().saturating_sub(age))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_id_is_its_prefix_and_a_ulid() {
+        let id = EndpointId::new(Timestamp::from_millis(1_469_918_176_385), 0);
+        assert_eq!(id.to_string(), "we_01ARYZ6S410000000000000000");
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn anything_but_the_canonical_spelling_is_refused() {
+        for text in ["", "we_", "we_01ARYZ6S41000000000000000", "evt_01ARYZ6S410000000000000000", "we_01aryz6s410000000000000000",
+            "we_81ARYZ6S410000000000000000", "we_01ARYZ6S41000000000000000I", "we_01ARYZ6S410000000000000000 ", "we_ü"] {
+            assert!(text.parse::<EndpointId>().is_err(), "{text:?} must not be an id");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ids_sort_as_text_by_their_time(a in 0..1_u64 << 48, b in 0..1_u64 << 48, r in any::<u128>(), s in any::<u128>()) {
+            let (x, y) = (EventId::new(Timestamp::from_millis(a), r), EventId::new(Timestamp::from_millis(b), s));
+            prop_assert_eq!(x.cmp(&y), x.to_string().cmp(&y.to_string()));
+            if a < b { prop_assert!(x < y); }
+        }
+
+        #[test]
+        fn an_attempts_id_leads_back_to_its_events_time(event in 0..1_u64 << 47, age in 0..1_u64 << 40, r in any::<u64>(), s in any::<u128>()) {
+            let event = EventId::new(Timestamp::from_millis(event), s);
+            let now = Timestamp::from_millis(event.time().millis() + age);
+            let id = AttemptId::of(&event, now, r);
+            prop_assert_eq!(id.time(), now);
+            prop_assert_eq!(id.event_time(), event.time());
+        }
+    }
+}

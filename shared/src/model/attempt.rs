@@ -1,0 +1,114 @@
+//! An attempt: one HTTP request of a delivery, and what came back.
+
+use serde::{Deserialize, Serialize};
+
+use super::topic::Topic;
+use crate::{
+    id::{AttemptId, EndpointId, EventId, RoundId},
+    time::Timestamp,
+};
+
+/// One request and its outcome, as the log holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// The event that it carried.
+    pub event: EventId,
+    /// The endpoint that it went to.
+    pub endpoint: EndpointId,
+    /// The event's topic, for filters.
+    pub kind: Topic,
+    /// The URL that it went to.
+    pub url: String,
+    /// Which attempt of the delivery this was, from 1, over all rounds.
+    pub number: u32,
+    /// Which resend it belongs to; none for the delivery's own schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<RoundId>,
+    /// Why it was made.
+    pub trigger: Trigger,
+    /// What happened.
+    pub outcome: Outcome,
+    /// The receiver's status code, if it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_status: Option<u16>,
+    /// The first KiB of its answer's body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<String>,
+    /// What went wrong, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How long the exchange took, in milliseconds.
+    pub duration_ms: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When the next attempt is due; none after success and after the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
+}
+
+/// Why an attempt was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// By the delivery's schedule.
+    Scheduled,
+    /// By a resend.
+    Manual,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A 2xx answer.
+    Succeeded,
+    /// Any other answer.
+    HttpError,
+    /// No answer: no such name, no connection, bad TLS, broken HTTP.
+    Unreachable,
+    /// Not done within the endpoint's timeout.
+    Timeout,
+    /// Not sent: the target is not allowed, or the endpoint doesn't take deliveries any more.
+    Refused,
+}
+
+impl Outcome {
+    /// Its name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::HttpError => "http_error",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// How a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryStatus {
+    /// Not delivered yet; attempts are to come.
+    Pending,
+    /// Delivered.
+    Succeeded,
+    /// Given up; its message is in the dead-letter queue.
+    Failed,
+}
+
+impl DeliveryStatus {
+    /// How a delivery stands by all of its attempts, in any order: one success makes it succeeded; otherwise the last attempt tells.
+    pub fn of(attempts: &[Attempt]) -> Self {
+        let last = attempts.iter().max_by_key(|attempt| (attempt.number, attempt.created_at));
+        if attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded) {
+            Self::Succeeded
+        } else if last.is_some_and(|attempt| attempt.next_attempt_at.is_none()) {
+            Self::Failed
+        } else {
+            Self::Pending
+        }
+    }
+}

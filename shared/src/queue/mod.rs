@@ -1,0 +1,118 @@
+//! SQS: enqueue deliveries, hide a message until its time.
+//!
+//! Easy to get wrong: a batch call that "succeeds" may have failed entries. All calls here succeed wholly or say which part didn't.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::{
+    Client,
+    error::{DisplayErrorContext, SdkError},
+    types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry},
+};
+
+mod batch;
+
+pub use batch::Outgoing;
+use batch::batches;
+
+/// SQS: a message's delay is at most 15 minutes. Longer waits start with this one and go on by visibility.
+pub const MAX_DELAY: Duration = Duration::from_secs(900);
+/// SQS: a message is hidden for at most 12 hours, counted from its receipt; less two minutes for the time since then.
+pub const MAX_HIDDEN: Duration = Duration::from_secs(12 * 3_600 - 120);
+/// How often a batch's failed entries are tried again.
+const TRIES: u32 = 4;
+
+/// A call that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation}: {detail}")]
+pub struct QueueError {
+    operation: &'static str,
+    detail: String,
+}
+
+fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> QueueError
+where
+    E: std::error::Error + 'static,
+{
+    move |error| QueueError { operation, detail: DisplayErrorContext(&error).to_string() }
+}
+
+/// One queue. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+impl Queue {
+    /// The queue with this URL.
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+
+    /// Sends all messages, in as few calls as there can be. When this fails, some may have been sent.
+    pub async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        let batches = batches(messages).into_iter().map(|batch| self.send_batch(batch));
+        futures::future::try_join_all(batches).await?;
+        Ok(())
+    }
+
+    async fn send_batch(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        let mut left: Vec<_> = (0..messages.len()).collect();
+        let mut reason = String::new();
+        for attempt in 0..TRIES {
+            pause(attempt).await;
+            let entries = left.iter().map(|&place| entry(place, &messages[place])).collect::<Result<Vec<_>, _>>()?;
+            let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
+            let output = request.send().await.map_err(failed("SendMessageBatch"))?;
+            left = output.failed.iter().filter_map(|failure| failure.id.parse().ok()).filter(|&place| place < messages.len()).collect();
+            match output.failed.first() {
+                None => return Ok(()),
+                Some(failure) => reason = format!("{}: {}", failure.code, failure.message.as_deref().unwrap_or_default()),
+            }
+        }
+        Err(QueueError { operation: "SendMessageBatch", detail: reason })
+    }
+
+    /// Hides messages that were received, each for its time, at most [`MAX_HIDDEN`]. Best effort: a message that can't be hidden comes back at the end of its
+    /// visibility timeout, finds that it is early, and hides again.
+    pub async fn hide(&self, messages: &[(String, Duration)]) -> Result<(), QueueError> {
+        for chunk in messages.chunks(batch::MAX_ENTRIES) {
+            let entries = chunk.iter().enumerate().map(|(place, (receipt, wait))| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(place.to_string())
+                    .receipt_handle(receipt)
+                    .visibility_timeout(whole_seconds(*wait, MAX_HIDDEN))
+                    .build()
+                    .map_err(|error| QueueError { operation: "ChangeMessageVisibilityBatch", detail: error.to_string() })
+            });
+            let request = self.client.change_message_visibility_batch().queue_url(&self.url);
+            let request = request.set_entries(Some(entries.collect::<Result<_, _>>()?));
+            request.send().await.map_err(failed("ChangeMessageVisibilityBatch"))?;
+        }
+        Ok(())
+    }
+}
+
+fn entry(place: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntry, QueueError> {
+    SendMessageBatchRequestEntry::builder()
+        .id(place.to_string())
+        .message_body(&message.body)
+        .set_message_group_id(message.group.clone())
+        .set_delay_seconds((!message.delay.is_zero()).then(|| whole_seconds(message.delay, MAX_DELAY)))
+        .build()
+        .map_err(|error| QueueError { operation: "SendMessageBatch", detail: error.to_string() })
+}
+
+/// Rounded up: a retry is never early.
+fn whole_seconds(wait: Duration, most: Duration) -> i32 {
+    let seconds = wait.min(most).as_secs_f64().ceil();
+    // At most 12 hours, so it fits.
+    seconds as i32
+}
+
+async fn pause(attempt: u32) {
+    if attempt > 0 {
+        tokio::time::sleep(Duration::from_millis(50 << (attempt - 1).min(5))).await;
+    }
+}

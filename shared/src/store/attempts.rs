@@ -1,0 +1,92 @@
+//! The log of attempts: append-only, one item per attempt.
+//!
+//! Easy to get wrong: the key ends with the attempt's own id. Two requests that were made under one number (a crash between sending
+//! and recording) are both on record.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    Page, PageRequest, StoreError, Table,
+    item::{attempts_pk, attempts_prefix, expired, item, number},
+    list::{Listing, parse},
+    writes,
+};
+use crate::{
+    id::{AttemptId, EndpointId, EventId, SHARDS},
+    model::{Attempt, Endpoint, Target, event::LoggedEvent},
+    time::Timestamp,
+};
+
+/// Writes and reads the attempts of deliveries that a message names.
+#[derive(Clone, Debug)]
+pub struct AttemptLog {
+    table: Table,
+    retention_seconds: u64,
+}
+
+impl AttemptLog {
+    /// Over the log table, for attempts that are kept so many days.
+    pub fn new(log: Table, retention_days: u32) -> Self {
+        Self { table: log, retention_seconds: u64::from(retention_days) * 86_400 }
+    }
+
+    /// All attempts of one delivery so far. Strongly consistent: what was recorded as delivered is not sent again.
+    pub async fn of(&self, endpoint: EndpointId, event: EventId) -> Result<Vec<Attempt>, StoreError> {
+        self.table.all(attempts_pk(endpoint, event.shard()), &attempts_prefix(event)).await?.into_iter().map(parse).collect()
+    }
+
+    /// Records attempts: one call for up to 25.
+    pub async fn record(&self, attempts: &[Attempt]) -> Result<(), StoreError> {
+        let items = attempts.iter().map(|attempt| {
+            let sk = format!("{}{:06}#{}", attempts_prefix(attempt.event), attempt.number, attempt.id);
+            let mut item = item(attempts_pk(attempt.endpoint, attempt.event.shard()), sk, attempt)?;
+            item.insert("expires_at".to_owned(), number(attempt.created_at.seconds() + self.retention_seconds));
+            Ok::<_, StoreError>(item)
+        });
+        writes::put_all(&self.table, items.collect::<Result<_, _>>()?).await
+    }
+}
+
+/// Events whose deliveries are read at a time.
+const CONCURRENCY: usize = 8;
+
+/// Reads attempts for the API: only of an endpoint or event that was itself read through an
+/// [`Access`](crate::auth::Access), so that no other project's can be named.
+#[derive(Clone, Debug)]
+pub struct AttemptReader(Table);
+
+impl AttemptReader {
+    /// Over the log table.
+    pub fn new(log: Table) -> Self {
+        Self(log)
+    }
+
+    /// The attempts of an event to one of its targets, oldest first.
+    pub async fn of_target(&self, event: EventId, target: &Target, now: Timestamp) -> Result<Vec<Attempt>, StoreError> {
+        let rows = self.0.all(attempts_pk(target.endpoint, event.shard()), &attempts_prefix(event)).await?;
+        rows.into_iter().filter(|row| !expired(row, now.seconds())).map(parse).collect()
+    }
+
+    /// The attempts of an event to each of its targets.
+    pub async fn of_event(&self, logged: &LoggedEvent, now: Timestamp) -> Result<Vec<(Target, Vec<Attempt>)>, StoreError> {
+        stream::iter(logged.targets.iter().cloned())
+            .map(|target| async move {
+                let attempts = self.of_target(logged.event.id, &target, now).await?;
+                Ok((target, attempts))
+            })
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await
+    }
+
+    /// A page of an endpoint's attempts: those of the newest event first, and of one event the last first.
+    pub async fn list<F>(&self, endpoint: &Endpoint, request: &PageRequest<AttemptId>, now: Timestamp, keep: F) -> Result<Page<Attempt>, StoreError>
+    where
+        F: Fn(&Attempt) -> bool,
+    {
+        let partitions = (0..SHARDS).map(|shard| attempts_pk(endpoint.id, shard)).collect();
+        let keep = &keep;
+        let parse_kept = |row| async move { Ok(Some(parse(row)?).filter(keep)) };
+        Listing::new(&self.0, partitions, "evt_").page(request, now, parse_kept).await
+    }
+}

@@ -1,0 +1,177 @@
+//! The log of events.
+//!
+//! An event's row is written once and names its targets, so that its deliveries are found without an index.
+
+use std::io::{Read, Write};
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use serde::{Deserialize, Serialize};
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+use serde_json::value::RawValue;
+
+use super::{
+    Page, PageRequest, StoreError, Table,
+    item::{Item, events_pk, item, key, number},
+    list::Listing,
+    writes,
+};
+use crate::{
+    auth::Access,
+    id::{EventId, ProjectId, SHARDS},
+    model::{Event, Target, event::LoggedEvent},
+    time::Timestamp,
+};
+
+/// Payloads from here on are stored compressed: below, deflate saves less than a write unit (1 KiB).
+const COMPRESS_FROM: usize = 2_048;
+/// No stored payload inflates to more: data and metadata, with room.
+const MAX_INFLATED: u64 = 1 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    id: EventId,
+    kind: crate::model::Topic,
+    created_at: u64,
+    accepted_at: Timestamp,
+    targets: Vec<Target>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    worker_id: Option<String>,
+}
+
+/// Writes events.
+#[derive(Clone, Debug)]
+pub struct EventWriter {
+    table: Table,
+    retention_seconds: u64,
+}
+
+impl EventWriter {
+    /// Over the log table, for events that are kept so many days.
+    pub fn new(log: Table, retention_days: u32) -> Self {
+        Self { table: log, retention_seconds: u64::from(retention_days) * 86_400 }
+    }
+
+    /// Writes one event. Writing the same event again changes nothing: a request that takes over from a dead one may.
+    pub async fn put(&self, access: Access, logged: &LoggedEvent) -> Result<(), StoreError> {
+        let item = self.item(access.project(), logged)?;
+        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
+        put.send().await.map_err(super::error::failed("PutItem"))?;
+        Ok(())
+    }
+
+    /// Writes many.
+    pub async fn put_all(&self, access: Access, logged: &[LoggedEvent]) -> Result<(), StoreError> {
+        let items = logged.iter().map(|event| self.item(access.project(), event)).collect::<Result<_, _>>()?;
+        writes::put_all(&self.table, items).await
+    }
+
+    fn item(&self, project: ProjectId, logged: &LoggedEvent) -> Result<Item, StoreError> {
+        let event = &logged.event;
+        let row = Row {
+            id: event.id,
+            kind: event.kind.clone(),
+            created_at: event.created_at,
+            accepted_at: logged.accepted_at,
+            targets: logged.targets.clone(),
+            user_id: event.user_id.clone(),
+            worker_id: event.worker_id.clone(),
+        };
+        let mut item = item(events_pk(project, event.id.shard()), event.id.to_string(), &row)?;
+        item.insert("data".to_owned(), pack(event.data.get()));
+        if let Some(metadata) = &event.metadata {
+            item.insert("metadata".to_owned(), pack(metadata.get()));
+        }
+        item.insert("expires_at".to_owned(), number(logged.accepted_at.seconds() + self.retention_seconds));
+        Ok(item)
+    }
+}
+
+/// Reads a project's events.
+#[derive(Clone, Debug)]
+pub struct EventReader(Table);
+
+impl EventReader {
+    /// Over the log table.
+    pub fn new(log: Table) -> Self {
+        Self(log)
+    }
+
+    /// One event of the project, unless it has expired.
+    pub async fn get(&self, access: Access, id: EventId, now: Timestamp) -> Result<Option<LoggedEvent>, StoreError> {
+        let row = self.0.get_item(key(events_pk(access.project(), id.shard()), id.to_string())).await?;
+        row.filter(|row| !super::item::expired(row, now.seconds())).map(unpack_row).transpose()
+    }
+
+    /// A page of the project's events; `keep` filters and completes them.
+    pub async fn list<T, F, Fut>(&self, access: Access, request: &PageRequest<EventId>, now: Timestamp, keep: F) -> Result<Page<T>, StoreError>
+    where
+        F: Fn(LoggedEvent) -> Fut,
+        Fut: Future<Output = Result<Option<T>, StoreError>>,
+    {
+        let partitions = (0..SHARDS).map(|shard| events_pk(access.project(), shard)).collect();
+        let keep = &keep;
+        Listing::new(&self.0, partitions, "evt_").page(request, now, |row| async move { keep(unpack_row(row)?).await }).await
+    }
+}
+
+fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
+    let data = unpack(item.remove("data")).ok_or(StoreError::Damaged("an event's data"))?;
+    let metadata = item.remove("metadata").map(|value| unpack(Some(value)).ok_or(StoreError::Damaged("an event's metadata")));
+    let row: Row = from_item(item)?;
+    Ok(LoggedEvent {
+        event: Event {
+            id: row.id,
+            kind: row.kind,
+            data,
+            created_at: row.created_at,
+            user_id: row.user_id,
+            worker_id: row.worker_id,
+            metadata: metadata.transpose()?,
+        },
+        targets: row.targets,
+        accepted_at: row.accepted_at,
+    })
+}
+
+/// A payload as an attribute: text when small, deflated bytes when that saves something.
+fn pack(text: &str) -> AttributeValue {
+    let deflate = || {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).ok()
+    };
+    match (text.len() >= COMPRESS_FROM).then(deflate).flatten() {
+        Some(bytes) if bytes.len() < text.len() => AttributeValue::B(Blob::new(bytes)),
+        _ => AttributeValue::S(text.to_owned()),
+    }
+}
+
+fn unpack(value: Option<AttributeValue>) -> Option<Box<RawValue>> {
+    let text = match value? {
+        AttributeValue::S(text) => text,
+        AttributeValue::B(bytes) => {
+            let mut text = String::new();
+            DeflateDecoder::new(bytes.as_ref()).take(MAX_INFLATED).read_to_string(&mut text).ok()?;
+            text
+        }
+        _ => return None,
+    };
+    RawValue::from_string(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_survive_packing_small_large_and_incompressible() {
+        let noise: String = (0..5_000_u32).map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 90)).filter(|c| !"\"\\".contains(*c)).collect();
+        for (text, packed) in [("{}".to_owned(), false), (format!("\"{}\"", "a".repeat(100_000)), true), (format!("\"{noise}\""), true)] {
+            let value = pack(&text);
+            assert_eq!(value.is_b(), packed);
+            assert_eq!(unpack(Some(value)).unwrap().get(), text);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Idempotency: one lease row per key, put before the event.
+//!
+//! The first request with a key takes the lease, with a plan: the ids and time that its events will have. A second one, while the first is at it, is
+//! told to come again; once the first is done, it gives the same answer, which the plan and its own equal content make. When the
+//! first died, its lease lapses, and the next takes over *with the same plan*, so that receivers can still deduplicate.
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::put_item::PutItemError,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    StoreError, Table,
+    error::failed,
+    item::{item, key, number},
+    list::parse,
+};
+use crate::{auth::Access, time::Timestamp};
+
+/// Seconds that a lease holds: longer than the `events` function may run, so that a live one is never overtaken.
+pub const LEASE_SECONDS: u64 = 20;
+/// Seconds that a key is remembered: a day, as producers' retries go.
+pub const KEY_SECONDS: u64 = 86_400;
+
+/// What a request finds under its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// Nothing: the lease is taken, go on.
+    Taken,
+    /// A dead request's lease: it is taken over, with what that request had planned. Its deliveries may have been enqueued.
+    TakenOver(String),
+    /// The plan of a request with the same content, which is done.
+    Done(String),
+    /// A request that is still at it.
+    Busy,
+    /// A request with other content has used the key.
+    Mismatch,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    /// Hash of the request's content.
+    fingerprint: String,
+    /// What the request is about to do, for whoever takes over: its event ids.
+    plan: String,
+    /// Unix seconds until which the lease holds.
+    leased_until: u64,
+    /// Whether all was done.
+    done: bool,
+    expires_at: u64,
+}
+
+/// Takes and finishes leases.
+#[derive(Clone, Debug)]
+pub struct Leases(Table);
+
+impl Leases {
+    /// Over the log table.
+    pub fn new(log: Table) -> Self {
+        Self(log)
+    }
+
+    /// Takes the lease of a key, or tells what stands there. `plan` is kept for whoever may have to take over.
+    pub async fn take(&self, access: Access, idempotency_key: &str, fingerprint: &str, plan: &str, now: Timestamp) -> Result<Lease, StoreError> {
+        let row = Row {
+            fingerprint: fingerprint.to_owned(),
+            plan: plan.to_owned(),
+            leased_until: now.seconds() + LEASE_SECONDS,
+            done: false,
+            expires_at: now.seconds() + KEY_SECONDS,
+        };
+        let new = item(pk(access, idempotency_key), "IDEM", &row)?;
+        let put = self
+            .0
+            .client
+            .put_item()
+            .table_name(&self.0.name)
+            .set_item(Some(new))
+            .condition_expression("attribute_not_exists(pk) OR expires_at <= :now")
+            .expression_attribute_values(":now", number(now.seconds()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let there = match put.send().await {
+            Ok(_) => return Ok(Lease::Taken),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => match error.into_err() {
+                PutItemError::ConditionalCheckFailedException(failure) => failure.item,
+                _ => None,
+            },
+            Err(error) => return Err(failed("PutItem")(error)),
+        };
+        // DynamoDB sends the item along; without it the row went away in between, and the caller may as well try again.
+        let Some(there) = there else { return Ok(Lease::Busy) };
+        let there: Row = parse(there)?;
+        match there {
+            there if there.fingerprint != fingerprint => Ok(Lease::Mismatch),
+            there if there.done => Ok(Lease::Done(there.plan)),
+            there if there.leased_until > now.seconds() => Ok(Lease::Busy),
+            there => self.take_over(access, idempotency_key, there, now).await,
+        }
+    }
+
+    /// Marks the lease as done: from now on its key has an answer.
+    pub async fn finish(&self, access: Access, idempotency_key: &str) -> Result<(), StoreError> {
+        self.0
+            .client
+            .update_item()
+            .table_name(&self.0.name)
+            .set_key(Some(key(pk(access, idempotency_key), "IDEM")))
+            .update_expression("SET done = :true")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .send()
+            .await
+            .map_err(failed("UpdateItem"))?;
+        Ok(())
+    }
+
+    /// Gives a lease back whose request accepted nothing, so that the next need not wait until it lapses.
+    pub async fn release(&self, access: Access, idempotency_key: &str) -> Result<(), StoreError> {
+        self.0.delete_existing(key(pk(access, idempotency_key), "IDEM")).await
+    }
+
+    /// Of several that find a lapsed lease, one gets it: the one that moves its end.
+    async fn take_over(&self, access: Access, idempotency_key: &str, there: Row, now: Timestamp) -> Result<Lease, StoreError> {
+        let moved = self
+            .0
+            .client
+            .update_item()
+            .table_name(&self.0.name)
+            .set_key(Some(key(pk(access, idempotency_key), "IDEM")))
+            .update_expression("SET leased_until = :until")
+            .condition_expression("leased_until = :before AND done = :false")
+            .expression_attribute_values(":until", number(now.seconds() + LEASE_SECONDS))
+            .expression_attribute_values(":before", number(there.leased_until))
+            .expression_attribute_values(":false", AttributeValue::Bool(false))
+            .send()
+            .await
+            .map_err(failed("UpdateItem"));
+        match moved {
+            Ok(_) => Ok(Lease::TakenOver(there.plan)),
+            Err(StoreError::Conflict) => Ok(Lease::Busy),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The key is hashed: it is the producer's text, of any content.
+fn pk(access: Access, idempotency_key: &str) -> String {
+    use std::fmt::Write;
+    let mut pk = format!("IDEM#{}#", access.project());
+    for byte in Sha256::digest(idempotency_key.as_bytes()) {
+        // Writing to a String can't fail.
+        let _ = write!(pk, "{byte:02x}");
+    }
+    pk
+}

@@ -1,0 +1,295 @@
+//! Pages over one or several ordered partitions.
+//!
+//! A log is spread over [`SHARDS`](crate::id::SHARDS) partitions; a list merges their ordered queries, which run in parallel.
+//! Easy to get wrong: a cursor is an id, and an attempt's id names only the millisecond of its event's key, so a page may have to skip
+//! within one millisecond until it meets the cursor (see [`Cursor`]).
+
+use std::{cmp::Reverse, collections::VecDeque, future::Future};
+
+use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
+use serde::de::DeserializeOwned;
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+
+use super::{
+    StoreError, Table,
+    error::failed,
+    item::{Item, expired, string, text},
+};
+use crate::{
+    id::{AttemptId, EndpointId, EventId, KeyId, ProjectId},
+    time::Timestamp,
+};
+
+/// Newest first, or oldest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Oldest first.
+    Asc,
+    /// Newest first.
+    #[default]
+    Desc,
+}
+
+/// Which page of a list.
+#[derive(Clone, Debug)]
+pub struct PageRequest<Id> {
+    /// The most items, 1 to 100.
+    pub limit: usize,
+    /// The list's order.
+    pub order: Order,
+    /// Only what comes behind this item in the list.
+    pub after: Option<Id>,
+    /// Only what comes ahead of this item in the list: the page that ends there.
+    pub before: Option<Id>,
+    /// Only what is at least as new.
+    pub since: Option<Timestamp>,
+    /// Only what is older.
+    pub until: Option<Timestamp>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// Whether the list goes on in the direction of reading.
+    pub has_more: bool,
+    /// The id behind which the list goes on. Not always the last item's: with a rare filter a page ends where it stopped looking.
+    pub last_seen: Option<String>,
+}
+
+/// An id as a place in a list.
+pub trait Cursor: Copy + Send + Sync {
+    /// The beginning of the sort keys of the rows among which this one stands.
+    fn group(&self) -> String;
+    /// The row's `id` attribute.
+    fn id(&self) -> String;
+}
+
+macro_rules! own_key {
+    ($($id:ident $prefix:literal),*) => {$(
+        impl Cursor for $id {
+            fn group(&self) -> String { format!(concat!($prefix, "{}"), self) }
+            fn id(&self) -> String { self.to_string() }
+        }
+    )*};
+}
+own_key!(ProjectId "", EventId "", EndpointId "EP#", KeyId "KEY#");
+
+/// An attempt stands somewhere among the rows of its event's millisecond.
+impl Cursor for AttemptId {
+    fn group(&self) -> String {
+        bound("evt_", self.event_time())
+    }
+
+    fn id(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Rows that a page looks at before it gives up filling itself, so that a filter that matches nothing ends in time.
+const MAX_EXAMINED: usize = 5_000;
+/// Lambda: an answer holds at most 6 MB. Rows are counted by their size in the table; escaping takes the rest.
+const MAX_BYTES: usize = 2 << 20;
+/// Rows that are completed (by further reads) at a time.
+const CONCURRENCY: usize = 16;
+/// Above every character of a sort key.
+const END: char = '~';
+
+/// An ordered list over partitions of a table.
+pub(super) struct Listing<'a> {
+    table: &'a Table,
+    partitions: Vec<String>,
+    prefix: &'static str,
+}
+
+impl<'a> Listing<'a> {
+    /// `prefix` is what the sort keys start with, up to the ULID.
+    pub(super) fn new(table: &'a Table, partitions: Vec<String>, prefix: &'static str) -> Self {
+        Self { table, partitions, prefix }
+    }
+
+    /// One page. `keep` turns a row into an item, or into nothing when a filter leaves it out.
+    pub(super) async fn page<Id, T, F, Fut>(&self, request: &PageRequest<Id>, now: Timestamp, keep: F) -> Result<Page<T>, StoreError>
+    where
+        Id: Cursor,
+        F: Fn(Item) -> Fut,
+        Fut: Future<Output = Result<Option<T>, StoreError>>,
+    {
+        let backwards = request.after.is_none() && request.before.is_some();
+        let descending = (request.order == Order::Desc) != backwards;
+        let cursor = request.after.or(request.before);
+        let (low, high) = self.range(request, cursor, descending);
+
+        let rows = Merge::new(self, low, high, descending).rows();
+        let rows = skip_to(rows, cursor).try_filter(|row| futures::future::ready(!expired(row, now.seconds())));
+        let kept = rows
+            .map(|row| async {
+                let row = row?;
+                let (id, size) = (text(&row, "id").to_owned(), size_of(&row));
+                Ok::<_, StoreError>((id, size, keep(row).await?))
+            })
+            .buffered(CONCURRENCY);
+        let mut kept = std::pin::pin!(kept);
+
+        let mut page = Page { items: Vec::new(), has_more: false, last_seen: None };
+        let (mut examined, mut bytes) = (0, 0);
+        while let Some((id, size, item)) = kept.try_next().await? {
+            let full = page.items.len() >= request.limit || bytes + size > MAX_BYTES && !page.items.is_empty();
+            if item.is_some() && full || examined >= MAX_EXAMINED {
+                page.has_more = true;
+                break;
+            }
+            examined += 1;
+            if let Some(item) = item {
+                bytes += size;
+                page.items.push(item);
+            }
+            page.last_seen = Some(id);
+        }
+        if backwards {
+            page.items.reverse();
+        }
+        Ok(page)
+    }
+
+    /// The inclusive bounds of the sort keys.
+    fn range<Id: Cursor>(&self, request: &PageRequest<Id>, cursor: Option<Id>, descending: bool) -> (String, String) {
+        let mut low = request.since.map_or_else(|| self.prefix.to_owned(), |time| bound(self.prefix, time));
+        let mut high = request.until.map_or_else(|| format!("{}{END}", self.prefix), |time| bound(self.prefix, time));
+        if let Some(cursor) = cursor {
+            let group = cursor.group();
+            if descending {
+                high = high.min(format!("{group}{END}"));
+            } else {
+                low = low.max(group);
+            }
+        }
+        (low, high)
+    }
+}
+
+/// A row as the type that it holds.
+pub(super) fn parse<T: DeserializeOwned>(row: Item) -> Result<T, StoreError> {
+    Ok(from_item(row)?)
+}
+
+/// The beginning of the sort keys of a moment: a prefix and the first ten characters of a ULID.
+fn bound(prefix: &str, time: Timestamp) -> String {
+    let ulid = ulid::Ulid::from_parts(time.min(Timestamp::MAX).millis(), 0).to_string();
+    format!("{prefix}{}", &ulid[..10])
+}
+
+/// Leaves out the rows up to and with the cursor's own; they share its group. If the cursor's row is gone, none of the group is left out: rather
+/// twice than never.
+fn skip_to<Id: Cursor>(
+    rows: impl futures::Stream<Item = Result<Item, StoreError>>,
+    cursor: Option<Id>,
+) -> impl futures::Stream<Item = Result<Item, StoreError>> {
+    let place = cursor.map(|cursor| (cursor.group(), cursor.id()));
+    let skipping = (place, Vec::new());
+    stream::unfold((Box::pin(rows), skipping, VecDeque::new()), |(mut rows, (mut place, mut group), mut ready)| async move {
+        loop {
+            if let Some(row) = ready.pop_front() {
+                return Some((row, (rows, (place, group), ready)));
+            }
+            let row = rows.next().await;
+            let Some((prefix, id)) = &place else {
+                return row.map(|row| (row, (rows, (place, group), ready)));
+            };
+            match row {
+                Some(Ok(row)) if text(&row, "id") == id => {
+                    group.clear();
+                    place = None;
+                }
+                Some(Ok(row)) if text(&row, "sk").starts_with(prefix) => group.push(Ok(row)),
+                other => {
+                    ready.extend(std::mem::take(&mut group));
+                    place = None;
+                    match other {
+                        Some(row) => ready.push_back(row),
+                        None if ready.is_empty() => return None,
+                        None => {}
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// The rough size of a row: its texts and bytes.
+fn size_of(row: &Item) -> usize {
+    row.values().map(|value| value.as_s().map_or_else(|_| value.as_b().map_or(16, |b| b.as_ref().len() * 4), String::len)).sum()
+}
+
+/// The ordered rows of several ordered partitions.
+struct Merge<'a> {
+    listing: &'a Listing<'a>,
+    low: String,
+    high: String,
+    descending: bool,
+    shards: Vec<Shard>,
+}
+
+struct Shard {
+    pk: String,
+    rows: VecDeque<Item>,
+    /// Where its query goes on; `Some(None)` is the beginning, `None` the end.
+    next: Option<Option<Item>>,
+}
+
+impl<'a> Merge<'a> {
+    fn new(listing: &'a Listing<'a>, low: String, high: String, descending: bool) -> Self {
+        let shards = listing.partitions.iter().map(|pk| Shard { pk: pk.clone(), rows: VecDeque::new(), next: Some(None) }).collect();
+        // An empty range is an error to DynamoDB.
+        let shards = if low > high { Vec::new() } else { shards };
+        Self { listing, low, high, descending, shards }
+    }
+
+    fn rows(self) -> impl futures::Stream<Item = Result<Item, StoreError>> + use<'a> {
+        stream::try_unfold(self, |mut merge| async move { Ok(merge.next().await?.map(|row| (row, merge))) })
+    }
+
+    async fn next(&mut self) -> Result<Option<Item>, StoreError> {
+        self.fill().await?;
+        let heads = self.shards.iter_mut().filter(|shard| !shard.rows.is_empty());
+        let head = |shard: &&mut Shard| shard.rows.front().map(|row| text(row, "sk").to_owned());
+        let first = if self.descending { heads.max_by_key(head) } else { heads.max_by_key(|shard| Reverse(head(shard))) };
+        Ok(first.and_then(|shard| shard.rows.pop_front()))
+    }
+
+    /// Reads on, in parallel, wherever rows have run out.
+    async fn fill(&mut self) -> Result<(), StoreError> {
+        let (listing, low, high, descending) = (self.listing, &self.low, &self.high, self.descending);
+        let dry = self.shards.iter_mut().filter(|shard| shard.rows.is_empty() && shard.next.is_some());
+        try_join_all(dry.map(|shard| async move {
+            while shard.rows.is_empty() {
+                let Some(start) = shard.next.take() else { break };
+                let output = listing
+                    .table
+                    .client
+                    .query()
+                    .table_name(&listing.table.name)
+                    .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
+                    .expression_attribute_values(":pk", string(&shard.pk))
+                    .expression_attribute_values(":low", string(low))
+                    .expression_attribute_values(":high", string(high))
+                    .scan_index_forward(!descending)
+                    .limit(PER_QUERY)
+                    .consistent_read(true)
+                    .set_exclusive_start_key(start)
+                    .send()
+                    .await
+                    .map_err(failed("Query"))?;
+                shard.rows = output.items.unwrap_or_default().into();
+                shard.next = output.last_evaluated_key.map(Some);
+            }
+            Ok::<_, StoreError>(())
+        }))
+        .await?;
+        Ok(())
+    }
+}
+
+/// Rows per query and shard: with eight shards a default page of 20 is filled by the first round.
+const PER_QUERY: i32 = 25;

@@ -1,0 +1,39 @@
+//! DynamoDB: two tables, and one small type per capability over them.
+//!
+//! Easy to get wrong: isolation. Whatever belongs to a project is read and written through an [`Access`](crate::auth::Access), which only
+//! authentication makes; no function here takes a bare project id from a request.
+//!
+//! | table | pk | sk | item |
+//! |---|---|---|---|
+//! | config | `PROJECTS` | `<proj>` | project, for the operator's list |
+//! | config | `PROJ#<proj>` | `PROJ` · `EP#<we>` · `TOPIC#<name>` · `KEY#<key>` | project and what it owns |
+//! | config | `KEY#<sha-256>` | `KEY` | API key |
+//! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
+//! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
+//! | log | `IDEM#<proj>#<sha-256 of the key>` | `IDEM` | idempotency lease and answer |
+
+pub mod attempts;
+pub mod deliveries;
+pub mod endpoints;
+mod error;
+pub mod events;
+mod item;
+pub mod keys;
+pub mod leases;
+pub mod list;
+pub mod projects;
+mod table;
+pub mod topics;
+
+pub use error::StoreError;
+pub use list::{Order, Page, PageRequest};
+pub use table::Table;
+
+mod writes;
+
+/// Before the given try (from 0) of something that throttling left undone: none before the first, then 25 ms and twice as long each time.
+async fn pause(attempt: u32) {
+    if attempt > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(25 << (attempt - 1).min(5))).await;
+    }
+}

@@ -1,0 +1,73 @@
+//! Projects. A project stands twice: in its own partition, where each event's one Query finds it, and in the operator's list.
+
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+
+use super::{
+    Page, PageRequest, StoreError, Table,
+    error::failed,
+    item::{Item, item, key, project_pk},
+    list::{Listing, parse},
+};
+use crate::{id::ProjectId, model::Project, time::Timestamp};
+
+const LIST_PK: &str = "PROJECTS";
+
+/// Reads one project: what authentication needs to let the operator act for it.
+#[derive(Clone, Debug)]
+pub struct ProjectReader(Table);
+
+impl ProjectReader {
+    /// Over the config table.
+    pub fn new(config: Table) -> Self {
+        Self(config)
+    }
+
+    /// The project, if it exists.
+    pub async fn get(&self, id: ProjectId) -> Result<Option<Project>, StoreError> {
+        self.0.get(key(project_pk(id), "PROJ")).await
+    }
+}
+
+/// Makes, changes and lists projects: the operator's own.
+#[derive(Clone, Debug)]
+pub struct ProjectStore(Table);
+
+impl ProjectStore {
+    /// Over the config table.
+    pub fn new(config: Table) -> Self {
+        Self(config)
+    }
+
+    /// Writes a new project.
+    pub async fn create(&self, project: &Project) -> Result<(), StoreError> {
+        self.write(project, "attribute_not_exists(pk)").await
+    }
+
+    /// Overwrites a project that exists.
+    pub async fn update(&self, project: &Project) -> Result<(), StoreError> {
+        self.write(project, "attribute_exists(pk)").await
+    }
+
+    /// A page of all projects.
+    pub async fn list(&self, request: &PageRequest<ProjectId>, now: Timestamp) -> Result<Page<Project>, StoreError> {
+        let listing = Listing::new(&self.0, vec![LIST_PK.to_owned()], "proj_");
+        listing.page(request, now, |row| async move { parse(row).map(Some) }).await
+    }
+
+    async fn write(&self, project: &Project, condition: &str) -> Result<(), StoreError> {
+        let put = |item: Item| {
+            let put = Put::builder().table_name(&self.0.name).set_item(Some(item)).condition_expression(condition).build();
+            put.map(|put| TransactWriteItem::builder().put(put).build()).map_err(|_| StoreError::Damaged("no item to put"))
+        };
+        self.0
+            .client
+            .transact_write_items()
+            .transact_items(put(item(project_pk(project.id), "PROJ", project)?)?)
+            .transact_items(put(item(LIST_PK, project.id.to_string(), project)?)?)
+            .send()
+            .await
+            .map_err(failed("TransactWriteItems"))?;
+        Ok(())
+    }
+}
+
