@@ -13,7 +13,7 @@ use super::{ApiError, Params};
 use crate::store::{Order, Page, PageRequest};
 
 /// The parameters that every list takes.
-pub const LIST_PARAMS: [&str; 4] = ["limit", "after", "before", "order"];
+const LIST_PARAMS: [&str; 4] = ["limit", "after", "before", "order"];
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
 

@@ -6,8 +6,8 @@ mod list;
 mod params;
 mod routes;
 
-pub use body::{Body, parse_json};
-pub use error::ApiError;
+pub use body::{Body, parse_json, read_json};
+pub use error::{ApiError, EntryError};
 pub use list::{listed, page_request};
 pub use params::Params;
 pub use routes::{ALLOWED, Route, no_such_route, router};

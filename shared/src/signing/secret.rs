@@ -10,9 +10,9 @@ use base64::{
 use serde::{Deserialize, Serialize};
 
 /// What a secret starts with.
-pub const PREFIX: &str = "whsec_";
+const PREFIX: &str = "whsec_";
 /// The fewest and most bytes of a secret that a customer brings along (Standard Webhooks: 24 to 64).
-pub const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// Customers' own secrets come with and without padding.
 const LENIENT: GeneralPurpose =
