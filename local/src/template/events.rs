@@ -1,0 +1,105 @@
+//! What invokes a function: routes of the HTTP API and queues.
+//!
+//! Easy to get wrong: a route without a path, or with `/$default`, is the catch-all `$default`, which has no method.
+
+use serde_json::Value as Json;
+
+use super::function::number;
+use super::intrinsic::plain;
+
+/// SAM's default for SQS sources.
+const DEFAULT_BATCH_SIZE: usize = 10;
+
+/// A route of the HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HttpRoute {
+    /// Upper-case method, or `ANY`.
+    pub method: String,
+    /// Path with variables (`/projects/{id}`), or `$default`.
+    pub path: String,
+}
+
+impl HttpRoute {
+    /// The key by which API Gateway names the route: `GET /projects/{id}` or `$default`.
+    pub fn key(&self) -> String {
+        if self.path == "$default" {
+            self.path.clone()
+        } else {
+            format!("{} {}", self.method, self.path)
+        }
+    }
+}
+
+/// A queue that Lambda polls for a function (an event source mapping).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSource {
+    /// ARN of the queue.
+    pub queue_arn: String,
+    /// Most messages per invocation (1–10,000).
+    pub batch_size: usize,
+    /// Seconds that a batch waits to fill up (0–300).
+    pub batching_window_seconds: u64,
+    /// Whether the function reports failed items one by one.
+    pub reports_item_failures: bool,
+    /// Most invocations at once (2–1,000), if limited.
+    pub maximum_concurrency: Option<usize>,
+    /// False if the source is there but switched off.
+    pub enabled: bool,
+}
+
+pub(super) fn read(events: &Json) -> Result<(Vec<HttpRoute>, Vec<QueueSource>), String> {
+    let mut routes = Vec::new();
+    let mut sources = Vec::new();
+    for (name, event) in events.as_object().into_iter().flatten() {
+        let properties = &event["Properties"];
+        match event["Type"].as_str() {
+            Some("HttpApi") => routes.push(route(properties)?),
+            Some("SQS") => {
+                sources.push(source(properties).map_err(|fault| format!("event {name}: {fault}"))?)
+            }
+            other => {
+                return Err(format!(
+                    "event {name}: the local stack knows HttpApi and SQS, not {other:?}"
+                ));
+            }
+        }
+    }
+    Ok((routes, sources))
+}
+
+fn route(properties: &Json) -> Result<HttpRoute, String> {
+    let path = properties
+        .get("Path")
+        .map_or_else(|| Ok("$default".to_owned()), plain)?;
+    let path = if path == "/$default" {
+        "$default".to_owned()
+    } else {
+        path
+    };
+    let method = properties
+        .get("Method")
+        .map_or_else(|| Ok("ANY".to_owned()), plain)?
+        .to_ascii_uppercase();
+    let method = if method == "*" || method == "X-AMAZON-APIGATEWAY-ANY-METHOD" {
+        "ANY".to_owned()
+    } else {
+        method
+    };
+    Ok(HttpRoute { method, path })
+}
+
+fn source(properties: &Json) -> Result<QueueSource, String> {
+    let response_types = properties["FunctionResponseTypes"].as_array();
+    Ok(QueueSource {
+        queue_arn: plain(&properties["Queue"])?,
+        batch_size: number(&properties["BatchSize"])?.unwrap_or(DEFAULT_BATCH_SIZE),
+        batching_window_seconds: number(&properties["MaximumBatchingWindowInSeconds"])?
+            .unwrap_or(0),
+        reports_item_failures: response_types
+            .is_some_and(|types| types.contains(&Json::from("ReportBatchItemFailures"))),
+        maximum_concurrency: number(&properties["ScalingConfig"]["MaximumConcurrency"])?,
+        enabled: properties
+            .get("Enabled")
+            .is_none_or(|enabled| plain(enabled).is_ok_and(|enabled| enabled != "false")),
+    })
+}
