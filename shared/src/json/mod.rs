@@ -32,8 +32,8 @@ use self::scanner::Scanner;
 
 /// Rewrites one JSON text into its canonical form. Takes time and memory in proportion to the input's length.
 ///
-/// Any value may stand at the top, nested at most [`MAX_DEPTH`] deep. Canonical text comes back unchanged. Its length never
-/// exceeds the input's by more than a third (`1e20` is the worst case, at a factor of 21/4, for numbers alone).
+/// Any value may stand at the top, nested at most [`MAX_DEPTH`] deep. Canonical text comes back unchanged. The result may be
+/// longer than the input, by a factor of 21/4 at most (`1e20` is written out), so limit the length of both.
 pub fn canonicalise(input: &[u8]) -> Result<String, JsonError> {
     let text = str::from_utf8(input).map_err(|error| JsonProblem::NotUtf8.at(error.valid_up_to()))?;
     if text.starts_with('\u{feff}') {

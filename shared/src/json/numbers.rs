@@ -16,11 +16,20 @@ const MAX_DIGITS: usize = 17;
 pub(super) fn canonicalise(input: &str, start: usize, out: &mut String) -> Result<usize, JsonError> {
     let end = start + length(&input.as_bytes()[start..]).map_err(|at| JsonProblem::InvalidNumber.at(start + at))?;
     let text = &input[start..end];
+    if is_small_integer(text) {
+        out.push_str(text);
+        return Ok(end);
+    }
     match Decimal::of(text).and_then(|value| value.as_ecmascript()) {
         Some(printed) => out.push_str(&printed),
         None => out.push_str(text),
     }
     Ok(end)
+}
+
+/// Nearly every number in practice, and printed by ECMAScript as it is.
+fn is_small_integer(text: &str) -> bool {
+    text.len() <= 15 && !text.starts_with('-') && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The length of the number at the start of the bytes, by the grammar of RFC 8259 §6; or where it departs from it.

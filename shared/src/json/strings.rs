@@ -59,16 +59,12 @@ fn unicode_escape(bytes: &[u8], start: usize, out: &mut String) -> Result<usize,
     // A low half is looked for only after a high one, and a bad escape there is reported when its own turn comes.
     let second = if is_high_surrogate(first) { code_unit(bytes, start + 6).ok() } else { None };
     let units = [first, second.unwrap_or_default()];
-    match (char::decode_utf16(units).next(), second) {
-        (Some(Ok(character)), _) => {
-            quote(character, out);
-            Ok(start + 6 * character.len_utf16())
-        }
-        _ => {
-            push_escape(first, out);
-            Ok(start + 6)
-        }
+    if let Some(Ok(character)) = char::decode_utf16(units).next() {
+        quote(character, out);
+        return Ok(start + 6 * character.len_utf16());
     }
+    push_escape(first, out);
+    Ok(start + 6)
 }
 
 fn is_high_surrogate(unit: u16) -> bool {
