@@ -22,11 +22,7 @@ pub struct HttpRoute {
 impl HttpRoute {
     /// The key by which API Gateway names the route: `GET /projects/{id}` or `$default`.
     pub fn key(&self) -> String {
-        if self.path == "$default" {
-            self.path.clone()
-        } else {
-            format!("{} {}", self.method, self.path)
-        }
+        if self.path == "$default" { self.path.clone() } else { format!("{} {}", self.method, self.path) }
     }
 }
 
@@ -54,13 +50,9 @@ pub(super) fn read(events: &Json) -> Result<(Vec<HttpRoute>, Vec<QueueSource>), 
         let properties = &event["Properties"];
         match event["Type"].as_str() {
             Some("HttpApi") => routes.push(route(properties)?),
-            Some("SQS") => {
-                sources.push(source(properties).map_err(|fault| format!("event {name}: {fault}"))?)
-            }
+            Some("SQS") => sources.push(source(properties).map_err(|fault| format!("event {name}: {fault}"))?),
             other => {
-                return Err(format!(
-                    "event {name}: the local stack knows HttpApi and SQS, not {other:?}"
-                ));
+                return Err(format!("event {name}: the local stack knows HttpApi and SQS, not {other:?}"));
             }
         }
     }
@@ -68,23 +60,10 @@ pub(super) fn read(events: &Json) -> Result<(Vec<HttpRoute>, Vec<QueueSource>), 
 }
 
 fn route(properties: &Json) -> Result<HttpRoute, String> {
-    let path = properties
-        .get("Path")
-        .map_or_else(|| Ok("$default".to_owned()), plain)?;
-    let path = if path == "/$default" {
-        "$default".to_owned()
-    } else {
-        path
-    };
-    let method = properties
-        .get("Method")
-        .map_or_else(|| Ok("ANY".to_owned()), plain)?
-        .to_ascii_uppercase();
-    let method = if method == "*" || method == "X-AMAZON-APIGATEWAY-ANY-METHOD" {
-        "ANY".to_owned()
-    } else {
-        method
-    };
+    let path = properties.get("Path").map_or_else(|| Ok("$default".to_owned()), plain)?;
+    let path = if path == "/$default" { "$default".to_owned() } else { path };
+    let method = properties.get("Method").map_or_else(|| Ok("ANY".to_owned()), plain)?.to_ascii_uppercase();
+    let method = if method == "*" || method == "X-AMAZON-APIGATEWAY-ANY-METHOD" { "ANY".to_owned() } else { method };
     Ok(HttpRoute { method, path })
 }
 
@@ -93,13 +72,9 @@ fn source(properties: &Json) -> Result<QueueSource, String> {
     Ok(QueueSource {
         queue_arn: plain(&properties["Queue"])?,
         batch_size: number(&properties["BatchSize"])?.unwrap_or(DEFAULT_BATCH_SIZE),
-        batching_window_seconds: number(&properties["MaximumBatchingWindowInSeconds"])?
-            .unwrap_or(0),
-        reports_item_failures: response_types
-            .is_some_and(|types| types.contains(&Json::from("ReportBatchItemFailures"))),
+        batching_window_seconds: number(&properties["MaximumBatchingWindowInSeconds"])?.unwrap_or(0),
+        reports_item_failures: response_types.is_some_and(|types| types.contains(&Json::from("ReportBatchItemFailures"))),
         maximum_concurrency: number(&properties["ScalingConfig"]["MaximumConcurrency"])?,
-        enabled: properties
-            .get("Enabled")
-            .is_none_or(|enabled| plain(enabled).is_ok_and(|enabled| enabled != "false")),
+        enabled: properties.get("Enabled").is_none_or(|enabled| plain(enabled).is_ok_and(|enabled| enabled != "false")),
     })
 }

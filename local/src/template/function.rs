@@ -44,12 +44,7 @@ pub struct Function {
 }
 
 impl Function {
-    pub(super) fn read(
-        resolver: &Resolver<'_>,
-        id: &str,
-        resource: &Json,
-        document: &Json,
-    ) -> Result<Self, String> {
+    pub(super) fn read(resolver: &Resolver<'_>, id: &str, resource: &Json, document: &Json) -> Result<Self, String> {
         let own = resolver.resolve(&resource["Properties"])?;
         let globals = resolver.resolve(&document["Globals"]["Function"])?;
         let properties = merged(&globals, &own);
@@ -60,9 +55,7 @@ impl Function {
             name: binary_of(id, resource)?,
             arn: resolver.settings.function_arn(&function_name),
             function_name,
-            timeout: Duration::from_secs(
-                number(&properties["Timeout"])?.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
-            ),
+            timeout: Duration::from_secs(number(&properties["Timeout"])?.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
             memory_mb: number(&properties["MemorySize"])?.unwrap_or(DEFAULT_MEMORY_MB),
             environment: environment_of(&properties)?,
             routes,
@@ -72,33 +65,20 @@ impl Function {
     }
 }
 
-pub(super) fn reference(
-    resolver: &Resolver<'_>,
-    id: &str,
-    resource: &Json,
-) -> Result<Reference, String> {
+pub(super) fn reference(resolver: &Resolver<'_>, id: &str, resource: &Json) -> Result<Reference, String> {
     let name = name_of(resolver, id, resource, "FunctionName")?;
     let arn = resolver.settings.function_arn(&name);
-    Ok(Reference {
-        reference: name,
-        attributes: BTreeMap::from([("Arn", arn)]),
-    })
+    Ok(Reference { reference: name, attributes: BTreeMap::from([("Arn", arn)]) })
 }
 
 fn binary_of(id: &str, resource: &Json) -> Result<String, String> {
     let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
-    binary.map(str::to_owned).ok_or_else(|| {
-        format!("{id} needs Metadata.BuildProperties.Binary: the binary that cargo builds for it")
-    })
+    binary.map(str::to_owned).ok_or_else(|| format!("{id} needs Metadata.BuildProperties.Binary: the binary that cargo builds for it"))
 }
 
 fn environment_of(properties: &Json) -> Result<BTreeMap<String, String>, String> {
     let variables = properties["Environment"]["Variables"].as_object();
-    variables
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| Ok((name.clone(), plain(value)?)))
-        .collect()
+    variables.into_iter().flatten().map(|(name, value)| Ok((name.clone(), plain(value)?))).collect()
 }
 
 /// SAM: maps are merged, the function's own value wins elsewhere.
@@ -107,9 +87,7 @@ fn merged(globals: &Json, own: &Json) -> Json {
         (Json::Object(globals), Json::Object(own)) => {
             let mut result = globals.clone();
             for (key, value) in own {
-                let value = globals
-                    .get(key)
-                    .map_or_else(|| value.clone(), |global| merged(global, value));
+                let value = globals.get(key).map_or_else(|| value.clone(), |global| merged(global, value));
                 result.insert(key.clone(), value);
             }
             Json::Object(result)
@@ -124,7 +102,5 @@ pub(super) fn number<N: std::str::FromStr>(value: &Json) -> Result<Option<N>, St
         return Ok(None);
     }
     let text = plain(value)?;
-    text.parse()
-        .map(Some)
-        .map_err(|_| format!("{text} isn't a whole number that fits here"))
+    text.parse().map(Some).map_err(|_| format!("{text} isn't a whole number that fits here"))
 }

@@ -58,10 +58,7 @@ impl Resolver<'_> {
     }
 
     fn list(&self, items: &[Json]) -> Result<Vec<Json>, String> {
-        items
-            .iter()
-            .filter_map(|item| self.value(item).transpose())
-            .collect()
+        items.iter().filter_map(|item| self.value(item).transpose()).collect()
     }
 
     fn function(&self, name: &str, argument: &Json) -> Result<Option<Json>, String> {
@@ -74,9 +71,9 @@ impl Resolver<'_> {
             "Fn::Select" => self.select(argument).map(Some),
             "Fn::Split" => self.split(argument).map(Some),
             "Fn::FindInMap" => self.find_in_map(argument).map(Some),
-            "Condition" | "Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not" => self
-                .condition_function(name, argument)
-                .map(|truth| Some(Json::Bool(truth))),
+            "Condition" | "Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not" => {
+                self.condition_function(name, argument).map(|truth| Some(Json::Bool(truth)))
+            }
             other => Err(format!("{other} isn't supported by the local stack")),
         }
     }
@@ -97,20 +94,13 @@ impl Resolver<'_> {
         if self.others.contains(name) {
             return Ok(Some(name.into()));
         }
-        Err(format!(
-            "!Ref {name}: there is no such parameter or resource"
-        ))
+        Err(format!("!Ref {name}: there is no such parameter or resource"))
     }
 
     fn attribute(&self, argument: &Json) -> Result<Json, String> {
-        let path: Vec<&str> = argument
-            .as_array()
-            .map(|parts| parts.iter().filter_map(Json::as_str).collect())
-            .unwrap_or_default();
+        let path: Vec<&str> = argument.as_array().map(|parts| parts.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
         let [resource, attribute] = path[..] else {
-            return Err(format!(
-                "!GetAtt needs a resource and an attribute, not {argument}"
-            ));
+            return Err(format!("!GetAtt needs a resource and an attribute, not {argument}"));
         };
         match self.references.get(resource) {
             Some(reference) => reference
@@ -136,9 +126,7 @@ impl Resolver<'_> {
         let mut rest = template;
         while let Some(start) = rest.find("${") {
             let (before, after) = rest.split_at(start);
-            let (name, tail) = after[2..]
-                .split_once('}')
-                .ok_or_else(|| format!("!Sub {template}: a ${{ isn't closed"))?;
+            let (name, tail) = after[2..].split_once('}').ok_or_else(|| format!("!Sub {template}: a ${{ isn't closed"))?;
             result.push_str(before);
             result.push_str(&self.substitution(name, locals)?);
             rest = tail;
@@ -147,23 +135,14 @@ impl Resolver<'_> {
         Ok(result.into())
     }
 
-    fn substitution(
-        &self,
-        name: &str,
-        locals: Option<&Map<String, Json>>,
-    ) -> Result<String, String> {
+    fn substitution(&self, name: &str, locals: Option<&Map<String, Json>>) -> Result<String, String> {
         // `${!Literal}` is how a template writes a `${Literal}` that isn't to be replaced.
         if let Some(literal) = name.strip_prefix('!') {
             return Ok(format!("${{{literal}}}"));
         }
-        let value = match (
-            locals.and_then(|locals| locals.get(name)),
-            name.split_once('.'),
-        ) {
+        let value = match (locals.and_then(|locals| locals.get(name)), name.split_once('.')) {
             (Some(local), _) => self.resolve(local)?,
-            (None, Some((resource, attribute))) => {
-                self.attribute(&Json::from(vec![resource, attribute]))?
-            }
+            (None, Some((resource, attribute))) => self.attribute(&Json::from(vec![resource, attribute]))?,
             (None, None) => self.reference(name)?.unwrap_or(Json::Null),
         };
         plain(&value)
@@ -180,30 +159,19 @@ impl Resolver<'_> {
     }
 
     fn choose(&self, argument: &Json) -> Result<Option<Json>, String> {
-        let Some([Json::String(condition), then, otherwise]) =
-            argument.as_array().map(Vec::as_slice)
-        else {
+        let Some([Json::String(condition), then, otherwise]) = argument.as_array().map(Vec::as_slice) else {
             return Err("!If needs a condition and two values".to_owned());
         };
-        self.value(if self.holds(condition)? {
-            then
-        } else {
-            otherwise
-        })
+        self.value(if self.holds(condition)? { then } else { otherwise })
     }
 
     fn select(&self, argument: &Json) -> Result<Json, String> {
         let Some([index, items]) = pair(argument) else {
             return Err("!Select needs an index and a list".to_owned());
         };
-        let index: usize = plain(&self.resolve(index)?)?
-            .parse()
-            .map_err(|_| "!Select needs a number".to_owned())?;
+        let index: usize = plain(&self.resolve(index)?)?.parse().map_err(|_| "!Select needs a number".to_owned())?;
         let items = self.resolve(items)?;
-        items
-            .get(index)
-            .cloned()
-            .ok_or_else(|| format!("!Select: the list has no item {index}"))
+        items.get(index).cloned().ok_or_else(|| format!("!Select: the list has no item {index}"))
     }
 
     fn split(&self, argument: &Json) -> Result<Json, String> {
@@ -216,25 +184,14 @@ impl Resolver<'_> {
 
     fn find_in_map(&self, argument: &Json) -> Result<Json, String> {
         let path = self.resolve(argument)?;
-        let keys: Vec<&str> = path
-            .as_array()
-            .map(|keys| keys.iter().filter_map(Json::as_str).collect())
-            .unwrap_or_default();
-        let found = keys
-            .iter()
-            .try_fold(&self.mappings, |map, key| map.get(*key));
-        found
-            .filter(|_| keys.len() == 3)
-            .cloned()
-            .ok_or_else(|| format!("!FindInMap {path}: there is no such entry"))
+        let keys: Vec<&str> = path.as_array().map(|keys| keys.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
+        let found = keys.iter().try_fold(&self.mappings, |map, key| map.get(*key));
+        found.filter(|_| keys.len() == 3).cloned().ok_or_else(|| format!("!FindInMap {path}: there is no such entry"))
     }
 
     /// Whether a named condition of the template holds.
     pub(super) fn holds(&self, condition: &str) -> Result<bool, String> {
-        let definition = self
-            .conditions
-            .get(condition)
-            .ok_or_else(|| format!("there is no condition {condition}"))?;
+        let definition = self.conditions.get(condition).ok_or_else(|| format!("there is no condition {condition}"))?;
         self.truth(definition)
     }
 
@@ -251,20 +208,11 @@ impl Resolver<'_> {
         if name == "Condition" {
             return self.holds(text(argument)?);
         }
-        let operands = argument
-            .as_array()
-            .ok_or_else(|| format!("{name} needs a list"))?;
-        let truths = || {
-            operands
-                .iter()
-                .map(|operand| self.truth(operand))
-                .collect::<Result<Vec<_>, _>>()
-        };
+        let operands = argument.as_array().ok_or_else(|| format!("{name} needs a list"))?;
+        let truths = || operands.iter().map(|operand| self.truth(operand)).collect::<Result<Vec<_>, _>>();
         match (name, &operands[..]) {
             // CloudFormation compares as text: a parameter's 1 equals "1".
-            ("Fn::Equals", [left, right]) => {
-                Ok(plain(&self.resolve(left)?)? == plain(&self.resolve(right)?)?)
-            }
+            ("Fn::Equals", [left, right]) => Ok(plain(&self.resolve(left)?)? == plain(&self.resolve(right)?)?),
             ("Fn::Not", [_]) => Ok(!truths()?[0]),
             ("Fn::And", _) => Ok(truths()?.into_iter().all(|truth| truth)),
             ("Fn::Or", _) => Ok(truths()?.into_iter().any(|truth| truth)),
@@ -276,8 +224,7 @@ impl Resolver<'_> {
 fn function_of(object: &Map<String, Json>) -> Option<(&str, &Json)> {
     let (name, argument) = object.iter().next()?;
     let condition = name == "Condition" && argument.is_string();
-    (object.len() == 1 && (name == "Ref" || condition || name.starts_with("Fn::")))
-        .then_some((name, argument))
+    (object.len() == 1 && (name == "Ref" || condition || name.starts_with("Fn::"))).then_some((name, argument))
 }
 
 fn pair(argument: &Json) -> Option<&[Json; 2]> {
@@ -285,9 +232,7 @@ fn pair(argument: &Json) -> Option<&[Json; 2]> {
 }
 
 fn text(value: &Json) -> Result<&str, String> {
-    value
-        .as_str()
-        .ok_or_else(|| format!("a text is needed here, not {value}"))
+    value.as_str().ok_or_else(|| format!("a text is needed here, not {value}"))
 }
 
 /// A scalar as the text that CloudFormation would make of it.

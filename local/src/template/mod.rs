@@ -46,10 +46,7 @@ pub struct TemplateError {
 
 impl TemplateError {
     fn without_line(message: impl Into<String>) -> Self {
-        Self {
-            line: None,
-            message: message.into(),
-        }
+        Self { line: None, message: message.into() }
     }
 }
 
@@ -73,51 +70,35 @@ pub struct Template {
 impl Template {
     /// Reads and resolves the template at `path`.
     pub fn read(path: &Path, settings: &Settings) -> Result<Self, TemplateError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| TemplateError::without_line(error.to_string()))?;
+        let text = std::fs::read_to_string(path).map_err(|error| TemplateError::without_line(error.to_string()))?;
         Self::parse(&text, settings)
     }
 
     /// Resolves the template given as text.
     pub fn parse(text: &str, settings: &Settings) -> Result<Self, TemplateError> {
         let document = yaml::parse(text)?;
-        Reader {
-            text,
-            document: &document,
-            settings,
-        }
-        .read()
+        Reader { text, document: &document, settings }.read()
     }
 
     /// The nearest `template.yaml` in `directory` or above it.
     pub fn find(directory: &Path) -> Option<PathBuf> {
-        directory
-            .ancestors()
-            .map(|ancestor| ancestor.join(FILE_NAME))
-            .find(|path| path.is_file())
+        directory.ancestors().map(|ancestor| ancestor.join(FILE_NAME)).find(|path| path.is_file())
     }
 
     /// The names of the parameters that `text` declares, without resolving anything.
     pub fn parameter_names(text: &str) -> Result<BTreeSet<String>, TemplateError> {
         let document = yaml::parse(text)?;
-        Ok(document["Parameters"]
-            .as_object()
-            .map(|declared| declared.keys().cloned().collect())
-            .unwrap_or_default())
+        Ok(document["Parameters"].as_object().map(|declared| declared.keys().cloned().collect()).unwrap_or_default())
     }
 
     /// The table with this logical id.
     pub fn table(&self, logical_id: &str) -> Option<&Table> {
-        self.tables
-            .iter()
-            .find(|table| table.logical_id == logical_id)
+        self.tables.iter().find(|table| table.logical_id == logical_id)
     }
 
     /// The queue with this logical id.
     pub fn queue(&self, logical_id: &str) -> Option<&Queue> {
-        self.queues
-            .iter()
-            .find(|queue| queue.logical_id == logical_id)
+        self.queues.iter().find(|queue| queue.logical_id == logical_id)
     }
 
     /// The function with this name (its binary's, such as `deliver`).
@@ -154,16 +135,10 @@ impl Reader<'_> {
         }
         for (id, kind, resource) in &resources {
             match *kind {
-                "AWS::DynamoDB::Table" => template
-                    .tables
-                    .push(self.at(id, Table::read(&resolver, id, resource))?),
-                "AWS::SQS::Queue" => template
-                    .queues
-                    .push(self.at(id, Queue::read(&resolver, id, resource))?),
+                "AWS::DynamoDB::Table" => template.tables.push(self.at(id, Table::read(&resolver, id, resource))?),
+                "AWS::SQS::Queue" => template.queues.push(self.at(id, Queue::read(&resolver, id, resource))?),
                 "AWS::Serverless::Function" => {
-                    template
-                        .functions
-                        .push(self.at(id, Function::read(&resolver, id, resource, self.document))?);
+                    template.functions.push(self.at(id, Function::read(&resolver, id, resource, self.document))?);
                 }
                 _ => {}
             }
@@ -185,19 +160,9 @@ impl Reader<'_> {
     }
 
     fn parameters(&self) -> Result<BTreeMap<String, Json>, TemplateError> {
-        let declared = self.document["Parameters"]
-            .as_object()
-            .cloned()
-            .unwrap_or_default();
-        if let Some(unknown) = self
-            .settings
-            .parameters
-            .keys()
-            .find(|name| !declared.contains_key(*name))
-        {
-            return Err(TemplateError::without_line(format!(
-                "the template has no parameter {unknown}"
-            )));
+        let declared = self.document["Parameters"].as_object().cloned().unwrap_or_default();
+        if let Some(unknown) = self.settings.parameters.keys().find(|name| !declared.contains_key(*name)) {
+            return Err(TemplateError::without_line(format!("the template has no parameter {unknown}")));
         }
         declared
             .into_iter()
@@ -209,66 +174,36 @@ impl Reader<'_> {
     }
 
     fn parameter(&self, name: &str, declaration: &Json) -> Result<Json, String> {
-        let given = self
-            .settings
-            .parameters
-            .get(name)
-            .map(|value| Json::from(value.as_str()));
+        let given = self.settings.parameters.get(name).map(|value| Json::from(value.as_str()));
         let value = given
             .or_else(|| declaration.get("Default").cloned())
             .ok_or_else(|| format!("parameter {name} has no default and no value was given"))?;
         let allowed = declaration["AllowedValues"].as_array();
         let text = intrinsic::plain(&value)?;
-        if allowed.is_some_and(|allowed| {
-            !allowed
-                .iter()
-                .any(|one| intrinsic::plain(one).as_ref() == Ok(&text))
-        }) {
-            return Err(format!(
-                "parameter {name} can't be {text}: its AllowedValues don't list it"
-            ));
+        if allowed.is_some_and(|allowed| !allowed.iter().any(|one| intrinsic::plain(one).as_ref() == Ok(&text))) {
+            return Err(format!("parameter {name} can't be {text}: its AllowedValues don't list it"));
         }
         Ok(match declaration["Type"].as_str() {
-            Some("CommaDelimitedList") => text
-                .split(',')
-                .map(|item| Json::from(item.trim()))
-                .collect(),
+            Some("CommaDelimitedList") => text.split(',').map(|item| Json::from(item.trim())).collect(),
             _ => Json::from(text),
         })
     }
 
-    fn plain_parameters(
-        &self,
-        resolver: &Resolver<'_>,
-    ) -> Result<BTreeMap<String, String>, TemplateError> {
+    fn plain_parameters(&self, resolver: &Resolver<'_>) -> Result<BTreeMap<String, String>, TemplateError> {
         let plain = |value: &Json| match value {
-            Json::Array(items) => Ok(items
-                .iter()
-                .filter_map(Json::as_str)
-                .collect::<Vec<_>>()
-                .join(",")),
+            Json::Array(items) => Ok(items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(",")),
             single => intrinsic::plain(single),
         };
-        resolver
-            .parameters
-            .iter()
-            .map(|(name, value)| Ok((name.clone(), self.at(name, plain(value))?)))
-            .collect()
+        resolver.parameters.iter().map(|(name, value)| Ok((name.clone(), self.at(name, plain(value))?))).collect()
     }
 
     /// The resources whose condition holds, as (logical id, type, resource).
-    fn live_resources(
-        &self,
-        resolver: &Resolver<'_>,
-    ) -> Result<Vec<(&str, &str, &Json)>, TemplateError> {
-        let resources = self.document["Resources"]
-            .as_object()
-            .ok_or_else(|| TemplateError::without_line("the template has no Resources"))?;
+    fn live_resources(&self, resolver: &Resolver<'_>) -> Result<Vec<(&str, &str, &Json)>, TemplateError> {
+        let resources =
+            self.document["Resources"].as_object().ok_or_else(|| TemplateError::without_line("the template has no Resources"))?;
         let mut live = Vec::new();
         for (id, resource) in resources {
-            let kind = resource["Type"]
-                .as_str()
-                .ok_or_else(|| self.located(id, format!("{id} has no Type")))?;
+            let kind = resource["Type"].as_str().ok_or_else(|| self.located(id, format!("{id} has no Type")))?;
             let condition = resource["Condition"].as_str();
             if condition.map_or(Ok(true), |condition| self.at(id, resolver.holds(condition)))? {
                 live.push((id.as_str(), kind, resource));
@@ -283,9 +218,7 @@ impl Reader<'_> {
             .into_iter()
             .flatten()
             .map(|(name, output)| {
-                let value = resolver
-                    .resolve(&output["Value"])
-                    .and_then(|value| intrinsic::plain(&value));
+                let value = resolver.resolve(&output["Value"]).and_then(|value| intrinsic::plain(&value));
                 Ok((name.clone(), self.at(name, value)?))
             })
             .collect()
@@ -296,19 +229,11 @@ impl Reader<'_> {
     }
 
     fn located(&self, key: &str, message: String) -> TemplateError {
-        TemplateError {
-            line: yaml::line_of(self.text, key),
-            message,
-        }
+        TemplateError { line: yaml::line_of(self.text, key), message }
     }
 }
 
-fn reference_of(
-    resolver: &Resolver<'_>,
-    id: &str,
-    kind: &str,
-    resource: &Json,
-) -> Result<Option<Reference>, String> {
+fn reference_of(resolver: &Resolver<'_>, id: &str, kind: &str, resource: &Json) -> Result<Option<Reference>, String> {
     Ok(match kind {
         "AWS::DynamoDB::Table" => Some(storage::table_reference(resolver, id, resource)?),
         "AWS::SQS::Queue" => Some(storage::queue_reference(resolver, id, resource)?),

@@ -27,14 +27,9 @@ pub struct Statement {
     pub resources: Vec<String>,
 }
 
-pub(super) fn of_function(
-    resolver: &Resolver<'_>,
-    properties: &Json,
-    document: &Json,
-) -> Result<Vec<Statement>, String> {
+pub(super) fn of_function(resolver: &Resolver<'_>, properties: &Json, document: &Json) -> Result<Vec<Statement>, String> {
     match role_of(&properties["Role"]) {
-        Some(role) => of_role(resolver, &document["Resources"][role])
-            .map_err(|fault| format!("{role}: {fault}")),
+        Some(role) => of_role(resolver, &document["Resources"][role]).map_err(|fault| format!("{role}: {fault}")),
         None => of_list(resolver, &properties["Policies"]),
     }
 }
@@ -57,13 +52,9 @@ fn of_list(resolver: &Resolver<'_>, policies: &Json) -> Result<Vec<Statement>, S
     for policy in one_or_many(&resolver.resolve(policies)?) {
         match policy {
             Json::String(_) => {}
-            document if document.get("Statement").is_some() => {
-                statements.extend(of_document(document)?)
-            }
+            document if document.get("Statement").is_some() => statements.extend(of_document(document)?),
             other => {
-                return Err(format!(
-                    "write the statements out: the local stack doesn't know the policy template {other}"
-                ));
+                return Err(format!("write the statements out: the local stack doesn't know the policy template {other}"));
             }
         }
     }
@@ -71,10 +62,7 @@ fn of_list(resolver: &Resolver<'_>, policies: &Json) -> Result<Vec<Statement>, S
 }
 
 fn of_document(document: &Json) -> Result<Vec<Statement>, String> {
-    one_or_many(&document["Statement"])
-        .into_iter()
-        .map(statement)
-        .collect()
+    one_or_many(&document["Statement"]).into_iter().map(statement).collect()
 }
 
 fn statement(statement: &Json) -> Result<Statement, String> {
@@ -82,22 +70,11 @@ fn statement(statement: &Json) -> Result<Statement, String> {
         Some("Allow") => Effect::Allow,
         Some("Deny") => Effect::Deny,
         other => {
-            return Err(format!(
-                "a statement's Effect is Allow or Deny, not {other:?}"
-            ));
+            return Err(format!("a statement's Effect is Allow or Deny, not {other:?}"));
         }
     };
-    let texts = |field: &str| {
-        one_or_many(&statement[field])
-            .into_iter()
-            .map(plain)
-            .collect::<Result<Vec<_>, _>>()
-    };
-    Ok(Statement {
-        effect,
-        actions: texts("Action")?,
-        resources: texts("Resource")?,
-    })
+    let texts = |field: &str| one_or_many(&statement[field]).into_iter().map(plain).collect::<Result<Vec<_>, _>>();
+    Ok(Statement { effect, actions: texts("Action")?, resources: texts("Resource")? })
 }
 
 fn one_or_many(value: &Json) -> Vec<&Json> {

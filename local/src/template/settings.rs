@@ -44,10 +44,7 @@ impl Settings {
             "AWS::Region" => self.region.clone(),
             "AWS::AccountId" => self.account.clone(),
             "AWS::StackName" => self.stack_name.clone(),
-            "AWS::StackId" => format!(
-                "arn:aws:cloudformation:{}:{}:stack/{}/local",
-                self.region, self.account, self.stack_name
-            ),
+            "AWS::StackId" => format!("arn:aws:cloudformation:{}:{}:stack/{}/local", self.region, self.account, self.stack_name),
             "AWS::Partition" => "aws".to_owned(),
             "AWS::URLSuffix" => "amazonaws.com".to_owned(),
             _ => return None,
@@ -56,10 +53,7 @@ impl Settings {
 
     /// The ARN of a DynamoDB table by its physical name.
     pub fn table_arn(&self, name: &str) -> String {
-        format!(
-            "arn:aws:dynamodb:{}:{}:table/{name}",
-            self.region, self.account
-        )
+        format!("arn:aws:dynamodb:{}:{}:table/{name}", self.region, self.account)
     }
 
     /// The ARN of an SQS queue by its physical name.
@@ -69,10 +63,7 @@ impl Settings {
 
     /// The ARN of a Lambda function by its physical name.
     pub fn function_arn(&self, name: &str) -> String {
-        format!(
-            "arn:aws:lambda:{}:{}:function:{name}",
-            self.region, self.account
-        )
+        format!("arn:aws:lambda:{}:{}:function:{name}", self.region, self.account)
     }
 
     pub(super) fn queue_url(&self, logical_id: &str, name: &str) -> String {

@@ -77,10 +77,7 @@ impl Table {
     pub(super) fn read(resolver: &Resolver<'_>, id: &str, resource: &Json) -> Result<Self, String> {
         let properties = resolver.resolve(&resource["Properties"])?;
         let name = name_of(resolver, id, resource, "TableName")?;
-        if ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"]
-            .iter()
-            .any(|index| !properties[index].is_null())
-        {
+        if ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"].iter().any(|index| !properties[index].is_null()) {
             return Err("secondary indexes aren't supported by the local stack".to_owned());
         }
         Ok(Self {
@@ -114,43 +111,20 @@ impl Queue {
     }
 }
 
-pub(super) fn table_reference(
-    resolver: &Resolver<'_>,
-    id: &str,
-    resource: &Json,
-) -> Result<Reference, String> {
+pub(super) fn table_reference(resolver: &Resolver<'_>, id: &str, resource: &Json) -> Result<Reference, String> {
     let name = name_of(resolver, id, resource, "TableName")?;
     let arn = resolver.settings.table_arn(&name);
-    Ok(Reference {
-        reference: name,
-        attributes: BTreeMap::from([("Arn", arn)]),
-    })
+    Ok(Reference { reference: name, attributes: BTreeMap::from([("Arn", arn)]) })
 }
 
-pub(super) fn queue_reference(
-    resolver: &Resolver<'_>,
-    id: &str,
-    resource: &Json,
-) -> Result<Reference, String> {
+pub(super) fn queue_reference(resolver: &Resolver<'_>, id: &str, resource: &Json) -> Result<Reference, String> {
     let name = name_of(resolver, id, resource, "QueueName")?;
     let url = resolver.settings.queue_url(id, &name);
-    let attributes = BTreeMap::from([
-        ("Arn", resolver.settings.queue_arn(&name)),
-        ("QueueUrl", url.clone()),
-        ("QueueName", name),
-    ]);
-    Ok(Reference {
-        reference: url,
-        attributes,
-    })
+    let attributes = BTreeMap::from([("Arn", resolver.settings.queue_arn(&name)), ("QueueUrl", url.clone()), ("QueueName", name)]);
+    Ok(Reference { reference: url, attributes })
 }
 
-pub(super) fn name_of(
-    resolver: &Resolver<'_>,
-    id: &str,
-    resource: &Json,
-    property: &str,
-) -> Result<String, String> {
+pub(super) fn name_of(resolver: &Resolver<'_>, id: &str, resource: &Json, property: &str) -> Result<String, String> {
     match resource["Properties"].get(property) {
         Some(name) => plain(&resolver.resolve(name)?),
         None => Ok(id.to_owned()),
@@ -165,27 +139,17 @@ fn key_of(properties: &Json, role: &str) -> Result<Option<Key>, String> {
     let Some(schema) = entry("KeySchema", "KeyType", role) else {
         return Ok(None);
     };
-    let name = schema["AttributeName"]
-        .as_str()
-        .ok_or("a KeySchema entry has no AttributeName")?;
+    let name = schema["AttributeName"].as_str().ok_or("a KeySchema entry has no AttributeName")?;
     let definition = entry("AttributeDefinitions", "AttributeName", name)
         .ok_or_else(|| format!("AttributeDefinitions doesn't define the key {name}"))?;
-    let kind = definition["AttributeType"]
-        .as_str()
-        .ok_or_else(|| format!("key {name} has no AttributeType"))?;
-    Ok(Some(Key {
-        name: name.to_owned(),
-        kind: kind.to_owned(),
-    }))
+    let kind = definition["AttributeType"].as_str().ok_or_else(|| format!("key {name} has no AttributeType"))?;
+    Ok(Some(Key { name: name.to_owned(), kind: kind.to_owned() }))
 }
 
 fn ttl_of(properties: &Json) -> Option<String> {
     let specification = &properties["TimeToLiveSpecification"];
     let enabled = plain(&specification["Enabled"]).is_ok_and(|enabled| enabled == "true");
-    specification["AttributeName"]
-        .as_str()
-        .filter(|_| enabled)
-        .map(str::to_owned)
+    specification["AttributeName"].as_str().filter(|_| enabled).map(str::to_owned)
 }
 
 fn attributes_of(properties: &Json) -> Result<BTreeMap<String, String>, String> {
@@ -193,9 +157,7 @@ fn attributes_of(properties: &Json) -> Result<BTreeMap<String, String>, String> 
     for name in QUEUE_ATTRIBUTES {
         match &properties[name] {
             Json::Null => {}
-            policy @ Json::Object(_) => {
-                drop(attributes.insert(name.to_owned(), policy.to_string()))
-            }
+            policy @ Json::Object(_) => drop(attributes.insert(name.to_owned(), policy.to_string())),
             value => drop(attributes.insert(name.to_owned(), plain(value)?)),
         }
     }
@@ -210,7 +172,6 @@ fn redrive_of(properties: &Json) -> Result<Option<RedrivePolicy>, String> {
     let max_receive_count = plain(&policy["maxReceiveCount"])?.parse();
     Ok(Some(RedrivePolicy {
         dead_letter_arn: plain(&policy["deadLetterTargetArn"])?,
-        max_receive_count: max_receive_count
-            .map_err(|_| "maxReceiveCount is no number".to_owned())?,
+        max_receive_count: max_receive_count.map_err(|_| "maxReceiveCount is no number".to_owned())?,
     }))
 }

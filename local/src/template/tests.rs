@@ -55,11 +55,7 @@ Outputs:
 "#;
 
 fn settings() -> Settings {
-    Settings {
-        sqs_url: "http://127.0.0.1:1".to_owned(),
-        parameters: [("Key".to_owned(), "k".to_owned())].into(),
-        ..Settings::default()
-    }
+    Settings { sqs_url: "http://127.0.0.1:1".to_owned(), parameters: [("Key".to_owned(), "k".to_owned())].into(), ..Settings::default() }
 }
 
 fn template() -> Template {
@@ -71,24 +67,9 @@ fn a_table_has_its_keys_its_expiry_attribute_and_its_logical_id_as_name() {
     let template = template();
     let table = template.table("Items").unwrap();
     assert_eq!(table.name, "Items");
-    assert_eq!(
-        table.arn,
-        "arn:aws:dynamodb:us-east-1:000000000000:table/Items"
-    );
-    assert_eq!(
-        table.partition_key,
-        Key {
-            name: "pk".into(),
-            kind: "S".into()
-        }
-    );
-    assert_eq!(
-        table.sort_key,
-        Some(Key {
-            name: "sk".into(),
-            kind: "N".into()
-        })
-    );
+    assert_eq!(table.arn, "arn:aws:dynamodb:us-east-1:000000000000:table/Items");
+    assert_eq!(table.partition_key, Key { name: "pk".into(), kind: "S".into() });
+    assert_eq!(table.sort_key, Some(Key { name: "sk".into(), kind: "N".into() }));
     assert_eq!(table.ttl_attribute.as_deref(), Some("expires_at"));
 }
 
@@ -100,13 +81,7 @@ fn a_queue_has_its_given_name_and_its_redrive_policy() {
     assert_eq!(queue.url, "http://127.0.0.1:1/000000000000/posthaste-jobs");
     assert_eq!(queue.number("VisibilityTimeout"), Some(60));
     let dead_letter_arn = "arn:aws:sqs:us-east-1:000000000000:Dead".to_owned();
-    assert_eq!(
-        queue.redrive,
-        Some(RedrivePolicy {
-            dead_letter_arn,
-            max_receive_count: 5
-        })
-    );
+    assert_eq!(queue.redrive, Some(RedrivePolicy { dead_letter_arn, max_receive_count: 5 }));
 }
 
 #[test]
@@ -114,12 +89,7 @@ fn a_resource_whose_condition_does_not_hold_is_not_there() {
     assert!(template().queue("Extra").is_none());
     let mut prod = settings();
     prod.parameters.insert("Stage".into(), "prod".into());
-    assert!(
-        Template::parse(TEXT, &prod)
-            .unwrap()
-            .queue("Extra")
-            .is_some()
-    );
+    assert!(Template::parse(TEXT, &prod).unwrap().queue("Extra").is_some());
 }
 
 #[test]
@@ -128,16 +98,9 @@ fn globals_are_merged_and_the_functions_own_values_win() {
     let work = template.function("work").unwrap();
     assert_eq!(work.timeout, Duration::from_secs(20));
     assert_eq!(work.memory_mb, 256);
-    let environment: Vec<_> = work
-        .environment
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let environment: Vec<_> = work.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let queue = "QUEUE=http://127.0.0.1:1/000000000000/posthaste-jobs";
-    assert_eq!(
-        environment,
-        ["KEY=k", "LEVEL=debug", queue, "STAGE=dev", "TABLE=Items"]
-    );
+    assert_eq!(environment, ["KEY=k", "LEVEL=debug", queue, "STAGE=dev", "TABLE=Items"]);
 }
 
 #[test]
@@ -147,14 +110,7 @@ fn a_function_has_its_routes_sources_and_statements() {
     let keys: Vec<_> = work.routes.iter().map(HttpRoute::key).collect();
     assert_eq!(keys, ["GET /items/{id}", "$default"]);
     let source = &work.sources[0];
-    assert_eq!(
-        (
-            source.batch_size,
-            source.maximum_concurrency,
-            source.reports_item_failures
-        ),
-        (5, Some(7), true)
-    );
+    assert_eq!((source.batch_size, source.maximum_concurrency, source.reports_item_failures), (5, Some(7), true));
     assert_eq!(source.queue_arn, template.queue("Jobs").unwrap().arn);
     assert_eq!(work.statements.len(), 2);
     assert_eq!(work.statements[1].resources.len(), 2);
@@ -162,33 +118,22 @@ fn a_function_has_its_routes_sources_and_statements() {
 
 #[test]
 fn outputs_are_resolved() {
-    assert_eq!(
-        template().outputs["Url"],
-        "https://ServerlessHttpApi.us-east-1"
-    );
+    assert_eq!(template().outputs["Url"], "https://ServerlessHttpApi.us-east-1");
 }
 
 #[test]
 fn known_queue_urls_replace_the_guessed_ones() {
     let mut settings = settings();
-    settings
-        .queue_urls
-        .insert("Jobs".into(), "http://elsewhere/jobs".into());
+    settings.queue_urls.insert("Jobs".into(), "http://elsewhere/jobs".into());
     let template = Template::parse(TEXT, &settings).unwrap();
-    assert_eq!(
-        template.function("work").unwrap().environment["QUEUE"],
-        "http://elsewhere/jobs"
-    );
+    assert_eq!(template.function("work").unwrap().environment["QUEUE"], "http://elsewhere/jobs");
 }
 
 #[test]
 fn a_fault_names_the_line_of_the_resource() {
     let broken = TEXT.replace("!Ref Items,", "!Ref Itms,");
     let error = Template::parse(&broken, &settings()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "line 28: Work: !Ref Itms: there is no such parameter or resource"
-    );
+    assert_eq!(error.to_string(), "line 28: Work: !Ref Itms: there is no such parameter or resource");
 }
 
 #[test]
@@ -207,17 +152,9 @@ fn a_parameter_needs_a_known_name_an_allowed_value_and_any_value_at_all() {
 #[test]
 fn the_repositorys_own_template_is_read() {
     let path = Template::find(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let settings = Settings {
-        parameters: [("OperatorKeySha256".to_owned(), "0".repeat(64))].into(),
-        ..Settings::default()
-    };
+    let settings = Settings { parameters: [("OperatorKeySha256".to_owned(), "0".repeat(64))].into(), ..Settings::default() };
     let template = Template::read(&path, &settings).unwrap();
     assert_eq!((template.tables.len(), template.queues.len()), (2, 4));
     assert!(template.function("deliver").unwrap().sources.len() == 2);
-    assert!(
-        template
-            .functions
-            .iter()
-            .all(|function| !function.statements.is_empty())
-    );
+    assert!(template.functions.iter().all(|function| !function.statements.is_empty()));
 }

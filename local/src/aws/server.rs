@@ -1,0 +1,239 @@
+//! One HTTP server for both stand-ins, and for the counters at `/_posthaste/calls`.
+//!
+//! Easy to get wrong: refusals differ by service. DynamoDB answers 400, SQS 403 and names the code in `x-amzn-query-error`, which
+//! is what its SDK reads.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use bytes::Bytes;
+use serde_json::{Value as Json, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::caller::Caller;
+use super::counters::{Call, Counters, attempts_in};
+use super::dynamo::Dynamo;
+use super::iam::{Denied, Policies};
+use super::requirement::{Requirement, Service, requirements};
+use crate::sqs::{self, Sqs};
+use crate::template::Settings;
+
+/// Where the counters are read (GET) and set to zero (DELETE).
+pub const COUNTERS_PATH: &str = "/_posthaste/calls";
+
+/// DynamoDB takes requests of up to 16 MiB, SQS of 1 MiB.
+const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
+
+const DYNAMODB_TARGET: &str = "DynamoDB_20120810";
+const SQS_TARGET: &str = "AmazonSQS";
+
+/// A data file that can't be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("can't open {file}: {reason}")]
+pub struct OpenError {
+    file: String,
+    reason: String,
+}
+
+/// The two stores behind the server.
+#[derive(Clone)]
+pub struct Stores {
+    /// DynamoDB's.
+    pub dynamo: Dynamo,
+    /// SQS's.
+    pub sqs: Sqs,
+}
+
+impl Stores {
+    /// Opens or creates `dynamodb.sqlite` and `sqs.sqlite` in `directory`; `base_url` is where the server will be reached.
+    pub fn open(directory: &Path, base_url: &str, settings: &Settings) -> Result<Self, OpenError> {
+        let path = directory.join("dynamodb.sqlite");
+        let dynamo = Dynamo::open(&path).map_err(|error| failed(&path, &error))?;
+        let path = directory.join("sqs.sqlite");
+        let sqs_settings = sqs::Settings {
+            region: settings.region.clone(),
+            account: settings.account.clone(),
+            base_url: base_url.to_owned(),
+            ..sqs::Settings::default()
+        };
+        let sqs = Sqs::open(&path, sqs_settings).map_err(|error| failed(&path, &error))?;
+        Ok(Self { dynamo, sqs })
+    }
+}
+
+fn failed(path: &Path, error: &impl ToString) -> OpenError {
+    OpenError { file: path.display().to_string(), reason: error.to_string() }
+}
+
+/// The running server; it stops when this is dropped.
+pub struct AwsServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    stores: Stores,
+    settings: Settings,
+    policies: RwLock<Policies>,
+    counters: Counters,
+}
+
+impl AwsServer {
+    /// Serves `stores` on `listener`.
+    pub fn start(listener: TcpListener, stores: Stores, settings: Settings) -> std::io::Result<Self> {
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { stores, settings, policies: RwLock::default(), counters: Counters::default() });
+        let router = Router::new()
+            .route("/", post(answer).get(|| async { "Posthaste's stand-ins for DynamoDB and SQS\n" }))
+            .route(COUNTERS_PATH, get(report).delete(reset))
+            .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+            .with_state(Arc::clone(&shared));
+        // Small answers must not wait for more to send.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let task = tokio::spawn(async move {
+            // Serving ends only with the task: accept errors are retried inside.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { address, shared, task })
+    }
+
+    /// Base URL of both services.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From now on, functions may do what these policies allow and nothing else.
+    pub fn enforce(&self, policies: Policies) {
+        *self.shared.policies.write().unwrap_or_else(PoisonError::into_inner) = policies;
+    }
+
+    /// The counters.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// The stores behind it.
+    pub fn stores(&self) -> &Stores {
+        &self.shared.stores
+    }
+}
+
+impl Drop for AwsServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn report(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    axum::Json(shared.counters.report())
+}
+
+async fn reset(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.counters.reset();
+    StatusCode::NO_CONTENT
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (service, operation) = match target.split_once('.') {
+        Some((DYNAMODB_TARGET, operation)) => (Service::DynamoDb, operation),
+        Some((SQS_TARGET, operation)) => (Service::Sqs, operation),
+        _ => return unknown_target(target),
+    };
+    let Ok(parsed) = serde_json::from_slice::<Json>(&body) else {
+        return error(StatusCode::BAD_REQUEST, "com.amazon.coral.service#SerializationException", "the body isn't JSON");
+    };
+    let caller = Caller::of(&headers);
+    let needed = requirements(service, operation, &parsed, &shared.settings);
+
+    let response = match shared.check(&caller, &needed) {
+        Ok(()) => shared.pass_on(service, operation, &body).await,
+        Err(denied) => refusal(service, &denied),
+    };
+
+    let succeeded = response.status() == StatusCode::OK;
+    shared.counters.count(Call {
+        caller: &caller,
+        service,
+        operation,
+        resource: resources(&needed),
+        outcome: outcome(&response),
+        attempts: if succeeded && service == Service::DynamoDb { attempts_in(operation, &parsed) } else { 0 },
+    });
+    response.map(Body::from)
+}
+
+impl Shared {
+    fn check(&self, caller: &Caller, needed: &[Requirement]) -> Result<(), Denied> {
+        self.policies.read().unwrap_or_else(PoisonError::into_inner).check(caller, needed)
+    }
+
+    async fn pass_on(&self, service: Service, operation: &str, body: &Bytes) -> Response<Bytes> {
+        match service {
+            Service::Sqs => self.stores.sqs.call(operation, body).await.into(),
+            Service::DynamoDb => {
+                let answer = self.stores.dynamo.call(operation, &String::from_utf8_lossy(body)).await;
+                json_response(answer.status, answer.body)
+            }
+        }
+    }
+}
+
+/// Table and queue names, without the ARN around them.
+fn resources(needed: &[Requirement]) -> String {
+    let mut names: Vec<&str> = needed.iter().filter_map(|needed| needed.resource.rsplit(':').next()).collect();
+    names.dedup();
+    names.join(",").replace("table/", "")
+}
+
+fn outcome(response: &Response<Bytes>) -> String {
+    if response.status() == StatusCode::OK {
+        return "ok".to_owned();
+    }
+    let body: Json = serde_json::from_slice(response.body()).unwrap_or_default();
+    let kind = body["__type"].as_str().and_then(|kind| kind.rsplit('#').next());
+    kind.unwrap_or(response.status().as_str()).to_owned()
+}
+
+fn refusal(service: Service, denied: &Denied) -> Response<Bytes> {
+    let status = match service {
+        Service::DynamoDb => StatusCode::BAD_REQUEST,
+        Service::Sqs => StatusCode::FORBIDDEN,
+    };
+    let body = json!({"__type": "com.amazon.coral.service#AccessDeniedException", "message": denied.to_string()});
+    let mut response = json_response(status, body.to_string());
+    if service == Service::Sqs {
+        response.headers_mut().insert("x-amzn-query-error", HeaderValue::from_static("AccessDenied;Sender"));
+    }
+    response
+}
+
+fn unknown_target(target: &str) -> Response<Body> {
+    let message = if target.is_empty() {
+        "only the JSON protocols of DynamoDB and SQS are spoken here, and they need X-Amz-Target".to_owned()
+    } else {
+        format!("{target} is neither DynamoDB nor SQS")
+    };
+    error(StatusCode::BAD_REQUEST, "com.amazon.coral.service#UnknownOperationException", &message)
+}
+
+fn error(status: StatusCode, kind: &str, message: &str) -> Response<Body> {
+    json_response(status, json!({"__type": kind, "message": message}).to_string()).map(Body::from)
+}
+
+fn json_response(status: StatusCode, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+    response
+}

@@ -1,0 +1,100 @@
+//! DynamoDB and SQS for the tests of other crates: in process, on a port of their own, with the tables and queues of the
+//! repository's `template.yaml`.
+//!
+//! Easy to get wrong: every test starts its own [`AwsStandIn`] and needs nothing from the others; all of it is gone when it is dropped.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aws_config::SdkConfig;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::aws::iam::Policies;
+use crate::aws::provision::provision;
+use crate::aws::{AwsServer, Caller, Clients, CountersReport, Stores, clients};
+use crate::template::{Settings, Template};
+
+/// SHA-256 of the operator key that templates are resolved with in tests: of the text `operator`.
+pub const OPERATOR_KEY: &str = "operator";
+
+/// A running stand-in for AWS.
+pub struct AwsStandIn {
+    server: AwsServer,
+    template: Template,
+    // Dropped last: the server's files are in it.
+    _directory: TempDir,
+}
+
+impl AwsStandIn {
+    /// Starts DynamoDB and SQS and creates the template's tables and queues.
+    ///
+    /// # Panics
+    /// If that fails, since a test can't go on then.
+    pub async fn start() -> Self {
+        match Self::try_start().await {
+            Ok(stand_in) => stand_in,
+            #[expect(clippy::panic, reason = "only tests use this, and a panic is how a test fails")]
+            Err(error) => panic!("the stand-in for AWS doesn't start: {error}"),
+        }
+    }
+
+    async fn try_start() -> Result<Self, Box<dyn std::error::Error>> {
+        let path = Template::find(Path::new(env!("CARGO_MANIFEST_DIR"))).ok_or("there is no template.yaml")?;
+        let directory = tempfile::tempdir()?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let mut settings = Settings {
+            sqs_url: url.clone(),
+            parameters: BTreeMap::from([("OperatorKeySha256".to_owned(), crate::operator_key::sha256_hex(OPERATOR_KEY))]),
+            ..Settings::default()
+        };
+        let stores = Stores::open(directory.path(), &url, &settings)?;
+        let server = AwsServer::start(listener, stores, settings.clone())?;
+        let template = Template::read(&path, &settings)?;
+        settings.queue_urls = provision(&template, &Clients::new(&url, &Caller::Stack.access_key())).await?;
+        let template = Template::read(&path, &settings)?;
+        server.enforce(Policies::of(&template.functions, &settings));
+        Ok(Self { server, template, _directory: directory })
+    }
+
+    /// Base URL of both services.
+    pub fn endpoint(&self) -> String {
+        self.server.url()
+    }
+
+    /// SDK configuration of a caller who may do everything.
+    pub fn sdk_config(&self) -> SdkConfig {
+        clients::sdk_config(&self.endpoint(), "test")
+    }
+
+    /// SDK configuration of a function of the template (`deliver`), which may do what its role allows and nothing else.
+    pub fn sdk_config_of(&self, function: &str) -> SdkConfig {
+        clients::sdk_config(&self.endpoint(), &Caller::Function(function.to_owned()).access_key())
+    }
+
+    /// The template, resolved for this stand-in.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// Physical name of a table by its logical id (`ConfigTable`); the id itself if the template has no such table.
+    pub fn table_name(&self, logical_id: &str) -> String {
+        self.template.table(logical_id).map_or_else(|| logical_id.to_owned(), |table| table.name.clone())
+    }
+
+    /// URL of a queue by its logical id (`DeliveriesQueue`); the id itself if the template has no such queue.
+    pub fn queue_url(&self, logical_id: &str) -> String {
+        self.template.queue(logical_id).map_or_else(|| logical_id.to_owned(), |queue| queue.url.clone())
+    }
+
+    /// The environment that a function of the template gets (`deliver`); empty if there is no such function.
+    pub fn environment_of(&self, function: &str) -> BTreeMap<String, String> {
+        self.template.function(function).map(|function| function.environment.clone()).unwrap_or_default()
+    }
+
+    /// The calls made so far.
+    pub fn calls(&self) -> CountersReport {
+        self.server.counters().report()
+    }
+}
