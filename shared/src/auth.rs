@@ -9,7 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, header::AUTHORIZATION};
+use axum::extract::FromRequestParts;
+use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 
 use crate::{
     http::ApiError,
@@ -140,6 +141,27 @@ impl Authenticator {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ApiKeyHash, (Instant, KeyRecord)>> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A function's state that can tell who is calling.
+pub trait Authenticates {
+    /// What tells it.
+    fn authenticator(&self) -> &Authenticator;
+}
+
+impl<T: Authenticates> Authenticates for std::sync::Arc<T> {
+    fn authenticator(&self) -> &Authenticator {
+        (**self).authenticator()
+    }
+}
+
+/// A handler that takes a [`Caller`] answers 401 to everybody else.
+impl<S: Authenticates + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        state.authenticator().caller(&parts.headers).await
     }
 }
 

@@ -1,1 +1,65 @@
-//! wip
+//! The `admin` function: projects and their keys, for the operator alone; and the answer to routes that don't exist.
+//!
+//! Easy to get wrong: a key is in the answer to its creation, and nowhere else ever again.
+
+use std::sync::Arc;
+
+use axum::routing::{delete, get, patch, post};
+use shared::{
+    auth::{Authenticates, Authenticator},
+    http::Route,
+    settings::{self, SettingsError},
+    store::{
+        Table,
+        keys::KeyStore,
+        projects::{ProjectReader, ProjectStore},
+    },
+};
+
+mod keys;
+mod projects;
+
+/// All that the handlers need.
+#[derive(Debug)]
+pub struct App {
+    authenticator: Authenticator,
+    projects: ProjectStore,
+    project: ProjectReader,
+    keys: KeyStore,
+    brand: String,
+}
+
+impl App {
+    /// From the environment that the template sets.
+    pub async fn from_env() -> Result<Self, SettingsError> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&settings::aws().await);
+        let config = Table::new(dynamodb, settings::text("CONFIG_TABLE")?);
+        Ok(Self {
+            authenticator: Authenticator::from_env(config.clone())?,
+            projects: ProjectStore::new(config.clone()),
+            project: ProjectReader::new(config.clone()),
+            keys: KeyStore::new(config),
+            brand: settings::text("BRAND")?,
+        })
+    }
+}
+
+impl Authenticates for App {
+    fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+}
+
+/// The routes that this function serves, beside `$default`.
+pub fn routes() -> Vec<Route<Arc<App>>> {
+    let route = |method, path, handler| Route { method, path, handler };
+    vec![
+        route("POST", "/projects", post(projects::create)),
+        route("GET", "/projects", get(projects::list)),
+        route("GET", "/projects/{id}", get(projects::read)),
+        route("PATCH", "/projects/{id}", patch(projects::change)),
+        route("POST", "/projects/{id}/keys", post(keys::create)),
+        route("GET", "/projects/{id}/keys", get(keys::list)),
+        route("DELETE", "/projects/{id}/keys/{key_id}", delete(keys::revoke)),
+    ]
+}

@@ -1,2 +1,10 @@
-//! wip
-fn main() {}
+//! The `endpoints` function.
+
+use std::sync::Arc;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    shared::settings::init_logs();
+    let app = Arc::new(endpoints::App::from_env().await?);
+    lambda_http::run(shared::http::router(endpoints::routes(), app)).await
+}

@@ -9,6 +9,7 @@ use crate::{
     id::{EndpointId, ProjectId},
     schedule::Schedule,
     signing::Secret,
+    target::EndpointUrl,
     time::Timestamp,
 };
 
@@ -33,7 +34,7 @@ pub struct Endpoint {
     /// Who owns it.
     pub project: ProjectId,
     /// Its URL, judged at creation and again before every request.
-    pub url: String,
+    pub url: EndpointUrl,
     /// What it subscribes to.
     pub topics: Vec<Selector>,
     /// Its name, for people.
@@ -74,7 +75,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Whether an event of this topic is to be delivered here.
+    /// Whether an event of this topic is to be delivered here now.
     pub fn wants(&self, topic: &Topic) -> bool {
         self.status == Status::Active && self.topics.iter().any(|selector| selector.matches(topic))
     }

@@ -74,7 +74,7 @@ impl DeliveryEndpoints {
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#url", "url")
             .expression_attribute_values(":active", string("active"))
-            .expression_attribute_values(":url", string(&endpoint.url))
+            .expression_attribute_values(":url", string(endpoint.url.as_written()))
             .expression_attribute_values(":disabled", string("disabled"))
             .expression_attribute_values(":reason", string(reason))
             .expression_attribute_values(":now", number(now.millis()))

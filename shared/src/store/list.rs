@@ -58,6 +58,13 @@ pub struct Page<T> {
     pub last_seen: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The same page of something else.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(change).collect(), has_more: self.has_more, last_seen: self.last_seen }
+    }
+}
+
 /// An id as a place in a list.
 pub trait Cursor: Copy + Send + Sync {
     /// The beginning of the sort keys of the rows among which this one stands.

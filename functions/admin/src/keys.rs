@@ -1,0 +1,105 @@
+//! A project's keys: create, list, revoke.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::Response,
+};
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use shared::{
+    auth::Caller,
+    http::{ApiError, Body, listed, page_request},
+    id::{KeyId, ProjectId},
+    model::{ApiKey, KeyRecord, Scope, project::MAX_NAME},
+    time::Timestamp,
+};
+
+use crate::App;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewKey {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    scopes: Option<Vec<Scope>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct KeyView {
+    id: KeyId,
+    object: &'static str,
+    project_id: ProjectId,
+    name: Option<String>,
+    scopes: Vec<Scope>,
+    created_at: u64,
+    /// Only in the answer to a creation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl From<KeyRecord> for KeyView {
+    fn from(record: KeyRecord) -> Self {
+        Self {
+            id: record.id,
+            object: "api_key",
+            project_id: record.project,
+            name: record.name,
+            scopes: record.scopes,
+            created_at: record.created_at.seconds(),
+            key: None,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Revoked {
+    success: bool,
+}
+
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(project): Path<String>,
+    Body(input): Body<NewKey>,
+) -> Result<(StatusCode, Json<KeyView>), ApiError> {
+    caller.operator()?;
+    let project = app.find(&project).await?;
+    if input.name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME) {
+        return Err(ApiError::validation("name", format!("holds at most {MAX_NAME} characters")));
+    }
+    let scopes = input.scopes.unwrap_or_else(|| Scope::ALL.to_vec());
+    let scopes: Vec<_> = Scope::ALL.into_iter().filter(|scope| scopes.contains(scope)).collect();
+    if scopes.is_empty() {
+        return Err(ApiError::validation("scopes", "must name at least one scope"));
+    }
+    let now = Timestamp::now();
+    let key = ApiKey::new(rand::random());
+    let record =
+        KeyRecord { id: KeyId::new(now, rand::random()), project: project.id, hash: key.hash(), name: input.name, scopes, created_at: now };
+    app.keys.create(&record).await?;
+    let view = KeyView { key: Some(key.reveal().to_owned()), ..record.into() };
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(project): Path<String>, uri: Uri) -> Result<Response, ApiError> {
+    caller.operator()?;
+    let (request, params) = page_request::<KeyId>(uri.query(), &[])?;
+    let project = app.find(&project).await?;
+    let page = app.keys.list(project.id, &request, Timestamp::now()).await?.map(KeyView::from);
+    Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
+}
+
+pub(crate) async fn revoke(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((project, key)): Path<(String, String)>,
+) -> Result<Json<Revoked>, ApiError> {
+    caller.operator()?;
+    let project = app.find(&project).await?;
+    let id: KeyId = key.parse().map_err(|_| ApiError::not_found("key"))?;
+    if app.keys.revoke(project.id, id).await? { Ok(Json(Revoked { success: true })) } else { Err(ApiError::not_found("key")) }
+}

@@ -1,0 +1,203 @@
+//! Endpoints: create, list, read, change, replace, delete, and their secret.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::Response,
+};
+use http::{HeaderMap, StatusCode, Uri, header::HOST};
+use shared::{
+    auth::{Access, Caller},
+    http::{ApiError, Body, listed, page_request},
+    id::EndpointId,
+    model::{BodyShape, Catalogue, CustomHeaders, Endpoint, Scope, Status},
+    signing::Secret,
+    target::OwnHost,
+    time::Timestamp,
+};
+
+use crate::{
+    App,
+    input::{Changes, Rules, default_signatures},
+    view::{Deleted, EndpointView, SecretView},
+};
+
+/// The most endpoints of a project: an event's one Query reads them all.
+const MAX_ENDPOINTS: usize = 500;
+/// How often a change is tried again when somebody else changed the endpoint meanwhile.
+const TRIES: usize = 3;
+
+type Answer<T> = Result<Json<T>, ApiError>;
+
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(input): Body<Changes>,
+) -> Result<(StatusCode, Json<EndpointView>), ApiError> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    let project = app.projects.load(access).await?;
+    if project.endpoints.len() >= MAX_ENDPOINTS {
+        return Err(ApiError::conflict(format!("a project has at most {MAX_ENDPOINTS} endpoints")));
+    }
+    let catalogue = app.catalogue.with(project.topics);
+    let own_hosts = app.own_hosts(&headers);
+    let rules = app.rules(&catalogue, &own_hosts);
+
+    let now = Timestamp::now();
+    let secret = match input.secret.as_ref().and_then(Option::as_ref) {
+        Some(text) => text.parse().map_err(|error| ApiError::validation("secret", format!("{error}")))?,
+        None => Secret::new(rand::random()),
+    };
+    let blank = Endpoint {
+        id: EndpointId::new(now, rand::random()),
+        project: access.project(),
+        url: input.required_url(&rules)?,
+        topics: input.required_topics(&rules)?,
+        name: None,
+        description: None,
+        metadata: Default::default(),
+        headers: CustomHeaders::default(),
+        signatures: default_signatures(),
+        body: BodyShape::Event,
+        timeout_seconds: None,
+        retry_schedule: None,
+        status: Status::Active,
+        disabled_reason: None,
+        secret,
+        created_at: now,
+        updated_at: now,
+        revision: 1,
+    };
+    let endpoint = input.apply(blank, &rules)?;
+    app.endpoints.create(access, &endpoint).await?;
+
+    let secret = endpoint.secret.reveal();
+    let mut view = EndpointView::of(endpoint, &app.defaults);
+    view.secret = Some(secret);
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+    let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
+    let (request, params) = page_request::<EndpointId>(uri.query(), &[])?;
+    let page = app.endpoints.list(access, &request, Timestamp::now()).await?;
+    let page = page.map(|endpoint| EndpointView::of(endpoint, &app.defaults));
+    Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
+}
+
+pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<EndpointView> {
+    let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
+    let endpoint = app.find(access, &id).await?;
+    Ok(Json(EndpointView::of(endpoint, &app.defaults)))
+}
+
+pub(crate) async fn secret(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<SecretView> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    let endpoint = app.find(access, &id).await?;
+    Ok(Json(SecretView { secret: endpoint.secret.reveal() }))
+}
+
+pub(crate) async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(input): Body<Changes>,
+) -> Answer<EndpointView> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    refuse_secret(&input)?;
+    let catalogue = app.catalogue_for(access, &input).await?;
+    let own_hosts = app.own_hosts(&headers);
+    app.update(access, &id, |endpoint| input.clone().apply(endpoint, &app.rules(&catalogue, &own_hosts))).await
+}
+
+pub(crate) async fn replace(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(input): Body<Changes>,
+) -> Answer<EndpointView> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    refuse_secret(&input)?;
+    let catalogue = app.catalogue_for(access, &input).await?;
+    let own_hosts = app.own_hosts(&headers);
+    let rules = app.rules(&catalogue, &own_hosts);
+    let (url, topics) = (input.required_url(&rules)?, input.required_topics(&rules)?);
+    app.update(access, &id, |old| {
+        // What a replacement doesn't name is as on a new endpoint, but for its identity, its secret and whether it is on.
+        let blank = Endpoint {
+            url: url.clone(),
+            topics: topics.clone(),
+            name: None,
+            description: None,
+            metadata: Default::default(),
+            headers: CustomHeaders::default(),
+            signatures: default_signatures(),
+            body: BodyShape::Event,
+            timeout_seconds: None,
+            retry_schedule: None,
+            ..old
+        };
+        input.clone().apply(blank, &rules)
+    })
+    .await
+}
+
+pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<Deleted> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    if app.endpoints.delete(access, endpoint_id(&id)?).await? { Ok(Json(Deleted::YES)) } else { Err(no_such_endpoint()) }
+}
+
+/// A text that can't be an id names nothing, like an id that isn't there.
+fn endpoint_id(text: &str) -> Result<EndpointId, ApiError> {
+    text.parse().map_err(|_| no_such_endpoint())
+}
+
+fn no_such_endpoint() -> ApiError {
+    ApiError::not_found("endpoint")
+}
+
+fn refuse_secret(input: &Changes) -> Result<(), ApiError> {
+    if input.secret.is_some() { Err(ApiError::validation("secret", "can be chosen only when an endpoint is created")) } else { Ok(()) }
+}
+
+impl App {
+    async fn find(&self, access: Access, id: &str) -> Result<Endpoint, ApiError> {
+        self.endpoints.get(access, endpoint_id(id)?).await?.ok_or_else(no_such_endpoint)
+    }
+
+    /// Reads, changes and writes an endpoint; again from the start when somebody else wrote it in between.
+    async fn update(&self, access: Access, id: &str, change: impl Fn(Endpoint) -> Result<Endpoint, ApiError>) -> Answer<EndpointView> {
+        for _ in 0..TRIES {
+            let old = self.find(access, id).await?;
+            let revision = old.revision;
+            let new = Endpoint { updated_at: Timestamp::now(), revision: revision + 1, ..change(old)? };
+            match self.endpoints.replace(access, &new, revision).await {
+                Ok(()) => return Ok(Json(EndpointView::of(new, &self.defaults))),
+                Err(shared::store::StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(shared::store::StoreError::Conflict.into())
+    }
+
+    /// The project's topics, if the request names any.
+    async fn catalogue_for(&self, access: Access, input: &Changes) -> Result<Catalogue, ApiError> {
+        let own = if input.changes_topics() { self.topics.all(access).await? } else { Vec::new() };
+        Ok(self.catalogue.with(own))
+    }
+
+    fn rules<'a>(&self, catalogue: &'a Catalogue, own_hosts: &'a [OwnHost]) -> Rules<'a> {
+        Rules { catalogue, policy: self.policy, own_hosts }
+    }
+
+    /// The service's own hosts: the configured one, and the one that the caller reached it by.
+    fn own_hosts(&self, headers: &HeaderMap) -> Vec<OwnHost> {
+        let asked = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse().ok());
+        self.own_host.iter().cloned().chain(asked).collect()
+    }
+}

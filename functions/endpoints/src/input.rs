@@ -1,0 +1,221 @@
+//! What a caller may say of an endpoint.
+//!
+//! Create, replace and change take the same fields through the same checks: a creation is a change of an endpoint that has only defaults, and a replacement is a
+//! change of one that is set back to them first.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use shared::{
+    http::ApiError,
+    model::{
+        BodyShape, Catalogue, CustomHeaders, Endpoint, Selector, SignatureStyle, Status,
+        endpoint::{MAX_DESCRIPTION, MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE, MAX_SELECTORS, TIMEOUT_SECONDS},
+        project::MAX_NAME,
+    },
+    schedule::Schedule,
+    target::{EndpointUrl, OwnHost, TargetPolicy},
+};
+
+/// A field that may be absent (unchanged), null (back to the default) or a value.
+type Field<T> = Option<Option<T>>;
+
+/// The body of a creation, replacement or change. Fields that only Posthaste sets are taken and left alone, so that what was read can be put
+/// back.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Changes {
+    #[serde(deserialize_with = "given")]
+    url: Field<String>,
+    #[serde(deserialize_with = "given")]
+    topics: Field<Vec<String>>,
+    #[serde(deserialize_with = "given")]
+    name: Field<String>,
+    #[serde(deserialize_with = "given")]
+    description: Field<String>,
+    #[serde(deserialize_with = "given")]
+    metadata: Field<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "given")]
+    headers: Field<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "given")]
+    signatures: Field<Vec<SignatureStyle>>,
+    #[serde(deserialize_with = "given")]
+    body: Field<BodyShape>,
+    #[serde(deserialize_with = "given")]
+    timeout_seconds: Field<u8>,
+    #[serde(deserialize_with = "given")]
+    retry_schedule: Field<Vec<u32>>,
+    #[serde(deserialize_with = "given")]
+    status: Field<Status>,
+    #[serde(deserialize_with = "given")]
+    pub(crate) secret: Field<String>,
+    #[serde(rename = "id")]
+    _id: IgnoredAny,
+    #[serde(rename = "object")]
+    _object: IgnoredAny,
+    #[serde(rename = "disabled_reason")]
+    _disabled_reason: IgnoredAny,
+    #[serde(rename = "created_at")]
+    _created_at: IgnoredAny,
+    #[serde(rename = "updated_at")]
+    _updated_at: IgnoredAny,
+}
+
+/// Tells null from absent: only fields that are there come here.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Field<T>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// What the checks are made against.
+pub(crate) struct Rules<'a> {
+    /// The topics that exist.
+    pub(crate) catalogue: &'a Catalogue,
+    /// Where requests may go.
+    pub(crate) policy: TargetPolicy,
+    /// Where this service itself is.
+    pub(crate) own_hosts: &'a [OwnHost],
+}
+
+impl Rules<'_> {
+    /// The URL of a request, judged.
+    pub(crate) fn url(&self, text: &str) -> Result<EndpointUrl, ApiError> {
+        let url = EndpointUrl::parse(text, self.policy).and_then(|url| url.refuse_own_host(self.own_hosts).map(|()| url));
+        url.map_err(|error| ApiError::validation("url", error.to_string()))
+    }
+
+    fn topics(&self, texts: &[String]) -> Result<Vec<Selector>, ApiError> {
+        if texts.is_empty() || texts.len() > MAX_SELECTORS {
+            return Err(ApiError::validation("topics", format!("must name 1 to {MAX_SELECTORS} topics")));
+        }
+        let mut topics = Vec::with_capacity(texts.len());
+        for (place, text) in texts.iter().enumerate() {
+            let refused = |message: String| ApiError::validation(format!("topics[{place}]"), message);
+            let selector: Selector = text.parse().map_err(|error| refused(format!("`{text}`: {error}")))?;
+            if !self.catalogue.reaches(&selector) {
+                return Err(refused(format!("no such topic: `{text}`; GET /webhooks/topics lists them")));
+            }
+            if !topics.contains(&selector) {
+                topics.push(selector);
+            }
+        }
+        Ok(topics)
+    }
+}
+
+impl Changes {
+    /// The URL that a creation or replacement must have.
+    pub(crate) fn required_url(&self, rules: &Rules<'_>) -> Result<EndpointUrl, ApiError> {
+        let url = self.url.as_ref().and_then(Option::as_ref);
+        url.ok_or_else(|| ApiError::validation("url", "is required")).and_then(|url| rules.url(url))
+    }
+
+    /// The topics that a creation or replacement must have.
+    pub(crate) fn required_topics(&self, rules: &Rules<'_>) -> Result<Vec<Selector>, ApiError> {
+        let topics = self.topics.as_ref().and_then(Option::as_ref);
+        topics.ok_or_else(|| ApiError::validation("topics", "is required")).and_then(|topics| rules.topics(topics))
+    }
+
+    /// Whether an existing endpoint needs the project's topics to be checked.
+    pub(crate) fn changes_topics(&self) -> bool {
+        self.topics.is_some()
+    }
+
+    /// Applies every field that is there. All or nothing: `endpoint` is taken and given back.
+    pub(crate) fn apply(self, mut endpoint: Endpoint, rules: &Rules<'_>) -> Result<Endpoint, ApiError> {
+        if let Some(url) = self.url {
+            endpoint.url = rules.url(&url.ok_or_else(|| not_null("url"))?)?;
+        }
+        if let Some(topics) = self.topics {
+            endpoint.topics = rules.topics(&topics.ok_or_else(|| not_null("topics"))?)?;
+        }
+        if let Some(name) = self.name {
+            endpoint.name = name.map(|text| short(text, "name", MAX_NAME)).transpose()?;
+        }
+        if let Some(description) = self.description {
+            endpoint.description = description.map(|text| short(text, "description", MAX_DESCRIPTION)).transpose()?;
+        }
+        if let Some(metadata) = self.metadata {
+            endpoint.metadata = metadata_within_limits(metadata.unwrap_or_default())?;
+        }
+        if let Some(headers) = self.headers {
+            let headers = CustomHeaders::new(headers.unwrap_or_default());
+            endpoint.headers = headers.map_err(|error| ApiError::validation("headers", error.to_string()))?;
+        }
+        if let Some(signatures) = self.signatures {
+            endpoint.signatures = distinct(signatures.unwrap_or_else(default_signatures))?;
+        }
+        if let Some(body) = self.body {
+            endpoint.body = body.unwrap_or(BodyShape::Event);
+        }
+        if let Some(seconds) = self.timeout_seconds {
+            endpoint.timeout_seconds = seconds.map(timeout_within_limits).transpose()?;
+        }
+        if let Some(waits) = self.retry_schedule {
+            endpoint.retry_schedule = waits.map(schedule).transpose()?;
+        }
+        if let Some(status) = self.status {
+            set_status(&mut endpoint, status.ok_or_else(|| not_null("status"))?)?;
+        }
+        Ok(endpoint)
+    }
+}
+
+/// How an endpoint is signed that doesn't say.
+pub(crate) fn default_signatures() -> Vec<SignatureStyle> {
+    vec![SignatureStyle::Standard]
+}
+
+/// Only Posthaste disables; saying "disabled" of an endpoint that is so already changes nothing.
+fn set_status(endpoint: &mut Endpoint, status: Status) -> Result<(), ApiError> {
+    if status == Status::Disabled && endpoint.status != Status::Disabled {
+        return Err(ApiError::validation("status", "must be `active` or `paused`"));
+    }
+    if status != Status::Disabled {
+        endpoint.disabled_reason = None;
+    }
+    endpoint.status = status;
+    Ok(())
+}
+
+fn not_null(field: &str) -> ApiError {
+    ApiError::validation(field, "can't be null")
+}
+
+fn short(text: String, field: &str, most: usize) -> Result<String, ApiError> {
+    if text.chars().count() > most {
+        return Err(ApiError::validation(field, format!("holds at most {most} characters")));
+    }
+    Ok(text)
+}
+
+fn metadata_within_limits(metadata: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
+    let fits = |key: &str, value: &str| key.chars().count() <= MAX_METADATA_KEY && value.chars().count() <= MAX_METADATA_VALUE;
+    if metadata.len() > MAX_METADATA || metadata.iter().any(|(key, value)| key.is_empty() || !fits(key, value)) {
+        return Err(ApiError::validation(
+            "metadata",
+            format!("holds at most {MAX_METADATA} entries, keys of 1 to {MAX_METADATA_KEY} characters and values of at most {MAX_METADATA_VALUE}"),
+        ));
+    }
+    Ok(metadata)
+}
+
+fn distinct(signatures: Vec<SignatureStyle>) -> Result<Vec<SignatureStyle>, ApiError> {
+    let mut styles = Vec::new();
+    for style in signatures {
+        if !styles.contains(&style) {
+            styles.push(style);
+        }
+    }
+    if styles.is_empty() { Err(ApiError::validation("signatures", "must name at least one style")) } else { Ok(styles) }
+}
+
+fn timeout_within_limits(seconds: u8) -> Result<u8, ApiError> {
+    if TIMEOUT_SECONDS.contains(&seconds) {
+        return Ok(seconds);
+    }
+    Err(ApiError::validation("timeout_seconds", format!("must be {} to {} seconds", TIMEOUT_SECONDS.start(), TIMEOUT_SECONDS.end())))
+}
+
+fn schedule(waits: Vec<u32>) -> Result<Schedule, ApiError> {
+    waits.try_into().map_err(|error: shared::schedule::ScheduleError| ApiError::validation("retry_schedule", error.to_string()))
+}

@@ -1,0 +1,79 @@
+//! The topics that a project may use: the deployment's, and its own.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use http::{StatusCode, Uri};
+use serde::Deserialize;
+use shared::{
+    auth::Caller,
+    http::{ApiError, Body, Params},
+    model::{CatalogueEntry, Scope, Topic, catalogue::MAX_DESCRIPTION},
+};
+
+use crate::{
+    App,
+    view::{Deleted, TopicView},
+};
+
+/// The most topics that a project adds.
+const MAX_TOPICS: usize = 500;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewTopic {
+    #[serde(default)]
+    description: String,
+}
+
+/// All topics, by name: there are few enough for one answer.
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Json<Vec<TopicView>>, ApiError> {
+    let access = caller.access(&Scope::ALL)?;
+    Params::read(uri.query(), &[])?;
+    let own = app.topics.all(access).await?;
+    Ok(Json(app.catalogue.with(own).entries().map(TopicView::from).collect()))
+}
+
+pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(name): Path<String>) -> Result<Json<TopicView>, ApiError> {
+    let access = caller.access(&Scope::ALL)?;
+    let name: Topic = name.parse().map_err(|_| ApiError::not_found("topic"))?;
+    let own = app.topics.all(access).await?;
+    let entry = app.catalogue.with(own).get(&name).ok_or_else(|| ApiError::not_found("topic"))?;
+    Ok(Json(entry.into()))
+}
+
+/// Adds a topic, or describes one anew. 201 when it is new to the project.
+pub(crate) async fn write(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Body(input): Body<NewTopic>,
+) -> Result<(StatusCode, Json<TopicView>), ApiError> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    let name: Topic = name.parse().map_err(|error| ApiError::validation("name", format!("{error}")))?;
+    if input.description.chars().count() > MAX_DESCRIPTION {
+        return Err(ApiError::validation("description", format!("holds at most {MAX_DESCRIPTION} characters")));
+    }
+    if app.topics.all(access).await?.len() >= MAX_TOPICS {
+        return Err(ApiError::conflict(format!("a project adds at most {MAX_TOPICS} topics")));
+    }
+    let entry = CatalogueEntry { name, description: input.description };
+    let new = app.topics.put(access, &entry).await?;
+    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(entry.into())))
+}
+
+/// Takes a topic of the project's own out of its catalogue. Endpoints that name it keep it; events of it are refused from now on.
+pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(name): Path<String>) -> Result<Json<Deleted>, ApiError> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    let name: Topic = name.parse().map_err(|_| ApiError::not_found("topic"))?;
+    if app.topics.delete(access, &name).await? {
+        return Ok(Json(Deleted::YES));
+    }
+    if app.catalogue.knows(&name) {
+        return Err(ApiError::conflict("this topic belongs to the deployment; a project can't delete it"));
+    }
+    Err(ApiError::not_found("topic"))
+}

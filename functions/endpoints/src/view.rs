@@ -1,0 +1,93 @@
+//! What a caller sees of an endpoint.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use shared::{
+    id::EndpointId,
+    model::{BodyShape, CatalogueEntry, Endpoint, Selector, SignatureStyle, Status, Topic},
+    schedule::Schedule,
+    target::EndpointUrl,
+};
+
+use crate::Defaults;
+
+/// An endpoint in an answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct EndpointView {
+    pub(crate) id: EndpointId,
+    object: &'static str,
+    name: Option<String>,
+    url: EndpointUrl,
+    topics: Vec<Selector>,
+    status: Status,
+    disabled_reason: Option<String>,
+    description: Option<String>,
+    metadata: BTreeMap<String, String>,
+    headers: BTreeMap<String, String>,
+    signatures: Vec<SignatureStyle>,
+    body: BodyShape,
+    timeout_seconds: u8,
+    retry_schedule: Schedule,
+    created_at: u64,
+    updated_at: u64,
+    /// Only in the answer to a creation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<String>,
+}
+
+impl EndpointView {
+    /// Without its secret; with the deployment's defaults where it has none of its own.
+    pub(crate) fn of(endpoint: Endpoint, defaults: &Defaults) -> Self {
+        Self {
+            id: endpoint.id,
+            object: "webhook_endpoint",
+            name: endpoint.name,
+            url: endpoint.url,
+            topics: endpoint.topics,
+            status: endpoint.status,
+            disabled_reason: endpoint.disabled_reason,
+            description: endpoint.description,
+            metadata: endpoint.metadata,
+            headers: endpoint.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            signatures: endpoint.signatures,
+            body: endpoint.body,
+            timeout_seconds: endpoint.timeout_seconds.unwrap_or(defaults.timeout_seconds),
+            retry_schedule: endpoint.retry_schedule.unwrap_or_else(|| defaults.schedule.clone()),
+            created_at: endpoint.created_at.seconds(),
+            updated_at: endpoint.updated_at.seconds(),
+            secret: None,
+        }
+    }
+}
+
+/// A secret in an answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct SecretView {
+    pub(crate) secret: String,
+}
+
+/// What a deletion answers.
+#[derive(Debug, Serialize)]
+pub(crate) struct Deleted {
+    success: bool,
+}
+
+impl Deleted {
+    /// It is gone.
+    pub(crate) const YES: Self = Self { success: true };
+}
+
+/// A topic in an answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct TopicView {
+    pub(crate) name: Topic,
+    object: &'static str,
+    description: String,
+}
+
+impl From<CatalogueEntry> for TopicView {
+    fn from(entry: CatalogueEntry) -> Self {
+        Self { name: entry.name, object: "topic", description: entry.description }
+    }
+}
