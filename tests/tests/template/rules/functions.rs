@@ -1,0 +1,60 @@
+//! Functions: how they are built, how much they may use, where they log, and how they take messages.
+
+use std::time::Duration;
+
+use local::template::{Function, QueueSource, Template};
+
+use super::{missing, properties, referred};
+
+const FUNCTIONS: [&str; 5] = ["endpoints", "events", "deliver", "logs", "admin"];
+
+/// HTTP APIs end an integration after 30 seconds; a function that is still at work then has answered nobody.
+const API_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) fn the_functions_of_the_design_are_there(template: &Template) -> Vec<String> {
+    missing(&FUNCTIONS, template.functions.iter().map(|function| function.name.as_str()))
+}
+
+pub(super) fn are_built_from_their_own_binary(template: &Template) -> Vec<String> {
+    faults(template, "isn't built by cargo lambda from the binary that it is named for", |function| {
+        let metadata = &template.document["Resources"][&function.logical_id]["Metadata"];
+        let named = function.logical_id.to_lowercase() == format!("{}function", function.name);
+        metadata["BuildMethod"] == "rust-cargolambda" && named
+    })
+}
+
+pub(super) fn say_how_much_memory_and_time_they_need(template: &Template) -> Vec<String> {
+    faults(template, "leaves its memory or timeout to Lambda's defaults", |function| {
+        let own = properties(template, &function.logical_id);
+        own["MemorySize"].is_u64() && own["Timeout"].is_u64()
+    })
+}
+
+pub(super) fn answer_before_the_api_gives_up(template: &Template) -> Vec<String> {
+    faults(template, "may run for longer than the API waits", |function| function.routes.is_empty() || function.timeout < API_TIMEOUT)
+}
+
+pub(super) fn log_to_a_group_of_their_own_that_forgets(template: &Template) -> Vec<String> {
+    let group = |function: &Function| referred(&properties(template, &function.logical_id)["LoggingConfig"]["LogGroup"]);
+    faults(template, "has no log group of its own with a retention", |function| {
+        let shared = template.functions.iter().filter(|other| group(other) == group(function)).count() > 1;
+        group(function).is_some_and(|group| !shared && !properties(template, group)["RetentionInDays"].is_null())
+    })
+}
+
+pub(super) fn report_each_failed_message(template: &Template) -> Vec<String> {
+    sources_that(template, "lacks ReportBatchItemFailures", |source| !source.reports_item_failures)
+}
+
+pub(super) fn take_from_queues_with_a_limit(template: &Template) -> Vec<String> {
+    sources_that(template, "has no maximum concurrency", |source| source.maximum_concurrency.is_none())
+}
+
+fn faults(template: &Template, fault: &str, keeps: impl Fn(&Function) -> bool) -> Vec<String> {
+    template.functions.iter().filter(|function| !keeps(function)).map(|function| format!("{} {fault}", function.name)).collect()
+}
+
+fn sources_that(template: &Template, fault: &str, breaks: impl Fn(&QueueSource) -> bool) -> Vec<String> {
+    let sources = template.functions.iter().flat_map(|function| &function.sources);
+    sources.filter(|source| breaks(source)).map(|source| format!("the source {} {fault}", source.queue_arn)).collect()
+}
