@@ -1,0 +1,144 @@
+//! The listener: request in, event to the function, answer out.
+//!
+//! Easy to get wrong: API Gateway gives a function 30 s whatever its own timeout says, and answers 503 then, while the function goes on.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
+use axum::http::{HeaderValue, Response, StatusCode};
+use axum::serve::ListenerExt;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::answer;
+use super::date::now;
+use super::payload::{self, Circumstances};
+use super::route::RouteTable;
+use crate::runtime::{InvokeError, Pool};
+
+/// API Gateway, HTTP APIs: payload size.
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+/// API Gateway, HTTP APIs: maximum integration timeout.
+const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the front door serves.
+pub struct Service {
+    /// The template's routes.
+    pub routes: RouteTable,
+    /// The functions behind them, by short name.
+    pub pools: BTreeMap<String, Arc<Pool>>,
+}
+
+/// The running front door.
+pub struct Front {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Front {
+    /// Serves on `listener`.
+    pub fn start(listener: TcpListener, service: Service) -> std::io::Result<Self> {
+        let address = listener.local_addr()?;
+        let state = Arc::new(Served { service, port: address.port() });
+        let router = Router::new().fallback(serve).with_state(state);
+        let (stop, mut stopping) = watch::channel(false);
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let task = tokio::spawn(async move {
+            let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            // Serving ends only when stopped: accept errors are retried inside.
+            let _ = axum::serve(listener, service).with_graceful_shutdown(stopped).await;
+        });
+        Ok(Self { address, stop, task })
+    }
+
+    /// Base URL of the API.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Accepts nothing more and returns once every request is answered, or `grace` is over.
+    pub async fn shut_down(self, grace: Duration) {
+        self.stop.send_replace(true);
+        let abort = self.task.abort_handle();
+        if timeout(grace, self.task).await.is_err() {
+            abort.abort();
+        }
+    }
+}
+
+struct Served {
+    service: Service,
+    port: u16,
+}
+
+async fn serve(State(served): State<Arc<Served>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let found = served.service.routes.find(parts.method.as_str(), parts.uri.path());
+    let Some(found) = found else {
+        return answer::not_found();
+    };
+    let Some(pool) = served.service.pools.get(&found.function) else {
+        return answer::not_found();
+    };
+    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
+        return too_large();
+    }
+    let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return too_large(),
+        Err(_) => return answer::error(StatusCode::BAD_REQUEST, "malformed_request", "the request's body ended early"),
+    };
+    let about = Circumstances { source_ip: peer.ip(), port: served.port, now: now(), request_id: Uuid::new_v4().to_string() };
+    let event = payload::event(&parts, &body, &found, &about);
+    let answered = timeout(INTEGRATION_TIMEOUT, pool.invoke(Bytes::from(event.to_string()))).await;
+    let mut response = respond(pool.name(), answered.unwrap_or(Err(InvokeError::TimedOut(INTEGRATION_TIMEOUT))));
+    if let Ok(id) = about.request_id.parse() {
+        response.headers_mut().insert("apigw-requestid", id);
+    }
+    response
+}
+
+fn respond(function: &str, answered: Result<Bytes, InvokeError>) -> Response<Body> {
+    match answered {
+        Ok(answer) => answer::response(&answer).unwrap_or_else(|fault| {
+            eprintln!("[{function}] {fault}");
+            answer::error(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the function's answer can't be read")
+        }),
+        Err(InvokeError::TooBusy) => {
+            let message = "too many requests wait already";
+            let mut response = answer::error(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+        Err(InvokeError::TimedOut(_)) => unavailable("the request took too long"),
+        Err(InvokeError::ShuttingDown) => unavailable("the stack is shutting down"),
+        Err(InvokeError::NotStarted(_) | InvokeError::Crashed(_)) => unavailable("the function's process ended"),
+        Err(InvokeError::Failed(fault)) => {
+            eprintln!("[{function}] failed: {fault}");
+            answer::error(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the function failed")
+        }
+    }
+}
+
+fn too_large() -> Response<Body> {
+    answer::error(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "a request's body may have 10 MB at most")
+}
+
+fn unavailable(message: &str) -> Response<Body> {
+    answer::error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+}

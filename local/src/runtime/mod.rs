@@ -1,0 +1,20 @@
+//! Lambda on one machine: the Runtime API to real function binaries, and the processes behind it.
+//!
+//! - [`Pool`]: one per function; hands invocations to instances, starts and replaces them
+//! - [`instance`]: one process and its life
+//! - [`api`]: the HTTP side that a process talks to
+//! - [`logs`]: where its output goes
+//!
+//! Easy to get wrong: an instance takes one invocation at a time, as on AWS. A function that works only because two requests
+//! share a process would fail when deployed.
+
+pub mod api;
+pub mod environment;
+pub mod instance;
+pub mod logs;
+pub mod pool;
+
+pub use api::RuntimeApi;
+pub use instance::InvokeError;
+pub use logs::LogSink;
+pub use pool::{FunctionSpec, Pool};

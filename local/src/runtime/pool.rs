@@ -1,0 +1,159 @@
+//! The instances of one function: started when needed, kept warm, replaced when they break.
+//!
+//! Easy to get wrong: an invocation that its caller abandons (a client that hangs up) has still taken an instance, which must not go back
+//! to the idle ones while it may be busy. So an invocation runs in a task of its own.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, watch};
+
+use super::api::RuntimeApi;
+use super::instance::{Instance, InvokeError};
+use super::logs::LogSink;
+
+/// Invocations that may wait for an instance; more are refused.
+pub const MAX_WAITING: usize = 1_000;
+
+/// What a pool runs.
+pub struct FunctionSpec {
+    /// Short name, such as `deliver`.
+    pub name: String,
+    /// ARN, as told to the function.
+    pub arn: String,
+    /// The binary.
+    pub binary: PathBuf,
+    /// All of its environment.
+    pub environment: BTreeMap<String, String>,
+    /// The longest that an invocation may take.
+    pub timeout: Duration,
+    /// Most instances at once.
+    pub max_instances: usize,
+    /// Where its output goes.
+    pub log: LogSink,
+}
+
+/// The instances of one function.
+pub struct Pool {
+    api: Arc<RuntimeApi>,
+    spec: Arc<FunctionSpec>,
+    turns: Semaphore,
+    waiting: AtomicUsize,
+    idle: Mutex<Vec<Instance>>,
+    /// Every instance's process holds a receiver for as long as it lives.
+    stop: watch::Sender<bool>,
+}
+
+impl Pool {
+    /// A pool without instances yet.
+    pub fn new(api: Arc<RuntimeApi>, spec: FunctionSpec) -> Arc<Self> {
+        let turns = Semaphore::new(spec.max_instances);
+        Arc::new(Self {
+            api,
+            spec: Arc::new(spec),
+            turns,
+            waiting: AtomicUsize::new(0),
+            idle: Mutex::default(),
+            stop: watch::Sender::new(false),
+        })
+    }
+
+    /// The function's short name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Starts the first instance and returns once it asks for an event.
+    pub async fn warm_up(&self) -> Result<(), InvokeError> {
+        let mut instance = self.spawn()?;
+        instance.ready().await?;
+        self.put_back(instance);
+        Ok(())
+    }
+
+    /// Has one event handled. It runs to its end even if the caller stops waiting.
+    pub async fn invoke(self: &Arc<Self>, payload: Bytes) -> Result<Bytes, InvokeError> {
+        let pool = Arc::clone(self);
+        let task = tokio::spawn(async move { pool.run(payload).await });
+        task.await.unwrap_or(Err(InvokeError::ShuttingDown))
+    }
+
+    async fn run(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
+        let _turn = self.turn().await?;
+        let mut instance = self.take()?;
+        let answer = instance.invoke(payload).await;
+        match &answer {
+            Ok(_) | Err(InvokeError::Failed(_)) => self.put_back(instance),
+            Err(error) => {
+                self.spec.log.note(&error.to_string());
+                instance.end().await;
+            }
+        }
+        answer
+    }
+
+    async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, InvokeError> {
+        if let Ok(turn) = self.turns.try_acquire() {
+            return Ok(turn);
+        }
+        let _place = Place::take(&self.waiting).ok_or(InvokeError::TooBusy)?;
+        self.turns.acquire().await.map_err(|_| InvokeError::ShuttingDown)
+    }
+
+    /// The instance that was used last: those at the bottom stay idle, and their number follows the load.
+    fn take(&self) -> Result<Instance, InvokeError> {
+        loop {
+            match self.idle().pop() {
+                Some(instance) if instance.is_alive() => return Ok(instance),
+                Some(_) => {}
+                None => return self.spawn(),
+            }
+        }
+    }
+
+    fn spawn(&self) -> Result<Instance, InvokeError> {
+        Instance::spawn(&self.api, &self.spec, self.stop.subscribe())
+    }
+
+    fn put_back(&self, instance: Instance) {
+        self.idle().push(instance);
+    }
+
+    /// Takes no more invocations, lets the running ones finish within `grace`, and returns once every process is gone.
+    pub async fn shut_down(&self, grace: Duration) {
+        let all = u32::try_from(self.spec.max_instances).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(grace, self.turns.acquire_many(all)).await;
+        self.kill();
+        self.stop.closed().await;
+    }
+
+    /// Takes no more invocations and ends every process, busy or not.
+    pub fn kill(&self) {
+        self.turns.close();
+        self.stop.send_replace(true);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Instance>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place among those who wait, given back when dropped.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Option<Self> {
+        let place = Self(waiting);
+        (waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
