@@ -1,0 +1,97 @@
+//! From the HTTP client's error to what happened.
+//!
+//! Easy to get wrong: `reqwest::Error` displays the URL, whose query may hold a token, so its text is never used. And
+//! `io::Error::source` skips the error that it wraps, so TLS errors are only found through `get_ref`.
+
+use std::{error::Error, io};
+
+use super::{
+    outcome::{Outcome, UnreachableClass},
+    resolver::Refusal,
+};
+
+/// The longest detail kept, in characters. Certificate errors list all names of a certificate.
+const MAX_DETAIL: usize = 200;
+
+/// What happened, by the error of a request or of reading its response.
+pub(super) fn outcome_of(error: &reqwest::Error) -> Outcome {
+    if let Some(refusal) = find::<Refusal>(error) {
+        return Outcome::Refused { reason: refusal.to_string() };
+    }
+    if error.is_timeout() {
+        let what = if error.is_connect() { "no connection was made in time" } else { "the connection timed out" };
+        return Outcome::Timeout { detail: what.to_owned() };
+    }
+    let (class, mut detail) = class_of(error);
+    if let Some((end, _)) = detail.char_indices().nth(MAX_DETAIL) {
+        detail.truncate(end);
+        detail.push('…');
+    }
+    Outcome::Unreachable { class, detail }
+}
+
+/// Whether the connection ended without a byte of response: what a dead pooled connection looks like.
+pub(super) fn is_hang_up(error: &reqwest::Error) -> bool {
+    !error.is_connect() && !error.is_timeout() && class_of(error).0 == UnreachableClass::Closed
+}
+
+fn class_of(error: &reqwest::Error) -> (UnreachableClass, String) {
+    let io = find::<io::Error>(error);
+    if io.is_some_and(is_our_fault) {
+        return (UnreachableClass::Internal, "no connection could be opened on our side".to_owned());
+    }
+    if error.is_dns() {
+        return (UnreachableClass::Dns, "the host name could not be resolved".to_owned());
+    }
+    if let Some(tls) = find::<rustls::Error>(error) {
+        return (UnreachableClass::Tls, tls.to_string());
+    }
+    if error.is_connect() {
+        return class_of_connecting(io);
+    }
+    if let Some(hyper) = find::<hyper::Error>(error)
+        && (hyper.is_parse() || hyper.to_string().contains("unexpected message"))
+    {
+        return (UnreachableClass::Protocol, hyper.to_string());
+    }
+    match io {
+        // hyper reports broken chunks as invalid input or data.
+        Some(io) if !is_end(io) => (UnreachableClass::Protocol, io.to_string()),
+        _ => (UnreachableClass::Closed, "the connection was closed before the response was complete".to_owned()),
+    }
+}
+
+/// TCP and TLS errors look alike, but TCP itself doesn't end in the middle of being made.
+fn class_of_connecting(io: Option<&io::Error>) -> (UnreachableClass, String) {
+    match io {
+        Some(io) if is_end(io) => (UnreachableClass::Tls, "the connection was closed during the TLS handshake".to_owned()),
+        Some(io) => (UnreachableClass::Connect, io.kind().to_string()),
+        None => (UnreachableClass::Connect, "no connection could be made".to_owned()),
+    }
+}
+
+fn is_end(io: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+}
+
+/// Out of file handles (`ENFILE`, `EMFILE`), memory, buffers or local ports, by their numbers on Linux.
+fn is_our_fault(io: &io::Error) -> bool {
+    matches!(io.raw_os_error(), Some(12 | 23 | 24 | 99 | 105))
+}
+
+/// The first error of a type in the chain, including what `io::Error` wraps.
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
+}

@@ -1,0 +1,103 @@
+//! A receiver on a socket, that does with each connection what a test tells it to.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+use crate::QUERY;
+
+/// Listens until dropped.
+pub struct Receiver {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    _tasks: JoinSet<()>,
+}
+
+impl Receiver {
+    /// Runs `serve` on each connection, with the connection's number, from 0.
+    pub async fn serving<F, Fut>(serve: F) -> Self
+    where
+        F: Fn(TcpStream, usize) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&connections);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut served = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                served.spawn(serve(stream, counter.fetch_add(1, Ordering::SeqCst)));
+            }
+        });
+        Self { address, connections, _tasks: tasks }
+    }
+
+    /// Reads one request, writes these bytes, and hangs up.
+    pub async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        let answer: Arc<[u8]> = answer.into().into();
+        Self::serving(move |mut stream, _| {
+            let answer = Arc::clone(&answer);
+            async move {
+                read_request(&mut stream).await;
+                // The client may have seen enough before the end.
+                let _ = stream.write_all(&answer).await;
+                let _ = stream.shutdown().await;
+            }
+        })
+        .await
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/hook?{QUERY}", self.address)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// How many connections were made.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// One request as text, read to its end by `content-length`. Empty when the connection ends before it.
+pub async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut request = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&request).into_owned();
+        if is_whole(&text) {
+            return text;
+        }
+        match stream.read(&mut chunk).await {
+            Ok(0) | Err(_) => return String::new(),
+            Ok(count) => request.extend_from_slice(&chunk[..count]),
+        }
+    }
+}
+
+fn is_whole(request: &str) -> bool {
+    let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+    body.len() >= length
+}
+
+/// Waits until the other side has hung up.
+pub async fn until_hung_up(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut chunk = [0; 4096];
+    while !matches!(stream.read(&mut chunk).await, Ok(0) | Err(_)) {}
+}
