@@ -1,1 +1,66 @@
-//! wip
+//! The `events` function: accepts events and enqueues their deliveries.
+//!
+//! Read [`accept`] for the story, [`input`] for what may be posted, [`claims`] for idempotency. Easy to get wrong: the 202. It promises a delivery to everybody who
+//! wants the event, so it is given only when the log has the event and the queue has its messages.
+
+use std::sync::Arc;
+
+use axum::routing::post;
+use shared::{
+    auth::{Authenticates, Authenticator},
+    http::Route,
+    model::Catalogue,
+    queue::Queue,
+    settings::{self, SettingsError},
+    store::{Table, endpoints::ProjectViews, events::EventWriter, leases::Leases},
+};
+
+mod accept;
+mod claims;
+mod handlers;
+mod input;
+mod view;
+
+/// All that the handlers need.
+#[derive(Debug)]
+pub struct App {
+    authenticator: Authenticator,
+    projects: ProjectViews,
+    events: EventWriter,
+    leases: Leases,
+    deliveries: Queue,
+    catalogue: Catalogue,
+    retention_days: u32,
+}
+
+impl App {
+    /// From the environment that the template sets.
+    pub async fn from_env() -> Result<Self, SettingsError> {
+        let aws = settings::aws().await;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+        let config = Table::new(dynamodb.clone(), settings::text("CONFIG_TABLE")?);
+        let log = Table::new(dynamodb, settings::text("LOG_TABLE")?);
+        let retention_days = settings::parsed("EVENT_RETENTION_DAYS")?;
+        Ok(Self {
+            authenticator: Authenticator::from_env(config.clone())?,
+            projects: ProjectViews::new(config),
+            events: EventWriter::new(log.clone(), retention_days),
+            leases: Leases::new(log),
+            deliveries: Queue::new(aws_sdk_sqs::Client::new(&aws), settings::text("DELIVERIES_QUEUE_URL")?),
+            catalogue: settings::parsed("TOPICS")?,
+            retention_days,
+        })
+    }
+}
+
+impl Authenticates for App {
+    fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+}
+
+/// The routes that this function serves.
+pub fn routes() -> Vec<Route<Arc<App>>> {
+    let route = |method, path, handler| Route { method, path, handler };
+    vec![route("POST", "/events", post(handlers::one)), route("POST", "/events/batch", post(handlers::many))]
+}

@@ -10,6 +10,8 @@ use aws_sdk_sqs::{
     types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry},
 };
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 mod batch;
 
 pub use batch::Outgoing;
@@ -19,6 +21,8 @@ use batch::batches;
 pub const MAX_DELAY: Duration = Duration::from_secs(900);
 /// SQS: a message is hidden for at most 12 hours, counted from its receipt; less two minutes for the time since then.
 pub const MAX_HIDDEN: Duration = Duration::from_secs(12 * 3_600 - 120);
+/// Batches on their way at a time.
+const CONCURRENCY: usize = 8;
 /// How often a batch's failed entries are tried again.
 const TRIES: u32 = 4;
 
@@ -52,9 +56,7 @@ impl Queue {
 
     /// Sends all messages, in as few calls as there can be. When this fails, some may have been sent.
     pub async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
-        let batches = batches(messages).into_iter().map(|batch| self.send_batch(batch));
-        futures::future::try_join_all(batches).await?;
-        Ok(())
+        stream::iter(batches(messages)).map(Ok).try_for_each_concurrent(CONCURRENCY, |batch| self.send_batch(batch)).await
     }
 
     async fn send_batch(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {

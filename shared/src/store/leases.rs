@@ -117,9 +117,21 @@ impl Leases {
         Ok(())
     }
 
-    /// Gives a lease back whose request accepted nothing, so that the next need not wait until it lapses.
-    pub async fn release(&self, access: Access, idempotency_key: &str) -> Result<(), StoreError> {
-        self.0.delete_existing(key(pk(access, idempotency_key), "IDEM")).await
+    /// Lets a lease lapse now, as its request has failed: whoever comes next takes over with the same plan.
+    pub async fn give_up(&self, access: Access, idempotency_key: &str) -> Result<(), StoreError> {
+        self.0
+            .client
+            .update_item()
+            .table_name(&self.0.name)
+            .set_key(Some(key(pk(access, idempotency_key), "IDEM")))
+            .update_expression("SET leased_until = :now")
+            .condition_expression("done = :false")
+            .expression_attribute_values(":now", number(0))
+            .expression_attribute_values(":false", AttributeValue::Bool(false))
+            .send()
+            .await
+            .map_err(failed("UpdateItem"))?;
+        Ok(())
     }
 
     /// Of several that find a lapsed lease, one gets it: the one that moves its end.

@@ -1,0 +1,137 @@
+//! The story of an event's acceptance: who wants it, the log, the queue; then the 202.
+
+use std::time::Duration;
+
+use shared::{
+    auth::Access,
+    http::ApiError,
+    message::{Message, VERSION},
+    model::{Catalogue, Endpoint, Event, Target, Trigger, event::LoggedEvent},
+    queue::Outgoing,
+    time::Timestamp,
+};
+
+use crate::{
+    App,
+    claims::{Claims, Planned, State},
+    input::Draft,
+};
+
+/// Why nothing was accepted.
+pub(crate) enum Refusal {
+    /// Single events are at fault.
+    Events(Vec<(usize, ApiError)>),
+    /// The request is, or we are.
+    Request(ApiError),
+}
+
+impl<E: Into<ApiError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Request(error.into())
+    }
+}
+
+impl Refusal {
+    /// As the answer to a single event.
+    pub(crate) fn for_one(self) -> ApiError {
+        match self {
+            Self::Events(mut refused) => refused.pop().map_or_else(ApiError::unavailable, |(_, error)| error),
+            Self::Request(error) => error,
+        }
+    }
+
+    /// As the answer to a batch.
+    pub(crate) fn for_batch(self, total: usize) -> ApiError {
+        match self {
+            Self::Events(refused) => ApiError::batch(total, refused),
+            Self::Request(error) => error,
+        }
+    }
+}
+
+/// Accepts all events or none. When this returns events, each of their deliveries is on the queue.
+pub(crate) async fn accept(
+    app: &App,
+    access: Access,
+    drafts: Vec<Draft>,
+    key: Option<String>,
+    now: Timestamp,
+) -> Result<Vec<Event>, Refusal> {
+    let project = app.projects.load(access).await?;
+    check_topics(&drafts, &app.catalogue.with(project.topics))?;
+
+    let (claims, planned) = Claims::take(&app.leases, access, &drafts, key, now).await?;
+    let logged: Vec<_> = drafts.into_iter().zip(&planned).map(|(draft, plan)| log_entry(draft, *plan, &project.endpoints)).collect();
+    let to_do: Vec<_> =
+        logged.iter().zip(&planned).filter(|(_, plan)| plan.state != State::Done).map(|(event, plan)| (event.clone(), plan.state)).collect();
+
+    match record_and_enqueue(app, access, to_do, now).await {
+        Ok(()) => claims.finish().await,
+        Err(error) => {
+            claims.give_up().await;
+            return Err(error.into());
+        }
+    }
+    Ok(logged.into_iter().map(|entry| entry.event).collect())
+}
+
+fn check_topics(drafts: &[Draft], catalogue: &Catalogue) -> Result<(), Refusal> {
+    let unknown = drafts.iter().enumerate().filter(|(_, draft)| !catalogue.knows(&draft.kind));
+    let refused: Vec<_> = unknown
+        .map(|(place, draft)| {
+            let message = format!("no such topic: `{}`; GET /webhooks/topics lists them", draft.kind);
+            (place, ApiError::validation("kind", message))
+        })
+        .collect();
+    if refused.is_empty() { Ok(()) } else { Err(Refusal::Events(refused)) }
+}
+
+/// The event as the log will have it, with everybody who wants it.
+fn log_entry(draft: Draft, plan: Planned, endpoints: &[Endpoint]) -> LoggedEvent {
+    let wanting = endpoints.iter().filter(|endpoint| endpoint.wants(&draft.kind));
+    let targets = wanting.map(|endpoint| Target { endpoint: endpoint.id, url: endpoint.url.to_string() }).collect();
+    let event = Event {
+        id: plan.id,
+        kind: draft.kind,
+        data: draft.data,
+        created_at: draft.created_at.unwrap_or(plan.accepted_at.seconds()),
+        user_id: draft.user_id,
+        worker_id: draft.worker_id,
+        metadata: draft.metadata,
+    };
+    LoggedEvent { event, targets, accepted_at: plan.accepted_at }
+}
+
+/// First the log, then the queue: whatever is delivered can be found.
+async fn record_and_enqueue(app: &App, access: Access, entries: Vec<(LoggedEvent, State)>, now: Timestamp) -> Result<(), ApiError> {
+    let messages = entries.iter().map(|(entry, state)| messages(access, entry, *state, now)).collect::<Result<Vec<_>, _>>()?;
+    let events: Vec<_> = entries.into_iter().map(|(entry, _)| entry).collect();
+    match events.as_slice() {
+        [] => return Ok(()),
+        [event] => app.events.put(access, event).await?,
+        events => app.events.put_all(access, events).await?,
+    }
+    app.deliveries.send(messages.into_iter().flatten().collect()).await?;
+    Ok(())
+}
+
+fn messages(access: Access, entry: &LoggedEvent, state: State, now: Timestamp) -> Result<Vec<Outgoing>, ApiError> {
+    let message = |target: &Target| {
+        let message = Message {
+            v: VERSION,
+            project: access.project(),
+            endpoint: target.endpoint,
+            event: entry.event.clone(),
+            enqueued_at: now,
+            trigger: Trigger::Scheduled,
+            round: None,
+            recheck: state == State::Unsure,
+        };
+        let body = message.encode().map_err(|error| {
+            tracing::error!(%error, "could not encode a message");
+            ApiError::unavailable()
+        })?;
+        Ok(Outgoing { body, group: Some(target.endpoint.to_string()), delay: Duration::ZERO })
+    };
+    entry.targets.iter().map(message).collect()
+}

@@ -1,0 +1,156 @@
+//! Idempotency: which of the posted events were posted before.
+//!
+//! A claim is a key and the events that it covers: the request's `Idempotency-Key` covers all of them; without one, an event's own id covers that event. Each claim
+//! takes a lease (see [`shared::store::leases`]) with a plan of the ids and time that its events will have.
+
+use futures::future::{join_all, try_join_all};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use shared::{
+    auth::Access,
+    http::ApiError,
+    id::EventId,
+    store::{
+        StoreError,
+        leases::{LEASE_SECONDS, Lease, Leases},
+    },
+    time::Timestamp,
+};
+
+use crate::input::Draft;
+
+/// What was decided about one event: its id and time, and whether it is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Planned {
+    pub(crate) id: EventId,
+    pub(crate) accepted_at: Timestamp,
+    pub(crate) state: State,
+}
+
+/// Whether an event is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It is.
+    New,
+    /// A request that died may have enqueued it.
+    Unsure,
+    /// It was accepted before.
+    Done,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Plan {
+    ids: Vec<EventId>,
+    accepted_at: Timestamp,
+}
+
+struct Claim {
+    key: String,
+    fingerprint: String,
+    events: std::ops::Range<usize>,
+}
+
+/// The leases of one request.
+pub(crate) struct Claims {
+    access: Access,
+    leases: Leases,
+    taken: Vec<String>,
+}
+
+impl Claims {
+    /// Takes all leases, and tells for each draft what is planned. 409 while another request is at one of them, 422 when one was used for
+    /// something else.
+    pub(crate) async fn take(
+        leases: &Leases,
+        access: Access,
+        drafts: &[Draft],
+        key: Option<String>,
+        now: Timestamp,
+    ) -> Result<(Self, Vec<Planned>), ApiError> {
+        let mut planned = fresh(drafts, now);
+        let claims = claims(drafts, key)?;
+        let found = join_all(claims.iter().map(|claim| async {
+            let plan = Plan { ids: planned[claim.events.clone()].iter().map(|event| event.id).collect(), accepted_at: now };
+            leases.take(access, &claim.key, &claim.fingerprint, &encode(&plan)?, now).await.map_err(ApiError::from)
+        }))
+        .await;
+
+        let held = |lease: &Result<Lease, ApiError>| matches!(lease, Ok(Lease::Taken | Lease::TakenOver(_)));
+        let taken = claims.iter().zip(&found).filter(|(_, lease)| held(lease)).map(|(claim, _)| claim.key.clone()).collect();
+        let this = Self { access, leases: leases.clone(), taken };
+        for (claim, lease) in claims.iter().zip(found) {
+            let (plan, state) = match lease {
+                Ok(Lease::Taken) => continue,
+                Ok(Lease::TakenOver(plan)) => (plan, State::Unsure),
+                Ok(Lease::Done(plan)) => (plan, State::Done),
+                Ok(Lease::Busy) => return this.refuse(ApiError::busy("a request with this idempotency key is under way", 1)).await,
+                Ok(Lease::Mismatch) => {
+                    return this.refuse(ApiError::unprocessable("this idempotency key or id was used with other content")).await;
+                }
+                Err(error) => return this.refuse(error).await,
+            };
+            let Some(plan) = decode(&plan).filter(|plan| plan.ids.len() == claim.events.len()) else {
+                return this.refuse(StoreError::Damaged("an idempotency plan").into()).await;
+            };
+            for (event, id) in planned[claim.events.clone()].iter_mut().zip(plan.ids) {
+                *event = Planned { id, accepted_at: plan.accepted_at, state };
+            }
+        }
+        Ok((this, planned))
+    }
+
+    /// All is done: from now on the same request gets the same answer. Should this fail, the leases lapse in {`LEASE_SECONDS`} and the same request
+    /// does all again, with the same ids; deliveries that were made are not made again.
+    pub(crate) async fn finish(self) {
+        if let Err(error) = try_join_all(self.taken.iter().map(|key| self.leases.finish(self.access, key))).await {
+            tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not finish an idempotency lease");
+        }
+    }
+
+    /// It failed: lets the leases lapse now, so that a repeat can take over at once.
+    pub(crate) async fn give_up(self) {
+        if let Err(error) = try_join_all(self.taken.iter().map(|key| self.leases.give_up(self.access, key))).await {
+            tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not give up an idempotency lease");
+        }
+    }
+
+    async fn refuse<T>(self, error: ApiError) -> Result<T, ApiError> {
+        self.give_up().await;
+        Err(error)
+    }
+}
+
+/// New ids in the order of the drafts: of one moment, and consecutive.
+fn fresh(drafts: &[Draft], now: Timestamp) -> Vec<Planned> {
+    // Of the 80 random bits, one less, so that counting up can't overflow.
+    let base = rand::random::<u128>() >> 49;
+    let number = |place: usize| base + place as u128;
+    let new = |(place, draft): (usize, &Draft)| draft.id.unwrap_or_else(|| EventId::new(now, number(place)));
+    drafts.iter().enumerate().map(new).map(|id| Planned { id, accepted_at: now, state: State::New }).collect()
+}
+
+fn claims(drafts: &[Draft], key: Option<String>) -> Result<Vec<Claim>, ApiError> {
+    if let Some(key) = key {
+        return Ok(vec![Claim { key: format!("key:{key}"), fingerprint: fingerprint(drafts)?, events: 0..drafts.len() }]);
+    }
+    let with_id = drafts.iter().enumerate().filter_map(|(place, draft)| draft.id.map(|id| (place, id)));
+    with_id
+        .map(|(place, id)| {
+            let fingerprint = fingerprint(&drafts[place..=place])?;
+            Ok(Claim { key: format!("id:{id}"), fingerprint, events: place..place + 1 })
+        })
+        .collect()
+}
+
+fn fingerprint(drafts: &[Draft]) -> Result<String, ApiError> {
+    let content = serde_json::to_vec(drafts).map_err(|_| ApiError::unavailable())?;
+    Ok(Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn encode(plan: &Plan) -> Result<String, ApiError> {
+    serde_json::to_string(plan).map_err(|_| ApiError::unavailable())
+}
+
+fn decode(text: &str) -> Option<Plan> {
+    serde_json::from_str(text).ok()
+}

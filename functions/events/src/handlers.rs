@@ -1,0 +1,62 @@
+//! `POST /events` and `POST /events/batch`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use http::{HeaderMap, StatusCode};
+use shared::{
+    auth::Caller,
+    http::{ApiError, read_json},
+    model::Scope,
+    time::Timestamp,
+};
+
+use crate::{
+    App,
+    accept::accept,
+    input::{Draft, MAX_BATCH_BYTES, MAX_EVENT_BYTES},
+    view::EventView,
+};
+
+/// The header by which a producer may repeat a request without repeating its events.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Its longest value, in characters.
+const MAX_KEY: usize = 255;
+
+pub(crate) async fn one(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<(StatusCode, Json<EventView>), ApiError> {
+    let access = caller.access(&[Scope::Events])?;
+    let key = idempotency_key(request.headers())?;
+    let bytes = read_json(request, MAX_EVENT_BYTES).await?;
+    let now = Timestamp::now();
+    let draft = Draft::read(&bytes, now, app.retention_days)?;
+    let mut events = accept(&app, access, vec![draft], key, now).await.map_err(|refusal| refusal.for_one())?;
+    let event = events.pop().ok_or_else(ApiError::unavailable)?;
+    Ok((StatusCode::ACCEPTED, Json(event.into())))
+}
+
+pub(crate) async fn many(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    request: Request,
+) -> Result<(StatusCode, Json<Vec<EventView>>), ApiError> {
+    let access = caller.access(&[Scope::Events])?;
+    let key = idempotency_key(request.headers())?;
+    let bytes = read_json(request, MAX_BATCH_BYTES).await?;
+    let now = Timestamp::now();
+    let drafts = Draft::read_batch(&bytes, now, app.retention_days)?;
+    let total = drafts.len();
+    let events = accept(&app, access, drafts, key, now).await.map_err(|refusal| refusal.for_batch(total))?;
+    Ok((StatusCode::ACCEPTED, Json(events.into_iter().map(EventView::from).collect())))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text.is_empty() || text.len() > MAX_KEY {
+        return Err(ApiError::validation("Idempotency-Key", format!("must be 1 to {MAX_KEY} visible ASCII characters")));
+    }
+    Ok(Some(text.to_owned()))
+}

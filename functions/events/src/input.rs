@@ -1,0 +1,181 @@
+//! What a producer may post.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use shared::{
+    http::{ApiError, parse_json},
+    id::EventId,
+    json::canonicalise,
+    model::{Topic, event::MAX_PAYLOAD},
+    time::Timestamp,
+};
+use std::time::Duration;
+
+/// The most events of a batch.
+pub(crate) const MAX_BATCH: usize = 100;
+/// The largest body of a batch: 4 MiB. Lambda takes 6 MB, in which the body is a JSON string with its quotes escaped.
+pub(crate) const MAX_BATCH_BYTES: usize = 4 << 20;
+/// The largest body of a single event: its payload, and room for white space and the other fields.
+pub(crate) const MAX_EVENT_BYTES: usize = 1 << 20;
+/// The largest metadata, in bytes of its compact form.
+const MAX_METADATA: usize = 16 * 1_024;
+/// The longest `user_id` and `worker_id`, in characters.
+const MAX_FOREIGN_ID: usize = 200;
+/// How far an event's own id may be ahead of our clock.
+const AHEAD: Duration = Duration::from_secs(300);
+/// Unix seconds from here on are milliseconds by mistake: this is the year 5138.
+const ABSURD_SECONDS: u64 = 100_000_000_000;
+
+/// The body of `POST /events`, and each entry of a batch.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Posted {
+    kind: Topic,
+    data: Box<RawValue>,
+    #[serde(default)]
+    id: Option<EventId>,
+    #[serde(default)]
+    user_id: Option<String>,
+    #[serde(default)]
+    worker_id: Option<String>,
+    #[serde(default)]
+    metadata: Option<Box<RawValue>>,
+    #[serde(default)]
+    created_at: Option<u64>,
+}
+
+/// The body of `POST /events/batch`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PostedBatch {
+    events: Vec<Box<RawValue>>,
+}
+
+/// An event that may be accepted: all of it is checked but for its topic, which the project decides.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Draft {
+    pub(crate) kind: Topic,
+    pub(crate) data: Box<RawValue>,
+    pub(crate) id: Option<EventId>,
+    pub(crate) user_id: Option<String>,
+    pub(crate) worker_id: Option<String>,
+    pub(crate) metadata: Option<Box<RawValue>>,
+    pub(crate) created_at: Option<u64>,
+}
+
+impl Draft {
+    /// Reads one event.
+    pub(crate) fn read(bytes: &[u8], now: Timestamp, retention_days: u32) -> Result<Self, ApiError> {
+        let posted: Posted = parse_json(bytes)?;
+        if let Some(id) = posted.id {
+            check_id(id, now, retention_days)?;
+        }
+        if posted.created_at.is_some_and(|seconds| seconds >= ABSURD_SECONDS) {
+            return Err(ApiError::validation("created_at", "must be Unix seconds, not milliseconds"));
+        }
+        let metadata = posted.metadata.filter(|metadata| metadata.get() != "null");
+        Ok(Self {
+            kind: posted.kind,
+            data: canonical(&posted.data, "data", MAX_PAYLOAD)?,
+            id: posted.id,
+            user_id: posted.user_id.map(|text| short(text, "user_id")).transpose()?,
+            worker_id: posted.worker_id.map(|text| short(text, "worker_id")).transpose()?,
+            metadata: metadata.map(|metadata| canonical(&metadata, "metadata", MAX_METADATA)).transpose()?,
+            created_at: posted.created_at,
+        })
+    }
+
+    /// Reads a batch: all of its events, or what is wrong with each refused one.
+    pub(crate) fn read_batch(bytes: &[u8], now: Timestamp, retention_days: u32) -> Result<Vec<Self>, ApiError> {
+        let PostedBatch { events } = parse_json(bytes)?;
+        if events.is_empty() || events.len() > MAX_BATCH {
+            return Err(ApiError::validation("events", format!("must hold 1 to {MAX_BATCH} events")));
+        }
+        let (mut drafts, mut refused) = (Vec::new(), Vec::new());
+        for (place, event) in events.iter().enumerate() {
+            match Self::read(event.get().as_bytes(), now, retention_days) {
+                Ok(draft) => drafts.push(draft),
+                Err(error) => refused.push((place, error)),
+            }
+        }
+        if refused.is_empty() { Ok(drafts) } else { Err(ApiError::batch(events.len(), refused)) }
+    }
+}
+
+/// An event's own id gives its place in the log, so its time must be one that the log holds.
+fn check_id(id: EventId, now: Timestamp, retention_days: u32) -> Result<(), ApiError> {
+    let oldest = Duration::from_secs(u64::from(retention_days) * 86_400);
+    if id.time() > now + AHEAD || now.since(id.time()) > oldest {
+        return Err(ApiError::validation("id", format!("must be a ULID of the last {retention_days} days")));
+    }
+    Ok(())
+}
+
+fn canonical(value: &RawValue, field: &str, most: usize) -> Result<Box<RawValue>, ApiError> {
+    let text = canonicalise(value.get().as_bytes()).map_err(|error| ApiError::validation(field, error.to_string()))?;
+    if text.len() > most {
+        return Err(ApiError::too_large(Some(field), format!("holds at most {most} bytes of compact JSON, not {}", text.len())));
+    }
+    RawValue::from_string(text).map_err(|error| ApiError::validation(field, error.to_string()))
+}
+
+fn short(text: String, field: &str) -> Result<String, ApiError> {
+    if text.is_empty() || text.chars().count() > MAX_FOREIGN_ID {
+        return Err(ApiError::validation(field, format!("must be 1 to {MAX_FOREIGN_ID} characters")));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Draft, ApiError> {
+        Draft::read(json.as_bytes(), Timestamp::from_seconds(1_800_000_000), 30)
+    }
+
+    #[test]
+    fn data_survives_as_javascript_would_print_it() {
+        let draft = read(r#"{"kind":"task.created","data": {"z": 1.0, "a": [12345678901234567890, "\u00e9\ud83d\ude00"]}}"#).unwrap();
+        assert_eq!(draft.data.get(), r#"{"z":1,"a":[12345678901234567890,"é😀"]}"#);
+    }
+
+    #[test]
+    fn payloads_up_to_256_kib_pass_and_larger_ones_are_too_large() {
+        let event = |bytes: usize| read(&format!(r#"{{"kind":"a","data":"{}"}}"#, "x".repeat(bytes - 2)));
+        assert!(event(MAX_PAYLOAD).is_ok());
+        assert_eq!(event(MAX_PAYLOAD + 1).unwrap_err().status(), 413);
+    }
+
+    #[test]
+    fn an_id_must_have_a_time_that_the_log_holds() {
+        let event = |seconds: u64| read(&format!(r#"{{"kind":"a","data":{{}},"id":"{}"}}"#, EventId::new(Timestamp::from_seconds(seconds), 7)));
+        assert!(event(1_800_000_000).is_ok());
+        assert_eq!(event(1_800_000_400).unwrap_err().status(), 400);
+        assert_eq!(event(1_800_000_000 - 31 * 86_400).unwrap_err().status(), 400);
+    }
+
+    #[test]
+    fn bad_fields_are_refused() {
+        for json in [
+            r#"{"data":{}}"#,
+            r#"{"kind":"a"}"#,
+            r#"{"kind":"a b","data":{}}"#,
+            r#"{"kind":"a","data":{},"colour":1}"#,
+            r#"{"kind":"a","data":{},"created_at":1735689886000}"#,
+            r#"{"kind":"a","data":{},"created_at":"now"}"#,
+            r#"{"kind":"a","data":{},"id":"evt_1"}"#,
+            r#"{"kind":"a","data":{},"user_id":""}"#,
+            r#"[]"#,
+        ] {
+            assert_eq!(read(json).map(|_| ()).unwrap_err().status(), 400, "{json}");
+        }
+    }
+
+    #[test]
+    fn depth_beyond_the_limit_is_refused_and_does_no_harm() {
+        let nested = |depth: usize| read(&format!(r#"{{"kind":"a","data":{}{}}}"#, "[".repeat(depth), "]".repeat(depth)));
+        assert!(nested(100).is_ok());
+        assert_eq!(nested(100_000).unwrap_err().status(), 400);
+    }
+}

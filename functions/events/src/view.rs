@@ -1,0 +1,39 @@
+//! What a producer gets for an event.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use shared::{
+    id::EventId,
+    model::{Event, Topic},
+};
+
+/// An accepted event.
+#[derive(Debug, Serialize)]
+pub(crate) struct EventView {
+    id: EventId,
+    object: &'static str,
+    kind: Topic,
+    data: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Box<RawValue>>,
+    created_at: u64,
+}
+
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        Self {
+            id: event.id,
+            object: "event",
+            kind: event.kind,
+            data: event.data,
+            user_id: event.user_id,
+            worker_id: event.worker_id,
+            metadata: event.metadata,
+            created_at: event.created_at,
+        }
+    }
+}
