@@ -6,12 +6,14 @@
 //! - [`rules`]: the rules, a file per subject
 //! - [`broken`]: what each rule is tried on
 //! - [`parameters`]: the template's parameters against the types that read them
+//! - [`served`]: each function's routes against those that it serves
 //! - [`watch`]: the routes of `cargo lambda watch` in `Cargo.toml`
 
 mod broken;
 mod draft;
 mod parameters;
 mod rules;
+mod served;
 mod watch;
 
 use std::collections::BTreeSet;

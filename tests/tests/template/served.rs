@@ -1,0 +1,29 @@
+//! Each HTTP function's routes, as the template has them and as the function serves them.
+//!
+//! Easy to get wrong: a route that only the function knows is answered locally by its own router's tests, and on AWS by the default
+//! route's 404.
+
+use std::collections::BTreeSet;
+
+use local::template::Template;
+use shared::http::Route;
+
+use crate::draft::Draft;
+
+#[test]
+fn every_function_serves_its_routes_in_the_template_and_no_other() {
+    let template = Draft::of_the_real_template().unwrap().read().unwrap();
+    for (function, served) in [("admin", keys(admin::routes())), ("endpoints", keys(endpoints::routes()))] {
+        assert_eq!(declared(&template, function), served, "the routes of {function}: template.yaml (left), its own (right)");
+    }
+}
+
+fn keys<App>(routes: Vec<Route<App>>) -> BTreeSet<String> {
+    routes.into_iter().map(|route| format!("{} {}", route.method, route.path)).collect()
+}
+
+/// But for the default route, which stands for no route of the function's.
+fn declared(template: &Template, function: &str) -> BTreeSet<String> {
+    let routes = template.function(function).into_iter().flat_map(|function| &function.routes);
+    routes.filter(|route| route.path != "$default").map(|route| format!("{} {}", route.method, route.path)).collect()
+}
