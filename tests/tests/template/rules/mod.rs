@@ -64,7 +64,7 @@ pub(crate) const RULES: &[Rule] = rules![
     alarms::are_not_raised_by_silence,
 ];
 
-/// The resources of one CloudFormation type, as (logical id, resource), unresolved.
+/// The resources of one type, as (logical id, resource), unresolved.
 fn resources<'a>(template: &'a Template, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Json)> {
     let all = template.document["Resources"].as_object();
     all.into_iter().flatten().filter(move |(_, resource)| resource["Type"] == kind).map(|(id, resource)| (id.as_str(), resource))
