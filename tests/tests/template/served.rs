@@ -13,7 +13,8 @@ use crate::draft::Draft;
 #[test]
 fn every_function_serves_its_routes_in_the_template_and_no_other() {
     let template = Draft::of_the_real_template().unwrap().read().unwrap();
-    for (function, served) in [("admin", keys(admin::routes())), ("endpoints", keys(endpoints::routes()))] {
+    let own = [("admin", keys(admin::routes())), ("endpoints", keys(endpoints::routes())), ("events", keys(events::routes()))];
+    for (function, served) in own {
         assert_eq!(declared(&template, function), served, "the routes of {function}: template.yaml (left), its own (right)");
     }
 }
