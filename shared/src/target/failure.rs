@@ -3,7 +3,7 @@
 //! Easy to get wrong: `reqwest::Error` displays the URL, whose query may hold a token, so its text is never used. And
 //! `io::Error::source` skips the error that it wraps, so TLS errors are only found through `get_ref`.
 
-use std::{error::Error, io};
+use std::{error::Error, io, iter};
 
 use super::{
     outcome::{Outcome, UnreachableClass},
@@ -30,13 +30,14 @@ pub(super) fn outcome_of(error: &reqwest::Error) -> Outcome {
     Outcome::Unreachable { class, detail }
 }
 
-/// Whether the connection ended without a byte of response: what a dead pooled connection looks like.
+/// Whether the connection ended before there was a response: what a dead pooled connection looks like.
 pub(super) fn is_hang_up(error: &reqwest::Error) -> bool {
     !error.is_connect() && !error.is_timeout() && class_of(error).0 == UnreachableClass::Closed
 }
 
 fn class_of(error: &reqwest::Error) -> (UnreachableClass, String) {
-    let io = find::<io::Error>(error);
+    // hyper-rustls wraps I/O errors in others of kind `Other`; the innermost one says what happened.
+    let io = chain(error).filter_map(<dyn Error>::downcast_ref::<io::Error>).last();
     if io.is_some_and(is_our_fault) {
         return (UnreachableClass::Internal, "no connection could be opened on our side".to_owned());
     }
@@ -80,18 +81,15 @@ fn is_our_fault(io: &io::Error) -> bool {
     matches!(io.raw_os_error(), Some(12 | 23 | 24 | 99 | 105))
 }
 
-/// The first error of a type in the chain, including what `io::Error` wraps.
+/// The first error of a type in the chain.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<E>() {
-            return Some(found);
-        }
+    chain(error).find_map(<dyn Error>::downcast_ref)
+}
+
+/// An error and its causes, with what `io::Error` wraps.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| {
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = match wrapped {
-            Some(wrapped) => Some(wrapped),
-            None => error.source(),
-        };
-    }
-    None
+        wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(move || error.source())
+    })
 }

@@ -58,7 +58,7 @@ async fn an_endless_body_is_read_up_to_the_limit_and_the_connection_closed() {
             async move {
                 read_request(&mut stream).await;
                 stream.write_all(head.as_bytes()).await.unwrap();
-                while stream.write_all(&[b'x'; 65536]).await.is_ok() {}
+                while stream.write_all(&[b'x'; 8192]).await.is_ok() {}
                 closed.send(()).unwrap();
             }
         })
@@ -90,7 +90,7 @@ async fn what_is_not_http_is_a_protocol_error() {
     for answer in answers {
         let receiver = Receiver::answering(answer).await;
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
-        assert_eq!(class_of(&outcome), UnreachableClass::Protocol, "{:.60}: {outcome:?}", answer);
+        assert_eq!(class_of(&outcome), UnreachableClass::Protocol, "{answer:.60}: {outcome:?}");
     }
 }
 

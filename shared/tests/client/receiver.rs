@@ -18,7 +18,7 @@ use tokio::{
 use crate::QUERY;
 
 /// Listens until dropped.
-pub struct Receiver {
+pub(crate) struct Receiver {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
@@ -26,7 +26,7 @@ pub struct Receiver {
 
 impl Receiver {
     /// Runs `serve` on each connection, with the connection's number, from 0.
-    pub async fn serving<F, Fut>(serve: F) -> Self
+    pub(crate) async fn serving<F, Fut>(serve: F) -> Self
     where
         F: Fn(TcpStream, usize) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
@@ -46,7 +46,7 @@ impl Receiver {
     }
 
     /// Reads one request, writes these bytes, and hangs up.
-    pub async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
         let answer: Arc<[u8]> = answer.into().into();
         Self::serving(move |mut stream, _| {
             let answer = Arc::clone(&answer);
@@ -60,22 +60,22 @@ impl Receiver {
         .await
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/hook?{QUERY}", self.address)
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
 
     /// How many connections were made.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
 /// One request as text, read to its end by `content-length`. Empty when the connection ends before it.
-pub async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut request = Vec::new();
     let mut chunk = [0; 4096];
     loop {
@@ -97,7 +97,7 @@ fn is_whole(request: &str) -> bool {
 }
 
 /// Waits until the other side has hung up.
-pub async fn until_hung_up(stream: &mut (impl AsyncRead + Unpin)) {
+pub(crate) async fn until_hung_up(stream: &mut (impl AsyncRead + Unpin)) {
     let mut chunk = [0; 4096];
     while !matches!(stream.read(&mut chunk).await, Ok(0) | Err(_)) {}
 }

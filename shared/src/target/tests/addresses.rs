@@ -167,7 +167,7 @@ proptest! {
     #[test]
     fn no_address_gains_by_being_embedded(address in any::<u32>()) {
         let v4 = Ipv4Addr::from(address);
-        let [a, b] = [(address >> 16) as u16, address as u16];
+        let [.., a, b] = v4.to_ipv6_mapped().segments();
         let embedded = [
             v4.to_ipv6_mapped(),
             Ipv6Addr::new(0, 0, 0, 0, 0, 0, a, b),             // IPv4-compatible
