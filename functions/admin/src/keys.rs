@@ -28,7 +28,8 @@ pub(crate) struct NewKey {
     scopes: Option<Vec<Scope>>,
 }
 
-#[derive(Debug, Serialize)]
+/// No `Debug`: it may hold a key.
+#[derive(Serialize)]
 pub(crate) struct KeyView {
     id: KeyId,
     object: &'static str,

@@ -1,1 +1,139 @@
-//! wip
+//! The `deliver` function: takes batches of deliveries from SQS and makes the requests.
+//!
+//! [`handle`] is the story of a batch; [`delivery`] that of one message in it; [`request`] makes what is sent, [`verdict`] judges what came back, and
+//! [`settle`] writes it all down. Easy to get wrong: the order in `settle`. A message is given up only when the log or another queue has what it said.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use shared::{
+    queue::Queue,
+    schedule::Schedule,
+    settings::{self, SettingsError},
+    store::{StoreError, Table, attempts::AttemptLog, deliveries::DeliveryEndpoints},
+    target::{ClientError, DeliveryClient},
+    time::Timestamp,
+};
+use tokio::task::JoinSet;
+
+mod delivery;
+mod hosts;
+mod incoming;
+mod request;
+mod settle;
+mod verdict;
+
+use delivery::Handled;
+use hosts::Hosts;
+use incoming::Incoming;
+
+/// All that a batch needs.
+#[derive(Clone)]
+pub struct App {
+    endpoints: DeliveryEndpoints,
+    attempts: AttemptLog,
+    deliveries: Queue,
+    retries: Queue,
+    dead_letters: Queue,
+    /// The end of the retries queue's ARN: its name.
+    retries_name: String,
+    client: DeliveryClient,
+    timeout_seconds: u8,
+    schedule: Schedule,
+}
+
+/// Why the function can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The HTTP client can't be built.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// Why a whole batch comes back.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// The endpoints can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record has no id to report it by, and an empty one would fail the batch anyway.
+    #[error("a record of the batch has no message id")]
+    Nameless,
+}
+
+impl App {
+    /// From the environment that the template sets.
+    pub async fn from_env() -> Result<Self, StartError> {
+        let aws = settings::aws().await;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+        let sqs = aws_sdk_sqs::Client::new(&aws);
+        let queue = |name| Ok::<_, SettingsError>(Queue::new(sqs.clone(), settings::text(name)?));
+        let retries_url = settings::text("RETRIES_QUEUE_URL")?;
+        Ok(Self {
+            endpoints: DeliveryEndpoints::new(Table::new(dynamodb.clone(), settings::text("CONFIG_TABLE")?)),
+            attempts: AttemptLog::new(Table::new(dynamodb, settings::text("LOG_TABLE")?), settings::parsed("EVENT_RETENTION_DAYS")?),
+            deliveries: queue("DELIVERIES_QUEUE_URL")?,
+            retries: queue("RETRIES_QUEUE_URL")?,
+            dead_letters: queue("DEAD_LETTER_QUEUE_URL")?,
+            retries_name: retries_url.rsplit('/').next().unwrap_or_default().to_owned(),
+            client: DeliveryClient::new(settings::parsed("TARGET_POLICY")?)?,
+            timeout_seconds: settings::parsed("DEFAULT_TIMEOUT_SECONDS")?,
+            schedule: settings::parsed("DEFAULT_RETRY_SCHEDULE")?,
+        })
+    }
+}
+
+/// Handles a batch until `deadline`, when Lambda ends the invocation. What comes back as failed stays on its queue.
+pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Result<SqsBatchResponse, BatchError> {
+    let incoming = event.records.into_iter().map(|record| Incoming::read(record, &app.retries_name)).collect::<Result<Vec<_>, _>>()?;
+    let wanted = incoming.iter().filter_map(|item| item.message.as_ref().ok()).map(|message| (message.project, message.endpoint)).collect();
+    let endpoints = app.endpoints.load(&wanted).await?;
+
+    let handled = make_requests(&app, incoming, endpoints, deadline).await;
+    let kept = settle::settle(&app, handled).await;
+
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = kept
+        .into_iter()
+        .map(|id| {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            failure
+        })
+        .collect();
+    Ok(response)
+}
+
+/// All at once, each in a task of its own, so that a panic costs one message.
+async fn make_requests(
+    app: &Arc<App>,
+    incoming: Vec<Incoming>,
+    endpoints: HashMap<shared::id::EndpointId, shared::model::Endpoint>,
+    deadline: Timestamp,
+) -> Vec<Handled> {
+    let hosts = Arc::new(Hosts::default());
+    let endpoints = Arc::new(endpoints);
+    let mut tasks = JoinSet::new();
+    let mut unfinished = HashMap::new();
+    for item in incoming {
+        let (app, hosts, endpoints) = (Arc::clone(app), Arc::clone(&hosts), Arc::clone(&endpoints));
+        let kept = Handled::kept(&item);
+        let task = tasks.spawn(async move { delivery::handle(&app, item, &endpoints, &hosts, deadline).await });
+        unfinished.insert(task.id(), kept);
+    }
+    let mut handled = Vec::new();
+    while let Some(outcome) = tasks.join_next_with_id().await {
+        match outcome {
+            Ok((task, item)) => {
+                unfinished.remove(&task);
+                handled.push(item);
+            }
+            Err(panic) => tracing::error!(%panic, "a delivery panicked; its message stays on the queue"),
+        }
+    }
+    handled.extend(unfinished.into_values());
+    handled
+}

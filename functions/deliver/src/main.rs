@@ -1,2 +1,18 @@
-//! wip
-fn main() {}
+//! The `deliver` function.
+
+use std::sync::Arc;
+
+use aws_lambda_events::sqs::SqsEvent;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use shared::time::Timestamp;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    shared::settings::init_logs();
+    let app = Arc::new(deliver::App::from_env().await?);
+    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
+        let (app, deadline) = (Arc::clone(&app), Timestamp::from_millis(event.context.deadline));
+        async move { deliver::handle(app, event.payload, deadline).await.map_err(Error::from) }
+    }))
+    .await
+}

@@ -21,8 +21,8 @@ use shared::{
 type Field<T> = Option<Option<T>>;
 
 /// The body of a creation, replacement or change. Fields that only Posthaste sets are taken and left alone, so that what was read can be put
-/// back.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// back. No `Debug`: it may hold a secret.
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Changes {
     #[serde(deserialize_with = "given")]

@@ -12,8 +12,8 @@ use shared::{
 
 use crate::Defaults;
 
-/// An endpoint in an answer.
-#[derive(Debug, Serialize)]
+/// An endpoint in an answer. No `Debug`: it may hold a secret.
+#[derive(Serialize)]
 pub(crate) struct EndpointView {
     pub(crate) id: EndpointId,
     object: &'static str,
@@ -61,8 +61,8 @@ impl EndpointView {
     }
 }
 
-/// A secret in an answer.
-#[derive(Debug, Serialize)]
+/// A secret in an answer. No `Debug`.
+#[derive(Serialize)]
 pub(crate) struct SecretView {
     pub(crate) secret: String,
 }

@@ -9,7 +9,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use shared::{
     auth::Caller,
-    http::{ApiError, read_json},
+    http::{ApiError, EventView, read_json},
     model::Scope,
     time::Timestamp,
 };
@@ -18,7 +18,6 @@ use crate::{
     App,
     accept::accept,
     input::{Draft, MAX_BATCH_BYTES, MAX_EVENT_BYTES},
-    view::EventView,
 };
 
 /// The header by which a producer may repeat a request without repeating its events.

@@ -19,7 +19,6 @@ mod accept;
 mod claims;
 mod handlers;
 mod input;
-mod view;
 
 /// All that the handlers need.
 #[derive(Debug)]

@@ -1,1 +1,68 @@
-//! wip
+//! The `logs` function: did you send it, what did my server say, send it again.
+//!
+//! Easy to get wrong: isolation. Attempts are stored by endpoint, not by project, so they are read only through an endpoint or an event that was itself
+//! found in the caller's project.
+
+use std::sync::Arc;
+
+use axum::routing::{get, post};
+use shared::{
+    auth::{Authenticates, Authenticator},
+    http::Route,
+    queue::Queue,
+    settings::{self, SettingsError},
+    store::{Table, attempts::AttemptReader, endpoints::EndpointStore, events::EventReader},
+};
+
+mod attempts;
+mod events;
+mod messages;
+mod resend;
+mod view;
+
+/// All that the handlers need.
+#[derive(Debug)]
+pub struct App {
+    authenticator: Authenticator,
+    endpoints: EndpointStore,
+    events: EventReader,
+    attempts: AttemptReader,
+    deliveries: Queue,
+}
+
+impl App {
+    /// From the environment that the template sets.
+    pub async fn from_env() -> Result<Self, SettingsError> {
+        let aws = settings::aws().await;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+        let config = Table::new(dynamodb.clone(), settings::text("CONFIG_TABLE")?);
+        let log = Table::new(dynamodb, settings::text("LOG_TABLE")?);
+        Ok(Self {
+            authenticator: Authenticator::from_env(config.clone())?,
+            endpoints: EndpointStore::new(config),
+            events: EventReader::new(log.clone()),
+            attempts: AttemptReader::new(log),
+            deliveries: Queue::new(aws_sdk_sqs::Client::new(&aws), settings::text("DELIVERIES_QUEUE_URL")?),
+        })
+    }
+}
+
+impl Authenticates for App {
+    fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+}
+
+/// The routes that this function serves.
+pub fn routes() -> Vec<Route<Arc<App>>> {
+    let route = |method, path, handler| Route { method, path, handler };
+    vec![
+        route("GET", "/events", get(events::list)),
+        route("GET", "/events/{id}", get(events::read)),
+        route("GET", "/webhooks/messages", get(messages::list)),
+        route("GET", "/webhooks/messages/{id}", get(messages::read)),
+        route("POST", "/webhooks/messages/{id}/resend", post(resend::resend)),
+        route("GET", "/webhooks/delivery-attempts", get(attempts::list)),
+        route("GET", "/webhooks/endpoints/{id}/deliveries", get(attempts::of_endpoint)),
+    ]
+}

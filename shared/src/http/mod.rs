@@ -2,12 +2,14 @@
 
 mod body;
 mod error;
+mod event_view;
 mod list;
 mod params;
 mod routes;
 
 pub use body::{Body, parse_json, read_json};
 pub use error::{ApiError, EntryError};
+pub use event_view::EventView;
 pub use list::{listed, page_request};
 pub use params::Params;
 pub use routes::{ALLOWED, Route, no_such_route, router};

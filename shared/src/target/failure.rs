@@ -76,9 +76,9 @@ fn is_end(io: &io::Error) -> bool {
     matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
 }
 
-/// Out of file handles (`ENFILE`, `EMFILE`), memory, buffers or local ports, by their numbers on Linux.
+/// Out of memory, file handles (`ENFILE`, `EMFILE`) or buffers, by their numbers on Linux.
 fn is_our_fault(io: &io::Error) -> bool {
-    matches!(io.raw_os_error(), Some(12 | 23 | 24 | 99 | 105))
+    matches!(io.raw_os_error(), Some(12 | 23 | 24 | 105))
 }
 
 /// The first error of a type in the chain.

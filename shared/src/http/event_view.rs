@@ -1,16 +1,17 @@
-//! What a producer gets for an event.
+//! An event as the API shows it: to its producer, in lists, and as part of a message.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use shared::{
+use crate::{
     id::EventId,
     model::{Event, Topic},
 };
 
-/// An accepted event.
+/// An event in an answer.
 #[derive(Debug, Serialize)]
-pub(crate) struct EventView {
-    id: EventId,
+pub struct EventView {
+    /// Its id.
+    pub id: EventId,
     object: &'static str,
     kind: Topic,
     data: Box<RawValue>,
@@ -35,5 +36,13 @@ impl From<Event> for EventView {
             metadata: event.metadata,
             created_at: event.created_at,
         }
+    }
+}
+
+impl EventView {
+    /// The same, as part of a message.
+    #[must_use]
+    pub fn as_message(self) -> Self {
+        Self { object: "message", ..self }
     }
 }

@@ -1,0 +1,173 @@
+//! One message: what the log says of it, the request, and what is to become of it.
+
+use std::{collections::HashMap, time::Duration};
+
+use shared::{
+    delivery::{FIRST, Step, decide},
+    id::{AttemptId, EndpointId, EventId},
+    message::Message,
+    model::{Attempt, Endpoint, Outcome, Status},
+    time::Timestamp,
+};
+
+use crate::{
+    App,
+    hosts::Hosts,
+    incoming::{Incoming, Source},
+    request,
+    verdict::Verdict,
+};
+
+/// Time that is kept at the end of an invocation for writing down what happened.
+const RESERVE: Duration = Duration::from_secs(8);
+/// How long a message is hidden that there was no time for, or that failed by a fault of ours.
+const SOON: Duration = Duration::from_secs(5);
+
+/// What is to become of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is done with.
+    Drop,
+    /// It is to come again after so long.
+    Again(Duration),
+    /// It stays on its queue, hidden for so long; no attempt was made.
+    Hide(Duration),
+    /// It goes to the dead-letter queue.
+    Dead,
+    /// It stays on its queue until its visibility timeout ends.
+    Keep,
+}
+
+/// A message after its handling: what to record, and its fate.
+#[derive(Debug)]
+pub(crate) struct Handled {
+    pub(crate) id: String,
+    pub(crate) receipt: String,
+    pub(crate) body: String,
+    pub(crate) source: Source,
+    /// The delivery, unless the message is none.
+    pub(crate) delivery: Option<(EventId, EndpointId)>,
+    pub(crate) attempt: Option<Attempt>,
+    /// The endpoint said that it is gone.
+    pub(crate) gone: Option<Endpoint>,
+    pub(crate) fate: Fate,
+}
+
+impl Handled {
+    /// A message that nothing has happened with.
+    pub(crate) fn kept(item: &Incoming) -> Self {
+        Self {
+            id: item.id.clone(),
+            receipt: item.receipt.clone(),
+            body: item.body.clone(),
+            source: item.source,
+            delivery: item.message.as_ref().ok().map(|message| (message.event.id, message.endpoint)),
+            attempt: None,
+            gone: None,
+            fate: Fate::Keep,
+        }
+    }
+}
+
+/// Handles one message. Never fails: whatever happens is a fate.
+pub(crate) async fn handle(
+    app: &App,
+    item: Incoming,
+    endpoints: &HashMap<EndpointId, Endpoint>,
+    hosts: &Hosts,
+    deadline: Timestamp,
+) -> Handled {
+    let mut handled = Handled::kept(&item);
+    let message = match item.message {
+        Ok(message) => message,
+        Err(error) => {
+            tracing::error!(message = item.id, %error, "a message that is no delivery goes to the dead-letter queue");
+            return Handled { fate: Fate::Dead, ..handled };
+        }
+    };
+    let step = if item.known {
+        match app.attempts.of(message.endpoint, message.event.id).await {
+            Ok(attempts) => decide(&attempts, message.round, Timestamp::now()),
+            Err(error) => {
+                tracing::error!(event = %message.event.id, %error, "could not read how a delivery stands");
+                return Handled { fate: Fate::Hide(SOON), ..handled };
+            }
+        }
+    } else {
+        FIRST
+    };
+    let (number, turn) = match step {
+        Step::Drop => return Handled { fate: Fate::Drop, ..handled },
+        Step::Wait(wait) => return Handled { fate: Fate::Hide(wait), ..handled },
+        Step::Send { number, turn } => (number, turn),
+    };
+
+    let endpoint = endpoints.get(&message.endpoint);
+    let started = Timestamp::now();
+    let Some(verdict) = exchange(app, endpoint, &message, hosts, deadline).await else {
+        return Handled { fate: Fate::Hide(SOON), ..handled };
+    };
+    handled.fate = fate(app, endpoint, &verdict, turn);
+    handled.gone = endpoint.filter(|_| verdict.is_gone()).cloned();
+    handled.attempt = Some(attempt(message, endpoint, verdict, number, started, &handled.fate));
+    handled
+}
+
+/// Makes the request. None when there was no time for it, or the fault was ours.
+async fn exchange(app: &App, endpoint: Option<&Endpoint>, message: &Message, hosts: &Hosts, deadline: Timestamp) -> Option<Verdict> {
+    let endpoint = match endpoint {
+        None => return Some(Verdict::refused("the endpoint was deleted")),
+        Some(endpoint) if endpoint.status == Status::Paused => return Some(Verdict::refused("the endpoint is paused")),
+        Some(endpoint) if endpoint.status == Status::Disabled => return Some(Verdict::refused("the endpoint is disabled")),
+        Some(endpoint) => endpoint,
+    };
+    let timeout = Duration::from_secs(endpoint.timeout_seconds.unwrap_or(app.timeout_seconds).into());
+    let _place = hosts.enter(&endpoint.url).await;
+    // Signed only now: the timestamp is that of the request, not of the wait for it.
+    let now = Timestamp::now();
+    if deadline.since(now) < timeout + RESERVE {
+        return None;
+    }
+    match request::build(endpoint, &message.event, timeout, now) {
+        Ok(request) => Verdict::of(app.client.send(request).await),
+        Err(error) => {
+            tracing::error!(event = %message.event.id, %error, "could not build a request");
+            None
+        }
+    }
+}
+
+/// Succeeded, to come again by the schedule, or given up.
+fn fate(app: &App, endpoint: Option<&Endpoint>, verdict: &Verdict, turn: usize) -> Fate {
+    match endpoint {
+        _ if verdict.outcome == Outcome::Succeeded => Fate::Drop,
+        // Nobody can ever want it again.
+        None => Fate::Drop,
+        Some(endpoint) if endpoint.status == Status::Disabled || verdict.is_gone() => Fate::Dead,
+        Some(endpoint) => {
+            let schedule = endpoint.retry_schedule.as_ref().unwrap_or(&app.schedule);
+            schedule.wait_at_least(turn, rand::random(), verdict.retry_after).map_or(Fate::Dead, Fate::Again)
+        }
+    }
+}
+
+fn attempt(message: Message, endpoint: Option<&Endpoint>, verdict: Verdict, number: u32, started: Timestamp, fate: &Fate) -> Attempt {
+    let next = if let Fate::Again(wait) = fate { Some(Timestamp::now() + *wait) } else { None };
+    Attempt {
+        id: AttemptId::of(&message.event.id, started, rand::random()),
+        event: message.event.id,
+        endpoint: message.endpoint,
+        kind: message.event.kind,
+        url: endpoint.map(|endpoint| endpoint.url.to_string()).unwrap_or_default(),
+        number,
+        round: message.round,
+        trigger: message.trigger,
+        outcome: verdict.outcome,
+        response_status: verdict.response_status,
+        response_body: verdict.response_body,
+        error: verdict.error,
+        duration_ms: u64::try_from(verdict.duration.as_millis()).unwrap_or(u64::MAX),
+        created_at: started,
+        next_attempt_at: next,
+    }
+}

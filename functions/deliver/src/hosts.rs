@@ -1,0 +1,29 @@
+//! A bound on how many requests of a batch go to one host at a time.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use shared::target::EndpointUrl;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Requests to one host at a time, per batch. A batch is at most ten messages, so one host's second wave at the most waits for its first.
+const PER_HOST: usize = 5;
+
+/// One semaphore per host.
+#[derive(Default)]
+pub(crate) struct Hosts(Mutex<HashMap<String, Arc<Semaphore>>>);
+
+impl Hosts {
+    /// Waits for a place; it is free again when the permit is dropped.
+    pub(crate) async fn enter(&self, url: &EndpointUrl) -> Option<OwnedSemaphorePermit> {
+        let host = url.host().map(|host| host.to_string()).unwrap_or_default();
+        let semaphore = {
+            let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(PER_HOST))))
+        };
+        // It is never closed, so there is always a permit to come.
+        semaphore.acquire_owned().await.ok()
+    }
+}

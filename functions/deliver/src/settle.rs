@@ -1,0 +1,99 @@
+//! Writing down what happened to a batch.
+//!
+//! The order is the promise: first the log; then the other queue; only what both have taken leaves its own queue. Whatever fails on the way keeps its message, which comes again and
+//! finds in the log how far it got.
+
+use std::{collections::HashSet, time::Duration};
+
+use shared::{queue::Outgoing, time::Timestamp};
+
+use crate::{
+    App,
+    delivery::{Fate, Handled},
+    incoming::Source,
+};
+
+/// What an owner reads on an endpoint that answered 410.
+const GONE: &str = "the receiver answered 410 Gone";
+
+/// Records all attempts and moves, hides or drops all messages. Returns the ids of those that stay on their queue.
+pub(crate) async fn settle(app: &App, mut handled: Vec<Handled>) -> HashSet<String> {
+    record(app, &mut handled).await;
+    disable(app, &handled).await;
+    let (mut kept, mut moved, mut dead, mut hidden) = (HashSet::new(), Vec::new(), Vec::new(), Vec::new());
+    for item in handled {
+        match (&item.fate, item.source) {
+            (Fate::Drop, _) => {}
+            (Fate::Dead, _) => dead.push(item),
+            // The queue of first attempts never holds what waits: see DESIGN's in-flight limit.
+            (Fate::Again(wait), Source::Deliveries) => moved.push((*wait, item)),
+            (Fate::Again(wait) | Fate::Hide(wait), _) => {
+                kept.insert(item.id);
+                hidden.push((item.source, item.receipt, *wait));
+            }
+            (Fate::Keep, _) => {
+                kept.insert(item.id);
+            }
+        }
+    }
+    let moved: Vec<_> = moved.into_iter().map(|(wait, item)| (outgoing(&item, wait), item.id)).collect();
+    let dead: Vec<_> = dead.into_iter().map(|item| (outgoing(&item, Duration::ZERO), item.id)).collect();
+    kept.extend(send(&app.retries, moved, "retries").await);
+    kept.extend(send(&app.dead_letters, dead, "dead-letter").await);
+    hide(app, hidden).await;
+    kept
+}
+
+/// An attempt that can't be recorded must be made again: better twice than unknown.
+async fn record(app: &App, handled: &mut [Handled]) {
+    let attempts: Vec<_> = handled.iter_mut().filter_map(|item| item.attempt.take()).collect();
+    if attempts.is_empty() {
+        return;
+    }
+    if let Err(error) = app.attempts.record(&attempts).await {
+        tracing::error!(%error, count = attempts.len(), "could not record attempts; their messages stay on the queue");
+        let unrecorded: HashSet<_> = attempts.iter().map(|attempt| (attempt.event, attempt.endpoint)).collect();
+        for item in handled {
+            if item.delivery.is_some_and(|delivery| unrecorded.contains(&delivery)) {
+                item.fate = Fate::Keep;
+            }
+        }
+    }
+}
+
+async fn disable(app: &App, handled: &[Handled]) {
+    for endpoint in handled.iter().filter_map(|item| item.gone.as_ref()) {
+        if let Err(error) = app.endpoints.disable(endpoint, GONE, Timestamp::now()).await {
+            // Its next delivery will be answered by 410 again, and disable it then.
+            tracing::error!(endpoint = %endpoint.id, %error, "could not disable an endpoint that is gone");
+        }
+    }
+}
+
+fn outgoing(item: &Handled, delay: Duration) -> Outgoing {
+    Outgoing { body: item.body.clone(), group: item.delivery.map(|(_, endpoint)| endpoint.to_string()), delay }
+}
+
+/// Sends messages on to another queue. Returns the ids of all of them when that fails: some may then exist twice, and the log sorts them out.
+async fn send(queue: &shared::queue::Queue, messages: Vec<(Outgoing, String)>, name: &str) -> Vec<String> {
+    let (messages, ids): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
+    if messages.is_empty() {
+        return Vec::new();
+    }
+    match queue.send(messages).await {
+        Ok(()) => Vec::new(),
+        Err(error) => {
+            tracing::error!(%error, queue = name, "could not move messages; they stay on their queue");
+            ids
+        }
+    }
+}
+
+async fn hide(app: &App, hidden: Vec<(Source, String, Duration)>) {
+    for (source, queue) in [(Source::Deliveries, &app.deliveries), (Source::Retries, &app.retries)] {
+        let receipts: Vec<_> = hidden.iter().filter(|(from, ..)| *from == source).map(|(_, receipt, wait)| (receipt.clone(), *wait)).collect();
+        if let Err(error) = queue.hide(&receipts).await {
+            tracing::warn!(%error, "could not hide messages; they come back at the end of their visibility timeout");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Attempts: of a message, of an endpoint.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use http::Uri;
+use shared::{
+    auth::{Access, Caller},
+    http::{ApiError, Params, listed, page_request},
+    id::{AttemptId, EndpointId},
+    model::{Attempt, Endpoint, Outcome, Scope, Selector},
+    store::{Order, Page, PageRequest},
+    time::Timestamp,
+};
+
+use crate::{App, view::AttemptView};
+
+const FILTERS: [&str; 5] = ["kind", "outcome", "status", "since", "until"];
+const OUTCOMES: [Outcome; 5] = [Outcome::Succeeded, Outcome::HttpError, Outcome::Unreachable, Outcome::Timeout, Outcome::Refused];
+
+/// Which attempts a list shows.
+struct Filter {
+    kind: Option<Selector>,
+    outcome: Option<Outcome>,
+    /// Only successes, or only failures of whatever outcome.
+    succeeded: Option<bool>,
+}
+
+impl Filter {
+    fn read(params: &Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            kind: params.value("kind")?,
+            outcome: params.one_of("outcome", &OUTCOMES.map(|outcome| (outcome.name(), outcome)))?,
+            succeeded: params.one_of("status", &[("succeeded", true), ("failed", false)])?,
+        })
+    }
+
+    fn wants(&self, attempt: &Attempt) -> bool {
+        self.kind.as_ref().is_none_or(|kind| kind.matches(&attempt.kind))
+            && self.outcome.is_none_or(|outcome| outcome == attempt.outcome)
+            && self.succeeded.is_none_or(|succeeded| succeeded == (attempt.outcome == Outcome::Succeeded))
+    }
+}
+
+/// `GET /webhooks/delivery-attempts?message_id=…|endpoint_id=…`
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+    let access = caller.access(&[Scope::Read])?;
+    let (request, params) = page_request::<AttemptId>(uri.query(), &[&FILTERS[..], &["message_id", "endpoint_id"]].concat())?;
+    let filter = Filter::read(&params)?;
+    let endpoint = params.value::<EndpointId>("endpoint_id")?;
+    let page = match (params.text("message_id"), endpoint) {
+        (Some(message), endpoint) => app.of_message(access, message, endpoint, &request, &filter).await?,
+        (None, Some(endpoint)) => {
+            let endpoint = app.endpoint(access, endpoint).await?;
+            app.attempts.list(&endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt)).await?
+        }
+        (None, None) => return Err(ApiError::validation("message_id", "`message_id` or `endpoint_id` is required")),
+    };
+    Ok(answer(&uri, &params, &request, page))
+}
+
+/// `GET /webhooks/endpoints/{id}/deliveries`
+pub(crate) async fn of_endpoint(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>, uri: Uri) -> Result<Response, ApiError> {
+    let access = caller.access(&[Scope::Read])?;
+    let (request, params) = page_request::<AttemptId>(uri.query(), &FILTERS)?;
+    let filter = Filter::read(&params)?;
+    let id = id.parse().map_err(|_| ApiError::not_found("endpoint"))?;
+    let endpoint = app.endpoint(access, id).await?;
+    let page = app.attempts.list(&endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt)).await?;
+    Ok(answer(&uri, &params, &request, page))
+}
+
+fn answer(uri: &Uri, params: &Params, request: &PageRequest<AttemptId>, page: Page<Attempt>) -> Response {
+    listed(uri.path(), params, request, &page.map(AttemptView::from), |attempt| attempt.id.to_string())
+}
+
+impl App {
+    async fn endpoint(&self, access: Access, id: EndpointId) -> Result<Endpoint, ApiError> {
+        self.endpoints.get(access, id).await?.ok_or_else(|| ApiError::not_found("endpoint"))
+    }
+
+    /// A page of a message's attempts, by their own time. They are few, so all are read and the page is cut from them.
+    async fn of_message(
+        &self,
+        access: Access,
+        message: &str,
+        endpoint: Option<EndpointId>,
+        request: &PageRequest<AttemptId>,
+        filter: &Filter,
+    ) -> Result<Page<Attempt>, ApiError> {
+        let mut logged = self.find(access, message, "message").await?;
+        logged.targets.retain(|target| endpoint.is_none_or(|endpoint| endpoint == target.endpoint));
+        let deliveries = self.attempts.of_event(&logged, Timestamp::now()).await?;
+        let attempts = deliveries.into_iter().flat_map(|(_, attempts)| attempts).filter(|attempt| filter.wants(attempt));
+        Ok(cut(attempts.collect(), request))
+    }
+}
+
+/// One page of attempts that are all there.
+fn cut(mut attempts: Vec<Attempt>, request: &PageRequest<AttemptId>) -> Page<Attempt> {
+    attempts.retain(|attempt| {
+        request.since.is_none_or(|since| attempt.created_at >= since) && request.until.is_none_or(|until| attempt.created_at < until)
+    });
+    attempts.sort_by_key(|attempt| attempt.id);
+    if request.order == Order::Desc {
+        attempts.reverse();
+    }
+    let place = |id: AttemptId| attempts.iter().position(|attempt| attempt.id == id);
+    let start = request.after.and_then(place).map_or(0, |place| place + 1);
+    let end = request.before.and_then(place).unwrap_or(attempts.len());
+    let (from, to) = if request.before.is_some() {
+        (end.saturating_sub(request.limit), end)
+    } else {
+        (start, attempts.len().min(start + request.limit))
+    };
+    let has_more = if request.before.is_some() { from > 0 } else { to < attempts.len() };
+    let items: Vec<_> = attempts.drain(from..to).collect();
+    let last = if request.before.is_some() { items.first() } else { items.last() };
+    Page { last_seen: last.map(|attempt| attempt.id.to_string()), has_more, items }
+}

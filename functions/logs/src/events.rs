@@ -1,0 +1,45 @@
+//! Events: list, read.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::Response,
+};
+use http::Uri;
+use shared::{
+    auth::{Access, Caller},
+    http::{ApiError, EventView, listed, page_request},
+    id::EventId,
+    model::{Scope, Selector, event::LoggedEvent},
+    time::Timestamp,
+};
+
+use crate::App;
+
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+    let access = caller.access(&[Scope::Read])?;
+    let (request, params) = page_request::<EventId>(uri.query(), &["kind", "since", "until"])?;
+    let kind = params.value::<Selector>("kind")?;
+    let wanted = |logged: &LoggedEvent| kind.as_ref().is_none_or(|kind| kind.matches(&logged.event.kind));
+    let view = |logged: LoggedEvent| {
+        let view = wanted(&logged).then(|| EventView::from(logged.event));
+        async move { Ok(view) }
+    };
+    let page = app.events.list(access, &request, Timestamp::now(), view).await?;
+    Ok(listed(uri.path(), &params, &request, &page, |event| event.id.to_string()))
+}
+
+pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Json<EventView>, ApiError> {
+    let access = caller.access(&[Scope::Read])?;
+    Ok(Json(app.find(access, &id, "event").await?.event.into()))
+}
+
+impl App {
+    /// An event of the caller's project; `what` it is called where it isn't found.
+    pub(crate) async fn find(&self, access: Access, id: &str, what: &str) -> Result<LoggedEvent, ApiError> {
+        let id = id.parse().map_err(|_| ApiError::not_found(what))?;
+        self.events.get(access, id, Timestamp::now()).await?.ok_or_else(|| ApiError::not_found(what))
+    }
+}

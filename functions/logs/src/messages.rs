@@ -1,0 +1,71 @@
+//! Messages: events with the state of their deliveries.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::Response,
+};
+use http::Uri;
+use shared::{
+    auth::Caller,
+    http::{ApiError, listed, page_request},
+    id::{EndpointId, EventId},
+    model::{Scope, Selector, attempt::DeliveryStatus, event::LoggedEvent},
+    store::StoreError,
+    time::Timestamp,
+};
+
+use crate::{App, view::MessageView};
+
+const STATUSES: [(&str, DeliveryStatus); 3] =
+    [("pending", DeliveryStatus::Pending), ("succeeded", DeliveryStatus::Succeeded), ("failed", DeliveryStatus::Failed)];
+
+/// Which messages a list shows.
+struct Filter {
+    kind: Option<Selector>,
+    /// Messages with a delivery in this state.
+    status: Option<DeliveryStatus>,
+    /// Messages to this endpoint.
+    endpoint: Option<EndpointId>,
+}
+
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+    let access = caller.access(&[Scope::Read])?;
+    let (request, params) = page_request::<EventId>(uri.query(), &["kind", "status", "endpoint_id", "since", "until"])?;
+    let filter = Filter { kind: params.value("kind")?, status: params.one_of("status", &STATUSES)?, endpoint: params.value("endpoint_id")? };
+    let now = Timestamp::now();
+    let page = app.events.list(access, &request, now, |logged| app.matching(&filter, logged, now)).await?;
+    Ok(listed(uri.path(), &params, &request, &page, |message| message.event.id.to_string()))
+}
+
+pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Json<MessageView>, ApiError> {
+    let access = caller.access(&[Scope::Read])?;
+    let logged = app.find(access, &id, "message").await?;
+    Ok(Json(app.message(logged).await?))
+}
+
+impl App {
+    /// An event with the state of its deliveries as of now.
+    pub(crate) async fn message(&self, logged: LoggedEvent) -> Result<MessageView, ApiError> {
+        let deliveries = self.attempts.of_event(&logged, Timestamp::now()).await?;
+        Ok(MessageView::of(logged, &deliveries))
+    }
+
+    async fn matching(&self, filter: &Filter, mut logged: LoggedEvent, now: Timestamp) -> Result<Option<MessageView>, StoreError> {
+        if filter.kind.as_ref().is_some_and(|kind| !kind.matches(&logged.event.kind)) {
+            return Ok(None);
+        }
+        if let Some(endpoint) = filter.endpoint {
+            logged.targets.retain(|target| target.endpoint == endpoint);
+            if logged.targets.is_empty() {
+                return Ok(None);
+            }
+        }
+        let deliveries = self.attempts.of_event(&logged, now).await?;
+        let message = MessageView::of(logged, &deliveries);
+        let wanted = filter.status.is_none_or(|status| message.deliveries.iter().any(|delivery| delivery.status == status));
+        Ok(wanted.then_some(message))
+    }
+}

@@ -1,0 +1,97 @@
+//! Messages and attempts as the API shows them.
+
+use serde::Serialize;
+use shared::{
+    http::EventView,
+    id::{AttemptId, EndpointId, EventId},
+    model::{
+        Attempt, Outcome, Target, Topic, Trigger,
+        attempt::DeliveryStatus,
+        event::LoggedEvent,
+    },
+};
+
+/// An event with the state of its deliveries.
+#[derive(Debug, Serialize)]
+pub(crate) struct MessageView {
+    #[serde(flatten)]
+    pub(crate) event: EventView,
+    pub(crate) deliveries: Vec<DeliveryView>,
+}
+
+/// One event's way to one endpoint.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeliveryView {
+    endpoint_id: EndpointId,
+    url: String,
+    pub(crate) status: DeliveryStatus,
+    attempts: usize,
+    last_attempt_at: Option<u64>,
+    next_attempt_at: Option<u64>,
+}
+
+/// One attempt.
+#[derive(Debug, Serialize)]
+pub(crate) struct AttemptView {
+    pub(crate) id: AttemptId,
+    object: &'static str,
+    message_id: EventId,
+    endpoint_id: EndpointId,
+    kind: Topic,
+    url: String,
+    number: u32,
+    trigger: Trigger,
+    outcome: Outcome,
+    response_status: Option<u16>,
+    response_body: Option<String>,
+    error: Option<String>,
+    duration_ms: u64,
+    created_at: u64,
+    next_attempt_at: Option<u64>,
+}
+
+impl MessageView {
+    /// An event with what is known of its deliveries.
+    pub(crate) fn of(logged: LoggedEvent, deliveries: &[(Target, Vec<Attempt>)]) -> Self {
+        let deliveries = deliveries.iter().map(|(target, attempts)| DeliveryView::of(target, attempts)).collect();
+        Self { event: EventView::from(logged.event).as_message(), deliveries }
+    }
+}
+
+impl DeliveryView {
+    fn of(target: &Target, attempts: &[Attempt]) -> Self {
+        let status = DeliveryStatus::of(attempts);
+        let last = attempts.iter().max_by_key(|attempt| (attempt.number, attempt.created_at));
+        let next = last.and_then(|attempt| attempt.next_attempt_at).filter(|_| status == DeliveryStatus::Pending);
+        Self {
+            endpoint_id: target.endpoint,
+            url: target.url.clone(),
+            status,
+            attempts: attempts.len(),
+            last_attempt_at: last.map(|attempt| attempt.created_at.seconds()),
+            next_attempt_at: next.map(|time| time.seconds()),
+        }
+    }
+}
+
+impl From<Attempt> for AttemptView {
+    fn from(attempt: Attempt) -> Self {
+        Self {
+            id: attempt.id,
+            object: "attempt",
+            message_id: attempt.event,
+            endpoint_id: attempt.endpoint,
+            kind: attempt.kind,
+            url: attempt.url,
+            number: attempt.number,
+            trigger: attempt.trigger,
+            outcome: attempt.outcome,
+            response_status: attempt.response_status,
+            response_body: attempt.response_body,
+            error: attempt.error,
+            duration_ms: attempt.duration_ms,
+            created_at: attempt.created_at.seconds(),
+            next_attempt_at: attempt.next_attempt_at.map(|time| time.seconds()),
+        }
+    }
+}
