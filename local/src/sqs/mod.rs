@@ -1,4 +1,4 @@
-//! A stand-in for Amazon SQS: standard queues in a SQLite file, behind SQS's JSON protocol.
+//! A stand-in for Amazon SQS: standard queues in a `SQLite` file, behind SQS's JSON protocol.
 //!
 //! It exists so that the functions run on one machine unchanged, and so that their retries, dead letters and redrives
 //! can be tested against SQS's documented behaviour and error codes. It is stricter than SQS where SQS is vague (counts are exact, a
@@ -10,7 +10,7 @@
 //! the next hidden message becomes visible, whichever comes first.
 //!
 //! Deviations from SQS: see [`ops::moves`] (messages sent straight to a dead-letter queue are redriven to its only source
-//! queue), [`ops::queues`] (no waiting periods after DeleteQueue and PurgeQueue); no FIFO queues, tags or permissions.
+//! queue), [`ops::queues`] (no waiting periods after `DeleteQueue` and `PurgeQueue`); no FIFO queues, tags or permissions.
 //!
 //! Easy to get wrong: queue URLs hold the port that the stand-in had when the queue was looked up. They are matched by
 //! their last segment only, so that a URL kept across a restart still works.
@@ -122,7 +122,7 @@ impl Sqs {
         names::queue_of(operation, body)
     }
 
-    /// Makes visible again what a ReceiveMessage has hidden, but not what a ChangeMessageVisibility has. Receive counts
+    /// Makes visible again what a `ReceiveMessage` has hidden, but not what a `ChangeMessageVisibility` has. Receive counts
     /// stay. For the start of the local stack, when every consumer has died with the previous process. Returns how
     /// many messages.
     pub async fn release_received(&self) -> Result<u64, SqsError> {

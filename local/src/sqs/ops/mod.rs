@@ -1,6 +1,8 @@
 //! The operations, by resource. Each is a plain function of the store and a request: `(&mut Store, Request) ->
 //! Result<Answer, SqsError>`, run on the store's thread, so what needs no store (parsing, digests) is done before.
 
+#![allow(clippy::needless_pass_by_value, reason = "every operation has the same shape and owns its request")]
+
 pub(crate) mod batch;
 pub(crate) mod delete;
 pub(crate) mod draft;

@@ -117,6 +117,9 @@ pub(crate) fn check_redrive(store: &Store, source: &str, attributes: &QueueAttri
     };
     let refuse = |reason| SqsError::invalid_parameter(policy, "RedrivePolicy", reason);
     let target = store.queue_of_arn(&policy.dead_letter_target_arn).ok_or_else(|| refuse("Dead letter target does not exist."))?;
+    if target.name == source {
+        return Err(refuse("A queue can't be its own dead letter target."));
+    }
     let source_arn = store.settings().arn(source);
     let is_allowed = target.attributes.allow.as_ref().is_none_or(|allow| allow.allows(&source_arn));
     if is_allowed {

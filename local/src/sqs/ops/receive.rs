@@ -53,12 +53,12 @@ pub(crate) enum Look {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ReceiveAnswer {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    messages: Vec<Message>,
+    messages: Vec<ReceivedMessage>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Message {
+struct ReceivedMessage {
     message_id: String,
     receipt_handle: String,
     #[serde(rename = "MD5OfBody")]
@@ -93,7 +93,7 @@ impl ReceiveRequest {
         Ok(ReceiveAnswer { messages })
     }
 
-    fn message(&self, received: Received, handle: ReceiptHandle, settings: &Settings) -> Result<Message, SqsError> {
+    fn message(&self, received: Received, handle: ReceiptHandle, settings: &Settings) -> Result<ReceivedMessage, SqsError> {
         let message_attributes = match &received.content.attributes {
             Some(json) if !self.message_attribute_names.is_empty() => {
                 let all = serde_json::from_str(json).map_err(|error| SqsError::internal(error.to_string()))?;
@@ -101,7 +101,7 @@ impl ReceiveRequest {
             }
             _ => MessageAttributes::new(),
         };
-        Ok(Message {
+        Ok(ReceivedMessage {
             attributes: self.system_attributes(&received, settings),
             message_id: received.message_id,
             receipt_handle: handle.encode(),

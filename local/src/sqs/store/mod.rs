@@ -1,4 +1,4 @@
-//! The SQLite file behind the stand-in, and the thread that owns it.
+//! The `SQLite` file behind the stand-in, and the thread that owns it.
 //!
 //! One thread holds the only connection and runs one job after another, so that there are no locks to wait for and no
 //! conflicts. Jobs that queue up while one runs share the next transaction: a commit costs more than a job.
