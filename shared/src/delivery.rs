@@ -13,7 +13,7 @@ use crate::{
 
 /// A message that its queue got this much later than it was written was redriven from a dead-letter queue, and the log may
 /// know its delivery. SDK retries of one send stay far below it.
-pub const REDRIVEN_AFTER: Duration = Duration::from_secs(60);
+pub const REDRIVEN_AFTER: Duration = Duration::from_mins(1);
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn before_its_time_a_retry_waits_and_then_is_sent_with_the_next_number() {
         let log = [attempt(1, Outcome::HttpError, Some(100))];
-        assert_eq!(decide(&log, None, at(40)), Step::Wait(Duration::from_secs(60)));
+        assert_eq!(decide(&log, None, at(40)), Step::Wait(Duration::from_mins(1)));
         assert_eq!(decide(&log, None, at(100)), Step::Send { number: 2, turn: 2 });
     }
 

@@ -124,7 +124,10 @@ fn checked_name(name: String) -> Result<String, ApiError> {
 fn checked_brand(brand: String) -> Result<String, ApiError> {
     let token = brand.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if !token || brand.is_empty() || brand.len() > MAX_BRAND || brand.starts_with('-') || brand.ends_with('-') {
-        return Err(ApiError::validation("brand", format!("must be 1 to {MAX_BRAND} letters, digits and inner hyphens: it is part of header names")));
+        return Err(ApiError::validation(
+            "brand",
+            format!("must be 1 to {MAX_BRAND} letters, digits and inner hyphens: it is part of header names"),
+        ));
     }
     Ok(brand)
 }
@@ -135,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_brand_must_fit_into_a_header_name() {
-        for (brand, fits) in [("Acme", true), ("Acme-Pay2", true), ("", false), ("-a", false), ("a b", false), ("Ä", false), ("a:b", false)] {
+        for (brand, fits) in [("Acme", true), ("Acme-Pay2", true), ("", false), ("-a", false), ("a b", false), ("Ä", false), ("a:b", false)]
+        {
             assert_eq!(checked_brand(brand.to_owned()).is_ok(), fits, "{brand:?}");
         }
     }

@@ -46,7 +46,8 @@ impl Incoming {
         let attribute = |name| record.attributes.get(name).and_then(|text: &String| text.parse::<u64>().ok());
         let message = Message::decode(&body);
         let known = message.as_ref().is_ok_and(|message| {
-            let redriven = attribute("SentTimestamp").map(Timestamp::from_millis).is_none_or(|sent| sent.since(message.enqueued_at) > REDRIVEN_AFTER);
+            let redriven =
+                attribute("SentTimestamp").map(Timestamp::from_millis).is_none_or(|sent| sent.since(message.enqueued_at) > REDRIVEN_AFTER);
             let received_before = attribute("ApproximateReceiveCount").is_none_or(|count| count > 1);
             source == Source::Retries || received_before || redriven || message.recheck || message.trigger == Trigger::Manual
         });

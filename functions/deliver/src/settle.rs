@@ -91,7 +91,8 @@ async fn send(queue: &shared::queue::Queue, messages: Vec<(Outgoing, String)>, n
 
 async fn hide(app: &App, hidden: Vec<(Source, String, Duration)>) {
     for (source, queue) in [(Source::Deliveries, &app.deliveries), (Source::Retries, &app.retries)] {
-        let receipts: Vec<_> = hidden.iter().filter(|(from, ..)| *from == source).map(|(_, receipt, wait)| (receipt.clone(), *wait)).collect();
+        let receipts: Vec<_> =
+            hidden.iter().filter(|(from, ..)| *from == source).map(|(_, receipt, wait)| (receipt.clone(), *wait)).collect();
         if let Err(error) = queue.hide(&receipts).await {
             tracing::warn!(%error, "could not hide messages; they come back at the end of their visibility timeout");
         }

@@ -94,8 +94,15 @@ mod tests {
 
     #[test]
     fn only_2xx_is_success() {
-        for (status, outcome) in [(200, Outcome::Succeeded), (204, Outcome::Succeeded), (299, Outcome::Succeeded), (199, Outcome::HttpError),
-            (301, Outcome::HttpError), (404, Outcome::HttpError), (500, Outcome::HttpError)] {
+        for (status, outcome) in [
+            (200, Outcome::Succeeded),
+            (204, Outcome::Succeeded),
+            (299, Outcome::Succeeded),
+            (199, Outcome::HttpError),
+            (301, Outcome::HttpError),
+            (404, Outcome::HttpError),
+            (500, Outcome::HttpError),
+        ] {
             assert_eq!(verdict(answered(status)).unwrap().outcome, outcome, "{status}");
         }
         assert!(verdict(answered(410)).unwrap().is_gone());

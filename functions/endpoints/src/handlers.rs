@@ -1,6 +1,6 @@
 //! Endpoints: create, list, read, change, replace, delete, and their secret.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
@@ -58,7 +58,7 @@ pub(crate) async fn create(
         topics: input.required_topics(&rules)?,
         name: None,
         description: None,
-        metadata: Default::default(),
+        metadata: BTreeMap::default(),
         headers: CustomHeaders::default(),
         signatures: default_signatures(),
         body: BodyShape::Event,
@@ -134,7 +134,7 @@ pub(crate) async fn replace(
             topics: topics.clone(),
             name: None,
             description: None,
-            metadata: Default::default(),
+            metadata: BTreeMap::default(),
             headers: CustomHeaders::default(),
             signatures: default_signatures(),
             body: BodyShape::Event,

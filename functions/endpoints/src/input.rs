@@ -193,7 +193,9 @@ fn metadata_within_limits(metadata: BTreeMap<String, String>) -> Result<BTreeMap
     if metadata.len() > MAX_METADATA || metadata.iter().any(|(key, value)| key.is_empty() || !fits(key, value)) {
         return Err(ApiError::validation(
             "metadata",
-            format!("holds at most {MAX_METADATA} entries, keys of 1 to {MAX_METADATA_KEY} characters and values of at most {MAX_METADATA_VALUE}"),
+            format!(
+                "holds at most {MAX_METADATA} entries, keys of 1 to {MAX_METADATA_KEY} characters and values of at most {MAX_METADATA_VALUE}"
+            ),
         ));
     }
     Ok(metadata)

@@ -12,7 +12,11 @@ use shared::{
     model::Catalogue,
     schedule::Schedule,
     settings::{self, SettingsError},
-    store::{Table, endpoints::{EndpointStore, ProjectViews}, topics::TopicStore},
+    store::{
+        Table,
+        endpoints::{EndpointStore, ProjectViews},
+        topics::TopicStore,
+    },
     target::{OwnHost, TargetPolicy},
 };
 

@@ -62,8 +62,12 @@ pub(crate) async fn accept(
 
     let (claims, planned) = Claims::take(&app.leases, access, &drafts, key, now).await?;
     let logged: Vec<_> = drafts.into_iter().zip(&planned).map(|(draft, plan)| log_entry(draft, *plan, &project.endpoints)).collect();
-    let to_do: Vec<_> =
-        logged.iter().zip(&planned).filter(|(_, plan)| plan.state != State::Done).map(|(event, plan)| (event.clone(), plan.state)).collect();
+    let to_do: Vec<_> = logged
+        .iter()
+        .zip(&planned)
+        .filter(|(_, plan)| plan.state != State::Done)
+        .map(|(event, plan)| (event.clone(), plan.state))
+        .collect();
 
     match record_and_enqueue(app, access, to_do, now).await {
         Ok(()) => claims.finish().await,

@@ -99,7 +99,7 @@ impl Claims {
         Ok((this, planned))
     }
 
-    /// All is done: from now on the same request gets the same answer. Should this fail, the leases lapse in {`LEASE_SECONDS`} and the same request
+    /// All is done: from now on the same request gets the same answer. Should this fail, the leases lapse within [`LEASE_SECONDS`] and the same request
     /// does all again, with the same ids; deliveries that were made are not made again.
     pub(crate) async fn finish(self) {
         if let Err(error) = try_join_all(self.taken.iter().map(|key| self.leases.finish(self.access, key))).await {
@@ -144,7 +144,7 @@ fn claims(drafts: &[Draft], key: Option<String>) -> Result<Vec<Claim>, ApiError>
 
 fn fingerprint(drafts: &[Draft]) -> Result<String, ApiError> {
     let content = serde_json::to_vec(drafts).map_err(|_| ApiError::unavailable())?;
-    Ok(Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(Sha256::digest(content)))
 }
 
 fn encode(plan: &Plan) -> Result<String, ApiError> {

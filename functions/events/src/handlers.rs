@@ -31,7 +31,7 @@ pub(crate) async fn one(State(app): State<Arc<App>>, caller: Caller, request: Re
     let bytes = read_json(request, MAX_EVENT_BYTES).await?;
     let now = Timestamp::now();
     let draft = Draft::read(&bytes, now, app.retention_days)?;
-    let mut events = accept(&app, access, vec![draft], key, now).await.map_err(|refusal| refusal.for_one())?;
+    let mut events = accept(&app, access, vec![draft], key, now).await.map_err(super::accept::Refusal::for_one)?;
     let event = events.pop().ok_or_else(ApiError::unavailable)?;
     Ok((StatusCode::ACCEPTED, Json(event.into())))
 }

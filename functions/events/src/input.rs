@@ -22,7 +22,7 @@ const MAX_METADATA: usize = 16 * 1_024;
 /// The longest `user_id` and `worker_id`, in characters.
 const MAX_FOREIGN_ID: usize = 200;
 /// How far an event's own id may be ahead of our clock.
-const AHEAD: Duration = Duration::from_secs(300);
+const AHEAD: Duration = Duration::from_mins(5);
 /// Unix seconds from here on are milliseconds by mistake: this is the year 5138.
 const ABSURD_SECONDS: u64 = 100_000_000_000;
 
@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn an_id_must_have_a_time_that_the_log_holds() {
-        let event = |seconds: u64| read(&format!(r#"{{"kind":"a","data":{{}},"id":"{}"}}"#, EventId::new(Timestamp::from_seconds(seconds), 7)));
+        let event =
+            |seconds: u64| read(&format!(r#"{{"kind":"a","data":{{}},"id":"{}"}}"#, EventId::new(Timestamp::from_seconds(seconds), 7)));
         assert!(event(1_800_000_000).is_ok());
         assert_eq!(event(1_800_000_400).unwrap_err().status(), 400);
         assert_eq!(event(1_800_000_000 - 31 * 86_400).unwrap_err().status(), 400);
@@ -166,7 +167,7 @@ mod tests {
             r#"{"kind":"a","data":{},"created_at":"now"}"#,
             r#"{"kind":"a","data":{},"id":"evt_1"}"#,
             r#"{"kind":"a","data":{},"user_id":""}"#,
-            r#"[]"#,
+            r"[]",
         ] {
             assert_eq!(read(json).map(|_| ()).unwrap_err().status(), 400, "{json}");
         }

@@ -63,7 +63,12 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
 }
 
 /// `GET /webhooks/endpoints/{id}/deliveries`
-pub(crate) async fn of_endpoint(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn of_endpoint(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let (request, params) = page_request::<AttemptId>(uri.query(), &FILTERS)?;
     let filter = Filter::read(&params)?;

@@ -34,7 +34,8 @@ struct Filter {
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let (request, params) = page_request::<EventId>(uri.query(), &["kind", "status", "endpoint_id", "since", "until"])?;
-    let filter = Filter { kind: params.value("kind")?, status: params.one_of("status", &STATUSES)?, endpoint: params.value("endpoint_id")? };
+    let filter =
+        Filter { kind: params.value("kind")?, status: params.one_of("status", &STATUSES)?, endpoint: params.value("endpoint_id")? };
     let now = Timestamp::now();
     let page = app.events.list(access, &request, now, |logged| app.matching(&filter, logged, now)).await?;
     Ok(listed(uri.path(), &params, &request, &page, |message| message.event.id.to_string()))

@@ -4,11 +4,7 @@ use serde::Serialize;
 use shared::{
     http::EventView,
     id::{AttemptId, EndpointId, EventId},
-    model::{
-        Attempt, Outcome, Target, Topic, Trigger,
-        attempt::DeliveryStatus,
-        event::LoggedEvent,
-    },
+    model::{Attempt, Outcome, Target, Topic, Trigger, attempt::DeliveryStatus, event::LoggedEvent},
 };
 
 /// An event with the state of its deliveries.
@@ -69,7 +65,7 @@ impl DeliveryView {
             status,
             attempts: attempts.len(),
             last_attempt_at: last.map(|attempt| attempt.created_at.seconds()),
-            next_attempt_at: next.map(|time| time.seconds()),
+            next_attempt_at: next.map(shared::time::Timestamp::seconds),
         }
     }
 }
@@ -91,7 +87,7 @@ impl From<Attempt> for AttemptView {
             error: attempt.error,
             duration_ms: attempt.duration_ms,
             created_at: attempt.created_at.seconds(),
-            next_attempt_at: attempt.next_attempt_at.map(|time| time.seconds()),
+            next_attempt_at: attempt.next_attempt_at.map(shared::time::Timestamp::seconds),
         }
     }
 }

@@ -8,10 +8,13 @@ use serde::Serialize;
 
 use crate::{queue::QueueError, store::StoreError};
 
-/// An answer that is an error.
+/// An answer that is an error. Boxed, as every handler carries it in its result.
 #[derive(Debug, thiserror::Error)]
-#[error("{status} {kind}: {message}")]
-pub struct ApiError {
+#[error("{} {}: {}", .0.status, .0.kind, .0.message)]
+pub struct ApiError(Box<Details>);
+
+#[derive(Debug)]
+struct Details {
     status: StatusCode,
     kind: &'static str,
     message: String,
@@ -43,12 +46,13 @@ struct Shape<'a> {
 
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, message: message.into(), field: None, entries: Vec::new(), header: None }
+        Self(Box::new(Details { status, kind, message: message.into(), field: None, entries: Vec::new(), header: None }))
     }
 
     /// 400: a field breaks a rule. The message names the rule.
     pub fn validation(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), ..Self::new(StatusCode::BAD_REQUEST, "validation_error", message) }
+        let field = field.into();
+        Self::new(StatusCode::BAD_REQUEST, "validation_error", message).with(|details| details.field = Some(field))
     }
 
     /// 400: the request as a whole can't be read.
@@ -58,21 +62,21 @@ impl ApiError {
 
     /// 400, or 413 if any is too large: entries of a batch are refused, so none was accepted.
     pub fn batch(total: usize, refused: Vec<(usize, Self)>) -> Self {
-        let status = refused.iter().map(|(_, error)| error.status).max().unwrap_or(StatusCode::BAD_REQUEST);
+        let status = refused.iter().map(|(_, error)| error.0.status).max().unwrap_or(StatusCode::BAD_REQUEST);
         let message = format!("{} of {total} events were refused; none was accepted", refused.len());
         let entries = refused.into_iter().map(|(index, error)| EntryError {
             index,
-            kind: error.kind,
-            message: error.message,
-            field: error.field.map(|field| format!("events[{index}].{field}")),
+            kind: error.0.kind,
+            message: error.0.message,
+            field: error.0.field.map(|field| format!("events[{index}].{field}")),
         });
-        Self { entries: entries.collect(), ..Self::new(status, "validation_error", message) }
+        Self::new(status, "validation_error", message).with(|details| details.entries = entries.collect())
     }
 
     /// 401: no valid key.
     pub fn unauthorized(message: impl Into<String>) -> Self {
         let challenge = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        Self { header: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message) }
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message).with(|details| details.header = Some(challenge))
     }
 
     /// 403: a valid key that may not do this.
@@ -89,7 +93,7 @@ impl ApiError {
     pub fn method_not_allowed(allow: &'static str) -> Self {
         let header = (header::ALLOW, HeaderValue::from_static(allow));
         let message = format!("this path takes {allow}");
-        Self { header: Some(header), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message) }
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).with(|details| details.header = Some(header))
     }
 
     /// 409: not now, or not with what is there.
@@ -99,12 +103,13 @@ impl ApiError {
 
     /// 409 with `Retry-After`: something of the same name is under way.
     pub fn busy(message: impl Into<String>, seconds: u16) -> Self {
-        Self { header: Some((header::RETRY_AFTER, HeaderValue::from(seconds))), ..Self::conflict(message) }
+        Self::conflict(message).with(|details| details.header = Some((header::RETRY_AFTER, HeaderValue::from(seconds))))
     }
 
     /// 413: more bytes than the rule allows.
     pub fn too_large(field: Option<&str>, message: impl Into<String>) -> Self {
-        Self { field: field.map(str::to_owned), ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message) }
+        let field = field.map(str::to_owned);
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message).with(|details| details.field = field)
     }
 
     /// 415: a body that isn't JSON.
@@ -120,19 +125,18 @@ impl ApiError {
     /// 503 with `Retry-After`: a fault of ours or of AWS. Nothing was done that a repeat would do twice.
     pub fn unavailable() -> Self {
         let header = (header::RETRY_AFTER, HeaderValue::from_static("1"));
-        Self { header: Some(header), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the service can't do this right now; try again") }
-    }
-
-    /// Names the field, if none is named yet.
-    #[must_use]
-    pub fn in_field(mut self, field: &str) -> Self {
-        self.field.get_or_insert_with(|| field.to_owned());
-        self
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the service can't do this right now; try again")
+            .with(|details| details.header = Some(header))
     }
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Details)) -> Self {
+        change(&mut self.0);
+        self
     }
 }
 
@@ -157,9 +161,10 @@ impl From<QueueError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let shape = Shape { kind: self.kind, message: &self.message, field: self.field.as_deref(), errors: &self.entries };
-        let mut response = (self.status, axum::Json(shape)).into_response();
-        if let Some((name, value)) = self.header {
+        let details = *self.0;
+        let shape = Shape { kind: details.kind, message: &details.message, field: details.field.as_deref(), errors: &details.entries };
+        let mut response = (details.status, axum::Json(shape)).into_response();
+        if let Some((name, value)) = details.header {
             response.headers_mut().insert(name, value);
         }
         response

@@ -1,11 +1,11 @@
 //! An event as the API shows it: to its producer, in lists, and as part of a message.
 
-use serde::Serialize;
-use serde_json::value::RawValue;
 use crate::{
     id::EventId,
     model::{Event, Topic},
 };
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// An event in an answer.
 #[derive(Debug, Serialize)]

@@ -46,7 +46,13 @@ where
 }
 
 /// A page as an answer. `first_id` is the id of an item, to link to the page before.
-pub fn listed<Id, T: Serialize>(path: &str, params: &Params, request: &PageRequest<Id>, page: &Page<T>, id: impl Fn(&T) -> String) -> Response {
+pub fn listed<Id, T: Serialize>(
+    path: &str,
+    params: &Params,
+    request: &PageRequest<Id>,
+    page: &Page<T>,
+    id: impl Fn(&T) -> String,
+) -> Response {
     let backwards = request.before.is_some();
     let link = |rel: &str, name: &str, cursor: &str| {
         let rest = params.without(&["after", "before"]);
@@ -60,7 +66,8 @@ pub fn listed<Id, T: Serialize>(path: &str, params: &Params, request: &PageReque
     } else {
         (page.has_more.then(|| page.last_seen.clone()).flatten(), ends.0.filter(|_| request.after.is_some()))
     };
-    let links: Vec<_> = [next.map(|id| link("next", "after", &id)), prev.map(|id| link("prev", "before", &id))].into_iter().flatten().collect();
+    let links: Vec<_> =
+        [next.map(|id| link("next", "after", &id)), prev.map(|id| link("prev", "before", &id))].into_iter().flatten().collect();
 
     let mut response = Json(&page.items).into_response();
     let headers = response.headers_mut();

@@ -24,8 +24,8 @@ pub struct Route<S> {
 
 /// A function's router. What none of the routes takes gets [`no_such_route`].
 pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S) -> Router {
-    let router = routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
-    router.fallback(no_such_route).method_not_allowed_fallback(no_such_route).with_state(state)
+    let served = routes.into_iter().fold(Router::new(), |all, one| all.route(one.path, one.handler));
+    served.fallback(no_such_route).method_not_allowed_fallback(no_such_route).with_state(state)
 }
 
 /// The methods of every path of the API.

@@ -32,6 +32,7 @@ pub struct CatalogueError {
 
 impl Catalogue {
     /// This catalogue with a project's own entries; an entry of the same name replaces the description.
+    #[must_use]
     pub fn with(&self, own: impl IntoIterator<Item = CatalogueEntry>) -> Self {
         let mut all = self.clone();
         all.0.extend(own.into_iter().map(|entry| (entry.name, entry.description)));

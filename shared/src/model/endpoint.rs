@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{headers::CustomHeaders, topic::{Selector, Topic}};
+use super::{
+    headers::CustomHeaders,
+    topic::{Selector, Topic},
+};
 use crate::{
     id::{EndpointId, ProjectId},
     schedule::Schedule,

@@ -15,8 +15,23 @@ pub const MAX_VALUE: usize = 1_024;
 
 /// Names that Posthaste or HTTP itself sets, which no endpoint may.
 const RESERVED: [&str; 17] = [
-    "connection", "content-encoding", "content-length", "content-type", "cookie", "date", "expect", "host", "keep-alive",
-    "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "via",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
 ];
 /// Beginnings of names that are kept for signatures and for proxies' and AWS's own use.
 const RESERVED_PREFIXES: [&str; 6] = ["webhook-", "svix-", "proxy-", "sec-", "x-forwarded-", "x-amz"];
@@ -113,8 +128,19 @@ mod tests {
 
     #[test]
     fn what_frames_routes_or_signs_the_request_is_reserved() {
-        for name in ["Host", "content-length", "Transfer-Encoding", "Webhook-Id", "svix-signature", "X-Forwarded-For", "X-Amzn-Trace-Id",
-            "Acme-Signature", "X-Acme-Token", "User-Agent", "Proxy-Authorization"] {
+        for name in [
+            "Host",
+            "content-length",
+            "Transfer-Encoding",
+            "Webhook-Id",
+            "svix-signature",
+            "X-Forwarded-For",
+            "X-Amzn-Trace-Id",
+            "Acme-Signature",
+            "X-Acme-Token",
+            "User-Agent",
+            "Proxy-Authorization",
+        ] {
             assert!(matches!(check(name, "x"), Err(HeadersError::Reserved(_))), "{name}");
         }
     }

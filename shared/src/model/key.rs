@@ -33,13 +33,7 @@ impl ApiKey {
 
     /// What is kept of it.
     pub fn hash(&self) -> ApiKeyHash {
-        use fmt::Write;
-        let mut hex = String::with_capacity(64);
-        for byte in Sha256::digest(self.0.as_bytes()) {
-            // Writing to a String can't fail.
-            let _ = write!(hex, "{byte:02x}");
-        }
-        ApiKeyHash(hex)
+        ApiKeyHash(hex::encode(Sha256::digest(&self.0)))
     }
 
     /// The key in the clear, for the one answer that shows it.

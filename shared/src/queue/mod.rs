@@ -18,9 +18,9 @@ pub use batch::Outgoing;
 use batch::batches;
 
 /// SQS: a message's delay is at most 15 minutes. Longer waits start with this one and go on by visibility.
-pub const MAX_DELAY: Duration = Duration::from_secs(900);
+pub const MAX_DELAY: Duration = Duration::from_mins(15);
 /// SQS: a message is hidden for at most 12 hours, counted from its receipt; less two minutes for the time since then.
-pub const MAX_HIDDEN: Duration = Duration::from_secs(12 * 3_600 - 120);
+pub const MAX_HIDDEN: Duration = Duration::from_mins(718);
 /// Batches on their way at a time.
 const CONCURRENCY: usize = 8;
 /// How often a batch's failed entries are tried again.
@@ -108,9 +108,10 @@ fn entry(place: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntr
 
 /// Rounded up: a retry is never early.
 fn whole_seconds(wait: Duration, most: Duration) -> i32 {
-    let seconds = wait.min(most).as_secs_f64().ceil();
+    let wait = wait.min(most);
+    let up = u64::from(wait.subsec_nanos() > 0);
     // At most 12 hours, so it fits.
-    seconds as i32
+    i32::try_from(wait.as_secs() + up).unwrap_or(i32::MAX)
 }
 
 async fn pause(attempt: u32) {

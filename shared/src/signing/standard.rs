@@ -57,8 +57,10 @@ pub fn verify(secret: &Secret, id: &str, timestamp: &str, signatures: &str, body
 }
 
 fn mac(secret: &Secret, id: &str, timestamp: &str, body: &[u8]) -> Hmac<Sha256> {
-    // HMAC takes keys of any length (RFC 2104), so the error can't happen; an empty key would only fail to verify.
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.key()).unwrap_or_else(|_| Hmac::<Sha256>::new(&Default::default()));
+    // HMAC pads a key to the hash's block with zeros (RFC 2104), and a secret holds at most 64 bytes, which is SHA-256's block.
+    let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+    block[..secret.key().len()].copy_from_slice(secret.key());
+    let mut mac = Hmac::<Sha256>::new(&block);
     for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
         mac.update(part);
     }

@@ -80,7 +80,13 @@ impl AttemptReader {
     }
 
     /// A page of an endpoint's attempts: those of the newest event first, and of one event the last first.
-    pub async fn list<F>(&self, endpoint: &Endpoint, request: &PageRequest<AttemptId>, now: Timestamp, keep: F) -> Result<Page<Attempt>, StoreError>
+    pub async fn list<F>(
+        &self,
+        endpoint: &Endpoint,
+        request: &PageRequest<AttemptId>,
+        now: Timestamp,
+        keep: F,
+    ) -> Result<Page<Attempt>, StoreError>
     where
         F: Fn(&Attempt) -> bool,
     {

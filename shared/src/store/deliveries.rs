@@ -44,7 +44,8 @@ impl DeliveryEndpoints {
                 super::pause(attempt).await;
                 let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
                 let request = request.map_err(|_| StoreError::Damaged("no keys to get"))?;
-                let output = self.0.client.batch_get_item().request_items(&self.0.name, request).send().await.map_err(failed("BatchGetItem"))?;
+                let output =
+                    self.0.client.batch_get_item().request_items(&self.0.name, request).send().await.map_err(failed("BatchGetItem"))?;
                 for row in output.responses.unwrap_or_default().into_values().flatten() {
                     let endpoint: Endpoint = parse(row)?;
                     found.insert(endpoint.id, endpoint);

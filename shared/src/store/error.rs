@@ -1,8 +1,6 @@
 //! What can go wrong with a table.
 
-use aws_sdk_dynamodb::{
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
-};
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 /// A call that failed, or an item that can't be read.
 #[derive(Debug, thiserror::Error)]

@@ -106,7 +106,13 @@ impl EventReader {
     }
 
     /// A page of the project's events; `keep` filters and completes them.
-    pub async fn list<T, F, Fut>(&self, access: Access, request: &PageRequest<EventId>, now: Timestamp, keep: F) -> Result<Page<T>, StoreError>
+    pub async fn list<T, F, Fut>(
+        &self,
+        access: Access,
+        request: &PageRequest<EventId>,
+        now: Timestamp,
+        keep: F,
+    ) -> Result<Page<T>, StoreError>
     where
         F: Fn(LoggedEvent) -> Fut,
         Fut: Future<Output = Result<Option<T>, StoreError>>,
@@ -167,7 +173,10 @@ mod tests {
 
     #[test]
     fn payloads_survive_packing_small_large_and_incompressible() {
-        let noise: String = (0..5_000_u32).map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 90)).filter(|c| !"\"\\".contains(*c)).collect();
+        let noise: String = (0..5_000_u32)
+            .map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 90))
+            .filter(|c| !"\"\\".contains(*c))
+            .collect();
         for (text, packed) in [("{}".to_owned(), false), (format!("\"{}\"", "a".repeat(100_000)), true), (format!("\"{noise}\""), true)] {
             let value = pack(&text);
             assert_eq!(value.is_b(), packed);

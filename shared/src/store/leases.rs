@@ -64,7 +64,14 @@ impl Leases {
     }
 
     /// Takes the lease of a key, or tells what stands there. `plan` is kept for whoever may have to take over.
-    pub async fn take(&self, access: Access, idempotency_key: &str, fingerprint: &str, plan: &str, now: Timestamp) -> Result<Lease, StoreError> {
+    pub async fn take(
+        &self,
+        access: Access,
+        idempotency_key: &str,
+        fingerprint: &str,
+        plan: &str,
+        now: Timestamp,
+    ) -> Result<Lease, StoreError> {
         let row = Row {
             fingerprint: fingerprint.to_owned(),
             plan: plan.to_owned(),
@@ -160,11 +167,5 @@ impl Leases {
 
 /// The key is hashed: it is the producer's text, of any content.
 fn pk(access: Access, idempotency_key: &str) -> String {
-    use std::fmt::Write;
-    let mut pk = format!("IDEM#{}#", access.project());
-    for byte in Sha256::digest(idempotency_key.as_bytes()) {
-        // Writing to a String can't fail.
-        let _ = write!(pk, "{byte:02x}");
-    }
-    pk
+    format!("IDEM#{}#{}", access.project(), hex::encode(Sha256::digest(idempotency_key)))
 }

@@ -238,16 +238,22 @@ struct Merge<'a> {
     shards: Vec<Shard>,
 }
 
+/// Where a partition's query goes on.
+enum Next {
+    Start,
+    Behind(Item),
+    End,
+}
+
 struct Shard {
     pk: String,
     rows: VecDeque<Item>,
-    /// Where its query goes on; `Some(None)` is the beginning, `None` the end.
-    next: Option<Option<Item>>,
+    next: Next,
 }
 
 impl<'a> Merge<'a> {
     fn new(listing: &'a Listing<'a>, low: String, high: String, descending: bool) -> Self {
-        let shards = listing.partitions.iter().map(|pk| Shard { pk: pk.clone(), rows: VecDeque::new(), next: Some(None) }).collect();
+        let shards = listing.partitions.iter().map(|pk| Shard { pk: pk.clone(), rows: VecDeque::new(), next: Next::Start }).collect();
         // An empty range is an error to DynamoDB.
         let shards = if low > high { Vec::new() } else { shards };
         Self { listing, low, high, descending, shards }
@@ -268,10 +274,14 @@ impl<'a> Merge<'a> {
     /// Reads on, in parallel, wherever rows have run out.
     async fn fill(&mut self) -> Result<(), StoreError> {
         let (listing, low, high, descending) = (self.listing, &self.low, &self.high, self.descending);
-        let dry = self.shards.iter_mut().filter(|shard| shard.rows.is_empty() && shard.next.is_some());
+        let dry = self.shards.iter_mut().filter(|shard| shard.rows.is_empty());
         try_join_all(dry.map(|shard| async move {
             while shard.rows.is_empty() {
-                let Some(start) = shard.next.take() else { break };
+                let start = match std::mem::replace(&mut shard.next, Next::End) {
+                    Next::Start => None,
+                    Next::Behind(key) => Some(key),
+                    Next::End => break,
+                };
                 let output = listing
                     .table
                     .client
@@ -289,7 +299,7 @@ impl<'a> Merge<'a> {
                     .await
                     .map_err(failed("Query"))?;
                 shard.rows = output.items.unwrap_or_default().into();
-                shard.next = output.last_evaluated_key.map(Some);
+                shard.next = output.last_evaluated_key.map_or(Next::End, Next::Behind);
             }
             Ok::<_, StoreError>(())
         }))

@@ -70,4 +70,3 @@ impl ProjectStore {
         Ok(())
     }
 }
-
