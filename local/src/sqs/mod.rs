@@ -4,13 +4,13 @@
 //! can be tested against SQS's documented behaviour and error codes. It is stricter than SQS where SQS is vague (counts are exact, a
 //! short poll finds every visible message) and never hands a message out twice at once, which SQS may do.
 //!
-//! How it works: one thread owns the file ([`store`]) and runs the operations ([`ops`]) one after another, each as one
-//! transaction. Nothing is kept only in memory but who waits ([`wake`]): killed at any moment and opened again, every
+//! How it works: one thread owns the file (`store`) and runs the operations (`ops`) one after another, each as one
+//! transaction. Nothing is kept only in memory but who waits (`wake`): killed at any moment and opened again, every
 //! acknowledged message, hidden message and move task is as it was. A long poll sleeps until its queue's bell rings or
 //! the next hidden message becomes visible, whichever comes first.
 //!
-//! Deviations from SQS: see [`ops::moves`] (messages sent straight to a dead-letter queue are redriven to its only source
-//! queue), [`ops::queues`] (no waiting periods after `DeleteQueue` and `PurgeQueue`); no FIFO queues, tags or permissions.
+//! Deviations from SQS: see `ops::moves` (messages sent straight to a dead-letter queue are redriven to its only source
+//! queue), `ops::queues` (no waiting periods after `DeleteQueue` and `PurgeQueue`); no FIFO queues, tags or permissions.
 //!
 //! Easy to get wrong: queue URLs hold the port that the stand-in had when the queue was looked up. They are matched by
 //! their last segment only, so that a URL kept across a restart still works.
