@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 /// Calls that wait for the database on a thread of their own; the rest queues in order of arrival.
 const CONCURRENT_CALLS: usize = 4;
 
-/// DynamoDB on one SQLite file.
+/// DynamoDB on one `SQLite` file.
 #[derive(Clone)]
 pub struct Dynamo {
     database: Database,

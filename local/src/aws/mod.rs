@@ -1,4 +1,4 @@
-//! The stand-ins for AWS behind one port: DynamoDB (in process, on a SQLite file) and SQS, told apart by `X-Amz-Target`.
+//! The stand-ins for AWS behind one port: DynamoDB (in process, on an `SQLite` file) and SQS, told apart by `X-Amz-Target`.
 //!
 //! What AWS does around its services is here too: who calls ([`caller`]), whether they may ([`iam`]), and how often they did
 //! ([`counters`]).

@@ -43,7 +43,6 @@ pub struct Service {
 
 /// The running front door.
 pub struct Front {
-    address: SocketAddr,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -51,8 +50,7 @@ pub struct Front {
 impl Front {
     /// Serves on `listener`.
     pub fn start(listener: TcpListener, service: Service) -> std::io::Result<Self> {
-        let address = listener.local_addr()?;
-        let state = Arc::new(Served { service, port: address.port() });
+        let state = Arc::new(Served { service, port: listener.local_addr()?.port() });
         let router = Router::new().fallback(serve).with_state(state);
         let (stop, mut stopping) = watch::channel(false);
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
@@ -62,12 +60,7 @@ impl Front {
             // Serving ends only when stopped: accept errors are retried inside.
             let _ = axum::serve(listener, service).with_graceful_shutdown(stopped).await;
         });
-        Ok(Self { address, stop, task })
-    }
-
-    /// Base URL of the API.
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        Ok(Self { stop, task })
     }
 
     /// Accepts nothing more and returns once every request is answered, or `grace` is over.

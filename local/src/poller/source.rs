@@ -31,7 +31,7 @@ const SQS_BATCH: usize = 10;
 /// How long a source waits after a receive that failed.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 
-/// Tries of a DeleteMessageBatch whose entries failed; what remains then will be received again.
+/// Tries of a `DeleteMessageBatch` whose entries failed; what remains then will be received again.
 const DELETE_TRIES: usize = 3;
 
 /// How many invocations a source may have at once on one machine.

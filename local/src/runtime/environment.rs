@@ -12,7 +12,7 @@ use crate::template::{Function, REGION};
 const INHERITED: [&str; 8] = ["PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_LOG", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
 
 /// Where requests may go: the variable, and its value for a stack on one machine, on which receivers are too.
-const TARGET_POLICY: (&str, &str) = ("TARGET_POLICY", "local");
+pub const TARGET_POLICY: (&str, &str) = ("TARGET_POLICY", "local");
 
 /// How the functions of a stack reach AWS, and what they may reach.
 #[derive(Debug, Clone)]

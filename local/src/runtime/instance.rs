@@ -17,7 +17,7 @@ use super::pool::FunctionSpec;
 
 /// The longest that a process may take until it asks for its first event. Lambda gives 10 s; a loaded machine with debug builds
 /// gets more.
-const INIT_LIMIT: Duration = Duration::from_secs(60);
+const INIT_LIMIT: Duration = Duration::from_mins(1);
 
 /// Why an invocation has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

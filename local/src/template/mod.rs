@@ -85,10 +85,10 @@ impl Template {
         directory.ancestors().map(|ancestor| ancestor.join(FILE_NAME)).find(|path| path.is_file())
     }
 
-    /// The names of the parameters that `text` declares, without resolving anything.
-    pub fn parameter_names(text: &str) -> Result<BTreeSet<String>, TemplateError> {
-        let document = yaml::parse(text)?;
-        Ok(document["Parameters"].as_object().map(|declared| declared.keys().cloned().collect()).unwrap_or_default())
+    /// Whether the template at `path` has this parameter; nothing is resolved.
+    pub fn declares_parameter(path: &Path, name: &str) -> Result<bool, TemplateError> {
+        let text = std::fs::read_to_string(path).map_err(|error| TemplateError::without_line(error.to_string()))?;
+        Ok(yaml::parse(&text)?["Parameters"].get(name).is_some())
     }
 
     /// The table with this logical id.

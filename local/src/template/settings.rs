@@ -19,7 +19,7 @@ pub struct Settings {
     pub stack_name: String,
     /// URL below which queues live when `queue_urls` doesn't say otherwise, without a trailing slash.
     pub sqs_url: String,
-    /// Queue URLs as CreateQueue returned them, by logical id.
+    /// Queue URLs as `CreateQueue` returned them, by logical id.
     pub queue_urls: BTreeMap<String, String>,
     /// Parameters given by the deployer; they override the template's defaults.
     pub parameters: BTreeMap<String, String>,

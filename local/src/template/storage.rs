@@ -46,7 +46,7 @@ pub struct Queue {
     pub arn: String,
     /// URL that SDK calls name the queue by.
     pub url: String,
-    /// Attributes as CreateQueue takes them (`VisibilityTimeout`, `RedrivePolicy`, …), all as text; seconds and bytes as SQS defines them.
+    /// Attributes as `CreateQueue` takes them (`VisibilityTimeout`, `RedrivePolicy`, …), all as text; seconds and bytes as SQS defines them.
     pub attributes: BTreeMap<String, String>,
     /// Where messages go that were received too often.
     pub redrive: Option<RedrivePolicy>,
@@ -61,7 +61,7 @@ pub struct RedrivePolicy {
     pub max_receive_count: u32,
 }
 
-/// Queue properties that are CreateQueue attributes of the same name.
+/// Queue properties that are `CreateQueue` attributes of the same name.
 const QUEUE_ATTRIBUTES: [&str; 8] = [
     "DelaySeconds",
     "MaximumMessageSize",

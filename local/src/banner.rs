@@ -1,0 +1,86 @@
+//! What the user sees once the stack serves, and what to try next.
+//!
+//! Easy to get wrong: every command must work as it is printed, with this stack's own ports and keys.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::ready::Ready;
+use crate::stack::Stack;
+
+/// Where `posthaste listen` listens unless told otherwise.
+const RECEIVER: &str = "http://127.0.0.1:9000/";
+
+/// The text for a stack that took this long to start.
+pub fn banner(stack: &Stack, took: Duration) -> String {
+    let ready = stack.ready();
+    let plan = stack.plan();
+    let mut text = format!("\nPosthaste is ready after {:.1} s.\n\n", took.as_secs_f64());
+    // Writing to a string can't fail.
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {name:<15} {value}");
+    };
+    if let Some(url) = &ready.base_url {
+        row("API", url);
+    }
+    row("operator key", &ready.operator_key);
+    if let (Some(project), Some(key)) = (&ready.project_id, &ready.project_key) {
+        row("demo project", project);
+        row("its key", key);
+    }
+    row("DynamoDB, SQS", &ready.dynamodb_url);
+    row("data", &plan.data.path().display().to_string());
+    if ready.base_url.is_some() && !plan.args.verbose {
+        row("function logs", &plan.data.logs().display().to_string());
+    }
+    text.push_str(&match (&ready.base_url, &ready.project_key) {
+        (Some(url), Some(key)) => next_steps(url, key, plan.args.strict_targets),
+        _ => aws_only_steps(&ready, &plan.environment_file().display().to_string()),
+    });
+    text.push_str("\nCtrl-C stops it; the data stays.\n");
+    text
+}
+
+fn next_steps(url: &str, key: &str, strict_targets: bool) -> String {
+    let receiver = if strict_targets { "https://your-receiver.example/" } else { RECEIVER };
+    let strict =
+        if strict_targets { "\n(--strict-targets: receivers on this machine are refused, so name one on the internet.)\n" } else { "" };
+    format!(
+        r#"
+Try it. A receiver, in a second terminal:
+
+  cargo run -- listen
+{strict}
+In a third, an endpoint for it (the answer holds its secret: `cargo run -- listen --secret whsec_…` verifies with it):
+
+  curl -s {url}/webhooks/endpoints -H 'Authorization: Bearer {key}' \
+    -H 'Content-Type: application/json' -d '{{"url": "{receiver}", "topics": ["*"]}}'
+
+An event, and what became of it:
+
+  curl -s {url}/events -H 'Authorization: Bearer {key}' \
+    -H 'Content-Type: application/json' -d '{{"kind": "task.succeeded", "data": {{"id": "task_1"}}}}'
+  curl -s {url}/webhooks/messages -H 'Authorization: Bearer {key}'
+
+What it cost in AWS calls:
+
+  cargo run -- calls
+"#
+    )
+}
+
+fn aws_only_steps(ready: &Ready, environment_file: &str) -> String {
+    format!(
+        r"
+The functions are yours to run, with the environment in {environment_file}:
+
+  cargo lambda watch --env-file {environment_file}
+
+The AWS CLI works, too:
+
+  AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 \
+    aws --endpoint-url {} sqs list-queues
+",
+        ready.sqs_url
+    )
+}

@@ -1,0 +1,100 @@
+//! DynamoDB and SQS of a stack: the embedded ones, or other emulators.
+//!
+//! Easy to get wrong: other emulators get one access key for everyone, since some keep data apart by it. So nothing is counted there, and
+//! roles aren't enforced.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::error::StackError;
+use super::plan::Plan;
+use crate::aws::iam::Policies;
+use crate::aws::{AwsServer, Caller, Clients, Stores};
+use crate::runtime::environment::Surroundings;
+
+/// How often expired items are deleted. DynamoDB takes up to a few days; readers filter what has expired anyway.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// Access key id for other emulators where the user's environment has none.
+const FOREIGN_ACCESS_KEY: &str = "test";
+
+pub(super) struct AwsSide {
+    url: String,
+    clients: Clients,
+    foreign_access_key: Option<String>,
+    embedded: Option<Embedded>,
+}
+
+struct Embedded {
+    server: AwsServer,
+    sweeper: JoinHandle<()>,
+}
+
+impl AwsSide {
+    /// Starts the embedded ones on `listener`; without one, uses the emulators at `--aws-endpoint`.
+    pub(super) fn start(plan: &Plan, listener: Option<TcpListener>) -> Result<Self, StackError> {
+        let Some(listener) = listener else {
+            let url = plan.args.aws_endpoint.clone().unwrap_or_default();
+            let key = std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_else(|_| FOREIGN_ACCESS_KEY.to_owned());
+            return Ok(Self { clients: Clients::new(&url, &key), url, foreign_access_key: Some(key), embedded: None });
+        };
+        let url = super::functions::url_of(listener.local_addr()?);
+        let stores = Stores::open(plan.data.path(), &url, &plan.settings)?;
+        let dynamo = stores.dynamo.clone();
+        let server = AwsServer::start(listener, stores, plan.settings.clone())?;
+        let sweeper = tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(SWEEP_EVERY);
+            loop {
+                ticks.tick().await;
+                dynamo.sweep_expired().await;
+            }
+        });
+        let clients = Clients::new(&url, &Caller::Stack.access_key());
+        Ok(Self { url, clients, foreign_access_key: None, embedded: Some(Embedded { server, sweeper }) })
+    }
+
+    /// Endpoint of both services.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Clients of the stack itself.
+    pub(super) fn stack_clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// Clients of the SQS pollers.
+    pub(super) fn poller_clients(&self) -> Clients {
+        match &self.foreign_access_key {
+            Some(_) => self.clients.clone(),
+            None => Clients::new(&self.url, &Caller::Poller.access_key()),
+        }
+    }
+
+    /// What functions need to know to call AWS.
+    pub(super) fn surroundings(&self, strict_targets: bool) -> Surroundings {
+        Surroundings { aws_endpoint: self.url.clone(), access_key: self.foreign_access_key.clone(), strict_targets }
+    }
+
+    /// Holds functions to their roles from now on.
+    pub(super) fn enforce(&self, policies: Policies) {
+        if let Some(embedded) = &self.embedded {
+            embedded.server.enforce(policies);
+        }
+    }
+
+    /// Makes every received message visible again: whoever had received it is gone.
+    pub(super) async fn release_received(&self) -> Result<(), StackError> {
+        let Some(embedded) = &self.embedded else { return Ok(()) };
+        let released = embedded.server.stores().sqs.release_received().await;
+        released.map(drop).map_err(|error| StackError::Release(error.to_string()))
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.sweeper.abort();
+    }
+}

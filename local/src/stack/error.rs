@@ -1,0 +1,96 @@
+//! Why a stack doesn't start: one clear line each.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::aws::OpenError;
+use crate::aws::provision::ProvisionError;
+use crate::build::BuildError;
+use crate::data::DataError;
+use crate::demo::DemoError;
+use crate::runtime::InvokeError;
+use crate::template::TemplateError;
+
+/// Why a stack doesn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// There is no template here or above.
+    #[error("there is no template.yaml here or in a folder above: start Posthaste in its repository, or name one with --template")]
+    NoTemplate,
+    /// The template can't be read or is wrong.
+    #[error("{}: {fault}", path.display())]
+    Template {
+        /// The template.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: TemplateError,
+    },
+    /// A parameter that a flag of its own sets.
+    #[error("--parameter {0} isn't for the local stack: use --operator-key")]
+    ReservedParameter(&'static str),
+    /// The data directory can't be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Something else listens there.
+    #[error("{address} is in use already: stop what listens there, or choose another address with {flag}")]
+    AddressInUse {
+        /// The address.
+        address: SocketAddr,
+        /// The flag that sets it.
+        flag: &'static str,
+    },
+    /// The address can't be listened on.
+    #[error("can't listen on {address} ({flag}): {reason}")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// The flag that sets it.
+        flag: &'static str,
+        /// The system's reason.
+        reason: String,
+    },
+    /// The functions aren't there.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A data file is broken.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Tables and queues can't be created.
+    #[error(transparent)]
+    Provision(#[from] ProvisionError),
+    /// SQS doesn't give received messages back.
+    #[error("can't release the messages that were being delivered: {0}")]
+    Release(String),
+    /// A function doesn't start.
+    #[error("{function}: {reason}; its log is in {}", log.display())]
+    Function {
+        /// Its short name.
+        function: String,
+        /// Why.
+        reason: InvokeError,
+        /// Where to look.
+        log: PathBuf,
+    },
+    /// An event source names a queue that isn't in the template.
+    #[error("{function} polls {arn}, which is no queue of the template")]
+    UnknownQueue {
+        /// The function's short name.
+        function: String,
+        /// The queue.
+        arn: String,
+    },
+    /// The demo project can't be made.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// The ready file can't be written.
+    #[error("can't write {}: {reason}", path.display())]
+    ReadyFile {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
+    /// Something of the system's fails that never should.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
