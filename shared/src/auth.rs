@@ -16,7 +16,7 @@ use crate::{
     http::ApiError,
     id::ProjectId,
     model::{ApiKey, ApiKeyHash, KeyRecord, Scope},
-    settings::{self, SettingsError},
+    settings::{Settings, SettingsError},
     store::{Table, keys::KeyReader, projects::ProjectReader},
 };
 
@@ -92,10 +92,10 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// With the operator's key hash from the environment (`OPERATOR_KEY_SHA256`).
-    pub fn from_env(config: Table) -> Result<Self, SettingsError> {
+    /// With the operator's key hash from the settings (`OPERATOR_KEY_SHA256`).
+    pub fn from_settings(settings: &Settings, config: Table) -> Result<Self, SettingsError> {
         let name = "OPERATOR_KEY_SHA256";
-        let operator = ApiKeyHash::from_hex(&settings::text(name)?)
+        let operator = ApiKeyHash::from_hex(settings.text(name)?)
             .ok_or_else(|| SettingsError::Malformed { name, reason: "must be 64 hex digits".to_owned() })?;
         Ok(Self::new(operator, config))
     }

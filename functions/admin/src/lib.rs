@@ -8,7 +8,7 @@ use axum::routing::{delete, get, patch, post};
 use shared::{
     auth::{Authenticates, Authenticator},
     http::Route,
-    settings::{self, SettingsError},
+    settings::{SdkConfig, Settings, SettingsError},
     store::{
         Table,
         keys::KeyStore,
@@ -30,16 +30,16 @@ pub struct App {
 }
 
 impl App {
-    /// From the environment that the template sets.
-    pub async fn from_env() -> Result<Self, SettingsError> {
-        let dynamodb = aws_sdk_dynamodb::Client::new(&settings::aws().await);
-        let config = Table::new(dynamodb, settings::text("CONFIG_TABLE")?);
+    /// With the settings that the template gives.
+    pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let config = Table::new(dynamodb, settings.text("CONFIG_TABLE")?);
         Ok(Self {
-            authenticator: Authenticator::from_env(config.clone())?,
+            authenticator: Authenticator::from_settings(settings, config.clone())?,
             projects: ProjectStore::new(config.clone()),
             project: ProjectReader::new(config.clone()),
             keys: KeyStore::new(config),
-            brand: settings::text("BRAND")?,
+            brand: settings.text("BRAND")?.to_owned(),
         })
     }
 }

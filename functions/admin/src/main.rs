@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use shared::settings::{self, Settings};
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    shared::settings::init_logs();
-    let app = Arc::new(admin::App::from_env().await?);
+    settings::init_logs();
+    let app = Arc::new(admin::App::new(&settings::aws().await, &Settings::from_env())?);
     lambda_http::run(shared::http::router(admin::routes(), app)).await
 }

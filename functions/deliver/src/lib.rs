@@ -9,7 +9,7 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use shared::{
     queue::Queue,
     schedule::Schedule,
-    settings::{self, SettingsError},
+    settings::{SdkConfig, Settings, SettingsError},
     store::{StoreError, Table, attempts::AttemptLog, deliveries::DeliveryEndpoints},
     target::{ClientError, DeliveryClient},
     time::Timestamp,
@@ -65,23 +65,22 @@ pub enum BatchError {
 }
 
 impl App {
-    /// From the environment that the template sets.
-    pub async fn from_env() -> Result<Self, StartError> {
-        let aws = settings::aws().await;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
-        let sqs = aws_sdk_sqs::Client::new(&aws);
-        let queue = |name| Ok::<_, SettingsError>(Queue::new(sqs.clone(), settings::text(name)?));
-        let retries_url = settings::text("RETRIES_QUEUE_URL")?;
+    /// With the settings that the template gives.
+    pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, StartError> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let sqs = aws_sdk_sqs::Client::new(aws);
+        let queue = |name| Ok::<_, SettingsError>(Queue::new(sqs.clone(), settings.text(name)?));
+        let retries_url = settings.text("RETRIES_QUEUE_URL")?;
         Ok(Self {
-            endpoints: DeliveryEndpoints::new(Table::new(dynamodb.clone(), settings::text("CONFIG_TABLE")?)),
-            attempts: AttemptLog::new(Table::new(dynamodb, settings::text("LOG_TABLE")?), settings::parsed("EVENT_RETENTION_DAYS")?),
+            endpoints: DeliveryEndpoints::new(Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?)),
+            attempts: AttemptLog::new(Table::new(dynamodb, settings.text("LOG_TABLE")?), settings.parsed("EVENT_RETENTION_DAYS")?),
             deliveries: queue("DELIVERIES_QUEUE_URL")?,
             retries: queue("RETRIES_QUEUE_URL")?,
             dead_letters: queue("DEAD_LETTER_QUEUE_URL")?,
             retries_name: retries_url.rsplit('/').next().unwrap_or_default().to_owned(),
-            client: DeliveryClient::new(settings::parsed("TARGET_POLICY")?)?,
-            timeout_seconds: settings::parsed("DEFAULT_TIMEOUT_SECONDS")?,
-            schedule: settings::parsed("DEFAULT_RETRY_SCHEDULE")?,
+            client: DeliveryClient::new(settings.parsed("TARGET_POLICY")?)?,
+            timeout_seconds: settings.parsed("DEFAULT_TIMEOUT_SECONDS")?,
+            schedule: settings.parsed("DEFAULT_RETRY_SCHEDULE")?,
         })
     }
 }

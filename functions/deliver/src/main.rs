@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use shared::time::Timestamp;
+use shared::{
+    settings::{self, Settings},
+    time::Timestamp,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shared::settings::init_logs();
-    let app = Arc::new(deliver::App::from_env().await?);
+    settings::init_logs();
+    let app = Arc::new(deliver::App::new(&settings::aws().await, &Settings::from_env())?);
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
         let (app, deadline) = (Arc::clone(&app), Timestamp::from_millis(event.context.deadline));
         async move { deliver::handle(app, event.payload, deadline).await.map_err(Error::from) }

@@ -11,7 +11,7 @@ use shared::{
     http::Route,
     model::Catalogue,
     schedule::Schedule,
-    settings::{self, SettingsError},
+    settings::{SdkConfig, Settings, SettingsError},
     store::{
         Table,
         endpoints::{EndpointStore, ProjectViews},
@@ -48,22 +48,22 @@ pub struct App {
 }
 
 impl App {
-    /// From the environment that the template sets.
-    pub async fn from_env() -> Result<Self, SettingsError> {
-        let dynamodb = aws_sdk_dynamodb::Client::new(&settings::aws().await);
-        let config = Table::new(dynamodb, settings::text("CONFIG_TABLE")?);
+    /// With the settings that the template gives.
+    pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let config = Table::new(dynamodb, settings.text("CONFIG_TABLE")?);
         Ok(Self {
-            authenticator: Authenticator::from_env(config.clone())?,
+            authenticator: Authenticator::from_settings(settings, config.clone())?,
             endpoints: EndpointStore::new(config.clone()),
             projects: ProjectViews::new(config.clone()),
             topics: TopicStore::new(config),
-            catalogue: settings::parsed("TOPICS")?,
+            catalogue: settings.parsed("TOPICS")?,
             defaults: Defaults {
-                timeout_seconds: settings::parsed("DEFAULT_TIMEOUT_SECONDS")?,
-                schedule: settings::parsed("DEFAULT_RETRY_SCHEDULE")?,
+                timeout_seconds: settings.parsed("DEFAULT_TIMEOUT_SECONDS")?,
+                schedule: settings.parsed("DEFAULT_RETRY_SCHEDULE")?,
             },
-            policy: settings::parsed("TARGET_POLICY")?,
-            own_host: settings::optional("OWN_HOST").map(|_| settings::parsed("OWN_HOST")).transpose()?,
+            policy: settings.parsed("TARGET_POLICY")?,
+            own_host: settings.optional("OWN_HOST")?,
         })
     }
 }

@@ -11,7 +11,7 @@ use shared::{
     http::Route,
     model::Catalogue,
     queue::Queue,
-    settings::{self, SettingsError},
+    settings::{SdkConfig, Settings, SettingsError},
     store::{Table, endpoints::ProjectViews, events::EventWriter, leases::Leases},
 };
 
@@ -33,20 +33,19 @@ pub struct App {
 }
 
 impl App {
-    /// From the environment that the template sets.
-    pub async fn from_env() -> Result<Self, SettingsError> {
-        let aws = settings::aws().await;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
-        let config = Table::new(dynamodb.clone(), settings::text("CONFIG_TABLE")?);
-        let log = Table::new(dynamodb, settings::text("LOG_TABLE")?);
-        let retention_days = settings::parsed("EVENT_RETENTION_DAYS")?;
+    /// With the settings that the template gives.
+    pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
+        let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
+        let retention_days = settings.parsed("EVENT_RETENTION_DAYS")?;
         Ok(Self {
-            authenticator: Authenticator::from_env(config.clone())?,
+            authenticator: Authenticator::from_settings(settings, config.clone())?,
             projects: ProjectViews::new(config),
             events: EventWriter::new(log.clone(), retention_days),
             leases: Leases::new(log),
-            deliveries: Queue::new(aws_sdk_sqs::Client::new(&aws), settings::text("DELIVERIES_QUEUE_URL")?),
-            catalogue: settings::parsed("TOPICS")?,
+            deliveries: Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?),
+            catalogue: settings.parsed("TOPICS")?,
             retention_days,
         })
     }

@@ -10,7 +10,7 @@ use shared::{
     auth::{Authenticates, Authenticator},
     http::Route,
     queue::Queue,
-    settings::{self, SettingsError},
+    settings::{SdkConfig, Settings, SettingsError},
     store::{Table, attempts::AttemptReader, endpoints::EndpointStore, events::EventReader},
 };
 
@@ -31,18 +31,17 @@ pub struct App {
 }
 
 impl App {
-    /// From the environment that the template sets.
-    pub async fn from_env() -> Result<Self, SettingsError> {
-        let aws = settings::aws().await;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
-        let config = Table::new(dynamodb.clone(), settings::text("CONFIG_TABLE")?);
-        let log = Table::new(dynamodb, settings::text("LOG_TABLE")?);
+    /// With the settings that the template gives.
+    pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
+        let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
         Ok(Self {
-            authenticator: Authenticator::from_env(config.clone())?,
+            authenticator: Authenticator::from_settings(settings, config.clone())?,
             endpoints: EndpointStore::new(config),
             events: EventReader::new(log.clone()),
             attempts: AttemptReader::new(log),
-            deliveries: Queue::new(aws_sdk_sqs::Client::new(&aws), settings::text("DELIVERIES_QUEUE_URL")?),
+            deliveries: Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?),
         })
     }
 }
