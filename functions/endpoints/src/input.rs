@@ -42,7 +42,7 @@ pub(crate) struct Changes {
     #[serde(deserialize_with = "given")]
     body: Field<BodyShape>,
     #[serde(deserialize_with = "given")]
-    timeout_seconds: Field<u8>,
+    timeout_seconds: Field<u64>,
     #[serde(deserialize_with = "given")]
     retry_schedule: Field<Vec<u32>>,
     #[serde(deserialize_with = "given")]
@@ -211,11 +211,11 @@ fn distinct(signatures: Vec<SignatureStyle>) -> Result<Vec<SignatureStyle>, ApiE
     if styles.is_empty() { Err(ApiError::validation("signatures", "must name at least one style")) } else { Ok(styles) }
 }
 
-fn timeout_within_limits(seconds: u8) -> Result<u8, ApiError> {
-    if TIMEOUT_SECONDS.contains(&seconds) {
-        return Ok(seconds);
-    }
-    Err(ApiError::validation("timeout_seconds", format!("must be {} to {} seconds", TIMEOUT_SECONDS.start(), TIMEOUT_SECONDS.end())))
+fn timeout_within_limits(seconds: u64) -> Result<u8, ApiError> {
+    let within = u8::try_from(seconds).ok().filter(|seconds| TIMEOUT_SECONDS.contains(seconds));
+    within.ok_or_else(|| {
+        ApiError::validation("timeout_seconds", format!("must be {} to {} seconds", TIMEOUT_SECONDS.start(), TIMEOUT_SECONDS.end()))
+    })
 }
 
 fn schedule(waits: Vec<u32>) -> Result<Schedule, ApiError> {

@@ -6,7 +6,7 @@ use shared::{
     auth::Access,
     http::ApiError,
     message::{Message, VERSION},
-    model::{Catalogue, Endpoint, Event, Target, Trigger, event::LoggedEvent},
+    model::{Endpoint, Event, Target, Trigger, event::LoggedEvent},
     queue::Outgoing,
     time::Timestamp,
 };
@@ -17,51 +17,17 @@ use crate::{
     input::Draft,
 };
 
-/// Why nothing was accepted.
-pub(crate) enum Refusal {
-    /// Single events are at fault.
-    Events(Vec<(usize, ApiError)>),
-    /// The request is, or we are.
-    Request(ApiError),
-}
-
-impl<E: Into<ApiError>> From<E> for Refusal {
-    fn from(error: E) -> Self {
-        Self::Request(error.into())
-    }
-}
-
-impl Refusal {
-    /// As the answer to a single event.
-    pub(crate) fn for_one(self) -> ApiError {
-        match self {
-            Self::Events(mut refused) => refused.pop().map_or_else(ApiError::unavailable, |(_, error)| error),
-            Self::Request(error) => error,
-        }
-    }
-
-    /// As the answer to a batch.
-    pub(crate) fn for_batch(self, total: usize) -> ApiError {
-        match self {
-            Self::Events(refused) => ApiError::batch(total, refused),
-            Self::Request(error) => error,
-        }
-    }
-}
-
 /// Accepts all events or none. When this returns events, each of their deliveries is on the queue.
 pub(crate) async fn accept(
     app: &App,
     access: Access,
     drafts: Vec<Draft>,
+    endpoints: &[Endpoint],
     key: Option<String>,
     now: Timestamp,
-) -> Result<Vec<Event>, Refusal> {
-    let project = app.projects.load(access).await?;
-    check_topics(&drafts, &app.catalogue.with(project.topics))?;
-
+) -> Result<Vec<Event>, ApiError> {
     let (claims, planned) = Claims::take(&app.leases, access, &drafts, key, now).await?;
-    let logged: Vec<_> = drafts.into_iter().zip(&planned).map(|(draft, plan)| log_entry(draft, *plan, &project.endpoints)).collect();
+    let logged: Vec<_> = drafts.into_iter().zip(&planned).map(|(draft, plan)| log_entry(draft, *plan, endpoints)).collect();
     let to_do: Vec<_> = logged
         .iter()
         .zip(&planned)
@@ -73,21 +39,10 @@ pub(crate) async fn accept(
         Ok(()) => claims.finish().await,
         Err(error) => {
             claims.give_up().await;
-            return Err(error.into());
+            return Err(error);
         }
     }
     Ok(logged.into_iter().map(|entry| entry.event).collect())
-}
-
-fn check_topics(drafts: &[Draft], catalogue: &Catalogue) -> Result<(), Refusal> {
-    let unknown = drafts.iter().enumerate().filter(|(_, draft)| !catalogue.knows(&draft.kind));
-    let refused: Vec<_> = unknown
-        .map(|(place, draft)| {
-            let message = format!("no such topic: `{}`; GET /webhooks/topics lists them", draft.kind);
-            (place, ApiError::validation("kind", message))
-        })
-        .collect();
-    if refused.is_empty() { Ok(()) } else { Err(Refusal::Events(refused)) }
 }
 
 /// The event as the log will have it, with everybody who wants it.

@@ -10,14 +10,14 @@ use http::{HeaderMap, StatusCode};
 use shared::{
     auth::Caller,
     http::{ApiError, EventView, read_json},
-    model::Scope,
+    model::{CatalogueEntry, Scope},
     time::Timestamp,
 };
 
 use crate::{
     App,
     accept::accept,
-    input::{Draft, MAX_BATCH_BYTES, MAX_EVENT_BYTES},
+    input::{Draft, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Rules},
 };
 
 /// The header by which a producer may repeat a request without repeating its events.
@@ -30,8 +30,9 @@ pub(crate) async fn one(State(app): State<Arc<App>>, caller: Caller, request: Re
     let key = idempotency_key(request.headers())?;
     let bytes = read_json(request, MAX_EVENT_BYTES).await?;
     let now = Timestamp::now();
-    let draft = Draft::read(&bytes, now, app.retention_days)?;
-    let mut events = accept(&app, access, vec![draft], key, now).await.map_err(super::accept::Refusal::for_one)?;
+    let project = app.projects.load(access).await?;
+    let draft = Draft::read(&bytes, &app.rules(project.topics, now))?;
+    let mut events = accept(&app, access, vec![draft], &project.endpoints, key, now).await?;
     let event = events.pop().ok_or_else(ApiError::unavailable)?;
     Ok((StatusCode::ACCEPTED, Json(event.into())))
 }
@@ -45,10 +46,16 @@ pub(crate) async fn many(
     let key = idempotency_key(request.headers())?;
     let bytes = read_json(request, MAX_BATCH_BYTES).await?;
     let now = Timestamp::now();
-    let drafts = Draft::read_batch(&bytes, now, app.retention_days)?;
-    let total = drafts.len();
-    let events = accept(&app, access, drafts, key, now).await.map_err(|refusal| refusal.for_batch(total))?;
+    let project = app.projects.load(access).await?;
+    let drafts = Draft::read_batch(&bytes, &app.rules(project.topics, now))?;
+    let events = accept(&app, access, drafts, &project.endpoints, key, now).await?;
     Ok((StatusCode::ACCEPTED, Json(events.into_iter().map(EventView::from).collect())))
+}
+
+impl App {
+    fn rules(&self, own_topics: Vec<CatalogueEntry>, now: Timestamp) -> Rules {
+        Rules { catalogue: self.catalogue.with(own_topics), now, retention_days: self.retention_days }
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

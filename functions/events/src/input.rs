@@ -6,7 +6,7 @@ use shared::{
     http::{ApiError, parse_json},
     id::EventId,
     json::canonicalise,
-    model::{Topic, event::MAX_PAYLOAD},
+    model::{Catalogue, Topic, event::MAX_PAYLOAD},
     time::Timestamp,
 };
 use std::time::Duration;
@@ -51,7 +51,17 @@ struct PostedBatch {
     events: Vec<Box<RawValue>>,
 }
 
-/// An event that may be accepted: all of it is checked but for its topic, which the project decides.
+/// What the checks are made against.
+pub(crate) struct Rules {
+    /// The topics that exist.
+    pub(crate) catalogue: Catalogue,
+    /// When the request came.
+    pub(crate) now: Timestamp,
+    /// How long the log keeps events, in days.
+    pub(crate) retention_days: u32,
+}
+
+/// An event that may be accepted.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Draft {
     pub(crate) kind: Topic,
@@ -65,10 +75,13 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Reads one event.
-    pub(crate) fn read(bytes: &[u8], now: Timestamp, retention_days: u32) -> Result<Self, ApiError> {
+    pub(crate) fn read(bytes: &[u8], rules: &Rules) -> Result<Self, ApiError> {
         let posted: Posted = parse_json(bytes)?;
+        if !rules.catalogue.knows(&posted.kind) {
+            return Err(ApiError::validation("kind", format!("no such topic: `{}`; GET /webhooks/topics lists them", posted.kind)));
+        }
         if let Some(id) = posted.id {
-            check_id(id, now, retention_days)?;
+            check_id(id, rules)?;
         }
         if posted.created_at.is_some_and(|seconds| seconds >= ABSURD_SECONDS) {
             return Err(ApiError::validation("created_at", "must be Unix seconds, not milliseconds"));
@@ -86,14 +99,14 @@ impl Draft {
     }
 
     /// Reads a batch: all of its events, or what is wrong with each refused one.
-    pub(crate) fn read_batch(bytes: &[u8], now: Timestamp, retention_days: u32) -> Result<Vec<Self>, ApiError> {
+    pub(crate) fn read_batch(bytes: &[u8], rules: &Rules) -> Result<Vec<Self>, ApiError> {
         let PostedBatch { events } = parse_json(bytes)?;
         if events.is_empty() || events.len() > MAX_BATCH {
             return Err(ApiError::validation("events", format!("must hold 1 to {MAX_BATCH} events")));
         }
         let (mut drafts, mut refused) = (Vec::new(), Vec::new());
         for (place, event) in events.iter().enumerate() {
-            match Self::read(event.get().as_bytes(), now, retention_days) {
+            match Self::read(event.get().as_bytes(), rules) {
                 Ok(draft) => drafts.push(draft),
                 Err(error) => refused.push((place, error)),
             }
@@ -103,7 +116,8 @@ impl Draft {
 }
 
 /// An event's own id gives its place in the log, so its time must be one that the log holds.
-fn check_id(id: EventId, now: Timestamp, retention_days: u32) -> Result<(), ApiError> {
+fn check_id(id: EventId, rules: &Rules) -> Result<(), ApiError> {
+    let (now, retention_days) = (rules.now, rules.retention_days);
     let oldest = Duration::from_secs(u64::from(retention_days) * 86_400);
     if id.time() > now + AHEAD || now.since(id.time()) > oldest {
         return Err(ApiError::validation("id", format!("must be a ULID of the last {retention_days} days")));
@@ -130,8 +144,12 @@ fn short(text: String, field: &str) -> Result<String, ApiError> {
 mod tests {
     use super::*;
 
+    fn rules() -> Rules {
+        Rules { catalogue: "a;task.created".parse().unwrap(), now: Timestamp::from_seconds(1_800_000_000), retention_days: 30 }
+    }
+
     fn read(json: &str) -> Result<Draft, ApiError> {
-        Draft::read(json.as_bytes(), Timestamp::from_seconds(1_800_000_000), 30)
+        Draft::read(json.as_bytes(), &rules())
     }
 
     #[test]
@@ -162,6 +180,7 @@ mod tests {
             r#"{"data":{}}"#,
             r#"{"kind":"a"}"#,
             r#"{"kind":"a b","data":{}}"#,
+            r#"{"kind":"unknown","data":{}}"#,
             r#"{"kind":"a","data":{},"colour":1}"#,
             r#"{"kind":"a","data":{},"created_at":1735689886000}"#,
             r#"{"kind":"a","data":{},"created_at":"now"}"#,
@@ -171,6 +190,13 @@ mod tests {
         ] {
             assert_eq!(read(json).map(|_| ()).unwrap_err().status(), 400, "{json}");
         }
+    }
+
+    #[test]
+    fn a_batch_names_every_refused_entry_with_its_rule() {
+        let batch = br#"{"events":[{"kind":"a","data":1},{"kind":"nope","data":1},{"data":1}]}"#;
+        let error = Draft::read_batch(batch, &rules()).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("2 of 3 events were refused"), "{error}");
     }
 
     #[test]
