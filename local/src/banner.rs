@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::ready::Ready;
-use crate::stack::Stack;
+use crate::stack::{Plan, Stack};
 
 /// Where `posthaste listen` listens unless told otherwise.
 const RECEIVER: &str = "http://127.0.0.1:9000/";
@@ -34,14 +34,16 @@ pub fn banner(stack: &Stack, took: Duration) -> String {
         row("function logs", &plan.data.logs().display().to_string());
     }
     text.push_str(&match (&ready.base_url, &ready.project_key) {
-        (Some(url), Some(key)) => next_steps(url, key, plan.args.strict_targets),
+        (Some(url), Some(key)) => next_steps(url, key, plan),
         _ => aws_only_steps(&ready, &plan.environment_file().display().to_string()),
     });
     text.push_str("\nCtrl-C stops it; the data stays.\n");
     text
 }
 
-fn next_steps(url: &str, key: &str, strict_targets: bool) -> String {
+fn next_steps(url: &str, key: &str, plan: &Plan) -> String {
+    let strict_targets = plan.args.strict_targets;
+    let data = plan.args.data.as_ref().map(|_| format!(" --data {}", plan.data.path().display())).unwrap_or_default();
     let receiver = if strict_targets { "https://your-receiver.example/" } else { RECEIVER };
     let strict =
         if strict_targets { "\n(--strict-targets: receivers on this machine are refused, so name one on the internet.)\n" } else { "" };
@@ -64,7 +66,7 @@ An event, and what became of it:
 
 What it cost in AWS calls:
 
-  cargo run -- calls
+  cargo run -- calls{data}
 "#
     )
 }

@@ -7,7 +7,7 @@
 //! - [`aws`] stands in for DynamoDB and SQS ([`sqs`]), enforces roles and counts calls
 //! - [`runtime`] stands in for Lambda, [`front`] for API Gateway, [`poller`] for Lambda's event source mappings
 //! - [`listen`] is the receiver, [`calls`] prints what a delivery costs
-//! - [`testing`] offers DynamoDB and SQS to the tests of other crates
+//! - [`samples`] is what the sample events speak of, [`testing`] offers DynamoDB and SQS to the tests of other crates
 //!
 //! Easy to get wrong: this is for development and small single-machine use. It holds the functions to what AWS would allow and give them;
 //! whatever it makes easier than AWS is a bug here.
@@ -26,6 +26,7 @@ pub mod operator_key;
 pub mod poller;
 pub mod ready;
 pub mod runtime;
+pub mod samples;
 pub mod shutdown;
 pub mod sqs;
 pub mod stack;

@@ -3,20 +3,42 @@
 //!
 //! Easy to get wrong: every test starts its own [`AwsStandIn`] and needs nothing from the others; all of it is gone when it is dropped.
 
+mod api;
+mod receiver;
+
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
+use shared::model::Endpoint;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::aws::iam::Policies;
 use crate::aws::provision::provision;
 use crate::aws::{AwsServer, Caller, Clients, CountersReport, Stores, clients};
+use crate::runtime::environment::TARGET_POLICY;
+use crate::samples;
 use crate::template::{Settings, Template};
 
-/// SHA-256 of the operator key that templates are resolved with in tests: of the text `operator`.
-pub const OPERATOR_KEY: &str = "operator";
+pub use api::{Answer, Api, HOST};
+pub use receiver::{TestReceiver, Webhook};
+
+/// The operator key of every stand-in.
+pub use crate::samples::OPERATOR_KEY;
+
+/// The text of a sample event of the repository's `events/`.
+///
+/// # Panics
+/// If there is no such file.
+pub fn sample(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events").join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        #[expect(clippy::panic, reason = "only tests use this, and a panic is how a test fails")]
+        Err(error) => panic!("{}: {error}", path.display()),
+    }
+}
 
 /// A running stand-in for AWS.
 pub struct AwsStandIn {
@@ -91,6 +113,32 @@ impl AwsStandIn {
     /// The environment that a function of the template gets (`deliver`); empty if there is no such function.
     pub fn environment_of(&self, function: &str) -> BTreeMap<String, String> {
         self.template.function(function).map(|function| function.environment.clone()).unwrap_or_default()
+    }
+
+    /// The samples' project with these endpoints.
+    ///
+    /// # Panics
+    /// If they can't be written.
+    pub async fn plant(&self, endpoints: &[Endpoint]) {
+        #[expect(clippy::panic, reason = "only tests use this, and a panic is how a test fails")]
+        if let Err(error) = samples::plant(&self.sdk_config(), &self.table_name("ConfigTable"), endpoints).await {
+            panic!("the samples can't be planted: {error}");
+        }
+    }
+
+    /// The settings that a function of the template starts with, for receivers on this machine.
+    pub fn settings_of(&self, function: &str) -> shared::settings::Settings {
+        let mut variables = self.environment_of(function);
+        let (policy, local) = TARGET_POLICY;
+        if let Some(value) = variables.get_mut(policy) {
+            local.clone_into(value);
+        }
+        variables.into_iter().collect()
+    }
+
+    /// Starts counting calls from zero.
+    pub fn forget_calls(&self) {
+        self.server.counters().reset();
     }
 
     /// The calls made so far.

@@ -60,6 +60,7 @@ impl Instance {
     pub(super) fn spawn(api: &Arc<RuntimeApi>, spec: &Arc<FunctionSpec>, stop: watch::Receiver<bool>) -> Result<Self, InvokeError> {
         let slot = api.open_slot(Arc::clone(spec));
         let child = Command::new(&spec.binary)
+            .args(&spec.arguments)
             .env_clear()
             .envs(&spec.environment)
             .env("AWS_LAMBDA_RUNTIME_API", api.url_for(&slot.id))

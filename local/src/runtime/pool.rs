@@ -27,6 +27,8 @@ pub struct FunctionSpec {
     pub arn: String,
     /// The binary.
     pub binary: PathBuf,
+    /// Its arguments: none for a function; a test's own binary needs some to become one.
+    pub arguments: Vec<String>,
     /// All of its environment.
     pub environment: BTreeMap<String, String>,
     /// The longest that an invocation may take.

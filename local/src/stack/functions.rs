@@ -80,6 +80,7 @@ fn spec(plan: &Plan, function: &Function, binary: PathBuf, surroundings: &Surrou
         name: function.name.clone(),
         arn: function.arn.clone(),
         binary,
+        arguments: Vec::new(),
         environment: environment::of_function(function, surroundings),
         timeout: function.timeout,
         max_instances: (http + queues).max(1),

@@ -1,0 +1,89 @@
+//! What the sample events of `events/` speak of: a project, and an endpoint of it that wants everything.
+//!
+//! `--aws-only` puts both there, so that `cargo lambda invoke` has something to work on, and so do the functions' tests. Easy to get wrong:
+//! everybody knows these ids. The project has no key, so that only the operator can act for it.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use shared::auth::Access;
+use shared::model::{BodyShape, CustomHeaders, Endpoint, Project, SignatureStyle, Status};
+use shared::store::endpoints::EndpointStore;
+use shared::store::projects::ProjectStore;
+use shared::store::{StoreError, Table};
+use shared::target::{EndpointUrl, TargetPolicy};
+
+/// The project that the sample events belong to.
+pub const PROJECT: &str = "proj_01JZ0000000000000000000000";
+/// Its endpoint.
+pub const ENDPOINT: &str = "we_01JZ0000000000000000000000";
+/// The endpoint's secret, for `posthaste listen --secret`.
+pub const SECRET: &str = "whsec_cG9zdGhhc3RlIHNhbXBsZSBzZWNyZXQh";
+/// The operator key that the sample requests carry.
+pub const OPERATOR_KEY: &str = "operator";
+/// Where the endpoint is, unless somebody says otherwise. Not `posthaste listen`'s own port, which `cargo lambda watch` takes as well.
+pub const RECEIVER: &str = "http://127.0.0.1:9001/";
+
+/// Why the samples' project or endpoint isn't there.
+#[derive(Debug, thiserror::Error)]
+pub enum SamplesError {
+    /// The table doesn't take them.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An id, URL or secret isn't one.
+    #[error("malformed: {0}")]
+    Malformed(String),
+}
+
+/// The project; made at the time in its id.
+pub fn project() -> Result<Project, SamplesError> {
+    let id: shared::id::ProjectId = PROJECT.parse().map_err(malformed)?;
+    Ok(Project { id, name: "Samples".to_owned(), brand: None, created_at: id.time() })
+}
+
+/// The endpoint, at `url`.
+pub fn endpoint(url: &str) -> Result<Endpoint, SamplesError> {
+    let id: shared::id::EndpointId = ENDPOINT.parse().map_err(malformed)?;
+    Ok(Endpoint {
+        id,
+        project: project()?.id,
+        url: EndpointUrl::parse(url, TargetPolicy::Local).map_err(malformed)?,
+        topics: vec!["*".parse().map_err(malformed)?],
+        name: Some("Samples".to_owned()),
+        description: None,
+        metadata: BTreeMap::new(),
+        headers: CustomHeaders::default(),
+        signatures: vec![SignatureStyle::Standard],
+        body: BodyShape::Event,
+        timeout_seconds: None,
+        retry_schedule: None,
+        status: Status::Active,
+        disabled_reason: None,
+        secret: SECRET.parse().map_err(malformed)?,
+        created_at: id.time(),
+        updated_at: id.time(),
+        revision: 1,
+    })
+}
+
+/// Writes the project and these endpoints of it, unless they are there.
+pub async fn plant(aws: &SdkConfig, config_table: &str, endpoints: &[Endpoint]) -> Result<(), SamplesError> {
+    let config = Table::new(aws_sdk_dynamodb::Client::new(aws), config_table);
+    let project = project()?;
+    unless_there(ProjectStore::new(config.clone()).create(&project).await)?;
+    for endpoint in endpoints {
+        unless_there(EndpointStore::new(config.clone()).create(Access::trusted(project.id), endpoint).await)?;
+    }
+    Ok(())
+}
+
+fn unless_there(written: Result<(), StoreError>) -> Result<(), StoreError> {
+    match written {
+        Err(StoreError::Conflict) => Ok(()),
+        other => other,
+    }
+}
+
+fn malformed(error: impl std::fmt::Display) -> SamplesError {
+    SamplesError::Malformed(error.to_string())
+}

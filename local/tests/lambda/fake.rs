@@ -1,0 +1,98 @@
+//! A function for these tests: this test binary itself, told by its arguments to run only [`fake_function`].
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use local::runtime::{FunctionSpec, LogSink, Pool, RuntimeApi};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A pool of fake functions, and where their logs are.
+pub(crate) struct Fake {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) logs: TempDir,
+}
+
+impl Fake {
+    /// At most this many instances, each invocation at most this long.
+    pub(crate) async fn start(max_instances: usize, timeout: Duration) -> Self {
+        Self::of(|spec| (spec.max_instances, spec.timeout) = (max_instances, timeout)).await
+    }
+
+    /// As usual, but for what `change` does.
+    pub(crate) async fn of(change: impl FnOnce(&mut FunctionSpec)) -> Self {
+        let logs = tempfile::tempdir().unwrap();
+        let api = Arc::new(RuntimeApi::start().await.unwrap());
+        let mut spec = spec(logs.path());
+        change(&mut spec);
+        Self { pool: Pool::new(api, spec), logs }
+    }
+
+    /// Has an event handled, and reads the answer.
+    pub(crate) async fn invoke(&self, event: Value) -> Result<Value, local::runtime::InvokeError> {
+        let answer = self.pool.invoke(event.to_string().into()).await?;
+        Ok(serde_json::from_slice(&answer).unwrap())
+    }
+}
+
+fn spec(logs: &Path) -> FunctionSpec {
+    let environment =
+        [("AWS_LAMBDA_FUNCTION_NAME", "fake"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"), ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")];
+    FunctionSpec {
+        name: "fake".to_owned(),
+        arn: "arn:aws:lambda:us-east-1:000000000000:function:fake".to_owned(),
+        binary: std::env::current_exe().unwrap(),
+        arguments: arguments(),
+        environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        timeout: Duration::from_secs(30),
+        max_instances: 1,
+        log: LogSink::open(logs, "fake", false).unwrap(),
+    }
+}
+
+/// What makes this binary the fake function.
+pub(crate) fn arguments() -> Vec<String> {
+    ["--exact", "fake::fake_function", "--nocapture"].map(str::to_owned).into()
+}
+
+/// The function, where the Runtime API is; else nothing.
+#[test]
+fn fake_function() {
+    if std::env::var("AWS_LAMBDA_RUNTIME_API").is_err() {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(lambda_runtime::run(service_fn(handle))).unwrap();
+}
+
+async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let (event, context) = event.into_parts();
+    if event.get("Records").is_some() {
+        return Ok(batch(&event));
+    }
+    // Behind the API, the body says what to do.
+    let order: Value = match event["body"].as_str() {
+        Some(body) => serde_json::from_str(body)?,
+        None => event.clone(),
+    };
+    match order["do"].as_str().unwrap_or_default() {
+        "sleep" => tokio::time::sleep(Duration::from_millis(order["ms"].as_u64().unwrap())).await,
+        "exit" => std::process::exit(7),
+        "fail" => return Err("as told".into()),
+        "panic" => panic!("as told"),
+        _ => {}
+    }
+    let seen = json!({"pid": std::process::id(), "event": event, "deadline": context.deadline, "arn": context.invoked_function_arn});
+    if event.get("routeKey").is_some() {
+        return Ok(json!({"statusCode": 201, "headers": {"x-fake": "yes"}, "body": seen.to_string()}));
+    }
+    Ok(seen)
+}
+
+fn batch(event: &Value) -> Value {
+    let records = event["Records"].as_array().unwrap();
+    let failed = records.iter().filter(|record| record["body"] == "fail");
+    json!({"batchItemFailures": failed.map(|record| json!({"itemIdentifier": record["messageId"]})).collect::<Vec<_>>()})
+}
