@@ -24,6 +24,9 @@ pub const OPERATOR_KEY: &str = "operator";
 /// Where the endpoint is, unless somebody says otherwise. Not `posthaste listen`'s own port, which `cargo lambda watch` takes as well.
 pub const RECEIVER: &str = "http://127.0.0.1:9001/";
 
+/// Logical id of the table that they are in.
+pub const CONFIG_TABLE: &str = "ConfigTable";
+
 /// Why the samples' project or endpoint isn't there.
 #[derive(Debug, thiserror::Error)]
 pub enum SamplesError {

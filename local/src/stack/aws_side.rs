@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::error::StackError;
 use super::plan::Plan;
 use crate::aws::iam::Policies;
-use crate::aws::{AwsServer, Caller, Clients, Stores};
+use crate::aws::{AwsServer, Caller, Clients, Stores, clients};
 use crate::runtime::environment::Surroundings;
 
 /// How often expired items are deleted. DynamoDB takes up to a few days; readers filter what has expired anyway.
@@ -63,6 +63,11 @@ impl AwsSide {
     /// Clients of the stack itself.
     pub(super) fn stack_clients(&self) -> &Clients {
         &self.clients
+    }
+
+    /// SDK configuration of the stack itself, for the embedded ones.
+    pub(super) fn stack_config(&self) -> aws_config::SdkConfig {
+        clients::sdk_config(&self.url, &Caller::Stack.access_key())
     }
 
     /// Clients of the SQS pollers.

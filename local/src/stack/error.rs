@@ -9,6 +9,7 @@ use crate::build::BuildError;
 use crate::data::DataError;
 use crate::demo::DemoError;
 use crate::runtime::InvokeError;
+use crate::samples::SamplesError;
 use crate::template::TemplateError;
 
 /// Why a stack doesn't start.
@@ -82,6 +83,9 @@ pub enum StackError {
     /// The demo project can't be made.
     #[error(transparent)]
     Demo(#[from] DemoError),
+    /// What the sample events speak of can't be written.
+    #[error("can't make the project of the sample events: {0}")]
+    Samples(#[from] SamplesError),
     /// The ready file can't be written.
     #[error("can't write {}: {reason}", path.display())]
     ReadyFile {

@@ -19,6 +19,8 @@ use crate::aws::iam::Policies;
 use crate::cli::RunArgs;
 use crate::demo::{self, Demo};
 use crate::ready::Ready;
+use crate::samples;
+use crate::template::Template;
 
 pub use error::StackError;
 pub use plan::{Plan, default_data};
@@ -54,6 +56,7 @@ impl Stack {
             Some(Functions::start(&plan, &template, &aws, &binaries, listener).await?)
         } else {
             plan.write_environment_file(&template, &aws)?;
+            plant_samples(&template, &aws).await?;
             None
         };
         let mut stack = Self { plan, aws, functions, demo: None, ready_files: Vec::new() };
@@ -108,4 +111,11 @@ impl Stack {
         }
         Ok(())
     }
+}
+
+/// With `--aws-only`: what the sample events speak of, for whoever invokes the functions with them.
+async fn plant_samples(template: &Template, aws: &AwsSide) -> Result<(), StackError> {
+    let Some(table) = template.table(samples::CONFIG_TABLE) else { return Ok(()) };
+    let endpoint = samples::endpoint(samples::RECEIVER)?;
+    Ok(samples::plant(&aws.stack_config(), &table.name, &[endpoint]).await?)
 }
