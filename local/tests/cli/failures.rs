@@ -5,14 +5,14 @@ use std::path::Path;
 
 use super::posthaste::{Running, command, failure};
 
-const TEMPLATE: &str = r#"
+const TEMPLATE: &str = r"
 Resources:
   Fake:
     Type: AWS::Serverless::Function
     Metadata: { BuildProperties: { Binary: fake } }
     Properties:
       Events: { All: { Type: HttpApi } }
-"#;
+";
 
 fn with_template(text: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();

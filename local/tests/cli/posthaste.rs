@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 /// Long enough for a loaded machine.
-const PLENTY: Duration = Duration::from_secs(60);
+const PLENTY: Duration = Duration::from_mins(1);
 
 /// The binary with these arguments, run in `directory`.
 pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
