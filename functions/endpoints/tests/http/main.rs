@@ -1,0 +1,47 @@
+//! The `endpoints` function as API Gateway meets it, on the stand-ins for AWS and with its own role.
+
+mod changing;
+mod creating;
+mod reading;
+mod topics;
+
+use std::sync::Arc;
+
+use local::testing::{Api, AwsStandIn};
+use serde_json::{Value as Json, json};
+use shared::settings::Settings;
+
+/// A stand-in and the function on it.
+struct Started {
+    api: Api,
+    // Held, as it ends when it is dropped.
+    _aws: AwsStandIn,
+}
+
+/// With receivers on this machine allowed.
+async fn start() -> Started {
+    let aws = AwsStandIn::start().await;
+    let settings = aws.settings_of("endpoints");
+    start_with(aws, &settings).await
+}
+
+async fn start_with(aws: AwsStandIn, settings: &Settings) -> Started {
+    aws.plant(&[]).await;
+    let app = endpoints::App::new(&aws.sdk_config_of("endpoints"), settings).unwrap();
+    Started { api: Api::new(&aws, shared::http::router(endpoints::routes(), Arc::new(app))), _aws: aws }
+}
+
+/// Creates an endpoint and gives the answer's body.
+async fn create(api: &Api, body: Json) -> Json {
+    let answer = api.ask("POST", "/webhooks/endpoints", body).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    answer.body
+}
+
+fn minimal() -> Json {
+    json!({"url": "https://example.com/hooks", "topics": ["task.created"]})
+}
+
+fn path_of(endpoint: &Json) -> String {
+    format!("/webhooks/endpoints/{}", endpoint["id"].as_str().unwrap())
+}

@@ -1,0 +1,37 @@
+//! The topic catalogue.
+
+use serde_json::{Value as Json, json};
+
+use super::{create, minimal, path_of, start};
+
+#[tokio::test]
+async fn the_deployments_topics_are_listed_with_their_descriptions() {
+    let started = start().await;
+    let answer = started.api.ask("GET", "/webhooks/topics", Json::Null).await;
+    let topics = answer.body.as_array().unwrap();
+    assert_eq!((answer.status, topics.len()), (200, 8));
+    assert!(topics.contains(&json!({"name": "task.created", "object": "topic", "description": "A task was created"})), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_projects_own_topic_can_be_subscribed_to_as_soon_as_it_is_there() {
+    let started = start().await;
+    let wanting = json!({"url": "https://example.com/", "topics": ["song.released"]});
+    assert_eq!(started.api.ask("POST", "/webhooks/endpoints", wanting.clone()).await.status, 400);
+    let new = started.api.ask("PUT", "/webhooks/topics/song.released", json!({"description": "A song is out"})).await;
+    assert_eq!((new.status, new.text("description")), (201, "A song is out"));
+    assert_eq!(started.api.ask("PUT", "/webhooks/topics/song.released", json!({})).await.status, 200);
+    create(&started.api, wanting).await;
+
+    assert_eq!(started.api.ask("DELETE", "/webhooks/topics/song.released", Json::Null).await.status, 200);
+    assert_eq!(started.api.ask("GET", "/webhooks/topics/song.released", Json::Null).await.status, 404);
+    assert_eq!(started.api.ask("DELETE", "/webhooks/topics/task.created", Json::Null).await.status, 409);
+}
+
+#[tokio::test]
+async fn an_unknown_topic_is_refused_in_a_change_as_well() {
+    let started = start().await;
+    let path = path_of(&create(&started.api, minimal()).await);
+    let answer = started.api.ask("PATCH", &path, json!({"topics": ["task.created", "nope"]})).await;
+    assert_eq!((answer.status, answer.text("field")), (400, "topics[1]"));
+}
