@@ -1,12 +1,13 @@
 //! One message: what the log says of it, the request, and what is to become of it.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use shared::{
     delivery::{FIRST, Step, decide},
     id::{AttemptId, EndpointId, EventId},
     message::Message,
     model::{Attempt, Endpoint, Outcome, Status},
+    store::deliveries::LoadedEndpoints,
     time::Timestamp,
 };
 
@@ -67,16 +68,15 @@ impl Handled {
             fate: Fate::Keep,
         }
     }
+
+    /// A message that comes again soon, as nothing could be done for it now.
+    pub(crate) fn postponed(item: &Incoming) -> Self {
+        Self { fate: Fate::Hide(SOON), ..Self::kept(item) }
+    }
 }
 
 /// Handles one message. Never fails: whatever happens is a fate.
-pub(crate) async fn handle(
-    app: &App,
-    item: Incoming,
-    endpoints: &HashMap<EndpointId, Endpoint>,
-    hosts: &Hosts,
-    deadline: Timestamp,
-) -> Handled {
+pub(crate) async fn handle(app: &App, item: Incoming, endpoints: &LoadedEndpoints, hosts: &Hosts, deadline: Timestamp) -> Handled {
     let mut handled = Handled::kept(&item);
     let message = match item.message {
         Ok(message) => message,
@@ -102,7 +102,14 @@ pub(crate) async fn handle(
         Step::Send { number, turn } => (number, turn),
     };
 
-    let endpoint = endpoints.get(&message.endpoint);
+    let endpoint = match endpoints.get(&message.endpoint) {
+        Some(Ok(endpoint)) => Some(endpoint),
+        None => None,
+        Some(Err(error)) => {
+            tracing::error!(endpoint = %message.endpoint, %error, "an endpoint's row can't be read; its deliveries stay on the queue");
+            return handled;
+        }
+    };
     let started = Timestamp::now();
     let Some(verdict) = exchange(app, endpoint, &message, hosts, deadline).await else {
         return Handled { fate: Fate::Hide(SOON), ..handled };

@@ -10,7 +10,11 @@ use shared::{
     queue::Queue,
     schedule::Schedule,
     settings::{SdkConfig, Settings, SettingsError},
-    store::{StoreError, Table, attempts::AttemptLog, deliveries::DeliveryEndpoints},
+    store::{
+        Table,
+        attempts::AttemptLog,
+        deliveries::{DeliveryEndpoints, LoadedEndpoints},
+    },
     target::{ClientError, DeliveryClient},
     time::Timestamp,
 };
@@ -56,9 +60,6 @@ pub enum StartError {
 /// Why a whole batch comes back.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    /// The endpoints can't be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// A record has no id to report it by, and an empty one would fail the batch anyway.
     #[error("a record of the batch has no message id")]
     Nameless,
@@ -89,9 +90,14 @@ impl App {
 pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Result<SqsBatchResponse, BatchError> {
     let incoming = event.records.into_iter().map(|record| Incoming::read(record, &app.retries_name)).collect::<Result<Vec<_>, _>>()?;
     let wanted = incoming.iter().filter_map(|item| item.message.as_ref().ok()).map(|message| (message.project, message.endpoint)).collect();
-    let endpoints = app.endpoints.load(&wanted).await?;
 
-    let handled = make_requests(&app, incoming, endpoints, deadline).await;
+    let handled = match app.endpoints.load(&wanted).await {
+        Ok(endpoints) => make_requests(&app, incoming, endpoints, deadline).await,
+        Err(error) => {
+            tracing::error!(%error, "could not read the endpoints of a batch; all of it comes again");
+            incoming.iter().map(Handled::postponed).collect()
+        }
+    };
     let kept = settle::settle(&app, handled).await;
 
     let mut response = SqsBatchResponse::default();
@@ -107,12 +113,7 @@ pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Resu
 }
 
 /// All at once, each in a task of its own, so that a panic costs one message.
-async fn make_requests(
-    app: &Arc<App>,
-    incoming: Vec<Incoming>,
-    endpoints: HashMap<shared::id::EndpointId, shared::model::Endpoint>,
-    deadline: Timestamp,
-) -> Vec<Handled> {
+async fn make_requests(app: &Arc<App>, incoming: Vec<Incoming>, endpoints: LoadedEndpoints, deadline: Timestamp) -> Vec<Handled> {
     let hosts = Arc::new(Hosts::default());
     let endpoints = Arc::new(endpoints);
     let mut tasks = JoinSet::new();

@@ -107,6 +107,9 @@ impl Draft {
         let (mut drafts, mut refused) = (Vec::new(), Vec::new());
         for (place, event) in events.iter().enumerate() {
             match Self::read(event.get().as_bytes(), rules) {
+                Ok(Self { id: Some(id), .. }) if drafts.iter().any(|earlier: &Self| earlier.id == Some(id)) => {
+                    refused.push((place, ApiError::validation("id", "is there twice")));
+                }
                 Ok(draft) => drafts.push(draft),
                 Err(error) => refused.push((place, error)),
             }

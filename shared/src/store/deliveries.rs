@@ -10,7 +10,7 @@ use super::{
     StoreError, Table,
     endpoints::sk,
     error::failed,
-    item::{key, number, project_pk, string},
+    item::{key, number, project_pk, string, text},
     list::parse,
 };
 use crate::{
@@ -24,6 +24,9 @@ const BATCH: usize = 100;
 /// How often a batch's unprocessed keys are asked for again. They come of throttling, so there are pauses in between.
 const TRIES: u32 = 6;
 
+/// What was found of the endpoints that were asked for.
+pub type LoadedEndpoints = HashMap<EndpointId, Result<Endpoint, StoreError>>;
+
 /// Reads endpoints by the batch and disables those that are gone.
 #[derive(Clone, Debug)]
 pub struct DeliveryEndpoints(Table);
@@ -34,8 +37,9 @@ impl DeliveryEndpoints {
         Self(config)
     }
 
-    /// The endpoints that exist, by id. One call for up to [`BATCH`] distinct ones.
-    pub async fn load(&self, wanted: &HashSet<(ProjectId, EndpointId)>) -> Result<HashMap<EndpointId, Endpoint>, StoreError> {
+    /// The endpoints that exist, by id. One call for up to [`BATCH`] distinct ones. A row that can't be read stands for itself: it must neither
+    /// stop the others' deliveries nor pass for deleted.
+    pub async fn load(&self, wanted: &HashSet<(ProjectId, EndpointId)>) -> Result<LoadedEndpoints, StoreError> {
         let mut found = HashMap::new();
         let wanted: Vec<_> = wanted.iter().map(|(project, id)| key(project_pk(*project), sk(*id))).collect();
         for keys in wanted.chunks(BATCH) {
@@ -47,8 +51,9 @@ impl DeliveryEndpoints {
                 let output =
                     self.0.client.batch_get_item().request_items(&self.0.name, request).send().await.map_err(failed("BatchGetItem"))?;
                 for row in output.responses.unwrap_or_default().into_values().flatten() {
-                    let endpoint: Endpoint = parse(row)?;
-                    found.insert(endpoint.id, endpoint);
+                    if let Ok(id) = text(&row, "id").parse() {
+                        found.insert(id, parse(row));
+                    }
                 }
                 keys = output.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
                 if keys.is_empty() {
