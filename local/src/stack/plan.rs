@@ -132,7 +132,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Where [`Plan::write_environment_file`] writes to.
+    /// With `--aws-only`: the file with the functions' environment, for `cargo lambda watch --env-file`.
     pub fn environment_file(&self) -> PathBuf {
         self.data.path().join(ENVIRONMENT_FILE)
     }

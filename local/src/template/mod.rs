@@ -5,10 +5,10 @@
 //! Easy to get wrong: what a template says depends on where it is deployed ([`Settings`]): a `!Ref` to a queue is its URL, which is
 //! known only once the queue exists. So a template is read twice: once for tables and queues, and again for the functions.
 //!
-//! - [`yaml`]: text to JSON with long-form functions
-//! - [`intrinsic`]: `!Ref`, `!Sub`, `!If` and so on
-//! - [`storage`]: tables and queues
-//! - [`function`], [`events`], [`policy`]: functions, what invokes them, and what they may do
+//! - `yaml`: text to JSON with long-form functions
+//! - `intrinsic`: `!Ref`, `!Sub`, `!If` and so on
+//! - `storage`: tables and queues
+//! - `function`, `events`, `policy`: functions, what invokes them, and what they may do
 
 mod events;
 mod function;
