@@ -1,1 +1,34 @@
-//! wip
+//! What the system tests are written with: the real `posthaste` binary, and both sides of it.
+//!
+//! - [`Stack`] starts the binary on a data folder of its own, kills it, starts it again
+//! - [`Client`] is the platform: the operator, or a project with its key
+//! - [`Receiver`] is a customer's server: it answers as it is told and remembers what it got
+//! - [`Queues`] looks into SQS, as an operator would
+//! - [`eventually`] waits for a condition
+//! - [`processes`] tells which processes are there
+//!
+//! Easy to get wrong: leftovers. Tests share a stack where they can, so each makes a project of its own and looks at nothing else.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test that can't go on says why and panics"
+)]
+
+mod binary;
+mod client;
+pub mod processes;
+mod queues;
+mod receiver;
+mod stack;
+mod wait;
+mod watchdog;
+
+pub use binary::{refused, workspace};
+pub use client::{Answer, Attempt, Client, Delivery, Endpoint, Event, Message};
+pub use queues::Queues;
+pub use receiver::{Receiver, Reply, Request};
+pub use stack::Stack;
+pub use wait::{PATIENCE, eventually};

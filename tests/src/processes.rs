@@ -1,0 +1,65 @@
+//! Which processes are there.
+
+use std::process::Command;
+
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// The processes that `parent` has started and that still run.
+pub fn children_of(parent: u32) -> Vec<u32> {
+    all().into_iter().filter(|process| process.parent == parent && !process.dead).map(|process| process.id).collect()
+}
+
+/// Whether a process runs. One that has ended and that nobody has waited for doesn't.
+pub fn is_running(id: u32) -> bool {
+    all().into_iter().any(|process| process.id == id && !process.dead)
+}
+
+/// Sends a signal; a process that is gone already is no fault.
+pub fn signal(id: u32, signal: Signal) {
+    let Ok(number) = i32::try_from(id) else { return };
+    match kill(Pid::from_raw(number), signal) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => panic!("can't send {signal} to process {id}: {error}"),
+    }
+}
+
+struct Process {
+    id: u32,
+    parent: u32,
+    dead: bool,
+}
+
+fn all() -> Vec<Process> {
+    if cfg!(target_os = "linux") { from_proc() } else { from_ps() }
+}
+
+fn from_proc() -> Vec<Process> {
+    let folders = std::fs::read_dir("/proc").expect("Linux has /proc").filter_map(Result::ok);
+    let ids = folders.filter_map(|folder| folder.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter_map(|id| {
+        let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // The command's name is in parentheses and may hold anything.
+        let mut fields = text.rsplit_once(") ")?.1.split(' ');
+        let dead = matches!(fields.next()?, "Z" | "X");
+        Some(Process { id, parent: fields.next()?.parse().ok()?, dead })
+    })
+    .collect()
+}
+
+fn from_ps() -> Vec<Process> {
+    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid=,stat="]).output().expect("there is ps");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let read = |line: &str| {
+        let mut fields = line.split_whitespace();
+        Some(Process {
+            id: fields.next()?.parse().ok()?,
+            parent: fields.next()?.parse().ok()?,
+            dead: fields.next()?.starts_with('Z'),
+        })
+    };
+    text.lines().filter_map(read).collect()
+}

@@ -1,0 +1,25 @@
+//! The whole system, as its users meet it: the real `posthaste` with the real function binaries, over real sockets.
+//!
+//! One binary, so that tests can share a stack: each makes a project of its own on it. Those that kill, count or redrive start one of their own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod accepting;
+mod crash;
+mod delivering;
+mod endpoints;
+mod idempotency;
+mod isolation;
+mod keys;
+mod lists;
+mod load;
+mod logs;
+mod operations;
+mod permissions;
+mod receivers;
+mod redriving;
+mod resending;
+mod retrying;
+mod routes;
+mod strictness;
+mod topics;
