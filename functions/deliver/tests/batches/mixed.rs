@@ -1,0 +1,70 @@
+//! Batches in which not everything is well: each message is its own.
+
+use serde_json::json;
+use shared::model::Outcome;
+
+use super::support::{changed, event_of, message_of, start, start_with};
+
+#[tokio::test]
+async fn the_sample_poison_goes_to_the_dead_letter_queue_without_a_read_or_write() {
+    let started = start(&[200], &[]).await;
+    assert_eq!(started.handle(event_of("poison.json")).await, [""; 0]);
+    let dead = started.received("RetriesDeadLetterQueue").await;
+    assert_eq!(dead.records[0].body.as_deref(), Some("this is no delivery"));
+    assert_eq!(started.calls(), json!([["SendMessageBatch", "ok", 1]]));
+}
+
+#[tokio::test]
+async fn in_the_sample_batch_the_good_ones_arrive_whatever_the_others_are() {
+    let started = start(&[200], &[]).await;
+    assert_eq!(started.handle(event_of("mixed-batch.json")).await, [""; 0]);
+    for place in [0, 4] {
+        let [attempt] = started.attempts(message_of("mixed-batch.json", place).event.id).await.try_into().unwrap();
+        assert_eq!(attempt.outcome, Outcome::Succeeded);
+    }
+    assert_eq!(started.receiver.webhooks().len(), 2);
+
+    let deleted = message_of("mixed-batch.json", 2);
+    let [attempt] = started.log().of(deleted.endpoint, deleted.event.id).await.unwrap().try_into().unwrap();
+    assert_eq!((attempt.outcome, attempt.next_attempt_at), (Outcome::Refused, None));
+
+    let mut dead: Vec<_> = started.received("RetriesDeadLetterQueue").await.records.into_iter().filter_map(|record| record.body).collect();
+    let sent = event_of("mixed-batch.json").records;
+    let mut poison = vec![sent[1].body.clone().unwrap(), sent[3].body.clone().unwrap()];
+    dead.sort();
+    poison.sort();
+    assert_eq!(dead, poison, "what is torn, and what newer code has written");
+    let expected = json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["SendMessageBatch", "ok", 1]]);
+    assert_eq!(started.calls(), expected);
+}
+
+#[tokio::test]
+async fn a_slow_receiver_costs_its_own_message_only() {
+    let started = start_with(&[200], |endpoint| endpoint.timeout_seconds = Some(1)).await;
+    let slow = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut endpoint = local::samples::endpoint(&format!("http://{}/", slow.local_addr().unwrap())).unwrap();
+    endpoint.id = message_of("mixed-batch.json", 2).endpoint;
+    endpoint.timeout_seconds = Some(1);
+    started.aws.plant(&[endpoint]).await;
+    assert_eq!(started.handle(event_of("mixed-batch.json")).await, [""; 0]);
+    let message = message_of("mixed-batch.json", 2);
+    let [attempt] = started.log().of(message.endpoint, message.event.id).await.unwrap().try_into().unwrap();
+    assert_eq!(attempt.outcome, Outcome::Timeout);
+    assert_eq!(started.receiver.webhooks().len(), 2);
+    assert_eq!(started.count("RetriesQueue").await, 1);
+}
+
+#[tokio::test]
+async fn one_call_moves_what_failed_in_a_batch() {
+    let started = start(&[500], &[900]).await;
+    let event = changed("mixed-batch.json", |record| {
+        let number = record["messageId"].as_str().unwrap()[35..].parse::<u128>().unwrap();
+        let mut message = message_of("first-attempt.json", 0);
+        message.event.id = shared::id::EventId::new(message.event.id.time(), number);
+        record["body"] = json!(message.encode().unwrap());
+    });
+    assert_eq!(started.handle(event).await, [""; 0]);
+    assert_eq!((started.receiver.webhooks().len(), started.count("RetriesQueue").await), (5, 5));
+    let expected = json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["SendMessageBatch", "ok", 1]]);
+    assert_eq!(started.calls(), expected);
+}

@@ -1,0 +1,108 @@
+//! Retries: only the log says how a delivery stands.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::{
+    model::{Outcome, Trigger},
+    time::Timestamp,
+};
+
+use super::support::{changed, event_of, logged, message_of, start};
+
+fn soon() -> Timestamp {
+    Timestamp::now() + Duration::from_mins(10)
+}
+
+#[tokio::test]
+async fn the_sample_retry_gets_the_number_after_the_logs_last() {
+    let started = start(&[200], &[5, 5]).await;
+    let message = message_of("retry.json", 0);
+    let due = Some(Timestamp::from_seconds(1));
+    started.log().record(&[logged(&message, 1, Outcome::HttpError, due)]).await.unwrap();
+    assert_eq!(started.handle(event_of("retry.json")).await, [""; 0]);
+    let attempts = started.attempts(message.event.id).await;
+    let story: Vec<_> = attempts.iter().map(|attempt| (attempt.number, attempt.outcome)).collect();
+    assert_eq!(story, [(1, Outcome::HttpError), (2, Outcome::Succeeded)]);
+    assert_eq!(started.calls(), json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["Query", "ok", 1]]));
+}
+
+#[tokio::test]
+async fn a_retry_that_fails_is_hidden_for_its_wait_and_reported() {
+    let started = start(&[503], &[1, 1]).await;
+    let message = message_of("retry.json", 0);
+    let event = started.enqueued("RetriesQueue", &message).await;
+    let id = event.records[0].message_id.clone().unwrap();
+    assert_eq!(started.handle(event).await, [id.as_str()]);
+    let due = started.attempts(message.event.id).await[0].next_attempt_at.unwrap();
+
+    let again = started.received("RetriesQueue").await;
+    assert_eq!(again.records[0].message_id, Some(id), "long before the queue's own visibility timeout");
+    assert!(Timestamp::now() >= due);
+    assert_eq!(started.count("DeliveriesQueue").await + started.count("RetriesDeadLetterQueue").await, 0);
+}
+
+#[tokio::test]
+async fn what_has_succeeded_is_dropped_without_a_request() {
+    let started = start(&[200], &[]).await;
+    for (file, change) in [("retry.json", None), ("first-attempt.json", Some("2"))] {
+        let message = message_of(file, 0);
+        started.log().record(&[logged(&message, 1, Outcome::Succeeded, None)]).await.unwrap();
+        let event = changed(file, |record| {
+            if let Some(count) = change {
+                record["attributes"]["ApproximateReceiveCount"] = json!(count);
+            }
+        });
+        assert_eq!(started.handle(event).await, [""; 0]);
+        assert_eq!(started.attempts(message.event.id).await.len(), 1, "{file}");
+    }
+    assert!(started.receiver.webhooks().is_empty());
+}
+
+#[tokio::test]
+async fn a_first_message_that_may_be_a_second_looks_at_the_log() {
+    let started = start(&[200], &[]).await;
+    let message = message_of("first-attempt.json", 0);
+    started.log().record(&[logged(&message, 1, Outcome::Succeeded, None)]).await.unwrap();
+    // Redriven: sent to this queue long after it was written.
+    let redriven = changed("first-attempt.json", |record| record["attributes"]["SentTimestamp"] = json!("1751328999000"));
+    // Enqueued by a request that took over from one that died.
+    let recheck = changed("first-attempt.json", |record| {
+        let mut message = message_of("first-attempt.json", 0);
+        message.recheck = true;
+        record["body"] = json!(message.encode().unwrap());
+    });
+    for event in [redriven, recheck] {
+        assert_eq!(started.handle(event).await, [""; 0]);
+    }
+    assert!(started.receiver.webhooks().is_empty());
+}
+
+#[tokio::test]
+async fn before_its_time_it_is_hidden_without_a_request() {
+    let started = start(&[200], &[5]).await;
+    let message = message_of("retry.json", 0);
+    started.log().record(&[logged(&message, 1, Outcome::HttpError, Some(soon()))]).await.unwrap();
+    let event = started.enqueued("RetriesQueue", &message).await;
+    let id = event.records[0].message_id.clone().unwrap();
+    assert_eq!(started.handle(event).await, [id]);
+    assert!(started.receiver.webhooks().is_empty());
+    let expected = json!([["BatchGetItem", "ok", 1], ["Query", "ok", 1], ["ChangeMessageVisibilityBatch", "ok", 1]]);
+    assert_eq!(started.calls(), expected);
+}
+
+#[tokio::test]
+async fn a_resend_is_sent_although_the_delivery_has_succeeded() {
+    let started = start(&[200], &[]).await;
+    let mut message = message_of("first-attempt.json", 0);
+    started.log().record(&[logged(&message, 1, Outcome::Succeeded, None)]).await.unwrap();
+    message.trigger = Trigger::Manual;
+    message.round = Some(shared::id::RoundId::new(Timestamp::now(), 1));
+    let event = started.enqueued("DeliveriesQueue", &message).await;
+    assert_eq!(started.handle(event.clone()).await, [""; 0]);
+    // The same message once more, as SQS may deliver it.
+    assert_eq!(started.handle(event).await, [""; 0]);
+    let attempts = started.attempts(message.event.id).await;
+    assert_eq!((attempts.len(), attempts[1].number, attempts[1].trigger), (2, 2, Trigger::Manual));
+    assert_eq!(started.receiver.webhooks().len(), 1);
+}

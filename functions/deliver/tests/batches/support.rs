@@ -1,0 +1,146 @@
+//! A stand-in, a receiver, and the function between them.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_lambda_events::sqs::SqsEvent;
+use aws_sdk_sqs::types::MessageSystemAttributeName;
+use deliver::{App, BatchError};
+use local::{
+    samples,
+    testing::{AwsStandIn, TestReceiver, sample},
+};
+use serde_json::{Value as Json, json};
+use shared::{
+    id::{AttemptId, EventId},
+    message::Message,
+    model::{Attempt, Endpoint, Outcome},
+    schedule::Schedule,
+    store::{Table, attempts::AttemptLog},
+    time::Timestamp,
+};
+
+/// Longer than any test: Lambda's own is 60 s.
+const TIME_LEFT: Duration = Duration::from_mins(1);
+
+pub(crate) struct Started {
+    pub(crate) aws: AwsStandIn,
+    pub(crate) receiver: TestReceiver,
+    pub(crate) app: Arc<App>,
+    pub(crate) sqs: aws_sdk_sqs::Client,
+}
+
+/// The samples' endpoint leads to a receiver that answers so, and waits so many seconds between attempts.
+pub(crate) async fn start(statuses: &[u16], waits: &[u32]) -> Started {
+    start_with(statuses, |endpoint| endpoint.retry_schedule = Some(schedule(waits))).await
+}
+
+/// As [`start`], with a changed endpoint.
+pub(crate) async fn start_with(statuses: &[u16], change: impl FnOnce(&mut Endpoint)) -> Started {
+    let aws = AwsStandIn::start().await;
+    let receiver = TestReceiver::answering(statuses).await;
+    let mut endpoint = samples::endpoint(receiver.url()).unwrap();
+    change(&mut endpoint);
+    aws.plant(&[endpoint]).await;
+    let app = Arc::new(App::new(&aws.sdk_config_of("deliver"), &aws.settings_of("deliver")).unwrap());
+    let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
+    Started { aws, receiver, app, sqs }
+}
+
+pub(crate) fn schedule(waits: &[u32]) -> Schedule {
+    waits.to_vec().try_into().unwrap()
+}
+
+/// The event of a sample file.
+pub(crate) fn event_of(file: &str) -> SqsEvent {
+    serde_json::from_str(&sample(file)).unwrap()
+}
+
+/// The same, with each record changed.
+pub(crate) fn changed(file: &str, change: impl Fn(&mut Json)) -> SqsEvent {
+    let mut event: Json = serde_json::from_str(&sample(file)).unwrap();
+    event["Records"].as_array_mut().unwrap().iter_mut().for_each(change);
+    serde_json::from_value(event).unwrap()
+}
+
+/// The message of a sample's record.
+pub(crate) fn message_of(file: &str, place: usize) -> Message {
+    Message::decode(event_of(file).records[place].body.as_deref().unwrap()).unwrap()
+}
+
+/// An attempt of a message's delivery, for the log.
+pub(crate) fn logged(message: &Message, number: u32, outcome: Outcome, next: Option<Timestamp>) -> Attempt {
+    let now = Timestamp::now();
+    Attempt {
+        id: AttemptId::of(&message.event.id, now, u64::from(number)),
+        event: message.event.id,
+        endpoint: message.endpoint,
+        kind: message.event.kind.clone(),
+        url: samples::RECEIVER.to_owned(),
+        number,
+        round: message.round,
+        trigger: message.trigger,
+        outcome,
+        response_status: None,
+        response_body: None,
+        error: None,
+        duration_ms: 1,
+        created_at: now,
+        next_attempt_at: next,
+    }
+}
+
+impl Started {
+    /// Handles a batch; gives the ids that stay on their queue, sorted.
+    pub(crate) async fn handle(&self, event: SqsEvent) -> Vec<String> {
+        self.handle_until(event, Timestamp::now() + TIME_LEFT).await.unwrap()
+    }
+
+    pub(crate) async fn handle_until(&self, event: SqsEvent, deadline: Timestamp) -> Result<Vec<String>, BatchError> {
+        let response = deliver::handle(Arc::clone(&self.app), event, deadline).await?;
+        let mut failed: Vec<_> = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+        failed.sort();
+        Ok(failed)
+    }
+
+    pub(crate) fn log(&self) -> AttemptLog {
+        AttemptLog::new(Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), self.aws.table_name("LogTable")), 30)
+    }
+
+    /// The attempts of an event to the samples' endpoint, by number.
+    pub(crate) async fn attempts(&self, event: EventId) -> Vec<Attempt> {
+        let mut attempts = self.log().of(samples::ENDPOINT.parse().unwrap(), event).await.unwrap();
+        attempts.sort_by_key(|attempt| attempt.number);
+        attempts
+    }
+
+    /// Waits for messages on a queue, and gives what Lambda would get of them.
+    pub(crate) async fn received(&self, queue: &str) -> SqsEvent {
+        let receive = self.sqs.receive_message().queue_url(self.aws.queue_url(queue)).max_number_of_messages(10);
+        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All).wait_time_seconds(20);
+        let messages = receive.send().await.unwrap().messages.unwrap_or_default();
+        let arn = &self.aws.template().queue(queue).unwrap().arn;
+        serde_json::from_value(local::poller::event::event(&messages, arn)).unwrap()
+    }
+
+    /// Puts a message on a queue and receives it.
+    pub(crate) async fn enqueued(&self, queue: &str, message: &Message) -> SqsEvent {
+        let body = message.encode().unwrap();
+        self.sqs.send_message().queue_url(self.aws.queue_url(queue)).message_body(body).send().await.unwrap();
+        self.received(queue).await
+    }
+
+    /// Messages on a queue in whatever state.
+    pub(crate) async fn count(&self, queue: &str) -> u32 {
+        let all = aws_sdk_sqs::types::QueueAttributeName::All;
+        let output = self.sqs.get_queue_attributes().queue_url(self.aws.queue_url(queue)).attribute_names(all).send().await.unwrap();
+        let attributes = output.attributes.unwrap();
+        let counts = attributes.iter().filter(|(name, _)| name.as_str().starts_with("ApproximateNumberOfMessages"));
+        counts.map(|(_, count)| count.parse::<u32>().unwrap()).sum()
+    }
+
+    /// What the function has called: operation, outcome and how often.
+    pub(crate) fn calls(&self) -> Json {
+        let calls = self.aws.calls().calls.into_iter().filter(|call| call.caller == "deliver");
+        calls.map(|call| json!([call.operation, call.outcome, call.count])).collect()
+    }
+}
