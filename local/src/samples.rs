@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use shared::auth::Access;
-use shared::model::{BodyShape, CustomHeaders, Endpoint, Project, SignatureStyle, Status};
+use shared::model::{CustomHeaders, Endpoint, Project, Status};
 use shared::store::endpoints::EndpointStore;
 use shared::store::projects::ProjectStore;
 use shared::store::{StoreError, Table};
@@ -56,8 +56,8 @@ pub fn endpoint(url: &str) -> Result<Endpoint, SamplesError> {
         description: None,
         metadata: BTreeMap::new(),
         headers: CustomHeaders::default(),
-        signatures: vec![SignatureStyle::Standard],
-        body: BodyShape::Event,
+        signatures: vec![shared::signing::SignatureStyle::STANDARD],
+        body: shared::shape::BodyShape::EVENT,
         timeout_seconds: None,
         retry_schedule: None,
         status: Status::Active,

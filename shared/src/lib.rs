@@ -4,7 +4,7 @@
 //!
 //! 1. [`id`], [`time`]: names and moments; everything sorts by time.
 //! 2. [`model`]: project, key, topic, endpoint, event, attempt, as plain types whose constructors hold the rules.
-//! 3. [`json`]: the one byte form of a payload; [`signing`]: secrets and signatures over those bytes.
+//! 3. [`json`]: the one byte form of a payload; [`shape`]: the body around it; [`signing`]: secrets and signatures over those bytes.
 //! 4. [`schedule`]: when to try again; [`delivery`]: what to do with a message, given what the log says.
 //! 5. [`target`]: where a request may go, and the only HTTP client that may carry it.
 //!
@@ -25,6 +25,7 @@ pub mod model;
 pub mod queue;
 pub mod schedule;
 pub mod settings;
+pub mod shape;
 pub mod signing;
 pub mod store;
 pub mod target;

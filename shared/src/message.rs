@@ -28,6 +28,9 @@ pub struct Message {
     pub event: Event,
     /// When the message was first sent. A queue's own time much later than this tells of a redrive.
     pub enqueued_at: Timestamp,
+    /// The name in brand-specific headers: the project's when the event was accepted; the deployment's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
     /// Why it is delivered.
     pub trigger: Trigger,
     /// Which resend it is; none for the delivery's own schedule.

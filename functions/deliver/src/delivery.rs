@@ -135,12 +135,9 @@ async fn exchange(app: &App, endpoint: Option<&Endpoint>, message: &Message, hos
     if deadline.since(now) < timeout + RESERVE {
         return None;
     }
-    match request::build(endpoint, &message.event, timeout, now) {
+    match request::build(endpoint, message, &app.brand, timeout, now) {
         Ok(request) => Verdict::of(app.client.send(request).await),
-        Err(error) => {
-            tracing::error!(event = %message.event.id, %error, "could not build a request");
-            None
-        }
+        Err(error) => Some(Verdict::refused(&error.to_string())),
     }
 }
 

@@ -44,6 +44,7 @@ pub struct App {
     client: DeliveryClient,
     timeout_seconds: u8,
     schedule: Schedule,
+    brand: String,
 }
 
 /// Why the function can't start.
@@ -82,6 +83,7 @@ impl App {
             client: DeliveryClient::new(settings.parsed("TARGET_POLICY")?)?,
             timeout_seconds: settings.parsed("DEFAULT_TIMEOUT_SECONDS")?,
             schedule: settings.parsed("DEFAULT_RETRY_SCHEDULE")?,
+            brand: settings.text("BRAND")?.to_owned(),
         })
     }
 }

@@ -6,60 +6,42 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
-use serde::Serialize;
-use serde_json::value::RawValue;
-use shared::{
-    id::EventId,
-    model::{BodyShape, Endpoint, Event, SignatureStyle, Topic},
-    signing::standard,
-    target::Outgoing,
-    time::Timestamp,
-};
+use shared::{message::Message, model::Endpoint, signing::Signing, target::Outgoing, time::Timestamp};
 
-/// The default body.
-#[derive(Serialize)]
-struct EventBody<'a> {
-    id: EventId,
-    object: &'static str,
-    kind: &'a Topic,
-    data: &'a RawValue,
-    created_at: u64,
+/// Why a request can't be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    /// The event doesn't have what the endpoint's body shape needs; the endpoint was changed after the event was accepted.
+    #[error("the event can't have the body shape `{}`", .0.name())]
+    Shape(shared::shape::BodyShape),
+    /// A header that HTTP doesn't take.
+    #[error("the header `{0}` can't be sent")]
+    Header(String),
 }
 
-/// The request of one attempt, signed as of `now`.
-pub(crate) fn build(endpoint: &Endpoint, event: &Event, timeout: Duration, now: Timestamp) -> Result<Outgoing, serde_json::Error> {
-    let body = Bytes::from(body(endpoint.body, event)?);
+/// The request of one attempt, signed as of `now`. `brand` is the deployment's, for projects without their own.
+pub(crate) fn build(
+    endpoint: &Endpoint,
+    message: &Message,
+    brand: &str,
+    timeout: Duration,
+    now: Timestamp,
+) -> Result<Outgoing, RequestError> {
+    let body = endpoint.body.build(&message.event, message.project).map_err(|_| RequestError::Shape(endpoint.body))?;
     let mut headers = HeaderMap::new();
     endpoint.headers.write_to(&mut headers);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for style in &endpoint.signatures {
-        sign(*style, endpoint, &event.id.to_string(), now.seconds(), &body, &mut headers);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(endpoint.body.content_type()));
+    let request = Signing {
+        secrets: std::slice::from_ref(&endpoint.secret),
+        brand: message.brand.as_deref().unwrap_or(brand),
+        id: &message.event.id.to_string(),
+        timestamp: now.seconds(),
+        body: &body,
+    };
+    for (name, value) in endpoint.signatures.iter().flat_map(|style| style.headers(&request)) {
+        let unsendable = || RequestError::Header(name.clone());
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable())?;
+        headers.insert(header, HeaderValue::from_str(&value).map_err(|_| unsendable())?);
     }
-    Ok(Outgoing { url: endpoint.url.as_written().to_owned(), headers, body, timeout })
-}
-
-fn body(shape: BodyShape, event: &Event) -> Result<Vec<u8>, serde_json::Error> {
-    match shape {
-        BodyShape::Event => serde_json::to_vec(&EventBody {
-            id: event.id,
-            object: "event",
-            kind: &event.kind,
-            data: &event.data,
-            created_at: event.created_at,
-        }),
-    }
-}
-
-fn sign(style: SignatureStyle, endpoint: &Endpoint, id: &str, timestamp: u64, body: &[u8], headers: &mut HeaderMap) {
-    match style {
-        SignatureStyle::Standard => {
-            let signature = standard::sign([&endpoint.secret], id, timestamp, body);
-            for (name, value) in [(standard::ID, id), (standard::TIMESTAMP, &timestamp.to_string()), (standard::SIGNATURE, &signature)] {
-                // Ids, numbers and base64 are always header values.
-                if let Ok(value) = HeaderValue::from_str(value) {
-                    headers.insert(HeaderName::from_static(name), value);
-                }
-            }
-        }
-    }
+    Ok(Outgoing { url: endpoint.url.as_written().to_owned(), headers, body: Bytes::from(body), timeout })
 }

@@ -12,7 +12,8 @@ use shared::{
     auth::{Access, Caller},
     http::{ApiError, Body, listed, page_request},
     id::EndpointId,
-    model::{BodyShape, Catalogue, CustomHeaders, Endpoint, Scope, Status},
+    model::{Catalogue, CustomHeaders, Endpoint, Scope, Status},
+    shape::BodyShape,
     signing::Secret,
     target::OwnHost,
     time::Timestamp,
@@ -20,7 +21,7 @@ use shared::{
 
 use crate::{
     App,
-    input::{Changes, Rules, default_signatures},
+    input::{Changes, Rules, check_secret, default_signatures},
     view::{Deleted, EndpointView, SecretView},
 };
 
@@ -61,7 +62,7 @@ pub(crate) async fn create(
         metadata: BTreeMap::default(),
         headers: CustomHeaders::default(),
         signatures: default_signatures(),
-        body: BodyShape::Event,
+        body: BodyShape::EVENT,
         timeout_seconds: None,
         retry_schedule: None,
         status: Status::Active,
@@ -72,9 +73,10 @@ pub(crate) async fn create(
         revision: 1,
     };
     let endpoint = input.apply(blank, &rules)?;
+    check_secret(&endpoint.signatures, &endpoint.secret)?;
     app.endpoints.create(access, &endpoint).await?;
 
-    let secret = endpoint.secret.reveal();
+    let secret = endpoint.secret.reveal().to_owned();
     let mut view = EndpointView::of(endpoint, &app.defaults);
     view.secret = Some(secret);
     Ok((StatusCode::CREATED, Json(view)))
@@ -97,7 +99,7 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
 pub(crate) async fn secret(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<SecretView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let endpoint = app.find(access, &id).await?;
-    Ok(Json(SecretView { secret: endpoint.secret.reveal() }))
+    Ok(Json(SecretView { secret: endpoint.secret.reveal().to_owned() }))
 }
 
 pub(crate) async fn change(
@@ -137,7 +139,7 @@ pub(crate) async fn replace(
             metadata: BTreeMap::default(),
             headers: CustomHeaders::default(),
             signatures: default_signatures(),
-            body: BodyShape::Event,
+            body: BodyShape::EVENT,
             timeout_seconds: None,
             retry_schedule: None,
             ..old

@@ -9,11 +9,13 @@ use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use shared::{
     http::ApiError,
     model::{
-        BodyShape, Catalogue, CustomHeaders, Endpoint, Selector, SignatureStyle, Status,
+        Catalogue, CustomHeaders, Endpoint, Selector, Status,
         endpoint::{MAX_DESCRIPTION, MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE, MAX_SELECTORS, TIMEOUT_SECONDS},
         project::MAX_NAME,
     },
     schedule::Schedule,
+    shape::BodyShape,
+    signing::{Secret, SignatureStyle},
     target::{EndpointUrl, OwnHost, TargetPolicy},
 };
 
@@ -142,10 +144,10 @@ impl Changes {
             endpoint.headers = headers.map_err(|error| ApiError::validation("headers", error.to_string()))?;
         }
         if let Some(signatures) = self.signatures {
-            endpoint.signatures = distinct(signatures.unwrap_or_else(default_signatures))?;
+            endpoint.signatures = compatible(signatures.unwrap_or_else(default_signatures), &endpoint.secret)?;
         }
         if let Some(body) = self.body {
-            endpoint.body = body.unwrap_or(BodyShape::Event);
+            endpoint.body = body.unwrap_or(BodyShape::EVENT);
         }
         if let Some(seconds) = self.timeout_seconds {
             endpoint.timeout_seconds = seconds.map(timeout_within_limits).transpose()?;
@@ -162,7 +164,7 @@ impl Changes {
 
 /// How an endpoint is signed that doesn't say.
 pub(crate) fn default_signatures() -> Vec<SignatureStyle> {
-    vec![SignatureStyle::Standard]
+    vec![SignatureStyle::STANDARD]
 }
 
 /// Only Posthaste disables; saying "disabled" of an endpoint that is so already changes nothing.
@@ -201,14 +203,31 @@ fn metadata_within_limits(metadata: BTreeMap<String, String>) -> Result<BTreeMap
     Ok(metadata)
 }
 
-fn distinct(signatures: Vec<SignatureStyle>) -> Result<Vec<SignatureStyle>, ApiError> {
-    let mut styles = Vec::new();
-    for style in signatures {
+/// Styles that can sign one request, with this secret.
+fn compatible(wanted: Vec<SignatureStyle>, secret: &Secret) -> Result<Vec<SignatureStyle>, ApiError> {
+    let mut styles: Vec<SignatureStyle> = Vec::new();
+    for style in wanted {
+        if let Some(other) = styles.iter().find(|other| style.excludes(**other)) {
+            let message = format!("`{}` and `{}` use the same header; an endpoint has one of them", other.name(), style.name());
+            return Err(ApiError::validation("signatures", message));
+        }
         if !styles.contains(&style) {
             styles.push(style);
         }
     }
-    if styles.is_empty() { Err(ApiError::validation("signatures", "must name at least one style")) } else { Ok(styles) }
+    if styles.is_empty() {
+        return Err(ApiError::validation("signatures", "must name at least one style"));
+    }
+    check_secret(&styles, secret)?;
+    Ok(styles)
+}
+
+/// Some styles decode the secret, and so need one that can be decoded.
+pub(crate) fn check_secret(styles: &[SignatureStyle], secret: &Secret) -> Result<(), ApiError> {
+    match styles.iter().find(|style| !style.takes(secret)) {
+        Some(style) => Err(ApiError::validation("secret", format!("{} for the signature style `{}`", Secret::DECODABLE, style.name()))),
+        None => Ok(()),
+    }
 }
 
 fn timeout_within_limits(seconds: u64) -> Result<u8, ApiError> {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use shared::{
     id::EndpointId,
-    model::{BodyShape, CatalogueEntry, Endpoint, Selector, SignatureStyle, Status, Topic},
+    model::{CatalogueEntry, Endpoint, Selector, Status, Topic},
     schedule::Schedule,
+    shape::BodyShape,
+    signing::SignatureStyle,
     target::EndpointUrl,
 };
 

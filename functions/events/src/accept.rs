@@ -8,6 +8,7 @@ use shared::{
     message::{Message, VERSION},
     model::{Endpoint, Event, Target, Trigger, event::LoggedEvent},
     queue::Outgoing,
+    store::endpoints::ProjectView,
     time::Timestamp,
 };
 
@@ -22,12 +23,12 @@ pub(crate) async fn accept(
     app: &App,
     access: Access,
     drafts: Vec<Draft>,
-    endpoints: &[Endpoint],
+    project: &ProjectView,
     key: Option<String>,
     now: Timestamp,
 ) -> Result<Vec<Event>, ApiError> {
     let (claims, planned) = Claims::take(&app.leases, access, &drafts, key, now).await?;
-    let logged: Vec<_> = drafts.into_iter().zip(&planned).map(|(draft, plan)| log_entry(draft, *plan, endpoints)).collect();
+    let logged: Vec<_> = drafts.into_iter().zip(&planned).map(|(draft, plan)| log_entry(draft, *plan, &project.endpoints)).collect();
     let to_do: Vec<_> = logged
         .iter()
         .zip(&planned)
@@ -35,7 +36,7 @@ pub(crate) async fn accept(
         .map(|(event, plan)| (event.clone(), plan.state))
         .collect();
 
-    match record_and_enqueue(app, access, to_do, now).await {
+    match record_and_enqueue(app, access, project, to_do, now).await {
         Ok(()) => claims.finish().await,
         Err(error) => {
             claims.give_up().await;
@@ -62,8 +63,14 @@ fn log_entry(draft: Draft, plan: Planned, endpoints: &[Endpoint]) -> LoggedEvent
 }
 
 /// First the log, then the queue: whatever is delivered can be found.
-async fn record_and_enqueue(app: &App, access: Access, entries: Vec<(LoggedEvent, State)>, now: Timestamp) -> Result<(), ApiError> {
-    let messages = entries.iter().map(|(entry, state)| messages(access, entry, *state, now)).collect::<Result<Vec<_>, _>>()?;
+async fn record_and_enqueue(
+    app: &App,
+    access: Access,
+    project: &ProjectView,
+    entries: Vec<(LoggedEvent, State)>,
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    let messages = entries.iter().map(|(entry, state)| messages(access, project, entry, *state, now)).collect::<Result<Vec<_>, _>>()?;
     let events: Vec<_> = entries.into_iter().map(|(entry, _)| entry).collect();
     match events.as_slice() {
         [] => return Ok(()),
@@ -74,7 +81,7 @@ async fn record_and_enqueue(app: &App, access: Access, entries: Vec<(LoggedEvent
     Ok(())
 }
 
-fn messages(access: Access, entry: &LoggedEvent, state: State, now: Timestamp) -> Result<Vec<Outgoing>, ApiError> {
+fn messages(access: Access, project: &ProjectView, entry: &LoggedEvent, state: State, now: Timestamp) -> Result<Vec<Outgoing>, ApiError> {
     let message = |target: &Target| {
         let message = Message {
             v: VERSION,
@@ -82,6 +89,7 @@ fn messages(access: Access, entry: &LoggedEvent, state: State, now: Timestamp) -
             endpoint: target.endpoint,
             event: entry.event.clone(),
             enqueued_at: now,
+            brand: project.project.as_ref().and_then(|project| project.brand.clone()),
             trigger: Trigger::Scheduled,
             round: None,
             recheck: state == State::Unsure,

@@ -10,7 +10,8 @@ use http::{HeaderMap, StatusCode};
 use shared::{
     auth::Caller,
     http::{ApiError, EventView, read_json},
-    model::{CatalogueEntry, Scope},
+    model::Scope,
+    store::endpoints::ProjectView,
     time::Timestamp,
 };
 
@@ -31,8 +32,8 @@ pub(crate) async fn one(State(app): State<Arc<App>>, caller: Caller, request: Re
     let bytes = read_json(request, MAX_EVENT_BYTES).await?;
     let now = Timestamp::now();
     let project = app.projects.load(access).await?;
-    let draft = Draft::read(&bytes, &app.rules(project.topics, now))?;
-    let mut events = accept(&app, access, vec![draft], &project.endpoints, key, now).await?;
+    let draft = Draft::read(&bytes, &app.rules(&project, now))?;
+    let mut events = accept(&app, access, vec![draft], &project, key, now).await?;
     let event = events.pop().ok_or_else(ApiError::unavailable)?;
     Ok((StatusCode::ACCEPTED, Json(event.into())))
 }
@@ -47,14 +48,15 @@ pub(crate) async fn many(
     let bytes = read_json(request, MAX_BATCH_BYTES).await?;
     let now = Timestamp::now();
     let project = app.projects.load(access).await?;
-    let drafts = Draft::read_batch(&bytes, &app.rules(project.topics, now))?;
-    let events = accept(&app, access, drafts, &project.endpoints, key, now).await?;
+    let drafts = Draft::read_batch(&bytes, &app.rules(&project, now))?;
+    let events = accept(&app, access, drafts, &project, key, now).await?;
     Ok((StatusCode::ACCEPTED, Json(events.into_iter().map(EventView::from).collect())))
 }
 
 impl App {
-    fn rules(&self, own_topics: Vec<CatalogueEntry>, now: Timestamp) -> Rules {
-        Rules { catalogue: self.catalogue.with(own_topics), now, retention_days: self.retention_days }
+    fn rules<'a>(&self, project: &'a ProjectView, now: Timestamp) -> Rules<'a> {
+        let catalogue = self.catalogue.with(project.topics.iter().cloned());
+        Rules { catalogue, endpoints: &project.endpoints, now, retention_days: self.retention_days }
     }
 }
 

@@ -6,7 +6,7 @@ use shared::{
     http::{ApiError, parse_json},
     id::EventId,
     json::canonicalise,
-    model::{Catalogue, Topic, event::MAX_PAYLOAD},
+    model::{Catalogue, Endpoint, Topic, event::MAX_PAYLOAD},
     time::Timestamp,
 };
 use std::time::Duration;
@@ -52,9 +52,11 @@ struct PostedBatch {
 }
 
 /// What the checks are made against.
-pub(crate) struct Rules {
+pub(crate) struct Rules<'a> {
     /// The topics that exist.
     pub(crate) catalogue: Catalogue,
+    /// The project's endpoints, whose body shapes the event must be able to have.
+    pub(crate) endpoints: &'a [Endpoint],
     /// When the request came.
     pub(crate) now: Timestamp,
     /// How long the log keeps events, in days.
@@ -75,7 +77,7 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Reads one event.
-    pub(crate) fn read(bytes: &[u8], rules: &Rules) -> Result<Self, ApiError> {
+    pub(crate) fn read(bytes: &[u8], rules: &Rules<'_>) -> Result<Self, ApiError> {
         let posted: Posted = parse_json(bytes)?;
         if !rules.catalogue.knows(&posted.kind) {
             return Err(ApiError::validation("kind", format!("no such topic: `{}`; GET /webhooks/topics lists them", posted.kind)));
@@ -86,10 +88,14 @@ impl Draft {
         if posted.created_at.is_some_and(|seconds| seconds >= ABSURD_SECONDS) {
             return Err(ApiError::validation("created_at", "must be Unix seconds, not milliseconds"));
         }
+        let data = canonical(&posted.data, "data", MAX_PAYLOAD)?;
+        for endpoint in rules.endpoints.iter().filter(|endpoint| endpoint.wants(&posted.kind)) {
+            endpoint.body.check(&data).map_err(|misfit| ApiError::validation("data", misfit.to_string()))?;
+        }
         let metadata = posted.metadata.filter(|metadata| metadata.get() != "null");
         Ok(Self {
             kind: posted.kind,
-            data: canonical(&posted.data, "data", MAX_PAYLOAD)?,
+            data,
             id: posted.id,
             user_id: posted.user_id.map(|text| short(text, "user_id")).transpose()?,
             worker_id: posted.worker_id.map(|text| short(text, "worker_id")).transpose()?,
@@ -99,7 +105,7 @@ impl Draft {
     }
 
     /// Reads a batch: all of its events, or what is wrong with each refused one.
-    pub(crate) fn read_batch(bytes: &[u8], rules: &Rules) -> Result<Vec<Self>, ApiError> {
+    pub(crate) fn read_batch(bytes: &[u8], rules: &Rules<'_>) -> Result<Vec<Self>, ApiError> {
         let PostedBatch { events } = parse_json(bytes)?;
         if events.is_empty() || events.len() > MAX_BATCH {
             return Err(ApiError::validation("events", format!("must hold 1 to {MAX_BATCH} events")));
@@ -119,7 +125,7 @@ impl Draft {
 }
 
 /// An event's own id gives its place in the log, so its time must be one that the log holds.
-fn check_id(id: EventId, rules: &Rules) -> Result<(), ApiError> {
+fn check_id(id: EventId, rules: &Rules<'_>) -> Result<(), ApiError> {
     let (now, retention_days) = (rules.now, rules.retention_days);
     let oldest = Duration::from_secs(u64::from(retention_days) * 86_400);
     if id.time() > now + AHEAD || now.since(id.time()) > oldest {
@@ -147,8 +153,13 @@ fn short(text: String, field: &str) -> Result<String, ApiError> {
 mod tests {
     use super::*;
 
-    fn rules() -> Rules {
-        Rules { catalogue: "a;task.created".parse().unwrap(), now: Timestamp::from_seconds(1_800_000_000), retention_days: 30 }
+    fn rules() -> Rules<'static> {
+        Rules {
+            catalogue: "a;task.created".parse().unwrap(),
+            endpoints: &[],
+            now: Timestamp::from_seconds(1_800_000_000),
+            retention_days: 30,
+        }
     }
 
     fn read(json: &str) -> Result<Draft, ApiError> {

@@ -11,7 +11,7 @@ use shared::{
     http::Route,
     queue::Queue,
     settings::{SdkConfig, Settings, SettingsError},
-    store::{Table, attempts::AttemptReader, endpoints::EndpointStore, events::EventReader},
+    store::{Table, attempts::AttemptReader, endpoints::EndpointStore, events::EventReader, projects::ProjectReader},
 };
 
 mod attempts;
@@ -24,6 +24,7 @@ mod view;
 #[derive(Debug)]
 pub struct App {
     authenticator: Authenticator,
+    projects: ProjectReader,
     endpoints: EndpointStore,
     events: EventReader,
     attempts: AttemptReader,
@@ -38,6 +39,7 @@ impl App {
         let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
         Ok(Self {
             authenticator: Authenticator::from_settings(settings, config.clone())?,
+            projects: ProjectReader::new(config.clone()),
             endpoints: EndpointStore::new(config),
             events: EventReader::new(log.clone()),
             attempts: AttemptReader::new(log),

@@ -45,7 +45,8 @@ pub(crate) async fn resend(
     let endpoints = app.receivers(access, &logged, wanted.endpoint_id).await?;
 
     let now = Timestamp::now();
-    let messages = endpoints.iter().map(|endpoint| message(access, endpoint, &logged, now)).collect::<Result<_, _>>()?;
+    let brand = app.projects.get(access.project()).await?.and_then(|project| project.brand);
+    let messages = endpoints.iter().map(|endpoint| message(access, endpoint, &logged, brand.clone(), now)).collect::<Result<_, _>>()?;
     app.deliveries.send(messages).await?;
     Ok((StatusCode::ACCEPTED, Json(app.message(logged).await?)))
 }
@@ -66,13 +67,14 @@ impl App {
     }
 }
 
-fn message(access: Access, endpoint: &Endpoint, logged: &LoggedEvent, now: Timestamp) -> Result<Outgoing, ApiError> {
+fn message(access: Access, endpoint: &Endpoint, logged: &LoggedEvent, brand: Option<String>, now: Timestamp) -> Result<Outgoing, ApiError> {
     let message = Message {
         v: VERSION,
         project: access.project(),
         endpoint: endpoint.id,
         event: logged.event.clone(),
         enqueued_at: now,
+        brand,
         trigger: Trigger::Manual,
         round: Some(RoundId::new(now, rand::random())),
         recheck: false,

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     id::{EndpointId, ProjectId},
     schedule::Schedule,
-    signing::Secret,
+    shape::BodyShape,
+    signing::{Secret, SignatureStyle},
     target::EndpointUrl,
     time::Timestamp,
 };
@@ -94,20 +95,4 @@ pub enum Status {
     Paused,
     /// Posthaste stopped it; the reason is on the endpoint. Its owner can activate it again.
     Disabled,
-}
-
-/// How a request proves where it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SignatureStyle {
-    /// Standard Webhooks 1.0.0.
-    Standard,
-}
-
-/// What the body of a request looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BodyShape {
-    /// `{id, object: "event", kind, data, created_at}`
-    Event,
 }

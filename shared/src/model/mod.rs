@@ -13,7 +13,7 @@ pub mod topic;
 
 pub use attempt::{Attempt, Outcome, Trigger};
 pub use catalogue::{Catalogue, CatalogueEntry};
-pub use endpoint::{BodyShape, Endpoint, SignatureStyle, Status};
+pub use endpoint::{Endpoint, Status};
 pub use event::{Event, Target};
 pub use headers::CustomHeaders;
 pub use key::{ApiKey, ApiKeyHash, KeyRecord, Scope};

@@ -1,4 +1,7 @@
-//! An endpoint's signing secret: `whsec_` and the base64 of its bytes, as Standard Webhooks writes it.
+//! An endpoint's signing secret: a text.
+//!
+//! Ours are `whsec_` and the base64 of 32 bytes, as Standard Webhooks writes them. A customer may bring one along from elsewhere: whether its decoded bytes or its text
+//! is the key depends on the signature style.
 
 use std::{fmt, str::FromStr};
 
@@ -9,10 +12,12 @@ use base64::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What a secret starts with.
+/// What a secret of Standard Webhooks starts with.
 const PREFIX: &str = "whsec_";
-/// The fewest and most bytes of a secret that a customer brings along (Standard Webhooks: 24 to 64).
+/// The fewest and most bytes that one decodes to (Standard Webhooks: 24 to 64).
 const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+/// The shortest and longest text of any secret.
+const LENGTH: std::ops::RangeInclusive<usize> = 16..=256;
 
 /// Customers' own secrets come with and without padding.
 const LENIENT: GeneralPurpose =
@@ -21,37 +26,43 @@ const LENIENT: GeneralPurpose =
 /// A signing secret. Its `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Secret(Vec<u8>);
+pub struct Secret(String);
 
 /// A text that is not a secret. Says nothing of the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be `whsec_` followed by the base64 of {} to {} bytes", BYTES.start(), BYTES.end())]
+#[error("must be {} to {} visible ASCII characters without spaces", LENGTH.start(), LENGTH.end())]
 pub struct SecretError;
 
 impl Secret {
+    /// What a secret must be that a style decodes.
+    pub const DECODABLE: &'static str = "must be `whsec_` followed by the base64 of 24 to 64 bytes";
+
     /// A new secret of 256 random bits.
     pub fn new(random: [u8; 32]) -> Self {
-        Self(random.to_vec())
+        Self(format!("{PREFIX}{}", STANDARD.encode(random)))
     }
 
-    /// The secret in the clear, for the answers that show it.
-    pub fn reveal(&self) -> String {
-        format!("{PREFIX}{}", STANDARD.encode(&self.0))
-    }
-
-    /// The key of the HMAC.
-    pub(super) fn key(&self) -> &[u8] {
+    /// The secret in the clear, for the answers that show it and the styles that sign with its text.
+    pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is base64 of a length that Standard Webhooks allows, with or without its prefix and padding.
+    pub fn is_decodable(&self) -> bool {
+        BYTES.contains(&self.decoded().len())
+    }
+
+    /// Its bytes; none if it isn't base64.
+    pub(super) fn decoded(&self) -> Vec<u8> {
+        LENIENT.decode(self.0.strip_prefix(PREFIX).unwrap_or(&self.0)).unwrap_or_default()
     }
 }
 
-/// Reads a secret with or without its prefix and padding.
 impl FromStr for Secret {
     type Err = SecretError;
 
     fn from_str(text: &str) -> Result<Self, SecretError> {
-        let bytes = LENIENT.decode(text.strip_prefix(PREFIX).unwrap_or(text)).map_err(|_| SecretError)?;
-        if BYTES.contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(SecretError) }
+        text.to_owned().try_into()
     }
 }
 
@@ -59,13 +70,14 @@ impl TryFrom<String> for Secret {
     type Error = SecretError;
 
     fn try_from(text: String) -> Result<Self, SecretError> {
-        text.parse()
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if visible && LENGTH.contains(&text.len()) { Ok(Self(text)) } else { Err(SecretError) }
     }
 }
 
 impl From<Secret> for String {
     fn from(secret: Secret) -> Self {
-        secret.reveal()
+        secret.0
     }
 }
 
@@ -80,19 +92,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_reads_with_and_without_prefix_and_padding() {
+    fn a_secret_decodes_with_and_without_prefix_and_padding() {
         let secret = Secret::new([7; 32]);
         let text = secret.reveal();
-        for spelling in [text.as_str(), &text[PREFIX.len()..], text.trim_end_matches('=')] {
-            assert_eq!(spelling.parse(), Ok(secret.clone()));
+        for spelling in [text, &text[PREFIX.len()..], text.trim_end_matches('=')] {
+            assert_eq!(spelling.parse::<Secret>().unwrap().decoded(), [7; 32]);
         }
     }
 
     #[test]
     fn short_long_and_garbled_secrets_are_refused() {
-        for text in ["", "whsec_", "whsec_AAAA", "whsec_!!!", &format!("whsec_{}", STANDARD.encode([0; 65])), &STANDARD.encode([0; 23])] {
+        for text in ["", "whsec_", "fifteen_letters", "sixteen letters!", "sixteen_létters", &"x".repeat(257)] {
             assert_eq!(text.parse::<Secret>(), Err(SecretError), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_text_that_is_no_base64_of_the_right_length_is_not_decodable() {
+        let decodable = |text: &str| text.parse::<Secret>().unwrap().is_decodable();
+        assert!(!decodable("my-own-secret-of-long-ago"));
+        assert!(!decodable(&format!("whsec_{}", STANDARD.encode([0; 65]))));
+        assert!(!decodable(&format!("whsec_{}", STANDARD.encode([0; 23]))));
+        assert!(decodable(&format!("whsec_{}", STANDARD.encode([0; 24]))));
     }
 
     #[test]

@@ -4,10 +4,12 @@
 //! mistaken for a replay.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
-use super::Secret;
+use super::{Secret, Signing, Style, hmac};
+
+/// The style; see the module.
+pub(super) const STYLE: Style =
+    Style { name: "standard", decodes_secret: true, headers: |request| headers(request, [ID, TIMESTAMP, SIGNATURE]) };
 
 /// The header with the event's id: the same on every attempt.
 pub const ID: &str = "webhook-id";
@@ -18,13 +20,17 @@ pub const SIGNATURE: &str = "webhook-signature";
 /// Seconds that a receiver's clock may differ (what the published libraries allow).
 pub const TOLERANCE: u64 = 300;
 
+/// The three headers, by the given names.
+pub(super) fn headers(request: &Signing<'_>, [id, timestamp, signature]: [&str; 3]) -> Vec<(String, String)> {
+    let signatures = sign(request.secrets, request.id, request.timestamp, request.body);
+    vec![(id.to_owned(), request.id.to_owned()), (timestamp.to_owned(), request.timestamp.to_string()), (signature.to_owned(), signatures)]
+}
+
 /// The value of [`SIGNATURE`]: one signature per live secret.
 pub fn sign<'a>(secrets: impl IntoIterator<Item = &'a Secret>, id: &str, timestamp: u64, body: &[u8]) -> String {
-    let signatures: Vec<_> = secrets
-        .into_iter()
-        .map(|secret| format!("v1,{}", STANDARD.encode(mac(secret, id, &timestamp.to_string(), body).finalize().into_bytes())))
-        .collect();
-    signatures.join(" ")
+    let timestamp = timestamp.to_string();
+    let sign = |secret: &Secret| format!("v1,{}", STANDARD.encode(hmac::sign(&secret.decoded(), &signed(id, &timestamp, body))));
+    secrets.into_iter().map(sign).collect::<Vec<_>>().join(" ")
 }
 
 /// Why a request can't be trusted.
@@ -47,24 +53,18 @@ pub fn verify(secret: &Secret, id: &str, timestamp: &str, signatures: &str, body
     if sent.abs_diff(now) > TOLERANCE {
         return Err(VerifyError::Skewed);
     }
+    let key = secret.decoded();
     signatures
         .split(' ')
         .filter_map(|signature| signature.strip_prefix("v1,"))
         .filter_map(|signature| STANDARD.decode(signature).ok())
-        // `verify_slice` compares in constant time.
-        .find_map(|signature| mac(secret, id, timestamp, body).verify_slice(&signature).ok())
+        .any(|signature| hmac::verify(&key, &signed(id, timestamp, body), &signature))
+        .then_some(())
         .ok_or(VerifyError::Mismatch)
 }
 
-fn mac(secret: &Secret, id: &str, timestamp: &str, body: &[u8]) -> Hmac<Sha256> {
-    // HMAC pads a key to the hash's block with zeros (RFC 2104), and a secret holds at most 64 bytes, which is SHA-256's block.
-    let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
-    block[..secret.key().len()].copy_from_slice(secret.key());
-    let mut mac = Hmac::<Sha256>::new(&block);
-    for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
-        mac.update(part);
-    }
-    mac
+fn signed<'a>(id: &'a str, timestamp: &'a str, body: &'a [u8]) -> [&'a [u8]; 5] {
+    [id.as_bytes(), b".", timestamp.as_bytes(), b".", body]
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
         headers.insert(ID, "evt_1".parse().unwrap());
         headers.insert(TIMESTAMP, now.to_string().parse().unwrap());
         headers.insert(SIGNATURE, sign([&Secret::new([1; 32]), &secret], "evt_1", now, body).parse().unwrap());
-        let stock = standardwebhooks::Webhook::new(&secret.reveal()).unwrap();
+        let stock = standardwebhooks::Webhook::new(secret.reveal()).unwrap();
         stock.verify(body, &headers).unwrap();
         stock.verify(br#"{"a":2}"#, &headers).unwrap_err();
     }

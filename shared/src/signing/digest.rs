@@ -1,0 +1,13 @@
+//! The `digest` style: `<Brand>-Signature: <hex>`, over the body alone.
+//!
+//! Easy to get wrong: the key is the secret's text as shown, prefix and all. There is room for one signature only: the newest secret's.
+
+use super::{Signing, Style, hmac};
+
+/// The style; see the module.
+pub(super) const STYLE: Style = Style { name: "digest", decodes_secret: false, headers };
+
+fn headers(request: &Signing<'_>) -> Vec<(String, String)> {
+    let sign = |secret: &super::Secret| hex::encode(hmac::sign(secret.reveal().as_bytes(), &[request.body]));
+    request.secrets.first().map(|secret| (format!("{}-Signature", request.brand), sign(secret))).into_iter().collect()
+}
