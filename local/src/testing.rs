@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
-use shared::model::Endpoint;
+use shared::id::KeyId;
+use shared::model::{ApiKey, Endpoint, KeyRecord, Scope};
+use shared::store::{Table, keys::KeyStore};
+use shared::time::Timestamp;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -124,6 +127,26 @@ impl AwsStandIn {
         if let Err(error) = samples::plant(&self.sdk_config(), &self.table_name(samples::CONFIG_TABLE), endpoints).await {
             panic!("the samples can't be planted: {error}");
         }
+    }
+
+    /// A new key of a project, in clear text. The project needs not be there.
+    ///
+    /// # Panics
+    /// If it can't be written.
+    #[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
+    pub async fn key_of(&self, project: &str, scopes: &[Scope]) -> String {
+        let (key, now) = (ApiKey::new(rand::random()), Timestamp::now());
+        let record = KeyRecord {
+            id: KeyId::new(now, rand::random()),
+            project: project.parse().expect("a project's id"),
+            hash: key.hash(),
+            name: None,
+            scopes: scopes.to_vec(),
+            created_at: now,
+        };
+        let config = Table::new(aws_sdk_dynamodb::Client::new(&self.sdk_config()), self.table_name(samples::CONFIG_TABLE));
+        KeyStore::new(config).create(&record).await.expect("a new key");
+        key.reveal().to_owned()
     }
 
     /// The settings that a function of the template starts with, for receivers on this machine.
