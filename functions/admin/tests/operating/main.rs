@@ -1,0 +1,40 @@
+//! The `admin` function as API Gateway meets it, on the stand-ins for AWS and with its own role.
+
+mod keys;
+mod nowhere;
+mod projects;
+
+use std::sync::Arc;
+
+use local::{
+    samples,
+    testing::{Api, AwsStandIn},
+};
+use serde_json::{Value as Json, json};
+
+/// A stand-in and the function on it, asked by the operator for no project in particular.
+struct Started {
+    aws: AwsStandIn,
+    api: Api,
+}
+
+async fn start() -> Started {
+    let aws = AwsStandIn::start().await;
+    let app = admin::App::new(&aws.sdk_config_of("admin"), &aws.settings_of("admin")).unwrap();
+    let api = Api::new(&aws, shared::http::router(admin::routes(), Arc::new(app)));
+    Started { api: api.with_key(samples::OPERATOR_KEY), aws }
+}
+
+/// Creates a project and gives its id.
+async fn project(api: &Api, name: &str) -> String {
+    let answer = api.ask("POST", "/projects", json!({"name": name})).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    answer.text("id").to_owned()
+}
+
+/// Creates a key and gives the answer's body.
+async fn key(api: &Api, project: &str, body: Json) -> Json {
+    let answer = api.ask("POST", &format!("/projects/{project}/keys"), body).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    answer.body
+}

@@ -1,0 +1,63 @@
+//! Projects.
+
+use serde_json::{Value as Json, json};
+use shared::model::Scope;
+
+use super::{project, start};
+
+#[tokio::test]
+async fn a_project_is_made_read_changed_and_listed() {
+    let started = start().await;
+    let made = started.api.ask("POST", "/projects", json!({"name": "Acme", "brand": "Acme"})).await;
+    let id = made.text("id").to_owned();
+    assert!(id.starts_with("proj_") && made.body["created_at"].is_u64());
+    let expected = json!({"id": id, "object": "project", "name": "Acme", "brand": "Acme", "created_at": made.body["created_at"]});
+    assert_eq!((made.status, &made.body), (201, &expected));
+
+    let changed = started.api.ask("PATCH", &format!("/projects/{id}"), json!({"name": "Acme 2"})).await;
+    assert_eq!((changed.status, changed.text("name"), changed.text("brand")), (200, "Acme 2", "Acme"));
+    let read = started.api.ask("GET", &format!("/projects/{id}"), Json::Null).await;
+    assert_eq!(read.body, changed.body);
+    let list = started.api.ask("GET", "/projects", Json::Null).await;
+    assert_eq!(list.body, json!([changed.body]));
+}
+
+#[tokio::test]
+async fn without_a_brand_of_its_own_a_project_has_the_deployments() {
+    let started = start().await;
+    let id = project(&started.api, "Acme").await;
+    assert_eq!(started.api.ask("GET", &format!("/projects/{id}"), Json::Null).await.text("brand"), "Posthaste");
+}
+
+#[tokio::test]
+async fn bad_fields_are_named() {
+    let started = start().await;
+    for (field, body) in [
+        ("name", json!({})),
+        ("name", json!({"name": " "})),
+        ("name", json!({"name": "x".repeat(201)})),
+        ("brand", json!({"name": "x", "brand": "a b"})),
+        ("colour", json!({"name": "x", "colour": "red"})),
+    ] {
+        let answer = started.api.ask("POST", "/projects", body).await;
+        assert_eq!((answer.status, answer.text("field")), (400, field), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn only_the_operator_sees_projects() {
+    let started = start().await;
+    let id = project(&started.api, "Acme").await;
+    let own = started.api.with_key(&started.aws.key_of(&id, &Scope::ALL).await);
+    for (method, path, body) in [
+        ("GET", "/projects".to_owned(), Json::Null),
+        ("POST", "/projects".to_owned(), json!({"name": "x"})),
+        ("GET", format!("/projects/{id}"), Json::Null),
+        ("GET", format!("/projects/{id}/keys"), Json::Null),
+        ("POST", format!("/projects/{id}/keys"), json!({})),
+    ] {
+        let answer = own.ask(method, &path, body).await;
+        assert_eq!((answer.status, answer.text("kind")), (403, "forbidden"), "{method} {path}");
+        assert_eq!(started.api.with_key("phk_x").ask(method, &path, Json::Null).await.status, 401, "{method} {path}");
+    }
+}

@@ -1,0 +1,94 @@
+//! A stand-in with a past, and the function on it.
+
+use std::sync::{Arc, LazyLock};
+
+use local::{
+    samples,
+    testing::{Api, AwsStandIn},
+};
+use serde_json::value::RawValue;
+use shared::{
+    auth::Access,
+    id::{AttemptId, EventId},
+    model::{Attempt, Endpoint, Event, Outcome, Target, Trigger, event::LoggedEvent},
+    store::{Table, attempts::AttemptLog, events::EventWriter},
+    time::Timestamp,
+};
+
+/// Another project than the samples'.
+pub(crate) const STRANGER: &str = "proj_01JZ0000000000000000000009";
+
+pub(crate) struct Started {
+    pub(crate) aws: AwsStandIn,
+    pub(crate) api: Api,
+}
+
+/// With the samples' endpoint and nothing in the log.
+pub(crate) async fn start() -> Started {
+    start_with(samples::endpoint(samples::RECEIVER).unwrap()).await
+}
+
+pub(crate) async fn start_with(endpoint: Endpoint) -> Started {
+    let aws = AwsStandIn::start().await;
+    aws.plant(&[endpoint]).await;
+    let app = logs::App::new(&aws.sdk_config_of("logs"), &aws.settings_of("logs")).unwrap();
+    let api = Api::new(&aws, shared::http::router(logs::routes(), Arc::new(app)));
+    Started { aws, api }
+}
+
+/// A moment in the recent past; the later the higher the number.
+pub(crate) fn minute(number: u64) -> Timestamp {
+    // Taken once: a moment must stay the same for as long as the tests run.
+    static START: LazyLock<u64> = LazyLock::new(|| Timestamp::now().seconds() - 6_000);
+    Timestamp::from_seconds(*START + number * 60)
+}
+
+/// An attempt to deliver an event to the samples' endpoint.
+pub(crate) fn attempt(event: &LoggedEvent, number: u32, outcome: Outcome, next: Option<Timestamp>) -> Attempt {
+    let at = Timestamp::from_millis(event.accepted_at.millis() + u64::from(number) * 1_000);
+    Attempt {
+        id: AttemptId::of(&event.event.id, at, u64::from(number)),
+        event: event.event.id,
+        endpoint: event.targets[0].endpoint,
+        kind: event.event.kind.clone(),
+        url: samples::RECEIVER.to_owned(),
+        number,
+        round: None,
+        trigger: Trigger::Scheduled,
+        outcome,
+        response_status: Some(if outcome == Outcome::Succeeded { 200 } else { 500 }),
+        response_body: Some("b".to_owned()),
+        error: None,
+        duration_ms: 7,
+        created_at: at,
+        next_attempt_at: next,
+    }
+}
+
+impl Started {
+    fn log(&self) -> Table {
+        Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), self.aws.table_name("LogTable"))
+    }
+
+    /// Logs an event of the samples' project to the samples' endpoint.
+    pub(crate) async fn event(&self, kind: &str, at: Timestamp) -> LoggedEvent {
+        let event = Event {
+            id: EventId::new(at, at.millis().into()),
+            kind: kind.parse().unwrap(),
+            data: RawValue::from_string(r#"{"id":"task_1"}"#.to_owned()).unwrap(),
+            created_at: at.seconds(),
+            user_id: None,
+            worker_id: None,
+            metadata: None,
+        };
+        let targets = vec![Target { endpoint: samples::ENDPOINT.parse().unwrap(), url: samples::RECEIVER.to_owned() }];
+        let logged = LoggedEvent { event, targets, accepted_at: at };
+        let project = Access::trusted(samples::PROJECT.parse().unwrap());
+        EventWriter::new(self.log(), 30).put(project, &logged).await.unwrap();
+        logged
+    }
+
+    pub(crate) async fn record(&self, attempts: &[Attempt]) {
+        AttemptLog::new(self.log(), 30).record(attempts).await.unwrap();
+    }
+}
