@@ -16,6 +16,7 @@
 //! 9. [`settings`]: what a function reads from its environment.
 
 pub mod auth;
+mod by_name;
 pub mod delivery;
 pub mod http;
 pub mod id;

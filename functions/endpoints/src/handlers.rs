@@ -15,6 +15,7 @@ use shared::{
     model::{Catalogue, CustomHeaders, Endpoint, Scope, Status},
     shape::BodyShape,
     signing::Secret,
+    store::StoreError,
     target::OwnHost,
     time::Timestamp,
 };
@@ -102,6 +103,7 @@ pub(crate) async fn secret(State(app): State<Arc<App>>, caller: Caller, Path(id)
     Ok(Json(SecretView { secret: endpoint.secret.reveal().to_owned() }))
 }
 
+/// PATCH: what isn't named stays.
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -109,13 +111,10 @@ pub(crate) async fn change(
     headers: HeaderMap,
     Body(input): Body<Changes>,
 ) -> Answer<EndpointView> {
-    let access = caller.access(&[Scope::Endpoints])?;
-    refuse_secret(&input)?;
-    let catalogue = app.catalogue_for(access, &input).await?;
-    let own_hosts = app.own_hosts(&headers);
-    app.update(access, &id, |endpoint| input.clone().apply(endpoint, &app.rules(&catalogue, &own_hosts))).await
+    app.write(&caller, &id, &headers, input, |old, _, _| Ok(old)).await
 }
 
+/// PUT: what isn't named is as on a new endpoint, but for its identity, its secret and whether it is on.
 pub(crate) async fn replace(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -123,17 +122,10 @@ pub(crate) async fn replace(
     headers: HeaderMap,
     Body(input): Body<Changes>,
 ) -> Answer<EndpointView> {
-    let access = caller.access(&[Scope::Endpoints])?;
-    refuse_secret(&input)?;
-    let catalogue = app.catalogue_for(access, &input).await?;
-    let own_hosts = app.own_hosts(&headers);
-    let rules = app.rules(&catalogue, &own_hosts);
-    let (url, topics) = (input.required_url(&rules)?, input.required_topics(&rules)?);
-    app.update(access, &id, |old| {
-        // What a replacement doesn't name is as on a new endpoint, but for its identity, its secret and whether it is on.
-        let blank = Endpoint {
-            url: url.clone(),
-            topics: topics.clone(),
+    let blank = |old: Endpoint, input: &Changes, rules: &Rules<'_>| {
+        Ok(Endpoint {
+            url: input.required_url(rules)?,
+            topics: input.required_topics(rules)?,
             name: None,
             description: None,
             metadata: BTreeMap::default(),
@@ -143,10 +135,9 @@ pub(crate) async fn replace(
             timeout_seconds: None,
             retry_schedule: None,
             ..old
-        };
-        input.clone().apply(blank, &rules)
-    })
-    .await
+        })
+    };
+    app.write(&caller, &id, &headers, input, blank).await
 }
 
 pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<Deleted> {
@@ -163,28 +154,39 @@ fn no_such_endpoint() -> ApiError {
     ApiError::not_found("endpoint")
 }
 
-fn refuse_secret(input: &Changes) -> Result<(), ApiError> {
-    if input.secret.is_some() { Err(ApiError::validation("secret", "can be chosen only when an endpoint is created")) } else { Ok(()) }
-}
-
 impl App {
     async fn find(&self, access: Access, id: &str) -> Result<Endpoint, ApiError> {
         self.endpoints.get(access, endpoint_id(id)?).await?.ok_or_else(no_such_endpoint)
     }
 
-    /// Reads, changes and writes an endpoint; again from the start when somebody else wrote it in between.
-    async fn update(&self, access: Access, id: &str, change: impl Fn(Endpoint) -> Result<Endpoint, ApiError>) -> Answer<EndpointView> {
+    /// Reads an endpoint, applies the input to what `base` makes of it, and writes it; again from the start when somebody else wrote it in between.
+    async fn write(
+        &self,
+        caller: &Caller,
+        id: &str,
+        headers: &HeaderMap,
+        input: Changes,
+        base: impl Fn(Endpoint, &Changes, &Rules<'_>) -> Result<Endpoint, ApiError>,
+    ) -> Answer<EndpointView> {
+        let access = caller.access(&[Scope::Endpoints])?;
+        if input.secret.is_some() {
+            return Err(ApiError::validation("secret", "can be chosen only when an endpoint is created"));
+        }
+        let catalogue = self.catalogue_for(access, &input).await?;
+        let own_hosts = self.own_hosts(headers);
+        let rules = self.rules(&catalogue, &own_hosts);
         for _ in 0..TRIES {
             let old = self.find(access, id).await?;
             let revision = old.revision;
-            let new = Endpoint { updated_at: Timestamp::now(), revision: revision + 1, ..change(old)? };
+            let changed = input.clone().apply(base(old, &input, &rules)?, &rules)?;
+            let new = Endpoint { updated_at: Timestamp::now(), revision: revision + 1, ..changed };
             match self.endpoints.replace(access, &new, revision).await {
                 Ok(()) => return Ok(Json(EndpointView::of(new, &self.defaults))),
-                Err(shared::store::StoreError::Conflict) => {}
+                Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(shared::store::StoreError::Conflict.into())
+        Err(StoreError::Conflict.into())
     }
 
     /// The project's topics, if the request names any.

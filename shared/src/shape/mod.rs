@@ -9,13 +9,10 @@ mod envelope;
 mod event;
 mod standard;
 
-use std::{fmt, str::FromStr};
-
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::{id::ProjectId, model::Event};
+use crate::{by_name::by_name, id::ProjectId, model::Event};
 
 /// Every shape that there is.
 const SHAPES: [&Shape; 5] = [&event::SHAPE, &data::SHAPE, &standard::SHAPE, &envelope::SHAPE, &cloudevents::SHAPE];
@@ -85,39 +82,7 @@ fn rfc_3339(event: &Event) -> String {
     DateTime::from_secs(seconds).fmt(DateTimeFormat::DateTime).unwrap_or_default()
 }
 
-impl PartialEq for BodyShape {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
-impl Eq for BodyShape {}
-
-impl fmt::Debug for BodyShape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for BodyShape {
-    type Err = UnknownShape;
-
-    fn from_str(text: &str) -> Result<Self, UnknownShape> {
-        SHAPES.into_iter().find(|shape| shape.name == text).map(Self).ok_or(UnknownShape)
-    }
-}
-
-impl Serialize for BodyShape {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for BodyShape {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
+by_name!(BodyShape, SHAPES, UnknownShape);
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,7 @@
 //! Signature styles, chosen by name. A new one is one file, and one line in [`STYLES`].
 
-use std::{fmt, str::FromStr};
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use super::{Secret, digest, standard, svix, timestamped, token};
+use crate::by_name::by_name;
 
 /// Every style that there is.
 const STYLES: [&Style; 5] = [&standard::STYLE, &svix::STYLE, &timestamped::STYLE, &digest::STYLE, &token::STYLE];
@@ -67,39 +64,7 @@ impl SignatureStyle {
     }
 }
 
-impl PartialEq for SignatureStyle {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
-impl Eq for SignatureStyle {}
-
-impl fmt::Debug for SignatureStyle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for SignatureStyle {
-    type Err = UnknownStyle;
-
-    fn from_str(text: &str) -> Result<Self, UnknownStyle> {
-        STYLES.into_iter().find(|style| style.name == text).map(Self).ok_or(UnknownStyle)
-    }
-}
-
-impl Serialize for SignatureStyle {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for SignatureStyle {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
+by_name!(SignatureStyle, STYLES, UnknownStyle);
 
 #[cfg(test)]
 mod tests {

@@ -110,58 +110,50 @@ impl Leases {
 
     /// Marks the lease as done: from now on its key has an answer.
     pub async fn finish(&self, access: Access, idempotency_key: &str) -> Result<(), StoreError> {
-        self.0
-            .client
-            .update_item()
-            .table_name(&self.0.name)
-            .set_key(Some(key(pk(access, idempotency_key), "IDEM")))
-            .update_expression("SET done = :true")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .send()
-            .await
-            .map_err(failed("UpdateItem"))?;
-        Ok(())
+        self.update(access, idempotency_key, "SET done = :done", "attribute_exists(pk)", [(":done", AttributeValue::Bool(true))]).await
     }
 
     /// Lets a lease lapse now, as its request has failed: whoever comes next takes over with the same plan.
     pub async fn give_up(&self, access: Access, idempotency_key: &str) -> Result<(), StoreError> {
+        let values = [(":now", number(0)), (":done", AttributeValue::Bool(false))];
+        self.update(access, idempotency_key, "SET leased_until = :now", "done = :done", values).await
+    }
+
+    /// Of several that find a lapsed lease, one gets it: the one that moves its end.
+    async fn take_over(&self, access: Access, idempotency_key: &str, there: Row, now: Timestamp) -> Result<Lease, StoreError> {
+        let values = [
+            (":until", number(now.seconds() + LEASE_SECONDS)),
+            (":before", number(there.leased_until)),
+            (":done", AttributeValue::Bool(false)),
+        ];
+        let condition = "leased_until = :before AND done = :done";
+        match self.update(access, idempotency_key, "SET leased_until = :until", condition, values).await {
+            Ok(()) => Ok(Lease::TakenOver(there.plan)),
+            Err(StoreError::Conflict) => Ok(Lease::Busy),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn update<const N: usize>(
+        &self,
+        access: Access,
+        idempotency_key: &str,
+        change: &str,
+        condition: &str,
+        values: [(&str, AttributeValue); N],
+    ) -> Result<(), StoreError> {
         self.0
             .client
             .update_item()
             .table_name(&self.0.name)
             .set_key(Some(key(pk(access, idempotency_key), "IDEM")))
-            .update_expression("SET leased_until = :now")
-            .condition_expression("done = :false")
-            .expression_attribute_values(":now", number(0))
-            .expression_attribute_values(":false", AttributeValue::Bool(false))
+            .update_expression(change)
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values.map(|(name, value)| (name.to_owned(), value)).into()))
             .send()
             .await
             .map_err(failed("UpdateItem"))?;
         Ok(())
-    }
-
-    /// Of several that find a lapsed lease, one gets it: the one that moves its end.
-    async fn take_over(&self, access: Access, idempotency_key: &str, there: Row, now: Timestamp) -> Result<Lease, StoreError> {
-        let moved = self
-            .0
-            .client
-            .update_item()
-            .table_name(&self.0.name)
-            .set_key(Some(key(pk(access, idempotency_key), "IDEM")))
-            .update_expression("SET leased_until = :until")
-            .condition_expression("leased_until = :before AND done = :false")
-            .expression_attribute_values(":until", number(now.seconds() + LEASE_SECONDS))
-            .expression_attribute_values(":before", number(there.leased_until))
-            .expression_attribute_values(":false", AttributeValue::Bool(false))
-            .send()
-            .await
-            .map_err(failed("UpdateItem"));
-        match moved {
-            Ok(_) => Ok(Lease::TakenOver(there.plan)),
-            Err(StoreError::Conflict) => Ok(Lease::Busy),
-            Err(error) => Err(error),
-        }
     }
 }
 

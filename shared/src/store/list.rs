@@ -4,16 +4,16 @@
 //! Easy to get wrong: a cursor is an id, and an attempt's id names only the millisecond of its event's key, so a page may have to skip
 //! within one millisecond until it meets the cursor (see [`Cursor`]).
 
-use std::{cmp::Reverse, collections::VecDeque, future::Future};
+use std::{collections::VecDeque, future::Future};
 
-use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::{
     StoreError, Table,
-    error::failed,
-    item::{Item, expired, string, text},
+    item::{Item, expired, text},
+    merge::Merge,
 };
 use crate::{
     id::{AttemptId, EndpointId, EventId, KeyId, ProjectId},
@@ -128,7 +128,7 @@ impl<'a> Listing<'a> {
         let cursor = request.after.or(request.before);
         let (low, high) = self.range(request, cursor, descending);
 
-        let rows = Merge::new(self, low, high, descending).rows();
+        let rows = Merge::new(self.table, &self.partitions, low, high, descending).rows();
         let rows = skip_to(rows, cursor).try_filter(|row| futures::future::ready(!expired(row, now.seconds())));
         let kept = rows
             .map(|row| async {
@@ -228,85 +228,3 @@ fn skip_to<Id: Cursor>(
 fn size_of(row: &Item) -> usize {
     row.values().map(|value| value.as_s().map_or_else(|_| value.as_b().map_or(16, |b| b.as_ref().len() * 4), String::len)).sum()
 }
-
-/// The ordered rows of several ordered partitions.
-struct Merge<'a> {
-    listing: &'a Listing<'a>,
-    low: String,
-    high: String,
-    descending: bool,
-    shards: Vec<Shard>,
-}
-
-/// Where a partition's query goes on.
-enum Next {
-    Start,
-    Behind(Item),
-    End,
-}
-
-struct Shard {
-    pk: String,
-    rows: VecDeque<Item>,
-    next: Next,
-}
-
-impl<'a> Merge<'a> {
-    fn new(listing: &'a Listing<'a>, low: String, high: String, descending: bool) -> Self {
-        let shards = listing.partitions.iter().map(|pk| Shard { pk: pk.clone(), rows: VecDeque::new(), next: Next::Start }).collect();
-        // An empty range is an error to DynamoDB.
-        let shards = if low > high { Vec::new() } else { shards };
-        Self { listing, low, high, descending, shards }
-    }
-
-    fn rows(self) -> impl futures::Stream<Item = Result<Item, StoreError>> + use<'a> {
-        stream::try_unfold(self, |mut merge| async move { Ok(merge.next().await?.map(|row| (row, merge))) })
-    }
-
-    async fn next(&mut self) -> Result<Option<Item>, StoreError> {
-        self.fill().await?;
-        let heads = self.shards.iter_mut().filter(|shard| !shard.rows.is_empty());
-        let head = |shard: &&mut Shard| shard.rows.front().map(|row| text(row, "sk").to_owned());
-        let first = if self.descending { heads.max_by_key(head) } else { heads.max_by_key(|shard| Reverse(head(shard))) };
-        Ok(first.and_then(|shard| shard.rows.pop_front()))
-    }
-
-    /// Reads on, in parallel, wherever rows have run out.
-    async fn fill(&mut self) -> Result<(), StoreError> {
-        let (listing, low, high, descending) = (self.listing, &self.low, &self.high, self.descending);
-        let dry = self.shards.iter_mut().filter(|shard| shard.rows.is_empty());
-        try_join_all(dry.map(|shard| async move {
-            while shard.rows.is_empty() {
-                let start = match std::mem::replace(&mut shard.next, Next::End) {
-                    Next::Start => None,
-                    Next::Behind(key) => Some(key),
-                    Next::End => break,
-                };
-                let output = listing
-                    .table
-                    .client
-                    .query()
-                    .table_name(&listing.table.name)
-                    .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
-                    .expression_attribute_values(":pk", string(&shard.pk))
-                    .expression_attribute_values(":low", string(low))
-                    .expression_attribute_values(":high", string(high))
-                    .scan_index_forward(!descending)
-                    .limit(PER_QUERY)
-                    .consistent_read(true)
-                    .set_exclusive_start_key(start)
-                    .send()
-                    .await
-                    .map_err(failed("Query"))?;
-                shard.rows = output.items.unwrap_or_default().into();
-                shard.next = output.last_evaluated_key.map_or(Next::End, Next::Behind);
-            }
-            Ok::<_, StoreError>(())
-        }))
-        .await?;
-        Ok(())
-    }
-}
-
-/// Rows per query and shard: with eight shards a default page of 20 is filled by the first round.
-const PER_QUERY: i32 = 25;

@@ -21,6 +21,7 @@ mod item;
 pub mod keys;
 pub mod leases;
 pub mod list;
+mod merge;
 pub mod projects;
 mod table;
 pub mod topics;
