@@ -63,6 +63,7 @@ pub fn endpoint(url: &str) -> Result<Endpoint, SamplesError> {
         status: Status::Active,
         disabled_reason: None,
         secret: SECRET.parse().map_err(malformed)?,
+        retiring_secrets: Vec::new(),
         created_at: id.time(),
         updated_at: id.time(),
         revision: 1,

@@ -32,7 +32,7 @@ pub(crate) fn build(
     endpoint.headers.write_to(&mut headers);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(endpoint.body.content_type()));
     let request = Signing {
-        secrets: std::slice::from_ref(&endpoint.secret),
+        secrets: &endpoint.live_secrets(now),
         brand: message.brand.as_deref().unwrap_or(brand),
         id: &message.event.id.to_string(),
         timestamp: now.seconds(),

@@ -23,7 +23,7 @@ use shared::{
 use crate::{
     App,
     input::{Changes, Rules, check_secret, default_signatures},
-    view::{Deleted, EndpointView, SecretView},
+    view::{Deleted, EndpointView},
 };
 
 /// The most endpoints of a project: an event's one Query reads them all.
@@ -31,7 +31,7 @@ const MAX_ENDPOINTS: usize = 500;
 /// How often a change is tried again when somebody else changed the endpoint meanwhile.
 const TRIES: usize = 3;
 
-type Answer<T> = Result<Json<T>, ApiError>;
+pub(crate) type Answer<T> = Result<Json<T>, ApiError>;
 
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
@@ -69,6 +69,7 @@ pub(crate) async fn create(
         status: Status::Active,
         disabled_reason: None,
         secret,
+        retiring_secrets: Vec::new(),
         created_at: now,
         updated_at: now,
         revision: 1,
@@ -95,12 +96,6 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     let endpoint = app.find(access, &id).await?;
     Ok(Json(EndpointView::of(endpoint, &app.defaults)))
-}
-
-pub(crate) async fn secret(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<SecretView> {
-    let access = caller.access(&[Scope::Endpoints])?;
-    let endpoint = app.find(access, &id).await?;
-    Ok(Json(SecretView { secret: endpoint.secret.reveal().to_owned() }))
 }
 
 /// PATCH: what isn't named stays.
@@ -155,11 +150,11 @@ fn no_such_endpoint() -> ApiError {
 }
 
 impl App {
-    async fn find(&self, access: Access, id: &str) -> Result<Endpoint, ApiError> {
+    pub(crate) async fn find(&self, access: Access, id: &str) -> Result<Endpoint, ApiError> {
         self.endpoints.get(access, endpoint_id(id)?).await?.ok_or_else(no_such_endpoint)
     }
 
-    /// Reads an endpoint, applies the input to what `base` makes of it, and writes it; again from the start when somebody else wrote it in between.
+    /// Applies the input to what `base` makes of an endpoint, and writes it.
     async fn write(
         &self,
         caller: &Caller,
@@ -170,18 +165,28 @@ impl App {
     ) -> Answer<EndpointView> {
         let access = caller.access(&[Scope::Endpoints])?;
         if input.secret.is_some() {
-            return Err(ApiError::validation("secret", "can be chosen only when an endpoint is created"));
+            return Err(ApiError::validation("secret", "is chosen when an endpoint is created, and changed by POST …/secret/rotate"));
         }
         let catalogue = self.catalogue_for(access, &input).await?;
         let own_hosts = self.own_hosts(headers);
         let rules = self.rules(&catalogue, &own_hosts);
+        let new = self.update(access, id, |old| input.clone().apply(base(old, &input, &rules)?, &rules)).await?;
+        Ok(Json(EndpointView::of(new, &self.defaults)))
+    }
+
+    /// Reads, changes and writes an endpoint; again from the start when somebody else wrote it in between.
+    pub(crate) async fn update(
+        &self,
+        access: Access,
+        id: &str,
+        change: impl Fn(Endpoint) -> Result<Endpoint, ApiError>,
+    ) -> Result<Endpoint, ApiError> {
         for _ in 0..TRIES {
             let old = self.find(access, id).await?;
             let revision = old.revision;
-            let changed = input.clone().apply(base(old, &input, &rules)?, &rules)?;
-            let new = Endpoint { updated_at: Timestamp::now(), revision: revision + 1, ..changed };
+            let new = Endpoint { updated_at: Timestamp::now(), revision: revision + 1, ..change(old)? };
             match self.endpoints.replace(access, &new, revision).await {
-                Ok(()) => return Ok(Json(EndpointView::of(new, &self.defaults))),
+                Ok(()) => return Ok(new),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

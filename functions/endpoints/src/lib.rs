@@ -22,6 +22,7 @@ use shared::{
 
 mod handlers;
 mod input;
+mod secrets;
 mod topics;
 mod view;
 
@@ -84,7 +85,8 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
         route("PATCH", "/webhooks/endpoints/{id}", patch(handlers::change)),
         route("PUT", "/webhooks/endpoints/{id}", put(handlers::replace)),
         route("DELETE", "/webhooks/endpoints/{id}", delete(handlers::remove)),
-        route("GET", "/webhooks/endpoints/{id}/secret", get(handlers::secret)),
+        route("GET", "/webhooks/endpoints/{id}/secret", get(secrets::read)),
+        route("POST", "/webhooks/endpoints/{id}/secret/rotate", post(secrets::rotate)),
         route("GET", "/webhooks/topics", get(topics::list)),
         route("GET", "/webhooks/topics/{name}", get(topics::read)),
         route("PUT", "/webhooks/topics/{name}", put(topics::write)),

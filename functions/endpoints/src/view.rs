@@ -69,6 +69,14 @@ pub(crate) struct SecretView {
     pub(crate) secret: String,
 }
 
+/// What a rotation answers. No `Debug`.
+#[derive(Serialize)]
+pub(crate) struct RotatedView {
+    pub(crate) secret: String,
+    /// Unix seconds until which the previous secret signs too.
+    pub(crate) previous_expires_at: u64,
+}
+
 /// What a deletion answers.
 #[derive(Debug, Serialize)]
 pub(crate) struct Deleted {

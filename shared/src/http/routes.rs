@@ -42,6 +42,7 @@ pub const ALLOWED: &[(&str, &str)] = &[
     ("/webhooks/endpoints/{id}", "DELETE, GET, PATCH, PUT"),
     ("/webhooks/endpoints/{id}/deliveries", "GET"),
     ("/webhooks/endpoints/{id}/secret", "GET"),
+    ("/webhooks/endpoints/{id}/secret/rotate", "POST"),
     ("/webhooks/messages", "GET"),
     ("/webhooks/messages/{id}", "GET"),
     ("/webhooks/messages/{id}/resend", "POST"),

@@ -70,6 +70,9 @@ pub struct Endpoint {
     pub disabled_reason: Option<String>,
     /// The secret that its requests are signed with.
     pub secret: Secret,
+    /// Earlier secrets that sign beside it for a while, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retiring_secrets: Vec<RetiringSecret>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -78,7 +81,34 @@ pub struct Endpoint {
     pub revision: u64,
 }
 
+/// A secret that was replaced, and signs until its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiringSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// When it stops signing.
+    pub until: Timestamp,
+}
+
+/// The most secrets that retire at a time.
+pub const MAX_RETIRING: usize = 4;
+
 impl Endpoint {
+    /// The secrets that sign at this moment, newest first.
+    pub fn live_secrets(&self, now: Timestamp) -> Vec<Secret> {
+        let retiring = self.retiring_secrets.iter().filter(|retiring| retiring.until > now);
+        std::iter::once(&self.secret).chain(retiring.map(|retiring| &retiring.secret)).cloned().collect()
+    }
+
+    /// The endpoint with a new secret; its present one goes on signing until `until`. With none left of [`MAX_RETIRING`], the oldest stops at once.
+    #[must_use]
+    pub fn with_rotated_secret(self, secret: Secret, until: Timestamp, now: Timestamp) -> Self {
+        let replaced = RetiringSecret { secret: self.secret, until };
+        let mut retiring_secrets: Vec<_> = std::iter::once(replaced).chain(self.retiring_secrets).filter(|old| old.until > now).collect();
+        retiring_secrets.truncate(MAX_RETIRING);
+        Self { secret, retiring_secrets, ..self }
+    }
+
     /// Whether an event of this topic is to be delivered here now.
     pub fn wants(&self, topic: &Topic) -> bool {
         self.status == Status::Active && self.topics.iter().any(|selector| selector.matches(topic))
@@ -95,4 +125,67 @@ pub enum Status {
     Paused,
     /// Posthaste stopped it; the reason is on the endpoint. Its owner can activate it again.
     Disabled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::TargetPolicy;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn endpoint() -> Endpoint {
+        Endpoint {
+            id: EndpointId::new(at(0), 0),
+            project: ProjectId::new(at(0), 0),
+            url: EndpointUrl::parse("https://example.com/", TargetPolicy::Strict).unwrap(),
+            topics: vec![Selector::All],
+            name: None,
+            description: None,
+            metadata: BTreeMap::new(),
+            headers: CustomHeaders::default(),
+            signatures: vec![SignatureStyle::STANDARD],
+            body: BodyShape::EVENT,
+            timeout_seconds: None,
+            retry_schedule: None,
+            status: Status::Active,
+            disabled_reason: None,
+            secret: Secret::new([0; 32]),
+            retiring_secrets: Vec::new(),
+            created_at: at(0),
+            updated_at: at(0),
+            revision: 1,
+        }
+    }
+
+    #[test]
+    fn a_replaced_secret_signs_until_its_time_and_the_new_one_comes_first() {
+        let rotated = endpoint().with_rotated_secret(Secret::new([1; 32]), at(100), at(10));
+        assert_eq!(rotated.live_secrets(at(99)), [Secret::new([1; 32]), Secret::new([0; 32])]);
+        assert_eq!(rotated.live_secrets(at(100)), [Secret::new([1; 32])]);
+    }
+
+    #[test]
+    fn without_overlap_the_old_secret_is_void_at_once() {
+        let rotated = endpoint().with_rotated_secret(Secret::new([1; 32]), at(10), at(10));
+        assert_eq!(rotated.live_secrets(at(10)), [Secret::new([1; 32])]);
+        assert_eq!(rotated.retiring_secrets, []);
+    }
+
+    #[test]
+    fn many_rotations_keep_the_newest_few() {
+        let rotated = (1..=9).fold(endpoint(), |endpoint, n| endpoint.with_rotated_secret(Secret::new([n; 32]), at(100), at(10)));
+        assert_eq!(rotated.live_secrets(at(50)), [9, 8, 7, 6, 5].map(|n| Secret::new([n; 32])));
+    }
+
+    #[test]
+    fn only_an_active_endpoint_wants_events() {
+        let topic = "task.created".parse().unwrap();
+        assert!(endpoint().wants(&topic));
+        for status in [Status::Paused, Status::Disabled] {
+            assert!(!Endpoint { status, ..endpoint() }.wants(&topic));
+        }
+    }
 }
