@@ -20,12 +20,15 @@ use shared::{
 };
 use tokio::task::JoinSet;
 
+mod deadline;
 mod delivery;
 mod hosts;
 mod incoming;
 mod request;
 mod settle;
 mod verdict;
+
+pub use deadline::deadline;
 
 use delivery::Handled;
 use hosts::Hosts;

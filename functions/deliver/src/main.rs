@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     settings::init_logs();
     let app = Arc::new(deliver::App::new(&settings::aws().await, &Settings::from_env())?);
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
-        let (app, deadline) = (Arc::clone(&app), Timestamp::from_millis(event.context.deadline));
+        let (app, deadline) = (Arc::clone(&app), deliver::deadline(event.context.deadline, Timestamp::now()));
         async move { deliver::handle(app, event.payload, deadline).await.map_err(Error::from) }
     }))
     .await
