@@ -13,8 +13,9 @@ use std::time::Duration;
 
 /// The most events of a batch.
 pub(crate) const MAX_BATCH: usize = 100;
-/// The largest body of a batch: 4 MiB. Lambda takes 6 MB, in which the body is a JSON string with its quotes escaped.
-pub(crate) const MAX_BATCH_BYTES: usize = 4 << 20;
+/// The largest body of a batch, and the most that its payloads may be in compact form: 2 MiB. Lambda takes and gives 6 MB, in which the body is a JSON string
+/// with its quotes escaped: at worst twice as long.
+pub(crate) const MAX_BATCH_BYTES: usize = 2 << 20;
 /// The largest body of a single event: its payload, and room for white space and the other fields.
 pub(crate) const MAX_EVENT_BYTES: usize = 1 << 20;
 /// The largest metadata, in bytes of its compact form.
@@ -120,7 +121,18 @@ impl Draft {
                 Err(error) => refused.push((place, error)),
             }
         }
-        if refused.is_empty() { Ok(drafts) } else { Err(ApiError::batch(events.len(), refused)) }
+        if !refused.is_empty() {
+            return Err(ApiError::batch(events.len(), refused));
+        }
+        // Compact is not always shorter: `1e20` is written out.
+        if drafts.iter().map(Self::size).sum::<usize>() > MAX_BATCH_BYTES {
+            return Err(ApiError::too_large(Some("events"), format!("hold at most {MAX_BATCH_BYTES} bytes of compact JSON together")));
+        }
+        Ok(drafts)
+    }
+
+    fn size(&self) -> usize {
+        self.data.get().len() + self.metadata.as_ref().map_or(0, |metadata| metadata.get().len())
     }
 }
 

@@ -61,7 +61,7 @@ impl DeliveryView {
         let next = last.and_then(|attempt| attempt.next_attempt_at).filter(|_| status == DeliveryStatus::Pending);
         Self {
             endpoint_id: target.endpoint,
-            url: target.url.clone(),
+            url: last.map(|attempt| &attempt.url).filter(|url| !url.is_empty()).unwrap_or(&target.url).clone(),
             status,
             attempts: attempts.len(),
             last_attempt_at: last.map(|attempt| attempt.created_at.seconds()),

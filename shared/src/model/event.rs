@@ -39,7 +39,7 @@ pub struct Event {
 pub struct Target {
     /// The endpoint.
     pub endpoint: EndpointId,
-    /// Its URL then, for the log.
+    /// Its URL then, for the log; a long one is cut when it is stored.
     pub url: String,
 }
 

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Page, PageRequest, StoreError, Table,
-    item::{Item, events_pk, item, key, number},
+    item::{INFLATED, Item, events_pk, item, key, number},
     list::Listing,
     writes,
 };
@@ -25,6 +25,8 @@ use crate::{
 
 /// Payloads from here on are stored compressed: below, deflate saves less than a write unit (1 KiB).
 const COMPRESS_FROM: usize = 2_048;
+/// Characters of a target's URL that are kept.
+const SHOWN_URL: usize = 200;
 /// No stored payload inflates to more: data and metadata, with room.
 const MAX_INFLATED: u64 = 1 << 20;
 
@@ -34,7 +36,6 @@ struct Row {
     kind: crate::model::Topic,
     created_at: u64,
     accepted_at: Timestamp,
-    targets: Vec<Target>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,15 +76,21 @@ impl EventWriter {
             kind: event.kind.clone(),
             created_at: event.created_at,
             accepted_at: logged.accepted_at,
-            targets: logged.targets.clone(),
             user_id: event.user_id.clone(),
             worker_id: event.worker_id.clone(),
         };
         let mut item = item(events_pk(project, event.id.shard()), event.id.to_string(), &row)?;
-        item.insert("data".to_owned(), pack(event.data.get()));
-        if let Some(metadata) = &event.metadata {
-            item.insert("metadata".to_owned(), pack(metadata.get()));
+        let targets = serde_json::to_string(&logged.targets.iter().map(shortened).collect::<Vec<_>>());
+        let targets = targets.map_err(|_| StoreError::Damaged("an event's targets"))?;
+        let parts =
+            [("data", Some(event.data.get())), ("metadata", event.metadata.as_deref().map(RawValue::get)), ("targets", Some(&*targets))];
+        let mut inflated = 0;
+        for (name, text) in parts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+            let packed = pack(text);
+            inflated += if packed.is_b() { text.len() as u64 } else { 0 };
+            item.insert(name.to_owned(), packed);
         }
+        item.insert(INFLATED.to_owned(), number(inflated));
         item.insert("expires_at".to_owned(), number(logged.accepted_at.seconds() + self.retention_seconds));
         Ok(item)
     }
@@ -126,6 +133,7 @@ impl EventReader {
 fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
     let data = unpack(item.remove("data")).ok_or(StoreError::Damaged("an event's data"))?;
     let metadata = item.remove("metadata").map(|value| unpack(Some(value)).ok_or(StoreError::Damaged("an event's metadata")));
+    let targets = unpack(item.remove("targets")).and_then(|json| serde_json::from_str(json.get()).ok());
     let row: Row = from_item(item)?;
     Ok(LoggedEvent {
         event: Event {
@@ -137,9 +145,18 @@ fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
             worker_id: row.worker_id,
             metadata: metadata.transpose()?,
         },
-        targets: row.targets,
+        targets: targets.ok_or(StoreError::Damaged("an event's targets"))?,
         accepted_at: row.accepted_at,
     })
+}
+
+/// A target whose URL takes little room: 500 of them must fit into an item of at most 400 KB (DynamoDB), beside a payload. Attempts have the whole URL.
+fn shortened(target: &Target) -> Target {
+    let url = match target.url.char_indices().nth(SHOWN_URL) {
+        Some((end, _)) => format!("{}…", &target.url[..end]),
+        None => target.url.clone(),
+    };
+    Target { url, ..*target }
 }
 
 /// A payload as an attribute: text when small, deflated bytes when that saves something.

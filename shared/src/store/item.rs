@@ -14,6 +14,9 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 /// The version of every item's form; readers refuse nothing yet, as there is only this one.
 const VERSION: &str = "1";
 
+/// The attribute that holds how many bytes an item's compressed parts inflate to.
+pub(super) const INFLATED: &str = "inflated";
+
 /// A key as an item's first two attributes.
 pub(super) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
     HashMap::from([("pk".to_owned(), string(pk)), ("sk".to_owned(), string(sk))])

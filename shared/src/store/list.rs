@@ -12,7 +12,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::{
     StoreError, Table,
-    item::{Item, expired, text},
+    item::{INFLATED, Item, expired, text},
     merge::Merge,
 };
 use crate::{
@@ -96,7 +96,7 @@ impl Cursor for AttemptId {
 
 /// Rows that a page looks at before it gives up filling itself, so that a filter that matches nothing ends in time.
 const MAX_EXAMINED: usize = 5_000;
-/// Lambda: an answer holds at most 6 MB. Rows are counted by their size in the table; escaping takes the rest.
+/// Lambda: an answer holds at most 6 MB, in which the body is a JSON string with its quotes escaped: at worst twice as long.
 const MAX_BYTES: usize = 2 << 20;
 /// Rows that are completed (by further reads) at a time.
 const CONCURRENCY: usize = 16;
@@ -224,7 +224,8 @@ fn skip_to<Id: Cursor>(
     })
 }
 
-/// The rough size of a row: its texts and bytes.
+/// The rough size of what a row becomes: its texts, and what its compressed parts inflate to, which the row says itself.
 fn size_of(row: &Item) -> usize {
-    row.values().map(|value| value.as_s().map_or_else(|_| value.as_b().map_or(16, |b| b.as_ref().len() * 4), String::len)).sum()
+    let inflated = row.get(INFLATED).and_then(|size| size.as_n().ok()).and_then(|size| size.parse().ok()).unwrap_or(0_usize);
+    inflated + row.values().map(|value| value.as_s().map_or(16, String::len)).sum::<usize>()
 }
