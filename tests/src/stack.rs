@@ -77,6 +77,12 @@ impl Stack {
         .await;
     }
 
+    /// As [`Stack::restart`], with other flags.
+    pub async fn restart_with(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(ToString::to_string).collect();
+        self.restart().await;
+    }
+
     fn spawn(&self, ready_file: &Path) -> Process {
         let output = File::options().create(true).append(true).open(self.output_file()).expect("the folder is writable");
         let mut command = Command::new(posthaste());

@@ -40,20 +40,24 @@ struct Authority {
 
 fn authority() -> &'static Authority {
     static AUTHORITY: OnceLock<Authority> = OnceLock::new();
-    AUTHORITY.get_or_init(|| {
+    AUTHORITY.get_or_init(|| Authority::new("Posthaste's system tests"))
+}
+
+impl Authority {
+    fn new(name: &str) -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "Posthaste's system tests");
+        params.distinguished_name.push(DnType::CommonName, name);
         let pem = params.self_signed(&key).expect("a certificate").pem();
-        Authority { pem, issuer: Issuer::new(params, key) }
-    })
+        Self { pem, issuer: Issuer::new(params, key) }
+    }
 }
 
-fn acceptor() -> TlsAcceptor {
+fn acceptor(authority: &Authority) -> TlsAcceptor {
     let key = KeyPair::generate().expect("a key");
     let params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("two names");
-    let certificate = params.signed_by(&key, &authority().issuer).expect("a certificate");
+    let certificate = params.signed_by(&key, &authority.issuer).expect("a certificate");
     let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("the provider has TLS 1.2");
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
@@ -74,7 +78,12 @@ impl Connections {
     }
 
     pub(super) fn with_tls(listener: TcpListener) -> Self {
-        Self { tls: Some(acceptor()), ..Self::plain(listener) }
+        Self { tls: Some(acceptor(authority())), ..Self::plain(listener) }
+    }
+
+    /// With a certificate of an authority that nobody knows.
+    pub(super) fn with_strange_tls(listener: TcpListener) -> Self {
+        Self { tls: Some(acceptor(&Authority::new("A stranger"))), ..Self::plain(listener) }
     }
 }
 

@@ -48,22 +48,27 @@ struct Shared {
 impl Receiver {
     /// Plain HTTP on a free port.
     pub async fn start() -> Self {
-        Self::serve("http", false).await
+        Self::serve("http", Connections::plain).await
     }
 
     /// HTTPS on a free port, with a certificate that stacks of these tests trust.
     pub async fn with_tls() -> Self {
-        Self::serve("https", true).await
+        Self::serve("https", Connections::with_tls).await
     }
 
-    async fn serve(scheme: &str, tls: bool) -> Self {
+    /// HTTPS on a free port, with a certificate that nobody trusts.
+    pub async fn with_strange_tls() -> Self {
+        Self::serve("https", Connections::with_strange_tls).await
+    }
+
+    async fn serve(scheme: &str, connections: fn(TcpListener) -> Connections) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let (count, received) = watch::channel(0);
         let shared = Arc::new(Shared { requests: Mutex::default(), everywhere: Mutex::default(), by_path: Mutex::default(), count });
         let router = Router::new().fallback(receive).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&shared));
         let service = router.into_make_service_with_connect_info::<Cut>();
-        let connections = if tls { Connections::with_tls(listener) } else { Connections::plain(listener) };
+        let connections = connections(listener);
         let task = tokio::spawn(async move {
             let _ = axum::serve(connections, service).await;
         });

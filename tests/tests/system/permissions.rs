@@ -1,1 +1,182 @@
-//! todo
+//! Every AWS call that functions make is allowed by their roles, and everything that the roles allow is used.
+//!
+//! The stack enforces the roles, so what is missing shows as refused calls. What is too much shows only once all has been used that there is: so
+//! [`everything`] is done once, on a stack whose calls are counted from its start.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use local::{
+    aws::{CallCount, CountersReport},
+    template::{Effect, Settings, Template},
+};
+use serde_json::json;
+use shared::{
+    message::{Message, VERSION},
+    model::Trigger,
+    time::Timestamp,
+};
+use system_tests::{Client, Event, Receiver, Reply, Stack, eventually, workspace};
+
+/// An action of a function on a table or queue.
+type Use = (String, String, String);
+
+/// What roles allow that no call of ours shows: Lambda itself writes logs, and asks that its pollers may read a queue's attributes.
+const UNSEEN: [&str; 3] = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:GetQueueAttributes"];
+
+#[tokio::test]
+async fn functions_use_all_that_their_roles_allow_and_nothing_else() {
+    let stack = Stack::start().await;
+    everything(&stack).await;
+    let calls = stack.calls().await;
+    let refused: Vec<_> = calls.calls.iter().filter(|call| call.outcome.contains("AccessDenied")).collect();
+    assert!(refused.is_empty(), "a role allows too little: {refused:?}");
+    let errors: Vec<_> = stack.log_lines().into_iter().filter(|line| line.contains("AccessDenied")).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+
+    let (allowed, used) = (allowed(), used(&calls));
+    let unused: Vec<_> = allowed.difference(&used).collect();
+    assert!(unused.is_empty(), "template.yaml allows what no function uses: {unused:?}");
+    let unknown: Vec<_> = used.difference(&allowed).collect();
+    assert!(unknown.is_empty(), "these were used and are allowed by no role: {unknown:?}");
+}
+
+fn allowed() -> BTreeSet<Use> {
+    let parameters = [("OperatorKeySha256".to_owned(), "0".repeat(64))].into();
+    let template = Template::read(&workspace().join("template.yaml"), &Settings { parameters, ..Settings::default() }).unwrap();
+    let mut allowed = BTreeSet::new();
+    for function in template.functions {
+        for statement in function.statements.iter().filter(|statement| statement.effect == Effect::Allow) {
+            for action in statement.actions.iter().filter(|action| !UNSEEN.contains(&action.as_str())) {
+                let resources = statement.resources.iter().map(|arn| arn.rsplit([':', '/']).next().unwrap_or_default().to_owned());
+                allowed.extend(resources.map(|resource| (function.name.clone(), action.clone(), resource)));
+            }
+        }
+    }
+    allowed
+}
+
+fn used(calls: &CountersReport) -> BTreeSet<Use> {
+    let mut used = BTreeSet::new();
+    for call in &calls.calls {
+        // Lambda's pollers use the role of the function that they feed.
+        let function = match call.caller.as_str() {
+            "poller" => "deliver",
+            "operator" => continue,
+            other => other,
+        };
+        for action in actions(&call.operation) {
+            let action = format!("{}:{action}", call.service);
+            used.extend(call.resource.split(',').map(|resource| (function.to_owned(), action.clone(), resource.to_owned())));
+        }
+    }
+    used.retain(|(_, action, _)| !UNSEEN.contains(&action.as_str()));
+    used
+}
+
+/// The actions that an operation needs. Of a transaction, what ours hold.
+fn actions(operation: &str) -> Vec<&str> {
+    match operation {
+        "SendMessageBatch" => vec!["SendMessage"],
+        "DeleteMessageBatch" => vec!["DeleteMessage"],
+        "ChangeMessageVisibilityBatch" => vec!["ChangeMessageVisibility"],
+        "TransactWriteItems" => vec!["PutItem", "DeleteItem"],
+        other => vec![other],
+    }
+}
+
+/// Goes every way that there is through the functions.
+async fn everything(stack: &Stack) {
+    let (project, operator, receiver) = (stack.project().await, stack.operator(), Receiver::start().await);
+    administrate(&operator, &project).await;
+    configure(&project).await;
+    let waiting = deliver(&project, &receiver).await;
+    read(&project, &waiting).await;
+
+    // A copy of a delivery whose retry waits: it is put away until then.
+    stack.queues().send("-deliveries", &copy_of(&project, &waiting).await).await;
+    eventually("the copy is put away", async || {
+        let calls = stack.calls().await.calls;
+        let hides = |call: &CallCount| call.operation.starts_with("ChangeMessageVisibility") && call.resource.ends_with("-deliveries");
+        calls.iter().any(hides).then_some(())
+    })
+    .await;
+}
+
+async fn administrate(operator: &Client, project: &Client) {
+    let path = format!("/projects/{}", project.project());
+    operator.get("/projects").await.expect(200);
+    operator.get(&path).await.expect(200);
+    operator.patch(&path, json!({"name": "Changed"})).await.expect(200);
+    let (key, client) = operator.new_key(project.project(), &["read"]).await;
+    client.get("/events").await.expect(200);
+    operator.get(&format!("{path}/keys")).await.expect(200);
+    operator.delete(&format!("{path}/keys/{key}")).await.expect(200);
+    operator.get("/nowhere").await.expect(404);
+    operator.acting_for(project.project()).get("/webhooks/messages").await.expect(200);
+}
+
+async fn configure(project: &Client) {
+    let endpoint = project.create_endpoint("https://example.com/", &["task.*"]).await;
+    let path = format!("/webhooks/endpoints/{}", endpoint.id);
+    project.get("/webhooks/endpoints").await.expect(200);
+    project.get(&path).await.expect(200);
+    project.get(&format!("{path}/secret")).await.expect(200);
+    project.patch(&path, json!({"topics": ["run.*"]})).await.expect(200);
+    project.put(&path, json!({"url": "https://example.com/", "topics": ["*"]})).await.expect(200);
+    project.delete(&path).await.expect(200);
+    project.get("/webhooks/topics").await.expect(200);
+    project.put("/webhooks/topics/own.topic", json!({})).await.expect(201);
+    project.get("/webhooks/topics/own.topic").await.expect(200);
+    project.delete("/webhooks/topics/own.topic").await.expect(200);
+}
+
+/// Deliveries that succeed, are retried, are given up, and find their receiver gone. Gives an event whose retry waits.
+async fn deliver(project: &Client, receiver: &Receiver) -> Event {
+    receiver.always_at("/bad", Reply::status(500));
+    receiver.always_at("/gone", Reply::status(410));
+    project.create_endpoint(&receiver.url("/good"), &["task.created"]).await;
+    project.create_endpoint_with(json!({"url": receiver.url("/bad"), "topics": ["task.failed"], "retry_schedule": [1, 1]})).await;
+    project.create_endpoint_with(json!({"url": receiver.url("/bad"), "topics": ["run.created"], "retry_schedule": [3600]})).await;
+    project.create_endpoint(&receiver.url("/gone"), &["run.failed"]).await;
+
+    project.post_event_once("key", "task.created", json!({})).await.expect(202);
+    project.post_event_once("key", "task.created", json!({})).await.expect(202);
+    let batch = json!({"events": [{"kind": "task.created", "data": 1}, {"kind": "task.created", "data": 2}]});
+    project.post("/events/batch", batch).await.expect(202);
+    let good = project.post_event("task.created", json!({})).await;
+    let bad = project.post_event("task.failed", json!({})).await;
+    let gone = project.post_event("run.failed", json!({})).await;
+    let waiting = project.post_event("run.created", json!({})).await;
+    project.wait_for_message(&good.id, "succeeded").await;
+    project.wait_for_message(&bad.id, "failed").await;
+    project.wait_for_message(&gone.id, "failed").await;
+    project.wait_for_attempts(&waiting.id, 1).await;
+    project.post(&format!("/webhooks/messages/{}/resend", good.id), json!({})).await.expect(202);
+    project.wait_for_attempts(&good.id, 2).await;
+    waiting
+}
+
+async fn read(project: &Client, event: &Event) {
+    let endpoint = project.message(&event.id).await.deliveries[0].endpoint_id.clone();
+    for path in [
+        "/events".to_owned(),
+        format!("/events/{}", event.id),
+        "/webhooks/messages?status=pending".to_owned(),
+        format!("/webhooks/messages/{}", event.id),
+        format!("/webhooks/delivery-attempts?message_id={}", event.id),
+        format!("/webhooks/delivery-attempts?endpoint_id={endpoint}"),
+        format!("/webhooks/endpoints/{endpoint}/deliveries"),
+    ] {
+        project.send(project.request(Method::GET, &path)).await.expect(200);
+    }
+}
+
+/// The message of an event's only delivery, as `events` sends it when it can't be sure that it hasn't sent it before.
+async fn copy_of(project: &Client, event: &Event) -> String {
+    let endpoint = project.message(&event.id).await.deliveries[0].endpoint_id.clone();
+    let message = json!({"v": VERSION, "project": project.project(), "endpoint": endpoint, "enqueued_at": Timestamp::now(),
+        "event": project.get(&format!("/events/{}", event.id)).await.expect(200), "trigger": Trigger::Scheduled, "recheck": true});
+    let message: Message = serde_json::from_value(message).unwrap();
+    message.encode().unwrap()
+}
