@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::ready::Ready;
+use crate::samples;
 use crate::stack::{Plan, Stack};
 
 /// Where `posthaste listen` listens unless told otherwise.
@@ -72,17 +73,29 @@ What it cost in AWS calls:
 }
 
 fn aws_only_steps(ready: &Ready, environment_file: &str) -> String {
+    let other_key = if ready.operator_key == samples::OPERATOR_KEY {
+        String::new()
+    } else {
+        format!("\n(The requests among the samples carry the key `{0}`: start with --operator-key {0} for them.)\n", samples::OPERATOR_KEY)
+    };
     format!(
         r"
 The functions are yours to run, with the environment in {environment_file}:
 
   cargo lambda watch --env-file {environment_file}
 
+A receiver for the sample events, and one of them:
+
+  cargo run -- listen --addr {receiver} --secret {secret}
+  cargo lambda invoke deliver --data-file events/first-attempt.json
+{other_key}
 The AWS CLI works, too:
 
   AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 \
-    aws --endpoint-url {} sqs list-queues
+    aws --endpoint-url {url} sqs list-queues
 ",
-        ready.sqs_url
+        receiver = samples::RECEIVER.trim_start_matches("http://").trim_end_matches('/'),
+        secret = samples::SECRET,
+        url = ready.sqs_url
     )
 }

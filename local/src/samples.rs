@@ -91,3 +91,19 @@ fn unless_there(written: Result<(), StoreError>) -> Result<(), StoreError> {
 fn malformed(error: impl std::fmt::Display) -> SamplesError {
     SamplesError::Malformed(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::AwsStandIn;
+
+    #[tokio::test]
+    async fn what_was_done_with_the_samples_is_left_as_it_is() {
+        let aws = AwsStandIn::start().await;
+        aws.plant(&[endpoint(RECEIVER).unwrap()]).await;
+        aws.plant(&[endpoint("http://127.0.0.1:1/").unwrap()]).await;
+        let config = Table::new(aws_sdk_dynamodb::Client::new(&aws.sdk_config()), aws.table_name(CONFIG_TABLE));
+        let there = EndpointStore::new(config).get(Access::trusted(project().unwrap().id), ENDPOINT.parse().unwrap()).await.unwrap();
+        assert_eq!(there, Some(endpoint(RECEIVER).unwrap()));
+    }
+}

@@ -1,5 +1,7 @@
 //! The `deliver` function as Lambda's event source mappings meet it, on the stand-ins for AWS and with its own role.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod failing;
 mod first_attempts;
 mod mixed;

@@ -35,7 +35,7 @@ async fn lists_are_newest_first_and_lead_from_page_to_page() {
     let ids = |body: &Json| body.as_array().unwrap().iter().map(|endpoint| endpoint["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!(ids(&first.body), [created[2].clone(), created[1].clone()]);
     assert_eq!(first.header("has-more"), "true");
-    let next = first.header("link").split_once("<").unwrap().1.split_once('>').unwrap().0.to_owned();
+    let next = first.header("link").split_once('<').unwrap().1.split_once('>').unwrap().0.to_owned();
     let second = started.api.ask("GET", &next, Json::Null).await;
     assert_eq!((ids(&second.body), second.header("has-more")), (vec![created[0].clone()], "false"));
     let unknown = started.api.ask("GET", "/webhooks/endpoints?colour=red", Json::Null).await;
