@@ -65,11 +65,19 @@ impl Caller {
                 "Posthaste-Project",
                 "the operator key acts for a project: name it by the header `Posthaste-Project: proj_…`",
             )),
-            Self::Key(key) if any_of.iter().any(|scope| key.scopes.contains(scope)) => Ok(Access(key.project)),
+            Self::Key(key) if any_of.iter().any(|scope| self.may(*scope)) => Ok(Access(key.project)),
             Self::Key(_) => {
                 let names: Vec<_> = any_of.iter().map(|scope| format!("`{}`", scope.name())).collect();
                 Err(ApiError::forbidden(format!("this needs a key with the scope {}", names.join(" or "))))
             }
+        }
+    }
+
+    /// Whether the caller has a scope.
+    pub fn may(&self, scope: Scope) -> bool {
+        match self {
+            Self::Operator { .. } => true,
+            Self::Key(key) => key.scopes.contains(&scope),
         }
     }
 

@@ -35,11 +35,12 @@ pub enum Step {
 pub const FIRST: Step = Step::Send { number: 1, turn: 1 };
 
 /// Decides by all `attempts` in the log of this event to this endpoint. A resend's round is done by a
-/// success of its own, the delivery's own schedule by any success; all attempts together give the next number. A delivery that was given up and comes again was redriven by
+/// success of its own or one that came after it was asked for, the delivery's own schedule by any success; all attempts together give the next number. A delivery that was given up and comes again was redriven by
 /// somebody: it gets one more attempt.
 pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> Step {
     let own = || attempts.iter().filter(|attempt| attempt.round == round);
-    let done = |attempt: &Attempt| attempt.outcome == Outcome::Succeeded && (round.is_none() || attempt.round == round);
+    let counts = |attempt: &Attempt| round.is_none_or(|this| attempt.round == round || attempt.created_at > this.time());
+    let done = |attempt: &Attempt| attempt.outcome == Outcome::Succeeded && counts(attempt);
     if attempts.iter().any(done) {
         return Step::Drop;
     }
@@ -127,5 +128,7 @@ mod tests {
         let log = [attempt(1, Outcome::Timeout, Some(500)), Attempt { round: Some(round), ..attempt(2, Outcome::Succeeded, None) }];
         assert_eq!(decide(&log, Some(round), at(99)), Step::Drop);
         assert_eq!(decide(&log, None, at(999)), Step::Drop, "a resend that arrived makes the waiting retry needless");
+        let earlier = RoundId::new(at(1), 2);
+        assert_eq!(decide(&log, Some(earlier), at(999)), Step::Drop, "and an earlier resend that waits or was given up");
     }
 }

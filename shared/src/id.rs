@@ -114,6 +114,8 @@ impl AttemptId {
     /// The id of an attempt made at `now` for `event`: a ULID of its own time whose upper random bits hold the
     /// event's age in milliseconds. So a list of attempts, which is ordered by event, can start behind an attempt by its id alone.
     pub fn of(event: &EventId, now: Timestamp, random: u64) -> Self {
+        // Clocks differ, and an event may bring its own id: one from the future has no age, and its attempts count as of its time.
+        let now = now.max(event.time());
         let age = u128::from(now.millis().saturating_sub(event.time().millis())) & ((1 << AGE_BITS) - 1);
         let low = u128::from(random) & ((1 << (80 - AGE_BITS)) - 1);
         Self::new(now, age << (80 - AGE_BITS) | low)
@@ -172,6 +174,13 @@ mod tests {
             let id = AttemptId::of(&event, now, r);
             prop_assert_eq!(id.time(), now);
             prop_assert_eq!(id.event_time(), event.time());
+        }
+
+        #[test]
+        fn an_attempt_before_its_events_time_leads_back_to_it_too(event in 1..1_u64 << 47, ahead in 0..1_u64 << 40, r in any::<u64>()) {
+            let now = Timestamp::from_millis(event.saturating_sub(ahead));
+            let event = EventId::new(Timestamp::from_millis(event), 1);
+            prop_assert_eq!(AttemptId::of(&event, now, r).event_time(), event.time());
         }
     }
 }

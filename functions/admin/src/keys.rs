@@ -19,6 +19,9 @@ use shared::{
 
 use crate::App;
 
+/// The most keys of a project: they stand in the partition that each event's one Query reads.
+const MAX_KEYS: usize = 100;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewKey {
@@ -76,6 +79,9 @@ pub(crate) async fn create(
     let scopes: Vec<_> = Scope::ALL.into_iter().filter(|scope| scopes.contains(scope)).collect();
     if scopes.is_empty() {
         return Err(ApiError::validation("scopes", "must name at least one scope"));
+    }
+    if app.keys.count(project.id).await? >= MAX_KEYS {
+        return Err(ApiError::conflict(format!("a project has at most {MAX_KEYS} keys; revoke one first")));
     }
     let now = Timestamp::now();
     let key = ApiKey::new(rand::random());

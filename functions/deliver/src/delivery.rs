@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::{
     delivery::{FIRST, Step, decide},
     id::{AttemptId, EndpointId, EventId},
-    message::Message,
+    message::{Message, MessageError},
     model::{Attempt, Endpoint, Outcome, Status},
     store::deliveries::LoadedEndpoints,
     time::Timestamp,
@@ -21,17 +21,17 @@ use crate::{
 
 /// Time that is kept at the end of an invocation for writing down what happened.
 const RESERVE: Duration = Duration::from_secs(8);
-/// How long a message is hidden that there was no time for, or that failed by a fault of ours.
-const SOON: Duration = Duration::from_secs(5);
+/// How long a message waits whose version is newer than this code, which a deploy is about to replace.
+const DEPLOY: Duration = Duration::from_mins(1);
 
 /// What is to become of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It is done with.
     Drop,
-    /// It is to come again after so long.
+    /// It is to come again after so long, on the retries queue.
     Again(Duration),
-    /// It stays on its queue, hidden for so long; no attempt was made.
+    /// It stays on its queue, hidden for so long, as nothing could be done for it.
     Hide(Duration),
     /// It goes to the dead-letter queue.
     Dead,
@@ -71,15 +71,20 @@ impl Handled {
 
     /// A message that comes again soon, as nothing could be done for it now.
     pub(crate) fn postponed(item: &Incoming) -> Self {
-        Self { fate: Fate::Hide(SOON), ..Self::kept(item) }
+        Self { fate: Fate::Hide(item.pause()), ..Self::kept(item) }
     }
 }
 
 /// Handles one message. Never fails: whatever happens is a fate.
 pub(crate) async fn handle(app: &App, item: Incoming, endpoints: &LoadedEndpoints, hosts: &Hosts, deadline: Timestamp) -> Handled {
     let mut handled = Handled::kept(&item);
+    let (pause, last_moment) = (item.pause(), item.last_moment);
     let message = match item.message {
         Ok(message) => message,
+        Err(MessageError::TooNew(version)) => {
+            tracing::warn!(message = item.id, version, "a message of newer code waits for it");
+            return Handled { fate: Fate::Hide(DEPLOY), ..handled };
+        }
         Err(error) => {
             tracing::error!(message = item.id, %error, "a message that is no delivery goes to the dead-letter queue");
             return Handled { fate: Fate::Dead, ..handled };
@@ -90,7 +95,7 @@ pub(crate) async fn handle(app: &App, item: Incoming, endpoints: &LoadedEndpoint
             Ok(attempts) => decide(&attempts, message.round, Timestamp::now()),
             Err(error) => {
                 tracing::error!(event = %message.event.id, %error, "could not read how a delivery stands");
-                return Handled { fate: Fate::Hide(SOON), ..handled };
+                return Handled { fate: Fate::Hide(pause), ..handled };
             }
         }
     } else {
@@ -98,7 +103,7 @@ pub(crate) async fn handle(app: &App, item: Incoming, endpoints: &LoadedEndpoint
     };
     let (number, turn) = match step {
         Step::Drop => return Handled { fate: Fate::Drop, ..handled },
-        Step::Wait(wait) => return Handled { fate: Fate::Hide(wait), ..handled },
+        Step::Wait(wait) => return Handled { fate: Fate::Again(wait), ..handled },
         Step::Send { number, turn } => (number, turn),
     };
 
@@ -112,9 +117,13 @@ pub(crate) async fn handle(app: &App, item: Incoming, endpoints: &LoadedEndpoint
     };
     let started = Timestamp::now();
     let Some(verdict) = exchange(app, endpoint, &message, hosts, deadline).await else {
-        return Handled { fate: Fate::Hide(SOON), ..handled };
+        return Handled { fate: Fate::Hide(pause), ..handled };
     };
-    handled.fate = fate(app, endpoint, &verdict, turn);
+    handled.fate = match fate(app, endpoint, &verdict, turn) {
+        // A wait that SQS would not see the end of: given up now, while there is a message to keep.
+        Fate::Again(wait) if item.source == Source::Retries && Timestamp::now() + wait > last_moment => Fate::Dead,
+        fate => fate,
+    };
     handled.gone = endpoint.filter(|_| verdict.is_gone()).cloned();
     handled.attempt = Some(attempt(message, endpoint, verdict, number, started, &handled.fate));
     handled

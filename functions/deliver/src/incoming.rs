@@ -1,5 +1,7 @@
 //! A record of the batch, read.
 
+use std::time::Duration;
+
 use aws_lambda_events::sqs::SqsMessage;
 use shared::{
     delivery::REDRIVEN_AFTER,
@@ -9,6 +11,13 @@ use shared::{
 };
 
 use crate::BatchError;
+
+/// How long a message is hidden for which there was no time, or that failed by a fault of ours; and the longest such pause.
+const SOON: Duration = Duration::from_secs(5);
+/// See [`SOON`].
+const LATER: Duration = Duration::from_mins(15);
+/// The queues keep messages for 14 days (the template; SQS allows no more), counted from when they were sent; less a day.
+const KEPT: Duration = Duration::from_hours(13 * 24);
 
 /// Which queue a message waits on, and so how it waits on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +41,10 @@ pub(crate) struct Incoming {
     pub(crate) source: Source,
     /// Whether the log may know its delivery already.
     pub(crate) known: bool,
+    /// How often it was received, this time included.
+    pub(crate) received: u32,
+    /// When SQS deletes it, delivered or not, less a day: waits must end before.
+    pub(crate) last_moment: Timestamp,
     /// What it says.
     pub(crate) message: Result<Message, MessageError>,
 }
@@ -44,13 +57,46 @@ impl Incoming {
         let from_retries = record.event_source_arn.is_some_and(|arn| arn.rsplit(':').next() == Some(retries_name));
         let source = if from_retries { Source::Retries } else { Source::Deliveries };
         let attribute = |name| record.attributes.get(name).and_then(|text: &String| text.parse::<u64>().ok());
+        let (sent, received) = (attribute("SentTimestamp").map(Timestamp::from_millis), attribute("ApproximateReceiveCount"));
         let message = Message::decode(&body);
         let known = message.as_ref().is_ok_and(|message| {
-            let redriven =
-                attribute("SentTimestamp").map(Timestamp::from_millis).is_none_or(|sent| sent.since(message.enqueued_at) > REDRIVEN_AFTER);
-            let received_before = attribute("ApproximateReceiveCount").is_none_or(|count| count > 1);
-            source == Source::Retries || received_before || redriven || message.recheck || message.trigger == Trigger::Manual
+            let redriven = sent.is_none_or(|sent| sent.since(message.enqueued_at) > REDRIVEN_AFTER);
+            source == Source::Retries || received != Some(1) || redriven || message.recheck || message.trigger == Trigger::Manual
         });
-        Ok(Self { id, receipt: record.receipt_handle.unwrap_or_default(), body, source, known, message })
+        Ok(Self {
+            id,
+            receipt: record.receipt_handle.unwrap_or_default(),
+            body,
+            source,
+            known,
+            received: received.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
+            last_moment: sent.unwrap_or_else(Timestamp::now) + KEPT,
+            message,
+        })
+    }
+
+    /// How long to hide it after a fault of ours: longer each time, so that a long fault doesn't use up the receipts after which SQS takes a message for poison
+    /// (1,000 in the template).
+    pub(crate) fn pause(&self) -> Duration {
+        SOON.saturating_mul(1 << self.received.saturating_sub(1).min(8)).min(LATER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(count: &str) -> Incoming {
+        let attributes = [("ApproximateReceiveCount".to_owned(), count.to_owned())].into();
+        let mut record = SqsMessage::default();
+        record.message_id = Some("1".to_owned());
+        record.attributes = attributes;
+        Incoming::read(record, "retries").unwrap()
+    }
+
+    #[test]
+    fn pauses_grow_from_seconds_to_a_quarter_of_an_hour() {
+        let pauses: Vec<_> = ["1", "2", "3", "9", "900", "x"].into_iter().map(|count| received(count).pause().as_secs()).collect();
+        assert_eq!(pauses, [5, 10, 20, 900, 900, 5]);
     }
 }

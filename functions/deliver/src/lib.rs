@@ -3,7 +3,10 @@
 //! [`handle`] is the story of a batch; [`delivery`] that of one message in it; [`request`] makes what is sent, [`verdict`] judges what came back, and
 //! [`settle`] writes it all down. Easy to get wrong: the order in `settle`. A message is given up only when the log or another queue has what it said.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use shared::{
@@ -123,13 +126,19 @@ async fn make_requests(app: &Arc<App>, incoming: Vec<Incoming>, endpoints: Loade
     let endpoints = Arc::new(endpoints);
     let mut tasks = JoinSet::new();
     let mut unfinished = HashMap::new();
+    let mut seen = HashSet::new();
+    let mut handled = Vec::new();
     for item in incoming {
+        // Twins (SQS or a redrive may bring some) go one after the other, so that the second finds the first one's attempt in the log.
+        if item.message.as_ref().is_ok_and(|message| !seen.insert((message.event.id, message.endpoint))) {
+            handled.push(Handled::postponed(&item));
+            continue;
+        }
         let (app, hosts, endpoints) = (Arc::clone(app), Arc::clone(&hosts), Arc::clone(&endpoints));
         let kept = Handled::kept(&item);
         let task = tasks.spawn(async move { delivery::handle(&app, item, &endpoints, &hosts, deadline).await });
         unfinished.insert(task.id(), kept);
     }
-    let mut handled = Vec::new();
     while let Some(outcome) = tasks.join_next_with_id().await {
         match outcome {
             Ok((task, item)) => {

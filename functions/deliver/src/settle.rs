@@ -5,7 +5,10 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use shared::{queue::Outgoing, time::Timestamp};
+use shared::{
+    queue::{Outgoing, QueueError},
+    time::Timestamp,
+};
 
 use crate::{
     App,
@@ -25,7 +28,7 @@ pub(crate) async fn settle(app: &App, mut handled: Vec<Handled>) -> HashSet<Stri
         match (&item.fate, item.source) {
             (Fate::Drop, _) => {}
             (Fate::Dead, _) => dead.push(item),
-            // The queue of first attempts never holds what waits: see DESIGN's in-flight limit.
+            // The queue of first attempts never holds what waits: hidden messages count as in flight, and SQS hands out none beyond 120,000.
             (Fate::Again(wait), Source::Deliveries) => moved.push((*wait, item)),
             (Fate::Again(wait) | Fate::Hide(wait), _) => {
                 kept.insert(item.id);
@@ -80,7 +83,7 @@ async fn send(queue: &shared::queue::Queue, messages: Vec<(Outgoing, String)>, n
     if messages.is_empty() {
         return Vec::new();
     }
-    match queue.send(messages).await {
+    match queue.send(messages.into_iter().map(Ok::<_, QueueError>)).await {
         Ok(()) => Vec::new(),
         Err(error) => {
             tracing::error!(%error, queue = name, "could not move messages; they stay on their queue");

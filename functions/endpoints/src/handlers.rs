@@ -79,7 +79,7 @@ pub(crate) async fn create(
     app.endpoints.create(access, &endpoint).await?;
 
     let secret = endpoint.secret.reveal().to_owned();
-    let mut view = EndpointView::of(endpoint, &app.defaults);
+    let mut view = EndpointView::of(endpoint, &app.defaults, true);
     view.secret = Some(secret);
     Ok((StatusCode::CREATED, Json(view)))
 }
@@ -88,14 +88,14 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     let (request, params) = page_request::<EndpointId>(uri.query(), &[])?;
     let page = app.endpoints.list(access, &request, Timestamp::now()).await?;
-    let page = page.map(|endpoint| EndpointView::of(endpoint, &app.defaults));
+    let page = page.map(|endpoint| EndpointView::of(endpoint, &app.defaults, caller.may(Scope::Endpoints)));
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
 }
 
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<EndpointView> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     let endpoint = app.find(access, &id).await?;
-    Ok(Json(EndpointView::of(endpoint, &app.defaults)))
+    Ok(Json(EndpointView::of(endpoint, &app.defaults, caller.may(Scope::Endpoints))))
 }
 
 /// PATCH: what isn't named stays.
@@ -171,7 +171,7 @@ impl App {
         let own_hosts = self.own_hosts(headers);
         let rules = self.rules(&catalogue, &own_hosts);
         let new = self.update(access, id, |old| input.clone().apply(base(old, &input, &rules)?, &rules)).await?;
-        Ok(Json(EndpointView::of(new, &self.defaults)))
+        Ok(Json(EndpointView::of(new, &self.defaults, true)))
     }
 
     /// Reads, changes and writes an endpoint; again from the start when somebody else wrote it in between.

@@ -14,6 +14,9 @@ use shared::{
 
 use crate::Defaults;
 
+/// What stands for a header's value that the caller may not see.
+const HIDDEN: &str = "***";
+
 /// An endpoint in an answer. No `Debug`: it may hold a secret.
 #[derive(Serialize)]
 pub(crate) struct EndpointView {
@@ -39,8 +42,9 @@ pub(crate) struct EndpointView {
 }
 
 impl EndpointView {
-    /// Without its secret; with the deployment's defaults where it has none of its own.
-    pub(crate) fn of(endpoint: Endpoint, defaults: &Defaults) -> Self {
+    /// Without its secret and, unless `manages`, the values of its headers, which are often credentials; with the deployment's defaults where it has none of its own.
+    pub(crate) fn of(endpoint: Endpoint, defaults: &Defaults, manages: bool) -> Self {
+        let shown = |value: &str| if manages { value.to_owned() } else { HIDDEN.to_owned() };
         Self {
             id: endpoint.id,
             object: "webhook_endpoint",
@@ -51,7 +55,7 @@ impl EndpointView {
             disabled_reason: endpoint.disabled_reason,
             description: endpoint.description,
             metadata: endpoint.metadata,
-            headers: endpoint.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            headers: endpoint.headers.iter().map(|(name, value)| (name.to_owned(), shown(value))).collect(),
             signatures: endpoint.signatures,
             body: endpoint.body,
             timeout_seconds: endpoint.timeout_seconds.unwrap_or(defaults.timeout_seconds),

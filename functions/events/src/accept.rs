@@ -18,6 +18,9 @@ use crate::{
     input::Draft,
 };
 
+/// The most deliveries of one batch: 200 calls of SQS, eight at a time.
+const MAX_DELIVERIES: usize = 2_000;
+
 /// Accepts all events or none. When this returns events, each of their deliveries is on the queue.
 pub(crate) async fn accept(
     app: &App,
@@ -27,7 +30,9 @@ pub(crate) async fn accept(
     key: Option<String>,
     now: Timestamp,
 ) -> Result<Vec<Event>, ApiError> {
-    let (claims, planned) = Claims::take(&app.leases, access, &drafts, key, now).await?;
+    check_fan_out(&drafts, &project.endpoints)?;
+    let retention = Duration::from_secs(u64::from(app.retention_days) * 86_400);
+    let (claims, planned) = Claims::take(&app.leases, access, &drafts, key, retention, now).await?;
     let logged: Vec<_> = drafts.into_iter().zip(&planned).map(|(draft, plan)| log_entry(draft, *plan, &project.endpoints)).collect();
     let to_do: Vec<_> = logged
         .iter()
@@ -70,35 +75,48 @@ async fn record_and_enqueue(
     entries: Vec<(LoggedEvent, State)>,
     now: Timestamp,
 ) -> Result<(), ApiError> {
-    let messages = entries.iter().map(|(entry, state)| messages(access, project, entry, *state, now)).collect::<Result<Vec<_>, _>>()?;
-    let events: Vec<_> = entries.into_iter().map(|(entry, _)| entry).collect();
+    let (events, states): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
     match events.as_slice() {
         [] => return Ok(()),
         [event] => app.events.put(access, event).await?,
         events => app.events.put_all(access, events).await?,
     }
-    app.deliveries.send(messages.into_iter().flatten().collect()).await?;
-    Ok(())
-}
-
-fn messages(access: Access, project: &ProjectView, entry: &LoggedEvent, state: State, now: Timestamp) -> Result<Vec<Outgoing>, ApiError> {
-    let message = |target: &Target| {
-        let message = Message {
+    let brand = project.project.as_ref().and_then(|project| project.brand.clone());
+    let deliveries = events.into_iter().zip(states).flat_map(|(entry, state)| {
+        let event = entry.event;
+        entry.targets.into_iter().map(move |target| (event.clone(), state, target))
+    });
+    let messages = deliveries.map(move |(event, state, target)| {
+        outgoing(&Message {
             v: VERSION,
             project: access.project(),
             endpoint: target.endpoint,
-            event: entry.event.clone(),
+            event,
             enqueued_at: now,
-            brand: project.project.as_ref().and_then(|project| project.brand.clone()),
+            brand: brand.clone(),
             trigger: Trigger::Scheduled,
             round: None,
             recheck: state == State::Unsure,
-        };
-        let body = message.encode().map_err(|error| {
-            tracing::error!(%error, "could not encode a message");
-            ApiError::unavailable()
-        })?;
-        Ok(Outgoing { body, group: Some(target.endpoint.to_string()), delay: Duration::ZERO })
-    };
-    entry.targets.iter().map(message).collect()
+        })
+    });
+    app.deliveries.send(messages).await
+}
+
+fn outgoing(message: &Message) -> Result<Outgoing, ApiError> {
+    let body = message.encode().map_err(|error| {
+        tracing::error!(%error, "could not encode a message");
+        ApiError::unavailable()
+    })?;
+    Ok(Outgoing { body, group: Some(message.endpoint.to_string()), delay: Duration::ZERO })
+}
+
+/// Refuses a batch that means more deliveries than one request has the time to enqueue.
+fn check_fan_out(drafts: &[Draft], endpoints: &[Endpoint]) -> Result<(), ApiError> {
+    let wanted = |draft: &Draft| endpoints.iter().filter(|endpoint| endpoint.wants(&draft.kind)).count();
+    let deliveries: usize = drafts.iter().map(wanted).sum();
+    if drafts.len() > 1 && deliveries > MAX_DELIVERIES {
+        let message = format!("mean {deliveries} deliveries, of at most {MAX_DELIVERIES} a request; send smaller batches");
+        return Err(ApiError::too_large(Some("events"), message));
+    }
+    Ok(())
 }

@@ -1,7 +1,9 @@
 //! Idempotency: which of the posted events were posted before.
 //!
-//! A claim is a key and the events that it covers: the request's `Idempotency-Key` covers all of them; without one, an event's own id covers that event. Each claim
+//! A claim is a key and the events that it covers: the request's `Idempotency-Key` covers all of them, and an event's own id covers that event. Each claim
 //! takes a lease (see [`shared::store::leases`]) with a plan of the ids and time that its events will have.
+
+use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,9 @@ pub(crate) enum State {
     Done,
 }
 
+/// How long an `Idempotency-Key` is remembered: a day, as producers' retries go.
+const KEY_KEPT: Duration = Duration::from_hours(24);
+
 #[derive(Serialize, Deserialize)]
 struct Plan {
     ids: Vec<EventId>,
@@ -48,6 +53,7 @@ struct Claim {
     key: String,
     fingerprint: String,
     events: std::ops::Range<usize>,
+    kept: Duration,
 }
 
 /// The leases of one request.
@@ -59,44 +65,54 @@ pub(crate) struct Claims {
 
 impl Claims {
     /// Takes all leases, and tells for each draft what is planned. 409 while another request is at one of them, 422 when one was used for
-    /// something else.
+    /// something else; then none is kept. `retention` is how long an event's own id is remembered.
     pub(crate) async fn take(
         leases: &Leases,
         access: Access,
         drafts: &[Draft],
         key: Option<String>,
+        retention: Duration,
         now: Timestamp,
     ) -> Result<(Self, Vec<Planned>), ApiError> {
         let mut planned = fresh(drafts, now);
-        let claims = claims(drafts, key)?;
+        let mut this = Self { access, leases: leases.clone(), taken: Vec::new() };
+        // One after the other: two requests with the same key and id would else hold one each, and both be refused.
+        for claims in [by_key(drafts, key)?, by_id(drafts, retention)?] {
+            if let Err(error) = this.take_all(&claims, &mut planned, now).await {
+                this.abandon().await;
+                return Err(error);
+            }
+            if planned.iter().all(|event| event.state == State::Done) {
+                break;
+            }
+        }
+        Ok((this, planned))
+    }
+
+    async fn take_all(&mut self, claims: &[Claim], planned: &mut [Planned], now: Timestamp) -> Result<(), ApiError> {
         let found = join_all(claims.iter().map(|claim| async {
-            let plan = Plan { ids: planned[claim.events.clone()].iter().map(|event| event.id).collect(), accepted_at: now };
-            leases.take(access, &claim.key, &claim.fingerprint, &encode(&plan)?, now).await.map_err(ApiError::from)
+            let events = &planned[claim.events.clone()];
+            let plan = encode(&Plan { ids: events.iter().map(|event| event.id).collect(), accepted_at: now })?;
+            Ok::<_, ApiError>(self.leases.take(self.access, &claim.key, &claim.fingerprint, &plan, claim.kept, now).await?)
         }))
         .await;
-
         let held = |lease: &Result<Lease, ApiError>| matches!(lease, Ok(Lease::Taken | Lease::TakenOver(_)));
-        let taken = claims.iter().zip(&found).filter(|(_, lease)| held(lease)).map(|(claim, _)| claim.key.clone()).collect();
-        let this = Self { access, leases: leases.clone(), taken };
+        self.taken.extend(claims.iter().zip(&found).filter(|(_, lease)| held(lease)).map(|(claim, _)| claim.key.clone()));
         for (claim, lease) in claims.iter().zip(found) {
-            let (plan, state) = match lease {
-                Ok(Lease::Taken) => continue,
-                Ok(Lease::TakenOver(plan)) => (plan, State::Unsure),
-                Ok(Lease::Done(plan)) => (plan, State::Done),
-                Ok(Lease::Busy) => return this.refuse(ApiError::busy("a request with this idempotency key is under way", 1)).await,
-                Ok(Lease::Mismatch) => {
-                    return this.refuse(ApiError::unprocessable("this idempotency key or id was used with other content")).await;
-                }
-                Err(error) => return this.refuse(error).await,
+            let (plan, state) = match lease? {
+                Lease::Taken => continue,
+                Lease::TakenOver(plan) => (plan, State::Unsure),
+                Lease::Done(plan) => (plan, State::Done),
+                Lease::Busy => return Err(ApiError::busy("a request with this idempotency key or id is under way", 1)),
+                Lease::Mismatch => return Err(ApiError::unprocessable("this idempotency key or id was used with other content")),
             };
-            let Some(plan) = decode(&plan).filter(|plan| plan.ids.len() == claim.events.len()) else {
-                return this.refuse(StoreError::Damaged("an idempotency plan").into()).await;
-            };
+            let plan = decode(&plan).filter(|plan| plan.ids.len() == claim.events.len());
+            let plan = plan.ok_or(StoreError::Damaged("an idempotency plan"))?;
             for (event, id) in planned[claim.events.clone()].iter_mut().zip(plan.ids) {
                 *event = Planned { id, accepted_at: plan.accepted_at, state };
             }
         }
-        Ok((this, planned))
+        Ok(())
     }
 
     /// All is done: from now on the same request gets the same answer. Should this fail, the leases lapse within [`LEASE_SECONDS`] and the same request
@@ -114,9 +130,11 @@ impl Claims {
         }
     }
 
-    async fn refuse<T>(self, error: ApiError) -> Result<T, ApiError> {
-        self.give_up().await;
-        Err(error)
+    /// Nothing was done under these leases, so their keys are free for other content.
+    async fn abandon(self) {
+        if let Err(error) = try_join_all(self.taken.iter().map(|key| self.leases.abandon(self.access, key))).await {
+            tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not abandon an idempotency lease");
+        }
     }
 }
 
@@ -129,15 +147,22 @@ fn fresh(drafts: &[Draft], now: Timestamp) -> Vec<Planned> {
     drafts.iter().enumerate().map(new).map(|id| Planned { id, accepted_at: now, state: State::New }).collect()
 }
 
-fn claims(drafts: &[Draft], key: Option<String>) -> Result<Vec<Claim>, ApiError> {
-    if let Some(key) = key {
-        return Ok(vec![Claim { key: format!("key:{key}"), fingerprint: fingerprint(drafts)?, events: 0..drafts.len() }]);
-    }
+/// The claim of an `Idempotency-Key`: on all events.
+fn by_key(drafts: &[Draft], key: Option<String>) -> Result<Vec<Claim>, ApiError> {
+    let claim = |key| {
+        let fingerprint = fingerprint(drafts)?;
+        Ok(Claim { key: format!("key:{key}"), fingerprint, events: 0..drafts.len(), kept: KEY_KEPT })
+    };
+    key.into_iter().map(claim).collect()
+}
+
+/// The claims of the events' own ids.
+fn by_id(drafts: &[Draft], retention: Duration) -> Result<Vec<Claim>, ApiError> {
     let with_id = drafts.iter().enumerate().filter_map(|(place, draft)| draft.id.map(|id| (place, id)));
     with_id
         .map(|(place, id)| {
             let fingerprint = fingerprint(&drafts[place..=place])?;
-            Ok(Claim { key: format!("id:{id}"), fingerprint, events: place..place + 1 })
+            Ok(Claim { key: format!("id:{id}"), fingerprint, events: place..place + 1, kept: retention })
         })
         .collect()
 }

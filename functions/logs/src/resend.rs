@@ -8,18 +8,18 @@ use axum::{
 };
 use futures::future::try_join_all;
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::{
     auth::{Access, Caller},
     http::{ApiError, parse_json, read_json},
-    id::{EndpointId, RoundId},
+    id::{EndpointId, EventId, RoundId},
     message::{Message, VERSION},
     model::{Endpoint, Scope, Status, Trigger, event::LoggedEvent},
     queue::Outgoing,
     time::Timestamp,
 };
 
-use crate::{App, view::MessageView};
+use crate::App;
 
 /// The largest body of a resend, in bytes.
 const MAX_BODY: usize = 4_096;
@@ -31,13 +31,22 @@ struct Wanted {
     endpoint_id: Option<EndpointId>,
 }
 
+/// The answer: no more than a key that may not read could have sent.
+#[derive(Debug, Serialize)]
+pub(crate) struct Resent {
+    id: EventId,
+    object: &'static str,
+    /// The endpoints that it goes to again.
+    endpoint_ids: Vec<EndpointId>,
+}
+
 /// Enqueues the deliveries; each is a round of its own with a schedule of its own. The body may be missing.
 pub(crate) async fn resend(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
     request: Request,
-) -> Result<(StatusCode, Json<MessageView>), ApiError> {
+) -> Result<(StatusCode, Json<Resent>), ApiError> {
     let access = caller.access(&[Scope::Events])?;
     let body = read_json(request, MAX_BODY).await?;
     let wanted = if body.is_empty() { Wanted::default() } else { parse_json(&body)? };
@@ -46,9 +55,10 @@ pub(crate) async fn resend(
 
     let now = Timestamp::now();
     let brand = app.projects.get(access.project()).await?.and_then(|project| project.brand);
-    let messages = endpoints.iter().map(|endpoint| message(access, endpoint, &logged, brand.clone(), now)).collect::<Result<_, _>>()?;
-    app.deliveries.send(messages).await?;
-    Ok((StatusCode::ACCEPTED, Json(app.message(logged).await?)))
+    let messages = endpoints.iter().map(|endpoint| message(access, endpoint, &logged, brand.clone(), now)).collect::<Vec<_>>();
+    app.deliveries.send(messages.into_iter()).await?;
+    let endpoint_ids = endpoints.into_iter().map(|endpoint| endpoint.id).collect();
+    Ok((StatusCode::ACCEPTED, Json(Resent { id: logged.event.id, object: "message", endpoint_ids })))
 }
 
 impl App {

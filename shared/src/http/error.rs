@@ -122,7 +122,7 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
     }
 
-    /// 503 with `Retry-After`: a fault of ours or of AWS. Nothing was done that a repeat would do twice.
+    /// 503 with `Retry-After`: a fault of ours or of AWS. What was asked for is not promised; with an idempotency key, a repeat does nothing twice.
     pub fn unavailable() -> Self {
         let header = (header::RETRY_AFTER, HeaderValue::from_static("1"));
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the service can't do this right now; try again")

@@ -100,15 +100,17 @@ pub enum DeliveryStatus {
 }
 
 impl DeliveryStatus {
-    /// How a delivery stands by all of its attempts, in any order: one success makes it succeeded; otherwise the last attempt tells.
+    /// How a delivery stands by all of its attempts, in any order. One success makes it succeeded. Otherwise it is pending as long as its own schedule or a
+    /// resend has an attempt to come, which the last attempt of each tells.
     pub fn of(attempts: &[Attempt]) -> Self {
-        let last = attempts.iter().max_by_key(|attempt| (attempt.number, attempt.created_at));
         if attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded) {
-            Self::Succeeded
-        } else if last.is_some_and(|attempt| attempt.next_attempt_at.is_none()) {
-            Self::Failed
-        } else {
-            Self::Pending
+            return Self::Succeeded;
         }
+        let is_last = |attempt: &&Attempt| {
+            let later = |other: &Attempt| (other.number, other.created_at) > (attempt.number, attempt.created_at);
+            !attempts.iter().any(|other| other.round == attempt.round && later(other))
+        };
+        let to_come = attempts.iter().filter(is_last).any(|attempt| attempt.next_attempt_at.is_some());
+        if attempts.is_empty() || to_come { Self::Pending } else { Self::Failed }
     }
 }

@@ -18,21 +18,25 @@ pub struct Outgoing {
     pub delay: Duration,
 }
 
-/// Batches that keep to both limits, in order.
-pub(super) fn batches(messages: Vec<Outgoing>) -> Vec<Vec<Outgoing>> {
-    let mut batches: Vec<Vec<Outgoing>> = Vec::new();
-    let mut bytes = 0;
-    for message in messages {
-        bytes += message.body.len();
-        match batches.last_mut() {
-            Some(batch) if batch.len() < MAX_ENTRIES && bytes <= MAX_BYTES => batch.push(message),
-            _ => {
-                bytes = message.body.len();
-                batches.push(vec![message]);
+/// Batches that keep to both limits, in order, each made when it is asked for. Ends with the first error.
+pub(super) fn batches<E>(messages: impl Iterator<Item = Result<Outgoing, E>>) -> impl Iterator<Item = Result<Vec<Outgoing>, E>> {
+    let mut messages = messages.peekable();
+    std::iter::from_fn(move || {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let fits = |next: &Result<Outgoing, E>, batch: &[Outgoing], bytes: usize| {
+            batch.is_empty() || batch.len() < MAX_ENTRIES && next.as_ref().is_ok_and(|next| bytes + next.body.len() <= MAX_BYTES)
+        };
+        while let Some(next) = messages.next_if(|next| fits(next, &batch, bytes)) {
+            match next {
+                Ok(message) => {
+                    bytes += message.body.len();
+                    batch.push(message);
+                }
+                Err(error) => return Some(Err(error)),
             }
         }
-    }
-    batches
+        (!batch.is_empty()).then_some(Ok(batch))
+    })
 }
 
 #[cfg(test)]
@@ -43,13 +47,20 @@ mod tests {
     proptest! {
         #[test]
         fn batches_keep_order_and_both_limits(sizes in proptest::collection::vec(1..300_000_usize, 0..60)) {
-            let messages = sizes.iter().map(|size| Outgoing { body: "x".repeat(*size), group: None, delay: Duration::ZERO }).collect();
-            let batches = batches(messages);
+            let messages = sizes.iter().map(|size| Outgoing { body: "x".repeat(*size), group: None, delay: Duration::ZERO });
+            let batches: Vec<_> = batches::<()>(messages.map(Ok)).map(Result::unwrap).collect();
             prop_assert_eq!(batches.iter().flatten().map(|m| m.body.len()).collect::<Vec<_>>(), sizes);
             for batch in batches {
                 prop_assert!(!batch.is_empty() && batch.len() <= MAX_ENTRIES);
                 prop_assert!(batch.iter().map(|m| m.body.len()).sum::<usize>() <= MAX_BYTES);
             }
         }
+    }
+
+    #[test]
+    fn an_error_ends_the_batches_behind_those_before_it() {
+        let message = || Ok(Outgoing { body: "x".to_owned(), group: None, delay: Duration::ZERO });
+        let got: Vec<_> = batches([message(), message(), Err("broken")].into_iter()).map(|batch| batch.map(|batch| batch.len())).collect();
+        assert_eq!(got, [Ok(2), Err("broken")]);
     }
 }

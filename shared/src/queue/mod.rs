@@ -10,7 +10,7 @@ use aws_sdk_sqs::{
     types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry},
 };
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{TryStreamExt, stream};
 
 mod batch;
 
@@ -54,9 +54,10 @@ impl Queue {
         Self { client, url: url.into() }
     }
 
-    /// Sends all messages, in as few calls as there can be. When this fails, some may have been sent.
-    pub async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
-        stream::iter(batches(messages)).map(Ok).try_for_each_concurrent(CONCURRENCY, |batch| self.send_batch(batch)).await
+    /// Sends all messages, in as few calls as there can be, and makes them only as they are sent: together they may be larger than memory. When this
+    /// fails, some may have been sent.
+    pub async fn send<E: From<QueueError>>(&self, messages: impl Iterator<Item = Result<Outgoing, E>>) -> Result<(), E> {
+        stream::iter(batches(messages)).try_for_each_concurrent(CONCURRENCY, |batch| async { Ok(self.send_batch(batch).await?) }).await
     }
 
     async fn send_batch(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {

@@ -17,6 +17,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// The log decides what is sent again, so it outlives every message: up to 14 days of retries, and 14 in a dead-letter queue.
+const MIN_RETENTION_DAYS: u32 = 30;
+
 /// Writes and reads the attempts of deliveries that a message names.
 #[derive(Clone, Debug)]
 pub struct AttemptLog {
@@ -25,9 +28,9 @@ pub struct AttemptLog {
 }
 
 impl AttemptLog {
-    /// Over the log table, for attempts that are kept so many days.
+    /// Over the log table, for attempts that are kept so many days, but [`MIN_RETENTION_DAYS`] at least.
     pub fn new(log: Table, retention_days: u32) -> Self {
-        Self { table: log, retention_seconds: u64::from(retention_days) * 86_400 }
+        Self { table: log, retention_seconds: u64::from(retention_days.max(MIN_RETENTION_DAYS)) * 86_400 }
     }
 
     /// All attempts of one delivery so far. Strongly consistent: what was recorded as delivered is not sent again.

@@ -60,6 +60,11 @@ impl KeyStore {
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
 
+    /// How many keys a project has.
+    pub async fn count(&self, project: ProjectId) -> Result<usize, StoreError> {
+        Ok(self.0.all(project_pk(project), "KEY#").await?.len())
+    }
+
     /// Deletes a key from both of its places. Whether it was there.
     pub async fn revoke(&self, project: ProjectId, id: KeyId) -> Result<bool, StoreError> {
         let Some(row) = self.0.get_item(key(project_pk(project), list_sk(id))).await? else { return Ok(false) };

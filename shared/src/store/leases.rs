@@ -4,6 +4,8 @@
 //! told to come again; once the first is done, it gives the same answer, which the plan and its own equal content make. When the
 //! first died, its lease lapses, and the next takes over *with the same plan*, so that receivers can still deduplicate.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::put_item::PutItemError,
@@ -15,15 +17,13 @@ use sha2::{Digest, Sha256};
 use super::{
     StoreError, Table,
     error::failed,
-    item::{item, key, number},
+    item::{item, key, number, string},
     list::parse,
 };
 use crate::{auth::Access, time::Timestamp};
 
 /// Seconds that a lease holds: longer than the `events` function may run, so that a live one is never overtaken.
 pub const LEASE_SECONDS: u64 = 20;
-/// Seconds that a key is remembered: a day, as producers' retries go.
-pub const KEY_SECONDS: u64 = 86_400;
 
 /// What a request finds under its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,13 +63,14 @@ impl Leases {
         Self(log)
     }
 
-    /// Takes the lease of a key, or tells what stands there. `plan` is kept for whoever may have to take over.
+    /// Takes the lease of a key, or tells what stands there. `plan` is kept for whoever may have to take over, and all of it for as long as `kept`.
     pub async fn take(
         &self,
         access: Access,
         idempotency_key: &str,
         fingerprint: &str,
         plan: &str,
+        kept: Duration,
         now: Timestamp,
     ) -> Result<Lease, StoreError> {
         let row = Row {
@@ -77,7 +78,7 @@ impl Leases {
             plan: plan.to_owned(),
             leased_until: now.seconds() + LEASE_SECONDS,
             done: false,
-            expires_at: now.seconds() + KEY_SECONDS,
+            expires_at: (now + kept).seconds(),
         };
         let new = item(pk(access, idempotency_key), "IDEM", &row)?;
         let put = self
@@ -101,10 +102,17 @@ impl Leases {
         let Some(there) = there else { return Ok(Lease::Busy) };
         let there: Row = parse(there)?;
         match there {
+            there if there.fingerprint.is_empty() => {
+                let moved = Row { fingerprint: fingerprint.to_owned(), plan: plan.to_owned(), ..there };
+                self.take_over(access, idempotency_key, moved, Lease::Taken, now).await
+            }
             there if there.fingerprint != fingerprint => Ok(Lease::Mismatch),
             there if there.done => Ok(Lease::Done(there.plan)),
             there if there.leased_until > now.seconds() => Ok(Lease::Busy),
-            there => self.take_over(access, idempotency_key, there, now).await,
+            there => {
+                let plan = there.plan.clone();
+                self.take_over(access, idempotency_key, there, Lease::TakenOver(plan), now).await
+            }
         }
     }
 
@@ -119,16 +127,24 @@ impl Leases {
         self.update(access, idempotency_key, "SET leased_until = :now", "done = :done", values).await
     }
 
+    /// Gives a lease back under which nothing was done: its key is free again, for any content.
+    pub async fn abandon(&self, access: Access, idempotency_key: &str) -> Result<(), StoreError> {
+        let values = [(":now", number(0)), (":none", string("")), (":done", AttributeValue::Bool(false))];
+        self.update(access, idempotency_key, "SET leased_until = :now, fingerprint = :none", "done = :done", values).await
+    }
+
     /// Of several that find a lapsed lease, one gets it: the one that moves its end.
-    async fn take_over(&self, access: Access, idempotency_key: &str, there: Row, now: Timestamp) -> Result<Lease, StoreError> {
+    async fn take_over(&self, access: Access, idempotency_key: &str, row: Row, got: Lease, now: Timestamp) -> Result<Lease, StoreError> {
         let values = [
             (":until", number(now.seconds() + LEASE_SECONDS)),
-            (":before", number(there.leased_until)),
+            (":fingerprint", string(row.fingerprint)),
+            (":plan", string(row.plan)),
+            (":before", number(row.leased_until)),
             (":done", AttributeValue::Bool(false)),
         ];
-        let condition = "leased_until = :before AND done = :done";
-        match self.update(access, idempotency_key, "SET leased_until = :until", condition, values).await {
-            Ok(()) => Ok(Lease::TakenOver(there.plan)),
+        let change = "SET leased_until = :until, fingerprint = :fingerprint, plan = :plan";
+        match self.update(access, idempotency_key, change, "leased_until = :before AND done = :done", values).await {
+            Ok(()) => Ok(got),
             Err(StoreError::Conflict) => Ok(Lease::Busy),
             Err(error) => Err(error),
         }

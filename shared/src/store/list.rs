@@ -4,7 +4,11 @@
 //! Easy to get wrong: a cursor is an id, and an attempt's id names only the millisecond of its event's key, so a page may have to skip
 //! within one millisecond until it meets the cursor (see [`Cursor`]).
 
-use std::{collections::VecDeque, future::Future};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
@@ -96,6 +100,8 @@ impl Cursor for AttemptId {
 
 /// Rows that a page looks at before it gives up filling itself, so that a filter that matches nothing ends in time.
 const MAX_EXAMINED: usize = 5_000;
+/// And how long it looks, as rows may need reads of their own: half of the function's time.
+const PATIENCE: Duration = Duration::from_secs(7);
 /// Lambda: an answer holds at most 6 MB, in which the body is a JSON string with its quotes escaped: at worst twice as long.
 const MAX_BYTES: usize = 2 << 20;
 /// Rows that are completed (by further reads) at a time.
@@ -140,10 +146,10 @@ impl<'a> Listing<'a> {
         let mut kept = std::pin::pin!(kept);
 
         let mut page = Page { items: Vec::new(), has_more: false, last_seen: None };
-        let (mut examined, mut bytes) = (0, 0);
+        let (started, mut examined, mut bytes) = (Instant::now(), 0, 0);
         while let Some((id, size, item)) = kept.try_next().await? {
             let full = page.items.len() >= request.limit || bytes + size > MAX_BYTES && !page.items.is_empty();
-            if item.is_some() && full || examined >= MAX_EXAMINED {
+            if item.is_some() && full || examined >= MAX_EXAMINED || examined > 0 && started.elapsed() > PATIENCE {
                 page.has_more = true;
                 break;
             }
