@@ -44,7 +44,8 @@ pub enum Lease {
 struct Row {
     /// Hash of the request's content.
     fingerprint: String,
-    /// What the request is about to do, for whoever takes over: its event ids.
+    /// What the request is about to do, for whoever takes over: its event ids. (PLAN is a reserved word in DynamoDB's expressions.)
+    #[serde(rename = "planned")]
     plan: String,
     /// Unix seconds until which the lease holds.
     leased_until: u64,
@@ -142,7 +143,7 @@ impl Leases {
             (":before", number(row.leased_until)),
             (":done", AttributeValue::Bool(false)),
         ];
-        let change = "SET leased_until = :until, fingerprint = :fingerprint, plan = :plan";
+        let change = "SET leased_until = :until, fingerprint = :fingerprint, planned = :plan";
         match self.update(access, idempotency_key, change, "leased_until = :before AND done = :done", values).await {
             Ok(()) => Ok(got),
             Err(StoreError::Conflict) => Ok(Lease::Busy),
