@@ -55,11 +55,7 @@ fn from_ps() -> Vec<Process> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let read = |line: &str| {
         let mut fields = line.split_whitespace();
-        Some(Process {
-            id: fields.next()?.parse().ok()?,
-            parent: fields.next()?.parse().ok()?,
-            dead: fields.next()?.starts_with('Z'),
-        })
+        Some(Process { id: fields.next()?.parse().ok()?, parent: fields.next()?.parse().ok()?, dead: fields.next()?.starts_with('Z') })
     };
     text.lines().filter_map(read).collect()
 }

@@ -96,7 +96,8 @@ async fn a_body_that_is_no_event_is_refused_with_the_right_status() {
 #[tokio::test]
 async fn an_event_keeps_what_its_producer_said_of_it() {
     let project = project().await;
-    let body = json!({"kind": "run.created", "data": {"a": [1, "é"]}, "user_id": "u", "worker_id": "w", "metadata": {"m": 1}, "created_at": 5});
+    let body =
+        json!({"kind": "run.created", "data": {"a": [1, "é"]}, "user_id": "u", "worker_id": "w", "metadata": {"m": 1}, "created_at": 5});
     let posted = project.post("/events", body.clone()).await.expect(202);
     assert_eq!(posted["object"], "event");
     let read = project.get(&format!("/events/{}", posted["id"].as_str().unwrap())).await.expect(200);

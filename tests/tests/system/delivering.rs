@@ -51,7 +51,8 @@ async fn the_body_is_the_event_and_the_datas_bytes_survive() {
     let endpoint = project.create_endpoint(&receiver.url("/"), &["*"]).await;
 
     let data = r#"{"z":1,"a":"ü € 😀","price":1.50,"whole":1.0,"huge":12345678901234567891,"small":1e-7,"none":null,"list":[ 3, 1 ],"esc":"\u00e9\/"}"#;
-    let canonical = r#"{"z":1,"a":"ü € 😀","price":1.5,"whole":1,"huge":12345678901234567891,"small":1e-7,"none":null,"list":[3,1],"esc":"é/"}"#;
+    let canonical =
+        r#"{"z":1,"a":"ü € 😀","price":1.5,"whole":1,"huge":12345678901234567891,"small":1e-7,"none":null,"list":[3,1],"esc":"é/"}"#;
     let posted = format!(r#"{{"kind":"run.updated","data":{data},"created_at":1735689886,"metadata":{{"a":1}}}}"#);
     let event: system_tests::Event = project.send_text(http::Method::POST, "/events", &posted).await.read(202);
     assert_eq!(event.data.get(), canonical, "the answer shows what will be sent");
@@ -121,4 +122,3 @@ async fn an_endpoints_own_headers_are_sent() {
     let refused = project.post("/webhooks/endpoints", json!({"url": receiver.url("/"), "topics": ["*"], "headers": {"Host": "x"}})).await;
     refused.is_error(400, "validation_error", "", Some("headers"));
 }
-

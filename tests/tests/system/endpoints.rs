@@ -29,11 +29,11 @@ async fn an_endpoint_is_created_read_changed_replaced_and_deleted() {
     assert_eq!(project.get(&format!("{path}/secret")).await.expect(200)["secret"], created["secret"]);
 
     let changes = json!({"name": "Yours", "url": "https://other.example.com/", "topics": ["*"], "status": "paused"});
-    let changed = project.patch(&path, changes.clone()).await.expect(200);
+    let read = project.patch(&path, changes.clone()).await.expect(200);
     for (field, value) in changes.as_object().unwrap() {
-        assert_eq!(&changed[field], value);
+        assert_eq!(&read[field], value);
     }
-    assert_eq!(changed["created_at"], created["created_at"]);
+    assert_eq!(read["created_at"], created["created_at"]);
 
     let replaced = project.put(&path, json!({"url": URL, "topics": ["run.*"], "description": "d"})).await.expect(200);
     assert_eq!((&replaced["name"], replaced["description"].as_str(), &replaced["id"]), (&Json::Null, Some("d"), &created["id"]));
@@ -111,8 +111,7 @@ async fn changes_at_the_same_time_lose_nothing() {
     let project = project().await;
     let endpoint = project.create_endpoint(URL, &["*"]).await;
     let path = format!("/webhooks/endpoints/{}", endpoint.id);
-    let (name, description) =
-        tokio::join!(project.patch(&path, json!({"name": "n"})), project.patch(&path, json!({"description": "d"})));
+    let (name, description) = tokio::join!(project.patch(&path, json!({"name": "n"})), project.patch(&path, json!({"description": "d"})));
     name.expect(200);
     description.expect(200);
     let read = project.get(&path).await.expect(200);

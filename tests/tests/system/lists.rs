@@ -46,9 +46,14 @@ async fn keeps_the_conventions(client: &Client, path: &str, expected: &[String])
     assert_eq!(client.get(&with(&format!("limit=3&before={}", expected[8]))).await.ids(), expected[5..8], "the page right before");
     assert!(client.get(&with(&format!("after={}", expected[ITEMS - 1]))).await.ids().is_empty());
 
-    for (query, field) in
-        [("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("order=up", "order"), ("after=x", "after"), ("page=2", "page")]
-    {
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=x", "limit"),
+        ("order=up", "order"),
+        ("after=x", "after"),
+        ("page=2", "page"),
+    ] {
         client.get(&with(query)).await.is_error(400, "validation_error", "", Some(field));
     }
     let both = client.get(&with(&format!("after={0}&before={0}", expected[0]))).await;

@@ -35,25 +35,25 @@ async fn scene() -> Scene {
 #[tokio::test]
 async fn events_and_messages_are_found_by_kind_status_endpoint_and_time() {
     let scene = scene().await;
-    let (s, f, p) = (scene.succeeded.clone(), scene.failed.clone(), scene.pending.clone());
+    let (s, f, p) = (scene.succeeded.as_str(), scene.failed.as_str(), scene.pending.as_str());
     let found = async |path: String| scene.project.get(&path).await.ids();
     for list in ["/events", "/webhooks/messages"] {
-        assert_eq!(found(list.to_owned()).await, [p.clone(), f.clone(), s.clone()]);
-        assert_eq!(found(format!("{list}?kind=task.failed")).await, [f.clone()]);
-        assert_eq!(found(format!("{list}?kind=task.*")).await, [f.clone(), s.clone()]);
+        assert_eq!(found(list.to_owned()).await, [p, f, s]);
+        assert_eq!(found(format!("{list}?kind=task.failed")).await, [f]);
+        assert_eq!(found(format!("{list}?kind=task.*")).await, [f, s]);
         assert_eq!(found(format!("{list}?kind=run.failed")).await, [""; 0]);
         let since = scene.project.get(&format!("/events/{s}")).await.expect(200)["created_at"].as_u64().unwrap();
         assert_eq!(found(format!("{list}?since={since}")).await.len(), 3, "since is included");
         assert_eq!(found(format!("{list}?until={since}")).await.len(), 0, "until is not");
         assert_eq!(found(format!("{list}?since={}", since + 3_600)).await.len(), 0);
-        assert_eq!(found(format!("{list}?since={since}&until={}&kind=run.created", since + 3_600)).await, [p.clone()]);
+        assert_eq!(found(format!("{list}?since={since}&until={}&kind=run.created", since + 3_600)).await, [p]);
         scene.project.get(&format!("{list}?since=yesterday")).await.is_error(400, "validation_error", "Unix seconds", Some("since"));
     }
     // The pending one has another delivery that has succeeded.
-    assert_eq!(found("/webhooks/messages?status=succeeded".to_owned()).await, [p.clone(), s.clone()]);
-    assert_eq!(found("/webhooks/messages?status=failed".to_owned()).await, [f.clone()]);
-    assert_eq!(found("/webhooks/messages?status=pending".to_owned()).await, [p.clone()]);
-    assert_eq!(found(format!("/webhooks/messages?endpoint_id={}", scene.good)).await, [p.clone(), s.clone()]);
+    assert_eq!(found("/webhooks/messages?status=succeeded".to_owned()).await, [p, s]);
+    assert_eq!(found("/webhooks/messages?status=failed".to_owned()).await, [f]);
+    assert_eq!(found("/webhooks/messages?status=pending".to_owned()).await, [p]);
+    assert_eq!(found(format!("/webhooks/messages?endpoint_id={}", scene.good)).await, [p, s]);
     assert_eq!(found(format!("/webhooks/messages?endpoint_id={}&status=failed", scene.bad)).await, [f]);
     scene.project.get("/webhooks/messages?status=lost").await.is_error(400, "validation_error", "pending", Some("status"));
     scene.project.get("/events?status=failed").await.is_error(400, "validation_error", "no such query parameter", Some("status"));
@@ -68,10 +68,9 @@ async fn attempts_are_found_by_message_endpoint_outcome_kind_and_time() {
     let of_good = found(format!("/webhooks/delivery-attempts?message_id={}&endpoint_id={}", scene.pending, scene.good)).await;
     assert!(of_good.len() == 1 && of_good[0].outcome == "succeeded");
 
-    for path in [
-        format!("/webhooks/endpoints/{}/deliveries?", scene.good),
-        format!("/webhooks/delivery-attempts?endpoint_id={}&", scene.good),
-    ] {
+    for path in
+        [format!("/webhooks/endpoints/{}/deliveries?", scene.good), format!("/webhooks/delivery-attempts?endpoint_id={}&", scene.good)]
+    {
         let count = async |query: &str| found(format!("{path}{query}")).await.len();
         assert_eq!(count("limit=100").await, 2);
         assert_eq!(count("outcome=succeeded").await, 2);

@@ -30,10 +30,7 @@ async fn the_functions_end_by_themselves_when_the_stack_is_killed() {
     let children = processes::children_of(stack.pid());
     assert!(!children.is_empty());
     stack.kill_hard();
-    eventually("the functions of a killed stack end", async || {
-        children.iter().all(|id| !processes::is_running(*id)).then_some(())
-    })
-    .await;
+    eventually("the functions of a killed stack end", async || children.iter().all(|id| !processes::is_running(*id)).then_some(())).await;
 }
 
 #[tokio::test]

@@ -17,8 +17,7 @@ async fn a_receiver_that_fails_three_times_gets_four_requests_spaced_by_its_sche
     let receiver = Receiver::with_tls().await;
     receiver.failing(3);
     let schedule = [1, 1, 2];
-    let endpoint =
-        project.create_endpoint_with(json!({"url": receiver.url("/"), "topics": ["task.*"], "retry_schedule": schedule})).await;
+    let endpoint = project.create_endpoint_with(json!({"url": receiver.url("/"), "topics": ["task.*"], "retry_schedule": schedule})).await;
     let event = project.post_event("task.failed", json!({"id": "task_1"})).await;
 
     let requests = receiver.wait_for(4).await;

@@ -8,7 +8,9 @@ async fn with_strict_targets_neither_plain_http_nor_this_machine_is_a_target() {
     let stack = Stack::with(&["--strict-targets"]).await;
     let project = stack.project().await;
     let (plain, tls) = (Receiver::start().await, Receiver::with_tls().await);
-    for url in ["http://example.com/".to_owned(), plain.url("/"), tls.url("/"), "https://127.0.0.1/".to_owned(), "https://[::1]/".to_owned()] {
+    for url in
+        ["http://example.com/".to_owned(), plain.url("/"), tls.url("/"), "https://127.0.0.1/".to_owned(), "https://[::1]/".to_owned()]
+    {
         let answer = project.post("/webhooks/endpoints", json!({"url": url, "topics": ["*"]})).await;
         eprintln!("{url} → {}", answer.text);
         answer.is_error(400, "validation_error", "", Some("url"));
