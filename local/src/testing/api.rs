@@ -96,12 +96,8 @@ impl Api {
             route_key: "$default".to_owned(),
             path_parameters: std::collections::BTreeMap::new(),
         });
-        let about = Circumstances {
-            source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            port: 443,
-            now: Duration::ZERO,
-            request_id: "test".to_owned(),
-        };
+        let about =
+            Circumstances { source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 443, now: Duration::ZERO, request_id: "test".to_owned() };
         self.invoke(&payload::event(&parts, body.as_bytes(), &found, &about).to_string()).await
     }
 

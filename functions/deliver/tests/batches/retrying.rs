@@ -106,3 +106,14 @@ async fn a_resend_is_sent_although_the_delivery_has_succeeded() {
     assert_eq!((attempts.len(), attempts[1].number, attempts[1].trigger), (2, 2, Trigger::Manual));
     assert_eq!(started.receiver.webhooks().len(), 1);
 }
+
+#[tokio::test]
+async fn what_comes_too_early_to_the_queue_of_first_attempts_waits_on_the_other() {
+    let started = start(&[200], &[5]).await;
+    let message = message_of("first-attempt.json", 0);
+    started.log().record(&[logged(&message, 1, Outcome::HttpError, Some(soon()))]).await.unwrap();
+    let event = changed("first-attempt.json", |record| record["attributes"]["ApproximateReceiveCount"] = json!("2"));
+    assert_eq!(started.handle(event).await, [""; 0]);
+    assert!(started.receiver.webhooks().is_empty());
+    assert_eq!(started.count("RetriesQueue").await, 1);
+}

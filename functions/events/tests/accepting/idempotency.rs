@@ -116,3 +116,27 @@ async fn a_key_that_is_none_is_refused() {
         assert_eq!((answer.status, answer.text("field")), (400, "Idempotency-Key"), "{key:?}");
     }
 }
+
+#[tokio::test]
+async fn a_key_under_which_nothing_was_done_is_free_for_something_else() {
+    let started = start().await;
+    let id = EventId::new(Timestamp::now(), 7);
+    let event_with = |data: u8| json!({"kind": "task.created", "data": data, "id": id});
+    assert_eq!(started.api.ask("POST", "/events", event_with(1)).await.status, 202);
+    let keyed = started.api.with_header("idempotency-key", "k");
+    assert_eq!(keyed.ask("POST", "/events", event_with(2)).await.status, 422, "the id was used");
+    let answer = keyed.ask("POST", "/events", event()).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(keyed.ask("POST", "/events", event()).await.body, answer.body);
+}
+
+#[tokio::test]
+async fn an_own_id_is_known_under_any_key() {
+    let started = start().await;
+    let with_id = json!({"kind": "task.created", "data": {}, "id": EventId::new(Timestamp::now(), 7)});
+    for key in ["k", "l"] {
+        let answer = started.api.with_header("idempotency-key", key).ask("POST", "/events", with_id.clone()).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+    }
+    assert_eq!(started.messages().await.len(), 1);
+}
