@@ -69,7 +69,7 @@ impl Listening {
 #[test]
 fn it_verifies_what_it_gets() {
     let secret = Secret::new([9; 32]);
-    let listening = Listening::start(&["--secret", &secret.reveal()]);
+    let listening = Listening::start(&["--secret", secret.reveal()]);
     listening.post(&signed(&secret, "{}"), "{}");
     listening.post(&signed(&secret, "{}"), "{ }");
     let seen = listening.end();
