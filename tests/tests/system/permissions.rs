@@ -11,11 +11,6 @@ use local::{
     template::{Effect, Settings, Template},
 };
 use serde_json::json;
-use shared::{
-    message::{Message, VERSION},
-    model::Trigger,
-    time::Timestamp,
-};
 use system_tests::{Client, Event, Receiver, Reply, Stack, eventually, workspace};
 
 /// An action of a function on a table or queue.
@@ -93,9 +88,9 @@ async fn everything(stack: &Stack) {
     let waiting = deliver(&project, &receiver).await;
     read(&project, &waiting).await;
 
-    // A copy of a delivery whose retry waits: it is put away until then.
-    stack.queues().send("-deliveries", &copy_of(&project, &waiting).await).await;
-    eventually("the copy is put away", async || {
+    // A message that a newer `deliver` has written: it is put away until that one is deployed here.
+    stack.queues().send("-deliveries", r#"{"v":99}"#).await;
+    eventually("the message is put away", async || {
         let calls = stack.calls().await.calls;
         let hides = |call: &CallCount| call.operation.starts_with("ChangeMessageVisibility") && call.resource.ends_with("-deliveries");
         calls.iter().any(hides).then_some(())
@@ -170,13 +165,4 @@ async fn read(project: &Client, event: &Event) {
     ] {
         project.send(project.request(Method::GET, &path)).await.expect(200);
     }
-}
-
-/// The message of an event's only delivery, as `events` sends it when it can't be sure that it hasn't sent it before.
-async fn copy_of(project: &Client, event: &Event) -> String {
-    let endpoint = project.message(&event.id).await.deliveries[0].endpoint_id.clone();
-    let message = json!({"v": VERSION, "project": project.project(), "endpoint": endpoint, "enqueued_at": Timestamp::now(),
-        "event": project.get(&format!("/events/{}", event.id)).await.expect(200), "trigger": Trigger::Scheduled, "recheck": true});
-    let message: Message = serde_json::from_value(message).unwrap();
-    message.encode().unwrap()
 }
