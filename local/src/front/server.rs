@@ -30,6 +30,9 @@ use crate::runtime::{InvokeError, Pool};
 /// API Gateway, HTTP APIs: payload size.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
+/// Lambda: the largest event and answer of a synchronous invocation, as JSON in which an HTTP body is a string.
+const MAX_LAMBDA_PAYLOAD: usize = 6 * 1024 * 1024;
+
 /// API Gateway, HTTP APIs: maximum integration timeout.
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -97,13 +100,25 @@ async fn serve(State(served): State<Arc<Served>>, ConnectInfo(peer): ConnectInfo
         Err(_) => return answer::error(StatusCode::BAD_REQUEST, "malformed_request", "the request's body ended early"),
     };
     let about = Circumstances { source_ip: peer.ip(), port: served.port, now: now(), request_id: Uuid::new_v4().to_string() };
-    let event = payload::event(&parts, &body, &found, &about);
-    let answered = timeout(INTEGRATION_TIMEOUT, pool.invoke(Bytes::from(event.to_string()))).await;
-    let mut response = respond(pool.name(), answered.unwrap_or(Err(InvokeError::TimedOut(INTEGRATION_TIMEOUT))));
+    let event = payload::event(&parts, &body, &found, &about).to_string();
+    if event.len() > MAX_LAMBDA_PAYLOAD {
+        return answer::error(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "a request may be 6 MB at most as Lambda's event");
+    }
+    let answered = timeout(INTEGRATION_TIMEOUT, pool.invoke(Bytes::from(event))).await;
+    let answered = answered.unwrap_or(Err(InvokeError::TimedOut(INTEGRATION_TIMEOUT))).and_then(within_lambda);
+    let mut response = respond(pool.name(), answered);
     if let Ok(id) = about.request_id.parse() {
         response.headers_mut().insert("apigw-requestid", id);
     }
     response
+}
+
+/// Lambda fails an invocation whose answer is larger.
+fn within_lambda(answer: Bytes) -> Result<Bytes, InvokeError> {
+    if answer.len() > MAX_LAMBDA_PAYLOAD {
+        return Err(InvokeError::Failed(format!("its answer has {} bytes, over Lambda's 6 MB", answer.len())));
+    }
+    Ok(answer)
 }
 
 fn respond(function: &str, answered: Result<Bytes, InvokeError>) -> Response<Body> {

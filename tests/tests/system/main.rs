@@ -21,5 +21,7 @@ mod redriving;
 mod resending;
 mod retrying;
 mod routes;
+mod sizes;
 mod strictness;
+mod styles;
 mod topics;
