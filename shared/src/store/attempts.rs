@@ -28,7 +28,7 @@ pub struct AttemptLog {
 }
 
 impl AttemptLog {
-    /// Over the log table, for attempts that are kept so many days, but [`MIN_RETENTION_DAYS`] at least.
+    /// Over the log table, for attempts that are kept so many days, but `MIN_RETENTION_DAYS` at least.
     pub fn new(log: Table, retention_days: u32) -> Self {
         Self { table: log, retention_seconds: u64::from(retention_days.max(MIN_RETENTION_DAYS)) * 86_400 }
     }

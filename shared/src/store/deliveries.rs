@@ -37,7 +37,7 @@ impl DeliveryEndpoints {
         Self(config)
     }
 
-    /// The endpoints that exist, by id. One call for up to [`BATCH`] distinct ones. A row that can't be read stands for itself: it must neither
+    /// The endpoints that exist, by id. One call for up to `BATCH` distinct ones. A row that can't be read stands for itself: it must neither
     /// stop the others' deliveries nor pass for deleted.
     pub async fn load(&self, wanted: &HashSet<(ProjectId, EndpointId)>) -> Result<LoadedEndpoints, StoreError> {
         let mut found = HashMap::new();
