@@ -12,7 +12,7 @@ use shared::{
     auth::{Access, Caller},
     http::{ApiError, Body, listed, page_request},
     id::EndpointId,
-    model::{Catalogue, CustomHeaders, Endpoint, Scope, Status},
+    model::{Catalogue, CustomHeaders, Endpoint, Scope, Status, Topic},
     shape::BodyShape,
     signing::Secret,
     store::StoreError,
@@ -30,6 +30,8 @@ use crate::{
 const MAX_ENDPOINTS: usize = 500;
 /// How often a change is tried again when somebody else changed the endpoint meanwhile.
 const TRIES: usize = 3;
+
+const STATUSES: [(&str, Status); 3] = [("active", Status::Active), ("paused", Status::Paused), ("disabled", Status::Disabled)];
 
 pub(crate) type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -86,8 +88,14 @@ pub(crate) async fn create(
 
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
-    let (request, params) = page_request::<EndpointId>(uri.query(), &[])?;
-    let page = app.endpoints.list(access, &request, Timestamp::now()).await?;
+    let (request, params) = page_request::<EndpointId>(uri.query(), &["status", "topic"])?;
+    let status = params.one_of("status", &STATUSES)?;
+    let topic = params.value::<Topic>("topic")?;
+    let wanted = |endpoint: &Endpoint| {
+        status.is_none_or(|status| status == endpoint.status)
+            && topic.as_ref().is_none_or(|topic| endpoint.topics.iter().any(|selector| selector.matches(topic)))
+    };
+    let page = app.endpoints.list(access, &request, Timestamp::now(), wanted).await?;
     let page = page.map(|endpoint| EndpointView::of(endpoint, &app.defaults, caller.may(Scope::Endpoints)));
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
 }

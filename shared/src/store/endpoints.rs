@@ -73,10 +73,20 @@ impl EndpointStore {
         self.0.get(key(project_pk(access.project()), sk(id))).await
     }
 
-    /// A page of the project's endpoints.
-    pub async fn list(&self, access: Access, request: &PageRequest<EndpointId>, now: Timestamp) -> Result<Page<Endpoint>, StoreError> {
+    /// A page of the project's endpoints that `keep` keeps.
+    pub async fn list<F>(
+        &self,
+        access: Access,
+        request: &PageRequest<EndpointId>,
+        now: Timestamp,
+        keep: F,
+    ) -> Result<Page<Endpoint>, StoreError>
+    where
+        F: Fn(&Endpoint) -> bool,
+    {
         let listing = Listing::new(&self.0, vec![project_pk(access.project())], "EP#we_");
-        listing.page(request, now, |row| async move { parse(row).map(Some) }).await
+        let keep = &keep;
+        listing.page(request, now, |row| async move { Ok(Some(parse(row)?).filter(keep)) }).await
     }
 
     /// Overwrites an endpoint that nobody has changed since `endpoint` was read at `revision`; [`StoreError::Conflict`] otherwise.

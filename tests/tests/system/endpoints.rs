@@ -10,6 +10,20 @@ async fn project() -> Client {
 }
 
 #[tokio::test]
+async fn endpoints_are_found_by_status_and_by_a_topic_that_they_want() {
+    let project = Stack::shared().await.project().await;
+    let tasks = project.create_endpoint("https://example.com/tasks", &["task.*"]).await.id;
+    let runs = project.create_endpoint("https://example.com/runs", &["run.created"]).await.id;
+    project.patch(&format!("/webhooks/endpoints/{runs}"), json!({"status": "paused"})).await.expect(200);
+    let found = async |query: &str| project.get(&format!("/webhooks/endpoints?{query}")).await.ids();
+    assert_eq!(found("status=active").await, [tasks.clone()]);
+    assert_eq!(found("status=paused").await, [runs.clone()]);
+    assert_eq!(found("topic=task.failed").await, [tasks]);
+    assert_eq!(found("topic=run.created&status=active").await, Vec::<String>::new());
+    project.get("/webhooks/endpoints?status=gone").await.is_error(400, "validation_error", "active, paused, disabled", Some("status"));
+}
+
+#[tokio::test]
 async fn an_endpoint_is_created_read_changed_replaced_and_deleted() {
     let project = project().await;
     let body = json!({"url": URL, "topics": ["task.succeeded", "task.failed"], "name": "Mine"});
