@@ -100,7 +100,7 @@ fn profile_arguments() -> Vec<String> {
         // Integration tests and examples run from folders inside the profile's.
         Some("debug" | "deps" | "examples") => Vec::new(),
         Some("release") => vec!["--release".to_owned()],
-        Some(profile) if executable.ancestors().any(|folder| folder.join("CACHEDIR.TAG").is_file()) => {
+        Some(profile) if executable.ancestors().any(|folder| folder.join(".rustc_info.json").is_file()) => {
             vec!["--profile".to_owned(), profile.to_owned()]
         }
         // Installed somewhere.

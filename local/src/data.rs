@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::operator_key;
+use crate::{operator_key, secrets_key};
 
 /// Readable and writable by the owner only.
 const OWNER_ONLY: u32 = 0o600;
@@ -71,12 +71,20 @@ impl DataDirectory {
 
     /// The operator key that was made here, now or earlier.
     pub fn operator_key(&self) -> Result<String, DataError> {
-        let path = self.path.join("operator-key");
-        if let Some(key) = read(&path)?.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()) {
+        self.made_once("operator-key", operator_key::generate)
+    }
+
+    /// The key of endpoints' secrets that was made here, now or earlier.
+    pub fn secrets_key(&self) -> Result<String, DataError> {
+        self.made_once("secrets-key", secrets_key::generate)
+    }
+
+    fn made_once(&self, name: &str, generate: fn() -> String) -> Result<String, DataError> {
+        if let Some(key) = self.kept(name)?.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()) {
             return Ok(key);
         }
-        let key = operator_key::generate();
-        self.keep("operator-key", &format!("{key}\n"))?;
+        let key = generate();
+        self.keep(name, &format!("{key}\n"))?;
         Ok(key)
     }
 

@@ -27,6 +27,7 @@ pub mod poller;
 pub mod ready;
 pub mod runtime;
 pub mod samples;
+pub mod secrets_key;
 pub mod shutdown;
 pub mod sqs;
 pub mod stack;

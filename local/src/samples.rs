@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use shared::auth::Access;
+use shared::id::EndpointId;
 use shared::model::{CustomHeaders, Endpoint, Project, Status};
+use shared::signing::Vault;
 use shared::store::endpoints::EndpointStore;
 use shared::store::projects::ProjectStore;
 use shared::store::{StoreError, Table};
@@ -21,6 +23,8 @@ pub const ENDPOINT: &str = "we_01JZ0000000000000000000000";
 pub const SECRET: &str = "whsec_cG9zdGhhc3RlIHNhbXBsZSBzZWNyZXQh";
 /// The operator key that the sample requests carry.
 pub const OPERATOR_KEY: &str = "operator";
+/// The key that the tests' stand-in seals secrets with, as everybody knows it fit for nothing else.
+pub const SECRETS_KEY: &str = "cG9zdGhhc3RlIHNhbXBsZSBzZWNyZXRzJyBrZXkhISE=";
 /// Where the endpoint is, unless somebody says otherwise. Not `posthaste listen`'s own port, which `cargo lambda watch` takes as well.
 pub const RECEIVER: &str = "http://127.0.0.1:9001/";
 
@@ -44,9 +48,19 @@ pub fn project() -> Result<Project, SamplesError> {
     Ok(Project { id, name: "Samples".to_owned(), brand: None, created_at: id.time() })
 }
 
-/// The endpoint, at `url`.
+/// The endpoint's id.
+pub fn id() -> Result<EndpointId, SamplesError> {
+    ENDPOINT.parse().map_err(malformed)
+}
+
+/// The endpoint, at `url`, its secret sealed with [`SECRETS_KEY`].
 pub fn endpoint(url: &str) -> Result<Endpoint, SamplesError> {
-    let id: shared::id::EndpointId = ENDPOINT.parse().map_err(malformed)?;
+    endpoint_of(id()?, url, SECRETS_KEY)
+}
+
+/// As [`endpoint`], of another id and for functions with this key: a sealed secret is bound to both.
+pub fn endpoint_of(id: EndpointId, url: &str, secrets_key: &str) -> Result<Endpoint, SamplesError> {
+    let vault: Vault = secrets_key.parse().map_err(malformed)?;
     Ok(Endpoint {
         id,
         project: project()?.id,
@@ -62,7 +76,7 @@ pub fn endpoint(url: &str) -> Result<Endpoint, SamplesError> {
         retry_schedule: None,
         status: Status::Active,
         disabled_reason: None,
-        secret: SECRET.parse().map_err(malformed)?,
+        secret: vault.seal(&SECRET.parse().map_err(malformed)?, id, rand::random()).map_err(malformed)?,
         retiring_secrets: Vec::new(),
         created_at: id.time(),
         updated_at: id.time(),
@@ -100,10 +114,11 @@ mod tests {
     #[tokio::test]
     async fn what_was_done_with_the_samples_is_left_as_it_is() {
         let aws = AwsStandIn::start().await;
-        aws.plant(&[endpoint(RECEIVER).unwrap()]).await;
+        let first = endpoint(RECEIVER).unwrap();
+        aws.plant(std::slice::from_ref(&first)).await;
         aws.plant(&[endpoint("http://127.0.0.1:1/").unwrap()]).await;
         let config = Table::new(aws_sdk_dynamodb::Client::new(&aws.sdk_config()), aws.table_name(CONFIG_TABLE));
         let there = EndpointStore::new(config).get(Access::trusted(project().unwrap().id), ENDPOINT.parse().unwrap()).await.unwrap();
-        assert_eq!(there, Some(endpoint(RECEIVER).unwrap()));
+        assert_eq!(there, Some(first));
     }
 }

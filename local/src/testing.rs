@@ -71,7 +71,10 @@ impl AwsStandIn {
         let url = format!("http://{}", listener.local_addr()?);
         let mut settings = Settings {
             sqs_url: url.clone(),
-            parameters: BTreeMap::from([("OperatorKeySha256".to_owned(), crate::operator_key::sha256_hex(OPERATOR_KEY))]),
+            parameters: BTreeMap::from([
+                (crate::operator_key::PARAMETER.to_owned(), crate::operator_key::sha256_hex(OPERATOR_KEY)),
+                (crate::secrets_key::PARAMETER.to_owned(), crate::samples::SECRETS_KEY.to_owned()),
+            ]),
             ..Settings::default()
         };
         let stores = Stores::open(directory.path(), &url, &settings)?;

@@ -67,8 +67,8 @@ impl Place {
         let test = std::env::current_exe().expect("a process knows its own path");
         let binaries = test.ancestors().nth(2).expect("cargo puts tests into <profile>/deps");
         let above = binaries.parent().expect("a profile's folder is in the target folder");
-        // Cargo marks the target folder, for backups to leave it out.
-        let is_target = above.join("CACHEDIR.TAG").is_file();
+        // Cargo keeps what it knows of rustc here. (Its CACHEDIR.TAG is missing where something else made the folder first.)
+        let is_target = above.join(".rustc_info.json").is_file();
         let target = if is_target { above } else { above.parent().expect("a triple's folder is in the target folder") };
         Self {
             target: target.to_owned(),

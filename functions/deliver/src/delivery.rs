@@ -15,7 +15,7 @@ use crate::{
     App,
     hosts::Hosts,
     incoming::{Incoming, Source},
-    request,
+    request::{self, RequestError},
     verdict::Verdict,
 };
 
@@ -144,8 +144,12 @@ async fn exchange(app: &App, endpoint: Option<&Endpoint>, message: &Message, hos
     if deadline.since(now) < timeout + RESERVE {
         return None;
     }
-    match request::build(endpoint, message, &app.brand, timeout, now) {
+    match request::build(endpoint, message, &app.brand, &app.vault, timeout, now) {
         Ok(request) => Verdict::of(app.client.send(request).await),
+        Err(RequestError::Vault(error)) => {
+            tracing::error!(endpoint = %endpoint.id, %error, "could not sign a request");
+            None
+        }
         Err(error) => Some(Verdict::refused(&error.to_string())),
     }
 }

@@ -13,6 +13,7 @@ use shared::{
     queue::Queue,
     schedule::Schedule,
     settings::{SdkConfig, Settings, SettingsError},
+    signing::Vault,
     store::{
         Table,
         attempts::AttemptLog,
@@ -51,6 +52,7 @@ pub struct App {
     timeout_seconds: u8,
     schedule: Schedule,
     brand: String,
+    vault: Arc<Vault>,
 }
 
 /// Why the function can't start.
@@ -90,6 +92,7 @@ impl App {
             timeout_seconds: settings.parsed("DEFAULT_TIMEOUT_SECONDS")?,
             schedule: settings.parsed("DEFAULT_RETRY_SCHEDULE")?,
             brand: settings.text("BRAND")?.to_owned(),
+            vault: Arc::new(settings.parsed("SECRETS_KEY")?),
         })
     }
 }

@@ -6,7 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
-use shared::{message::Message, model::Endpoint, signing::Signing, target::Outgoing, time::Timestamp};
+use shared::{
+    message::Message,
+    model::Endpoint,
+    signing::{Signing, Vault, VaultError},
+    target::Outgoing,
+    time::Timestamp,
+};
 
 /// Why a request can't be made.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +20,9 @@ pub(crate) enum RequestError {
     /// The event doesn't have what the endpoint's body shape needs; the endpoint was changed after the event was accepted.
     #[error("the event can't have the body shape `{}`", .0.name())]
     Shape(shared::shape::BodyShape),
+    /// The endpoint's secret can't be opened. Ours to mend, so it isn't held against the receiver.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// A header that HTTP doesn't take.
     #[error("the header `{0}` can't be sent")]
     Header(String),
@@ -24,6 +33,7 @@ pub(crate) fn build(
     endpoint: &Endpoint,
     message: &Message,
     brand: &str,
+    vault: &Vault,
     timeout: Duration,
     now: Timestamp,
 ) -> Result<Outgoing, RequestError> {
@@ -32,7 +42,7 @@ pub(crate) fn build(
     endpoint.headers.write_to(&mut headers);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(endpoint.body.content_type()));
     let request = Signing {
-        secrets: &endpoint.live_secrets(now),
+        secrets: &endpoint.live_secrets(now, vault)?,
         brand: message.brand.as_deref().unwrap_or(brand),
         id: &message.event.id.to_string(),
         timestamp: now.seconds(),

@@ -51,12 +51,13 @@ pub(crate) async fn create(
     let rules = app.rules(&catalogue, &own_hosts);
 
     let now = Timestamp::now();
+    let id = EndpointId::new(now, rand::random());
     let secret = match input.secret.as_ref().and_then(Option::as_ref) {
         Some(text) => text.parse().map_err(|error| ApiError::validation("secret", format!("{error}")))?,
         None => Secret::new(rand::random()),
     };
     let blank = Endpoint {
-        id: EndpointId::new(now, rand::random()),
+        id,
         project: access.project(),
         url: input.required_url(&rules)?,
         topics: input.required_topics(&rules)?,
@@ -70,19 +71,18 @@ pub(crate) async fn create(
         retry_schedule: None,
         status: Status::Active,
         disabled_reason: None,
-        secret,
+        secret: app.vault.seal(&secret, id, rand::random())?,
         retiring_secrets: Vec::new(),
         created_at: now,
         updated_at: now,
         revision: 1,
     };
     let endpoint = input.apply(blank, &rules)?;
-    check_secret(&endpoint.signatures, &endpoint.secret)?;
+    check_secret(&endpoint.signatures, &secret)?;
     app.endpoints.create(access, &endpoint).await?;
 
-    let secret = endpoint.secret.reveal().to_owned();
     let mut view = EndpointView::of(endpoint, &app.defaults, true);
-    view.secret = Some(secret);
+    view.secret = Some(secret.reveal().to_owned());
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -178,7 +178,14 @@ impl App {
         let catalogue = self.catalogue_for(access, &input).await?;
         let own_hosts = self.own_hosts(headers);
         let rules = self.rules(&catalogue, &own_hosts);
-        let new = self.update(access, id, |old| input.clone().apply(base(old, &input, &rules)?, &rules)).await?;
+        let change = |old: Endpoint| {
+            let new = input.clone().apply(base(old, &input, &rules)?, &rules)?;
+            if input.changes_signatures() {
+                check_secret(&new.signatures, &self.vault.open(&new.secret, new.id)?)?;
+            }
+            Ok(new)
+        };
+        let new = self.update(access, id, change).await?;
         Ok(Json(EndpointView::of(new, &self.defaults, true)))
     }
 

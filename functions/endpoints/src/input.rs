@@ -117,6 +117,11 @@ impl Changes {
         topics.ok_or_else(|| ApiError::validation("topics", "is required")).and_then(|topics| rules.topics(topics))
     }
 
+    /// Whether an existing endpoint's secret may not do any more.
+    pub(crate) fn changes_signatures(&self) -> bool {
+        self.signatures.is_some()
+    }
+
     /// Whether an existing endpoint needs the project's topics to be checked.
     pub(crate) fn changes_topics(&self) -> bool {
         self.topics.is_some()
@@ -144,7 +149,7 @@ impl Changes {
             endpoint.headers = headers.map_err(|error| ApiError::validation("headers", error.to_string()))?;
         }
         if let Some(signatures) = self.signatures {
-            endpoint.signatures = compatible(signatures.unwrap_or_else(default_signatures), &endpoint.secret)?;
+            endpoint.signatures = compatible(signatures.unwrap_or_else(default_signatures))?;
         }
         if let Some(body) = self.body {
             endpoint.body = body.unwrap_or(BodyShape::EVENT);
@@ -203,8 +208,8 @@ fn metadata_within_limits(metadata: BTreeMap<String, String>) -> Result<BTreeMap
     Ok(metadata)
 }
 
-/// Styles that can sign one request, with this secret.
-fn compatible(wanted: Vec<SignatureStyle>, secret: &Secret) -> Result<Vec<SignatureStyle>, ApiError> {
+/// Styles that can sign one request together.
+fn compatible(wanted: Vec<SignatureStyle>) -> Result<Vec<SignatureStyle>, ApiError> {
     let mut styles: Vec<SignatureStyle> = Vec::new();
     for style in wanted {
         if let Some(other) = styles.iter().find(|other| style.excludes(**other)) {
@@ -218,7 +223,6 @@ fn compatible(wanted: Vec<SignatureStyle>, secret: &Secret) -> Result<Vec<Signat
     if styles.is_empty() {
         return Err(ApiError::validation("signatures", "must name at least one style"));
     }
-    check_secret(&styles, secret)?;
     Ok(styles)
 }
 

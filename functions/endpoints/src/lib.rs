@@ -12,6 +12,7 @@ use shared::{
     model::Catalogue,
     schedule::Schedule,
     settings::{SdkConfig, Settings, SettingsError},
+    signing::Vault,
     store::{
         Table,
         endpoints::{EndpointStore, ProjectViews},
@@ -46,6 +47,7 @@ pub struct App {
     defaults: Defaults,
     policy: TargetPolicy,
     own_host: Option<OwnHost>,
+    vault: Vault,
 }
 
 impl App {
@@ -65,6 +67,7 @@ impl App {
             },
             policy: settings.parsed("TARGET_POLICY")?,
             own_host: settings.optional("OWN_HOST")?,
+            vault: settings.parsed("SECRETS_KEY")?,
         })
     }
 }

@@ -42,7 +42,8 @@ struct Rotation {
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<SecretView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let endpoint = app.find(access, &id).await?;
-    Ok(Json(SecretView { secret: endpoint.secret.reveal().to_owned() }))
+    let secret = app.vault.open(&endpoint.secret, endpoint.id)?;
+    Ok(Json(SecretView { secret: secret.reveal().to_owned() }))
 }
 
 /// A new secret, or the one in the request; the old one goes on signing beside it for the overlap. The body may be missing.
@@ -63,10 +64,11 @@ pub(crate) async fn rotate(State(app): State<Arc<App>>, caller: Caller, Path(id)
     let until = now + Duration::from_secs(overlap);
     app.update(access, &id, |old| {
         check_secret(&old.signatures, &secret)?;
-        if secret == old.secret {
+        if secret == app.vault.open(&old.secret, old.id)? {
             return Err(ApiError::validation("secret", "is the endpoint's present secret"));
         }
-        Ok(old.with_rotated_secret(secret.clone(), until, now))
+        let sealed = app.vault.seal(&secret, old.id, rand::random())?;
+        Ok(old.with_rotated_secret(sealed, until, now))
     })
     .await?;
     Ok(Json(RotatedView { secret: secret.reveal().to_owned(), previous_expires_at: until.seconds() }))

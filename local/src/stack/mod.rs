@@ -20,6 +20,7 @@ use crate::cli::RunArgs;
 use crate::demo::{self, Demo};
 use crate::ready::Ready;
 use crate::samples;
+use crate::secrets_key;
 use crate::template::Template;
 
 pub use error::StackError;
@@ -56,7 +57,7 @@ impl Stack {
             Some(Functions::start(&plan, &template, &aws, &binaries, listener).await?)
         } else {
             plan.write_environment_file(&template, &aws)?;
-            plant_samples(&template, &aws).await?;
+            plant_samples(&template, plan.settings.parameters.get(secrets_key::PARAMETER), &aws).await?;
             None
         };
         let mut stack = Self { plan, aws, functions, demo: None, ready_files: Vec::new() };
@@ -114,8 +115,9 @@ impl Stack {
 }
 
 /// With `--aws-only`: what the sample events speak of, for whoever invokes the functions with them.
-async fn plant_samples(template: &Template, aws: &AwsSide) -> Result<(), StackError> {
+async fn plant_samples(template: &Template, secrets_key: Option<&String>, aws: &AwsSide) -> Result<(), StackError> {
     let Some(table) = template.table(samples::CONFIG_TABLE) else { return Ok(()) };
-    let endpoint = samples::endpoint(samples::RECEIVER)?;
+    let secrets_key = secrets_key.map_or(samples::SECRETS_KEY, String::as_str);
+    let endpoint = samples::endpoint_of(samples::id()?, samples::RECEIVER, secrets_key)?;
     Ok(samples::plant(&aws.stack_config(), &table.name, &[endpoint]).await?)
 }

@@ -15,6 +15,7 @@ use crate::cli::RunArgs;
 use crate::data::DataDirectory;
 use crate::operator_key;
 use crate::runtime::environment;
+use crate::secrets_key;
 use crate::template::{Settings, Template};
 
 /// Data directory beside the template, where none is named.
@@ -65,7 +66,7 @@ impl Plan {
             return Err(StackError::ReservedParameter(operator_key::PARAMETER));
         }
         // Read once before the data directory is touched: a broken template must leave nothing behind.
-        let mut settings = Settings { parameters: parameters(&args, &template, "").map_err(broken)?, ..Settings::default() };
+        let mut settings = Settings { parameters: parameters(&args, &template, "", "").map_err(broken)?, ..Settings::default() };
         let functions = Template::read(&template, &settings).map_err(broken)?.functions;
 
         let data = DataDirectory::open(&args.data.clone().unwrap_or_else(|| default_data(&template)))?;
@@ -73,7 +74,7 @@ impl Plan {
             Some(key) => key.clone(),
             None => data.operator_key()?,
         };
-        settings.parameters = parameters(&args, &template, &operator_key).map_err(broken)?;
+        settings.parameters = parameters(&args, &template, &operator_key, &data.secrets_key()?).map_err(broken)?;
         let functions = functions.into_iter().map(|function| function.name).collect();
         Ok(Self { args, template, settings, data, operator_key, functions })
     }
@@ -138,11 +139,19 @@ impl Plan {
     }
 }
 
-fn parameters(args: &RunArgs, template: &Path, operator_key: &str) -> Result<BTreeMap<String, String>, crate::template::TemplateError> {
+fn parameters(
+    args: &RunArgs,
+    template: &Path,
+    operator_key: &str,
+    secrets_key: &str,
+) -> Result<BTreeMap<String, String>, crate::template::TemplateError> {
     let mut parameters: BTreeMap<String, String> = args.parameters.iter().cloned().collect();
     // A template without the parameter has functions that ask for no operator key.
     if Template::declares_parameter(template, operator_key::PARAMETER)? {
         parameters.insert(operator_key::PARAMETER.to_owned(), operator_key::sha256_hex(operator_key));
+    }
+    if Template::declares_parameter(template, secrets_key::PARAMETER)? {
+        parameters.entry(secrets_key::PARAMETER.to_owned()).or_insert_with(|| secrets_key.to_owned());
     }
     Ok(parameters)
 }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::{queue::QueueError, store::StoreError};
+use crate::{queue::QueueError, signing::VaultError, store::StoreError};
 
 /// An answer that is an error. Boxed, as every handler carries it in its result.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +149,13 @@ impl From<StoreError> for ApiError {
                 Self::unavailable()
             }
         }
+    }
+}
+
+impl From<VaultError> for ApiError {
+    fn from(fault: VaultError) -> Self {
+        tracing::error!(error = %fault, "a secret can't be sealed or opened");
+        Self::unavailable()
     }
 }
 

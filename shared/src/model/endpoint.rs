@@ -12,7 +12,7 @@ use crate::{
     id::{EndpointId, ProjectId},
     schedule::Schedule,
     shape::BodyShape,
-    signing::{Secret, SignatureStyle},
+    signing::{SealedSecret, Secret, SignatureStyle, Vault, VaultError},
     target::EndpointUrl,
     time::Timestamp,
 };
@@ -69,7 +69,7 @@ pub struct Endpoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,
     /// The secret that its requests are signed with.
-    pub secret: Secret,
+    pub secret: SealedSecret,
     /// Earlier secrets that sign beside it for a while, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retiring_secrets: Vec<RetiringSecret>,
@@ -85,7 +85,7 @@ pub struct Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetiringSecret {
     /// The secret.
-    pub secret: Secret,
+    pub secret: SealedSecret,
     /// When it stops signing.
     pub until: Timestamp,
 }
@@ -95,14 +95,15 @@ pub const MAX_RETIRING: usize = 4;
 
 impl Endpoint {
     /// The secrets that sign at this moment, newest first.
-    pub fn live_secrets(&self, now: Timestamp) -> Vec<Secret> {
+    pub fn live_secrets(&self, now: Timestamp, vault: &Vault) -> Result<Vec<Secret>, VaultError> {
         let retiring = self.retiring_secrets.iter().filter(|retiring| retiring.until > now);
-        std::iter::once(&self.secret).chain(retiring.map(|retiring| &retiring.secret)).cloned().collect()
+        let live = std::iter::once(&self.secret).chain(retiring.map(|retiring| &retiring.secret));
+        live.map(|secret| vault.open(secret, self.id)).collect()
     }
 
     /// The endpoint with a new secret; its present one goes on signing until `until`. With none left of [`MAX_RETIRING`], the oldest stops at once.
     #[must_use]
-    pub fn with_rotated_secret(self, secret: Secret, until: Timestamp, now: Timestamp) -> Self {
+    pub fn with_rotated_secret(self, secret: SealedSecret, until: Timestamp, now: Timestamp) -> Self {
         let replaced = RetiringSecret { secret: self.secret, until };
         let mut retiring_secrets: Vec<_> = std::iter::once(replaced).chain(self.retiring_secrets).filter(|old| old.until > now).collect();
         retiring_secrets.truncate(MAX_RETIRING);
@@ -136,6 +137,18 @@ mod tests {
         Timestamp::from_seconds(seconds)
     }
 
+    fn vault() -> Vault {
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse().unwrap()
+    }
+
+    fn sealed(n: u8) -> SealedSecret {
+        vault().seal(&Secret::new([n; 32]), EndpointId::new(at(0), 0), [n; 12]).unwrap()
+    }
+
+    fn live(endpoint: &Endpoint, seconds: u64) -> Vec<Secret> {
+        endpoint.live_secrets(at(seconds), &vault()).unwrap()
+    }
+
     fn endpoint() -> Endpoint {
         Endpoint {
             id: EndpointId::new(at(0), 0),
@@ -152,7 +165,7 @@ mod tests {
             retry_schedule: None,
             status: Status::Active,
             disabled_reason: None,
-            secret: Secret::new([0; 32]),
+            secret: sealed(0),
             retiring_secrets: Vec::new(),
             created_at: at(0),
             updated_at: at(0),
@@ -162,22 +175,22 @@ mod tests {
 
     #[test]
     fn a_replaced_secret_signs_until_its_time_and_the_new_one_comes_first() {
-        let rotated = endpoint().with_rotated_secret(Secret::new([1; 32]), at(100), at(10));
-        assert_eq!(rotated.live_secrets(at(99)), [Secret::new([1; 32]), Secret::new([0; 32])]);
-        assert_eq!(rotated.live_secrets(at(100)), [Secret::new([1; 32])]);
+        let rotated = endpoint().with_rotated_secret(sealed(1), at(100), at(10));
+        assert_eq!(live(&rotated, 99), [Secret::new([1; 32]), Secret::new([0; 32])]);
+        assert_eq!(live(&rotated, 100), [Secret::new([1; 32])]);
     }
 
     #[test]
     fn without_overlap_the_old_secret_is_void_at_once() {
-        let rotated = endpoint().with_rotated_secret(Secret::new([1; 32]), at(10), at(10));
-        assert_eq!(rotated.live_secrets(at(10)), [Secret::new([1; 32])]);
+        let rotated = endpoint().with_rotated_secret(sealed(1), at(10), at(10));
+        assert_eq!(live(&rotated, 10), [Secret::new([1; 32])]);
         assert_eq!(rotated.retiring_secrets, []);
     }
 
     #[test]
     fn many_rotations_keep_the_newest_few() {
-        let rotated = (1..=9).fold(endpoint(), |endpoint, n| endpoint.with_rotated_secret(Secret::new([n; 32]), at(100), at(10)));
-        assert_eq!(rotated.live_secrets(at(50)), [9, 8, 7, 6, 5].map(|n| Secret::new([n; 32])));
+        let rotated = (1..=9).fold(endpoint(), |endpoint, n| endpoint.with_rotated_secret(sealed(n), at(100), at(10)));
+        assert_eq!(live(&rotated, 50), [9, 8, 7, 6, 5].map(|n| Secret::new([n; 32])));
     }
 
     #[test]

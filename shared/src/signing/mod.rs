@@ -11,7 +11,9 @@ mod style;
 mod svix;
 mod timestamped;
 mod token;
+pub mod vault;
 
 pub use secret::{Secret, SecretError};
 use style::Style;
 pub use style::{SignatureStyle, Signing, UnknownStyle};
+pub use vault::{SealedSecret, Vault, VaultError};

@@ -154,7 +154,9 @@ fn seen(answer: &Answer, ids: &Ids) -> (u16, String, Vec<String>) {
 }
 
 fn template() -> Template {
-    let parameters = [("OperatorKeySha256".to_owned(), "0".repeat(64))].into();
+    let parameters = [("OperatorKeySha256", "0".repeat(64)), ("SecretsKey", format!("{}=", "A".repeat(43)))]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
     Template::read(&workspace().join("template.yaml"), &Settings { parameters, ..Settings::default() }).unwrap()
 }
 

@@ -37,7 +37,9 @@ async fn functions_use_all_that_their_roles_allow_and_nothing_else() {
 }
 
 fn allowed() -> BTreeSet<Use> {
-    let parameters = [("OperatorKeySha256".to_owned(), "0".repeat(64))].into();
+    let parameters = [("OperatorKeySha256", "0".repeat(64)), ("SecretsKey", format!("{}=", "A".repeat(43)))]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
     let template = Template::read(&workspace().join("template.yaml"), &Settings { parameters, ..Settings::default() }).unwrap();
     let mut allowed = BTreeSet::new();
     for function in template.functions {

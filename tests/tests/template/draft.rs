@@ -64,7 +64,12 @@ impl Draft {
     }
 }
 
-/// The only parameter without a default.
+/// The parameters without a default.
 fn settings() -> Settings {
-    Settings { parameters: [("OperatorKeySha256".to_owned(), "0".repeat(64))].into(), ..Settings::default() }
+    Settings {
+        parameters: [("OperatorKeySha256", "0".repeat(64)), ("SecretsKey", format!("{}=", "A".repeat(43)))]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        ..Settings::default()
+    }
 }

@@ -46,8 +46,8 @@ async fn in_the_sample_batch_the_good_ones_arrive_whatever_the_others_are() {
 async fn a_slow_receiver_costs_its_own_message_only() {
     let started = start_with(&[200], |endpoint| endpoint.timeout_seconds = Some(1)).await;
     let slow = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut endpoint = local::samples::endpoint(&format!("http://{}/", slow.local_addr().unwrap())).unwrap();
-    endpoint.id = message_of("mixed-batch.json", 2).endpoint;
+    let url = format!("http://{}/", slow.local_addr().unwrap());
+    let mut endpoint = local::samples::endpoint_of(message_of("mixed-batch.json", 2).endpoint, &url, local::samples::SECRETS_KEY).unwrap();
     endpoint.timeout_seconds = Some(1);
     started.aws.plant(&[endpoint]).await;
     assert_eq!(started.handle(event_of("mixed-batch.json")).await, [NEWER]);
@@ -56,6 +56,21 @@ async fn a_slow_receiver_costs_its_own_message_only() {
     assert_eq!(attempt.outcome, Outcome::Timeout);
     assert_eq!(started.receiver.webhooks().len(), 2);
     assert_eq!(started.count("RetriesQueue").await, 1);
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_opened_is_our_fault_and_its_message_comes_again() {
+    let foreign = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let started = start_with(&[200], |endpoint| {
+        endpoint.secret = local::samples::endpoint_of(endpoint.id, "http://127.0.0.1:1/", foreign).unwrap().secret;
+    })
+    .await;
+    let event = started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await;
+    let id = event.records[0].message_id.clone().unwrap();
+    assert_eq!(started.handle(event).await, [id], "it stays on its queue");
+    assert_eq!(started.receiver.webhooks().len(), 0, "nothing unsigned is sent");
+    let message = message_of("first-attempt.json", 0);
+    assert!(started.log().of(message.endpoint, message.event.id).await.unwrap().is_empty(), "and it is no attempt of the receiver's");
 }
 
 #[tokio::test]
