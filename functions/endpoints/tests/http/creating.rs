@@ -3,7 +3,7 @@
 use local::testing::{AwsStandIn, HOST, sample};
 use serde_json::{Value as Json, json};
 
-use super::{create, minimal, start, start_with};
+use super::{create, minimal, path_of, start, start_with};
 
 #[tokio::test]
 async fn the_sample_creates_an_endpoint_and_the_answer_holds_its_secret() {
@@ -92,4 +92,18 @@ async fn a_customers_own_secret_is_taken_as_it_is() {
     let mut body = minimal();
     body["secret"] = json!(local::samples::SECRET);
     assert_eq!(create(&started.api, body).await["secret"], local::samples::SECRET);
+}
+
+#[tokio::test]
+async fn no_row_of_the_table_holds_a_secret_in_the_clear() {
+    let started = start().await;
+    let created = create(&started.api, minimal()).await;
+    let rotated = started.api.ask("POST", &format!("{}/secret/rotate", path_of(&created)), json!({})).await;
+    let config = aws_sdk_dynamodb::Client::new(&started.aws.sdk_config());
+    let rows = config.scan().table_name(started.aws.table_name("ConfigTable")).send().await.unwrap();
+    let rows = format!("{:?}", rows.items());
+    for secret in [created["secret"].as_str(), rotated.body["secret"].as_str()] {
+        let secret = secret.unwrap();
+        assert!(rows.contains(created["id"].as_str().unwrap()) && !rows.contains(&secret["whsec_".len()..]), "{rows}");
+    }
 }

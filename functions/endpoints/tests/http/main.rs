@@ -17,7 +17,7 @@ use shared::settings::Settings;
 struct Started {
     api: Api,
     // Held, as it ends when it is dropped.
-    _aws: AwsStandIn,
+    aws: AwsStandIn,
 }
 
 /// With receivers on this machine allowed.
@@ -30,7 +30,7 @@ async fn start() -> Started {
 async fn start_with(aws: AwsStandIn, settings: &Settings) -> Started {
     aws.plant(&[]).await;
     let app = endpoints::App::new(&aws.sdk_config_of("endpoints"), settings).unwrap();
-    Started { api: Api::new(&aws, shared::http::router(endpoints::routes(), Arc::new(app))), _aws: aws }
+    Started { api: Api::new(&aws, shared::http::router(endpoints::routes(), Arc::new(app))), aws }
 }
 
 /// Creates an endpoint and gives the answer's body.
