@@ -3,12 +3,10 @@
 //! `--aws-only` puts both there, so that `cargo lambda invoke` has something to work on, and so do the functions' tests. Easy to get wrong:
 //! everybody knows these ids. The project has no key, so that only the operator can act for it.
 
-use std::collections::BTreeMap;
-
 use aws_config::SdkConfig;
 use shared::auth::Access;
 use shared::id::EndpointId;
-use shared::model::{CustomHeaders, Endpoint, Project, Status};
+use shared::model::{Endpoint, Project};
 use shared::signing::Vault;
 use shared::store::endpoints::EndpointStore;
 use shared::store::projects::ProjectStore;
@@ -61,27 +59,10 @@ pub fn endpoint(url: &str) -> Result<Endpoint, SamplesError> {
 /// As [`endpoint`], of another id and for functions with this key: a sealed secret is bound to both.
 pub fn endpoint_of(id: EndpointId, url: &str, secrets_key: &str) -> Result<Endpoint, SamplesError> {
     let vault: Vault = secrets_key.parse().map_err(malformed)?;
-    Ok(Endpoint {
-        id,
-        project: project()?.id,
-        url: EndpointUrl::parse(url, TargetPolicy::Local).map_err(malformed)?,
-        topics: vec!["*".parse().map_err(malformed)?],
-        name: Some("Samples".to_owned()),
-        description: None,
-        metadata: BTreeMap::new(),
-        headers: CustomHeaders::default(),
-        signatures: vec![shared::signing::SignatureStyle::STANDARD],
-        body: shared::shape::BodyShape::EVENT,
-        timeout_seconds: None,
-        retry_schedule: None,
-        status: Status::Active,
-        disabled_reason: None,
-        secret: vault.seal(&SECRET.parse().map_err(malformed)?, id, rand::random()).map_err(malformed)?,
-        retiring_secrets: Vec::new(),
-        created_at: id.time(),
-        updated_at: id.time(),
-        revision: 1,
-    })
+    let secret = vault.seal(&SECRET.parse().map_err(malformed)?, id, rand::random()).map_err(malformed)?;
+    let url = EndpointUrl::parse(url, TargetPolicy::Local).map_err(malformed)?;
+    let everything = vec!["*".parse().map_err(malformed)?];
+    Ok(Endpoint { name: Some("Samples".to_owned()), ..Endpoint::new(id, project()?.id, url, everything, secret, id.time()) })
 }
 
 /// Writes the project and these endpoints of it, unless they are there.

@@ -1,6 +1,6 @@
 //! Endpoints: create, list, read, change, replace, delete, and their secret.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -12,8 +12,7 @@ use shared::{
     auth::{Access, Caller},
     http::{ApiError, Body, listed, page_request},
     id::EndpointId,
-    model::{Catalogue, CustomHeaders, Endpoint, Scope, Status, Topic},
-    shape::BodyShape,
+    model::{Catalogue, Endpoint, Scope, Status, Topic},
     signing::Secret,
     store::StoreError,
     target::OwnHost,
@@ -22,7 +21,7 @@ use shared::{
 
 use crate::{
     App,
-    input::{Changes, Rules, check_secret, default_signatures},
+    input::{Changes, Rules, check_secret},
     view::{Deleted, EndpointView},
 };
 
@@ -56,27 +55,8 @@ pub(crate) async fn create(
         Some(text) => text.parse().map_err(|error| ApiError::validation("secret", format!("{error}")))?,
         None => Secret::new(rand::random()),
     };
-    let blank = Endpoint {
-        id,
-        project: access.project(),
-        url: input.required_url(&rules)?,
-        topics: input.required_topics(&rules)?,
-        name: None,
-        description: None,
-        metadata: BTreeMap::default(),
-        headers: CustomHeaders::default(),
-        signatures: default_signatures(),
-        body: BodyShape::EVENT,
-        timeout_seconds: None,
-        retry_schedule: None,
-        status: Status::Active,
-        disabled_reason: None,
-        secret: app.vault.seal(&secret, id, rand::random())?,
-        retiring_secrets: Vec::new(),
-        created_at: now,
-        updated_at: now,
-        revision: 1,
-    };
+    let sealed = app.vault.seal(&secret, id, rand::random())?;
+    let blank = Endpoint::new(id, access.project(), input.required_url(&rules)?, input.required_topics(&rules)?, sealed, now);
     let endpoint = input.apply(blank, &rules)?;
     check_secret(&endpoint.signatures, &secret)?;
     app.endpoints.create(access, &endpoint).await?;
@@ -126,18 +106,13 @@ pub(crate) async fn replace(
     Body(input): Body<Changes>,
 ) -> Answer<EndpointView> {
     let blank = |old: Endpoint, input: &Changes, rules: &Rules<'_>| {
+        let (url, topics) = (input.required_url(rules)?, input.required_topics(rules)?);
         Ok(Endpoint {
-            url: input.required_url(rules)?,
-            topics: input.required_topics(rules)?,
-            name: None,
-            description: None,
-            metadata: BTreeMap::default(),
-            headers: CustomHeaders::default(),
-            signatures: default_signatures(),
-            body: BodyShape::EVENT,
-            timeout_seconds: None,
-            retry_schedule: None,
-            ..old
+            status: old.status,
+            disabled_reason: old.disabled_reason,
+            retiring_secrets: old.retiring_secrets,
+            revision: old.revision,
+            ..Endpoint::new(old.id, old.project, url, topics, old.secret, old.created_at)
         })
     };
     app.write(&caller, &id, &headers, input, blank).await

@@ -94,6 +94,31 @@ pub struct RetiringSecret {
 pub const MAX_RETIRING: usize = 4;
 
 impl Endpoint {
+    /// An active endpoint that has only what every endpoint must have; the rest is by default.
+    pub fn new(id: EndpointId, project: ProjectId, url: EndpointUrl, topics: Vec<Selector>, secret: SealedSecret, now: Timestamp) -> Self {
+        Self {
+            id,
+            project,
+            url,
+            topics,
+            name: None,
+            description: None,
+            metadata: BTreeMap::new(),
+            headers: CustomHeaders::default(),
+            signatures: vec![SignatureStyle::STANDARD],
+            body: BodyShape::EVENT,
+            timeout_seconds: None,
+            retry_schedule: None,
+            status: Status::Active,
+            disabled_reason: None,
+            secret,
+            retiring_secrets: Vec::new(),
+            created_at: now,
+            updated_at: now,
+            revision: 1,
+        }
+    }
+
     /// The secrets that sign at this moment, newest first.
     pub fn live_secrets(&self, now: Timestamp, vault: &Vault) -> Result<Vec<Secret>, VaultError> {
         let retiring = self.retiring_secrets.iter().filter(|retiring| retiring.until > now);
@@ -150,27 +175,8 @@ mod tests {
     }
 
     fn endpoint() -> Endpoint {
-        Endpoint {
-            id: EndpointId::new(at(0), 0),
-            project: ProjectId::new(at(0), 0),
-            url: EndpointUrl::parse("https://example.com/", TargetPolicy::Strict).unwrap(),
-            topics: vec![Selector::All],
-            name: None,
-            description: None,
-            metadata: BTreeMap::new(),
-            headers: CustomHeaders::default(),
-            signatures: vec![SignatureStyle::STANDARD],
-            body: BodyShape::EVENT,
-            timeout_seconds: None,
-            retry_schedule: None,
-            status: Status::Active,
-            disabled_reason: None,
-            secret: sealed(0),
-            retiring_secrets: Vec::new(),
-            created_at: at(0),
-            updated_at: at(0),
-            revision: 1,
-        }
+        let url = EndpointUrl::parse("https://example.com/", TargetPolicy::Strict).unwrap();
+        Endpoint::new(EndpointId::new(at(0), 0), ProjectId::new(at(0), 0), url, vec![Selector::All], sealed(0), at(0))
     }
 
     #[test]
