@@ -4,10 +4,11 @@
 //! Easy to get wrong: messages outlive deploys. The form carries a version, and fields are only ever added with a default.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{
     id::{EndpointId, ProjectId, RoundId},
-    json::escape_for_sqs,
+    json::{canonicalise, escape_for_sqs},
     model::{Event, Trigger},
     time::Timestamp,
 };
@@ -67,6 +68,67 @@ impl Message {
             v: u32,
         }
         let Version { v } = serde_json::from_str(text)?;
-        if v > VERSION { Err(MessageError::TooNew(v)) } else { Ok(serde_json::from_str(text)?) }
+        if v > VERSION {
+            return Err(MessageError::TooNew(v));
+        }
+        let mut message: Self = serde_json::from_str(text)?;
+        message.event.data = unescaped(message.event.data)?;
+        message.event.metadata = message.event.metadata.map(unescaped).transpose()?;
+        Ok(message)
+    }
+}
+
+/// Undoes what [`escape_for_sqs`] did, so that the bytes that are signed and sent are the canonical ones again.
+fn unescaped(json: Box<RawValue>) -> Result<Box<RawValue>, MessageError> {
+    if !json.get().contains("\\uff") {
+        return Ok(json);
+    }
+    let canonical = canonicalise(json.get().as_bytes()).map_err(<serde_json::Error as serde::de::Error>::custom)?;
+    Ok(RawValue::from_string(canonical)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(data: &str) -> Message {
+        let id = crate::id::EventId::new(Timestamp::from_seconds(1), 1);
+        let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
+        Message {
+            v: VERSION,
+            project: ProjectId::new(Timestamp::from_seconds(1), 1),
+            endpoint: EndpointId::new(Timestamp::from_seconds(1), 1),
+            event: Event {
+                id,
+                kind: "task.created".parse().unwrap(),
+                data: raw(data),
+                created_at: 1,
+                user_id: None,
+                worker_id: None,
+                metadata: Some(raw(data)),
+            },
+            enqueued_at: Timestamp::from_seconds(1),
+            brand: None,
+            trigger: Trigger::Scheduled,
+            round: None,
+            recheck: false,
+        }
+    }
+
+    #[test]
+    fn payloads_come_off_the_queue_as_they_went_on_even_with_what_sqs_does_not_carry() {
+        for data in ["{\"z\":1,\"a\":\"é😀\"}", "\"\u{fffe}\u{ffff}\"", r#""\\ufffe""#, r#""\ud800""#, "12345678901234567890"] {
+            let text = message(data).encode().unwrap();
+            assert!(!text.contains(['\u{fffe}', '\u{ffff}']), "SQS refuses these");
+            let event = Message::decode(&text).unwrap().event;
+            assert_eq!((event.data.get(), event.metadata.unwrap().get()), (data, data));
+        }
+    }
+
+    #[test]
+    fn newer_and_broken_messages_are_told_apart() {
+        let newer = message("1").encode().unwrap().replacen("\"v\":1", "\"v\":2", 1);
+        assert!(matches!(Message::decode(&newer), Err(MessageError::TooNew(2))));
+        assert!(matches!(Message::decode("{}"), Err(MessageError::Malformed(_))));
     }
 }
