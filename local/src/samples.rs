@@ -9,9 +9,9 @@ use shared::id::EndpointId;
 use shared::model::{Endpoint, Project};
 use shared::signing::Vault;
 use shared::store::endpoints::EndpointStore;
-use shared::store::projects::ProjectStore;
 use shared::store::{StoreError, Table};
 use shared::target::{EndpointUrl, TargetPolicy};
+use shared::{model::project::ProjectSecret, store::projects::ProjectStore};
 
 /// The project that the sample events belong to.
 pub const PROJECT: &str = "proj_01JZ0000000000000000000000";
@@ -43,7 +43,7 @@ pub enum SamplesError {
 /// The project; made at the time in its id.
 pub fn project() -> Result<Project, SamplesError> {
     let id: shared::id::ProjectId = PROJECT.parse().map_err(malformed)?;
-    Ok(Project { id, name: "Samples".to_owned(), brand: None, created_at: id.time() })
+    Ok(Project::new(id, "Samples".to_owned(), id.time()))
 }
 
 /// The endpoint's id.
@@ -59,17 +59,20 @@ pub fn endpoint(url: &str) -> Result<Endpoint, SamplesError> {
 /// As [`endpoint`], of another id and for functions with this key: a sealed secret is bound to both.
 pub fn endpoint_of(id: EndpointId, url: &str, secrets_key: &str) -> Result<Endpoint, SamplesError> {
     let vault: Vault = secrets_key.parse().map_err(malformed)?;
-    let secret = vault.seal(&SECRET.parse().map_err(malformed)?, id, rand::random()).map_err(malformed)?;
+    let secret = vault.seal(&SECRET.parse().map_err(malformed)?, &id, rand::random()).map_err(malformed)?;
     let url = EndpointUrl::parse(url, TargetPolicy::Local).map_err(malformed)?;
     let everything = vec!["*".parse().map_err(malformed)?];
     Ok(Endpoint { name: Some("Samples".to_owned()), ..Endpoint::new(id, project()?.id, url, everything, secret, id.time()) })
 }
 
-/// Writes the project and these endpoints of it, unless they are there.
-pub async fn plant(aws: &SdkConfig, config_table: &str, endpoints: &[Endpoint]) -> Result<(), SamplesError> {
+/// Writes the project, with its secret for functions with this key, and these endpoints of it, unless they are there.
+pub async fn plant(aws: &SdkConfig, config_table: &str, secrets_key: &str, endpoints: &[Endpoint]) -> Result<(), SamplesError> {
     let config = Table::new(aws_sdk_dynamodb::Client::new(aws), config_table);
     let project = project()?;
-    unless_there(ProjectStore::new(config.clone()).create(&project).await)?;
+    let vault: Vault = secrets_key.parse().map_err(malformed)?;
+    let secret = SECRET.parse().map_err(malformed)?;
+    let secret = ProjectSecret::new(&secret, project.id, &vault, rand::random()).map_err(malformed)?;
+    unless_there(ProjectStore::new(config.clone()).create(&project, &secret).await)?;
     for endpoint in endpoints {
         unless_there(EndpointStore::new(config.clone()).create(Access::trusted(project.id), endpoint).await)?;
     }

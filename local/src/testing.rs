@@ -127,7 +127,9 @@ impl AwsStandIn {
     /// If they can't be written.
     pub async fn plant(&self, endpoints: &[Endpoint]) {
         #[expect(clippy::panic, reason = "only tests use this, and a panic is how a test fails")]
-        if let Err(error) = samples::plant(&self.sdk_config(), &self.table_name(samples::CONFIG_TABLE), endpoints).await {
+        if let Err(error) =
+            samples::plant(&self.sdk_config(), &self.table_name(samples::CONFIG_TABLE), samples::SECRETS_KEY, endpoints).await
+        {
             panic!("the samples can't be planted: {error}");
         }
     }

@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use crate::time::Timestamp;
@@ -83,6 +84,8 @@ id_types! {
     EventId = "evt_";
     /// One HTTP request of a delivery. Made by [`AttemptId::of`].
     AttemptId = "atm_";
+    /// An automation.
+    AutomationId = "auto_";
     /// One round of a delivery beyond the first: a resend by hand.
     RoundId = "rnd_";
 }
@@ -104,6 +107,32 @@ impl EventId {
     pub fn shard(&self) -> u8 {
         // A remainder of at most 7 is the remainder of the lowest byte too, as 8 divides 256.
         self.0.to_bytes()[15] % SHARDS
+    }
+}
+
+impl EndpointId {
+    /// The id of an implicit endpoint: one that has no row of its own, but is known by what it is made of (its owner, its URL). No time is in it.
+    pub fn derived(of: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in of {
+            // With its length, so that no two lists of parts run together into the same text.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Self(Ulid::from_bytes(bytes))
+    }
+
+    /// The id of a worker's webhook: the same whenever the webhook is made anew, so that its log goes on.
+    pub fn of_worker(project: ProjectId, worker_id: &str) -> Self {
+        Self::derived(&[&project.to_string(), "worker", worker_id])
+    }
+
+    /// The implicit endpoint of a URL that events of a project name themselves.
+    pub fn of_url(project: ProjectId, normalised_url: &str) -> Self {
+        Self::derived(&[&project.to_string(), "url", normalised_url])
     }
 }
 
@@ -157,6 +186,15 @@ mod tests {
         ] {
             assert!(text.parse::<EndpointId>().is_err(), "{text:?} must not be an id");
         }
+    }
+
+    #[test]
+    fn a_derived_id_is_an_id_and_tells_its_parts_apart() {
+        let id = EndpointId::derived(&["proj_1", "https://example.com/"]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id, EndpointId::derived(&["proj_1", "https://example.com/"]));
+        assert_ne!(id, EndpointId::derived(&["proj_1https://example.com/"]));
+        assert_ne!(EndpointId::derived(&["ab", "c"]), EndpointId::derived(&["a", "bc"]));
     }
 
     proptest! {

@@ -9,12 +9,19 @@ use serde_json::value::RawValue;
 use crate::{
     id::{EndpointId, ProjectId, RoundId},
     json::{canonicalise, escape_for_sqs},
-    model::{Event, Trigger},
+    model::{Event, Origin, Project, Target, Trigger},
+    shape::BodyShape,
+    signing::SignatureStyle,
+    target::EndpointUrl,
     time::Timestamp,
 };
 
-/// The version that this code writes, and the newest that it reads.
-pub const VERSION: u32 = 1;
+/// The newest version that this code reads. A message is written as the oldest version whose readers understand all of it, so that in the middle of a
+/// deploy older code takes what it can and leaves the rest (see [`MessageError::TooNew`]):
+///
+/// 1. deliveries to endpoints;
+/// 2. adds `via`, and the trigger `test`.
+pub const VERSION: u32 = 2;
 
 /// One event's way to one endpoint.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +32,9 @@ pub struct Message {
     pub project: ProjectId,
     /// Where it goes.
     pub endpoint: EndpointId,
+    /// How it gets there, where there is no endpoint's row to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
     /// What goes there.
     pub event: Event,
     /// When the message was first sent. A queue's own time much later than this tells of a redrive.
@@ -43,6 +53,45 @@ pub struct Message {
     pub recheck: bool,
 }
 
+/// Where the settings of a receiver are that is not an endpoint of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// In the row of this worker's webhook.
+    Worker(String),
+    /// Here. Only the secret is elsewhere: it is the project's.
+    Url {
+        /// Where it goes.
+        url: EndpointUrl,
+        /// How it is signed.
+        signatures: Vec<SignatureStyle>,
+        /// What the body looks like.
+        body: BodyShape,
+    },
+}
+
+impl Via {
+    /// To a URL of this origin, with the project's defaults. The body is the bare resource, as the systems that know such URLs publish it, unless the
+    /// project says otherwise; an automation's always is.
+    pub fn url(project: Option<&Project>, url: EndpointUrl, origin: Origin) -> Self {
+        let body = match origin {
+            Origin::Automation(_) => BodyShape::DATA,
+            _ => project.and_then(|project| project.body).unwrap_or(BodyShape::DATA),
+        };
+        let signatures = project.map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures);
+        Self::Url { url, signatures, body }
+    }
+}
+
+/// A target, and how to get there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The target, as the log has it.
+    pub target: Target,
+    /// See [`Message::via`].
+    pub via: Option<Via>,
+}
+
 /// A queue message that is no delivery.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
@@ -55,6 +104,22 @@ pub enum MessageError {
 }
 
 impl Message {
+    /// The first message of an event's way to a recipient, by the delivery's own schedule.
+    pub fn first(project: ProjectId, brand: Option<String>, event: &Event, recipient: &Recipient, now: Timestamp) -> Self {
+        Self {
+            v: if recipient.via.is_some() { 2 } else { 1 },
+            project,
+            endpoint: recipient.target.endpoint,
+            via: recipient.via.clone(),
+            event: event.for_origin(recipient.target.origin),
+            enqueued_at: now,
+            brand,
+            trigger: Trigger::Scheduled,
+            round: None,
+            recheck: false,
+        }
+    }
+
     /// The text that goes on the queue.
     pub fn encode(&self) -> Result<String, MessageError> {
         let text = serde_json::to_string(self)?;
@@ -95,9 +160,10 @@ mod tests {
         let id = crate::id::EventId::new(Timestamp::from_seconds(1), 1);
         let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
         Message {
-            v: VERSION,
+            v: 1,
             project: ProjectId::new(Timestamp::from_seconds(1), 1),
             endpoint: EndpointId::new(Timestamp::from_seconds(1), 1),
+            via: None,
             event: Event {
                 id,
                 kind: "task.created".parse().unwrap(),
@@ -105,6 +171,7 @@ mod tests {
                 created_at: 1,
                 user_id: None,
                 worker_id: None,
+                webhook_url: None,
                 metadata: Some(raw(data)),
             },
             enqueued_at: Timestamp::from_seconds(1),
@@ -127,8 +194,8 @@ mod tests {
 
     #[test]
     fn newer_and_broken_messages_are_told_apart() {
-        let newer = message("1").encode().unwrap().replacen("\"v\":1", "\"v\":2", 1);
-        assert!(matches!(Message::decode(&newer), Err(MessageError::TooNew(2))));
+        let newer = message("1").encode().unwrap().replacen("\"v\":1", "\"v\":3", 1);
+        assert!(matches!(Message::decode(&newer), Err(MessageError::TooNew(3))));
         assert!(matches!(Message::decode("{}"), Err(MessageError::Malformed(_))));
     }
 }

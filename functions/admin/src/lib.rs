@@ -9,10 +9,12 @@ use shared::{
     auth::{Authenticates, Authenticator},
     http::Route,
     settings::{SdkConfig, Settings, SettingsError},
+    signing::Vault,
     store::{
         Table,
         keys::KeyStore,
         projects::{ProjectReader, ProjectStore},
+        secrets::ProjectSecrets,
     },
 };
 
@@ -26,6 +28,8 @@ pub struct App {
     projects: ProjectStore,
     project: ProjectReader,
     keys: KeyStore,
+    secrets: ProjectSecrets,
+    vault: Vault,
     brand: String,
 }
 
@@ -38,7 +42,9 @@ impl App {
             authenticator: Authenticator::from_settings(settings, config.clone())?,
             projects: ProjectStore::new(config.clone()),
             project: ProjectReader::new(config.clone()),
-            keys: KeyStore::new(config),
+            keys: KeyStore::new(config.clone()),
+            secrets: ProjectSecrets::new(config),
+            vault: settings.parsed("SECRETS_KEY")?,
             brand: settings.text("BRAND")?.to_owned(),
         })
     }

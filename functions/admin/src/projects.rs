@@ -10,10 +10,15 @@ use axum::{
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use shared::{
-    auth::Caller,
-    http::{ApiError, Body, listed, page_request},
+    auth::{Access, Caller},
+    http::{ApiError, Body, Field, given, listed, page_request},
     id::ProjectId,
-    model::{Project, project::MAX_NAME},
+    model::{
+        Project,
+        project::{MAX_NAME, ProjectSecret},
+    },
+    shape::BodyShape,
+    signing::{Secret, SignatureStyle, compatible},
     time::Timestamp,
 };
 
@@ -28,15 +33,23 @@ pub(crate) struct NewProject {
     name: String,
     #[serde(default)]
     brand: Option<String>,
+    #[serde(default)]
+    signatures: Option<Vec<SignatureStyle>>,
+    #[serde(default)]
+    body: Option<BodyShape>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What isn't named stays; null sets back to the default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct ProjectChanges {
-    #[serde(default)]
     name: Option<String>,
-    #[serde(default)]
-    brand: Option<String>,
+    #[serde(deserialize_with = "given")]
+    brand: Field<String>,
+    #[serde(deserialize_with = "given")]
+    signatures: Field<Vec<SignatureStyle>>,
+    #[serde(deserialize_with = "given")]
+    body: Field<BodyShape>,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,6 +58,10 @@ pub(crate) struct ProjectView {
     object: &'static str,
     name: String,
     brand: String,
+    /// How requests are signed where an endpoint doesn't say.
+    signatures: Vec<SignatureStyle>,
+    /// What bodies look like where an endpoint doesn't say; null is `event` for endpoints, and `data` for URLs without one.
+    body: Option<BodyShape>,
     created_at: u64,
 }
 
@@ -53,6 +70,8 @@ impl ProjectView {
         Self {
             id: project.id,
             object: "project",
+            signatures: project.default_signatures(),
+            body: project.body,
             name: project.name,
             brand: project.brand.unwrap_or_else(|| brand.to_owned()),
             created_at: project.created_at.seconds(),
@@ -68,12 +87,13 @@ pub(crate) async fn create(
     caller.operator()?;
     let now = Timestamp::now();
     let project = Project {
-        id: ProjectId::new(now, rand::random()),
-        name: checked_name(input.name)?,
         brand: input.brand.map(checked_brand).transpose()?,
-        created_at: now,
+        signatures: input.signatures.map(checked_styles).transpose()?,
+        body: input.body,
+        ..Project::new(ProjectId::new(now, rand::random()), checked_name(input.name)?, now)
     };
-    app.projects.create(&project).await?;
+    let secret = ProjectSecret::new(&Secret::new(rand::random()), project.id, &app.vault, rand::random())?;
+    app.projects.create(&project, &secret).await?;
     Ok((StatusCode::CREATED, Json(ProjectView::of(project, &app.brand))))
 }
 
@@ -98,11 +118,16 @@ pub(crate) async fn change(
 ) -> Result<Json<ProjectView>, ApiError> {
     caller.operator()?;
     let old = app.find(&id).await?;
+    let brand = input.brand.map(|brand| brand.map(checked_brand).transpose()).transpose()?;
+    let signatures = input.signatures.map(|styles| styles.map(checked_styles).transpose()).transpose()?;
     let project = Project {
         name: input.name.map_or(Ok(old.name), checked_name)?,
-        brand: input.brand.map(checked_brand).transpose()?.or(old.brand),
+        brand: brand.unwrap_or(old.brand),
+        signatures: signatures.unwrap_or(old.signatures),
+        body: input.body.unwrap_or(old.body),
         ..old
     };
+    app.check_secret(&project).await?;
     app.projects.update(&project).await?;
     Ok(Json(ProjectView::of(project, &app.brand)))
 }
@@ -112,6 +137,19 @@ impl App {
         let id = id.parse().map_err(|_| ApiError::not_found("project"))?;
         self.project.get(id).await?.ok_or_else(|| ApiError::not_found("project"))
     }
+
+    /// The project's secret must do for its default styles.
+    async fn check_secret(&self, project: &Project) -> Result<(), ApiError> {
+        let secret = self.secrets.get(Access::trusted(project.id)).await?;
+        let decodable = secret.is_none_or(|secret| secret.decodable);
+        match project.default_signatures().into_iter().find(|style| style.decodes_secret() && !decodable) {
+            Some(style) => {
+                let message = format!("`{}` needs a secret in base64, and the project's is another: rotate it first", style.name());
+                Err(ApiError::validation("signatures", message))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 fn checked_name(name: String) -> Result<String, ApiError> {
@@ -119,6 +157,10 @@ fn checked_name(name: String) -> Result<String, ApiError> {
         return Err(ApiError::validation("name", format!("must be 1 to {MAX_NAME} characters")));
     }
     Ok(name)
+}
+
+fn checked_styles(styles: Vec<SignatureStyle>) -> Result<Vec<SignatureStyle>, ApiError> {
+    compatible(styles).map_err(|error| ApiError::validation("signatures", error.to_string()))
 }
 
 fn checked_brand(brand: String) -> Result<String, ApiError> {

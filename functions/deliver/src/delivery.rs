@@ -6,7 +6,7 @@ use shared::{
     delivery::{FIRST, Step, decide},
     id::{AttemptId, EndpointId, EventId},
     message::{Message, MessageError},
-    model::{Attempt, Endpoint, Outcome, Status},
+    model::{Attempt, Endpoint, Outcome, Status, Trigger},
     store::deliveries::LoadedEndpoints,
     time::Timestamp,
 };
@@ -120,6 +120,8 @@ pub(crate) async fn handle(app: &App, item: Incoming, endpoints: &LoadedEndpoint
         return Handled { fate: Fate::Hide(pause), ..handled };
     };
     handled.fate = match fate(app, endpoint, &verdict, turn) {
+        // Who tests is looking, and tests again.
+        _ if message.trigger == Trigger::Test => Fate::Drop,
         // A wait that SQS would not see the end of: given up now, while there is a message to keep.
         Fate::Again(wait) if item.source == Source::Retries && Timestamp::now() + wait > last_moment => Fate::Dead,
         fate => fate,

@@ -100,9 +100,8 @@ impl App {
 /// Handles a batch until `deadline`, when Lambda ends the invocation. What comes back as failed stays on its queue.
 pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Result<SqsBatchResponse, BatchError> {
     let incoming = event.records.into_iter().map(|record| Incoming::read(record, &app.retries_name)).collect::<Result<Vec<_>, _>>()?;
-    let wanted = incoming.iter().filter_map(|item| item.message.as_ref().ok()).map(|message| (message.project, message.endpoint)).collect();
-
-    let handled = match app.endpoints.load(&wanted).await {
+    let messages = incoming.iter().filter_map(|item| item.message.as_ref().ok());
+    let handled = match app.endpoints.load(messages).await {
         Ok(endpoints) => make_requests(&app, incoming, endpoints, deadline).await,
         Err(error) => {
             tracing::error!(%error, "could not read the endpoints of a batch; all of it comes again");

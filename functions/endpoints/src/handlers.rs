@@ -7,28 +7,26 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use http::{HeaderMap, StatusCode, Uri, header::HOST};
+use http::{HeaderMap, StatusCode, Uri};
 use shared::{
     auth::{Access, Caller},
     http::{ApiError, Body, listed, page_request},
     id::EndpointId,
-    model::{Catalogue, Endpoint, Scope, Status, Topic},
+    model::{Endpoint, Scope, Status, Topic},
     signing::Secret,
-    store::StoreError,
-    target::OwnHost,
+    store::endpoints::ProjectView,
     time::Timestamp,
 };
 
 use crate::{
     App,
     input::{Changes, Rules, check_secret},
+    rewrite::rewrite,
     view::{Deleted, EndpointView},
 };
 
 /// The most endpoints of a project: an event's one Query reads them all.
 const MAX_ENDPOINTS: usize = 500;
-/// How often a change is tried again when somebody else changed the endpoint meanwhile.
-const TRIES: usize = 3;
 
 const STATUSES: [(&str, Status); 3] = [("active", Status::Active), ("paused", Status::Paused), ("disabled", Status::Disabled)];
 
@@ -45,9 +43,7 @@ pub(crate) async fn create(
     if project.endpoints.len() >= MAX_ENDPOINTS {
         return Err(ApiError::conflict(format!("a project has at most {MAX_ENDPOINTS} endpoints")));
     }
-    let catalogue = app.catalogue.with(project.topics);
-    let own_hosts = app.own_hosts(&headers);
-    let rules = app.rules(&catalogue, &own_hosts);
+    let rules = app.rules(project, &headers);
 
     let now = Timestamp::now();
     let id = EndpointId::new(now, rand::random());
@@ -55,8 +51,8 @@ pub(crate) async fn create(
         Some(text) => text.parse().map_err(|error| ApiError::validation("secret", format!("{error}")))?,
         None => Secret::new(rand::random()),
     };
-    let sealed = app.vault.seal(&secret, id, rand::random())?;
-    let blank = Endpoint::new(id, access.project(), input.required_url(&rules)?, input.required_topics(&rules)?, sealed, now);
+    let sealed = app.vault.seal(&secret, &id, rand::random())?;
+    let blank = rules.blank(Endpoint::new(id, access.project(), input.required_url(&rules)?, input.required_topics(&rules)?, sealed, now));
     let endpoint = input.apply(blank, &rules)?;
     check_secret(&endpoint.signatures, &secret)?;
     app.endpoints.create(access, &endpoint).await?;
@@ -105,14 +101,15 @@ pub(crate) async fn replace(
     headers: HeaderMap,
     Body(input): Body<Changes>,
 ) -> Answer<EndpointView> {
-    let blank = |old: Endpoint, input: &Changes, rules: &Rules<'_>| {
+    let blank = |old: Endpoint, input: &Changes, rules: &Rules| {
         let (url, topics) = (input.required_url(rules)?, input.required_topics(rules)?);
+        let blank = Endpoint::new(old.id, old.project, url, topics, old.secrets.secret.clone(), old.created_at);
         Ok(Endpoint {
             status: old.status,
             disabled_reason: old.disabled_reason,
-            retiring_secrets: old.retiring_secrets,
+            secrets: old.secrets,
             revision: old.revision,
-            ..Endpoint::new(old.id, old.project, url, topics, old.secret, old.created_at)
+            ..rules.blank(blank)
         })
     };
     app.write(&caller, &id, &headers, input, blank).await
@@ -144,19 +141,17 @@ impl App {
         id: &str,
         headers: &HeaderMap,
         input: Changes,
-        base: impl Fn(Endpoint, &Changes, &Rules<'_>) -> Result<Endpoint, ApiError>,
+        base: impl Fn(Endpoint, &Changes, &Rules) -> Result<Endpoint, ApiError>,
     ) -> Answer<EndpointView> {
         let access = caller.access(&[Scope::Endpoints])?;
         if input.secret.is_some() {
             return Err(ApiError::validation("secret", "is chosen when an endpoint is created, and changed by POST …/secret/rotate"));
         }
-        let catalogue = self.catalogue_for(access, &input).await?;
-        let own_hosts = self.own_hosts(headers);
-        let rules = self.rules(&catalogue, &own_hosts);
+        let rules = self.rules(self.projects.load(access).await?, headers);
         let change = |old: Endpoint| {
             let new = input.clone().apply(base(old, &input, &rules)?, &rules)?;
             if input.changes_signatures() {
-                check_secret(&new.signatures, &self.vault.open(&new.secret, new.id)?)?;
+                check_secret(&new.signatures, &self.vault.open(&new.secrets.secret, &new.id)?)?;
             }
             Ok(new)
         };
@@ -171,32 +166,17 @@ impl App {
         id: &str,
         change: impl Fn(Endpoint) -> Result<Endpoint, ApiError>,
     ) -> Result<Endpoint, ApiError> {
-        for _ in 0..TRIES {
+        rewrite(|| async {
             let old = self.find(access, id).await?;
             let revision = old.revision;
             let new = Endpoint { updated_at: Timestamp::now(), revision: revision + 1, ..change(old)? };
-            match self.endpoints.replace(access, &new, revision).await {
-                Ok(()) => return Ok(new),
-                Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(StoreError::Conflict.into())
+            self.endpoints.replace(access, &new, revision).await?;
+            Ok(new)
+        })
+        .await
     }
 
-    /// The project's topics, if the request names any.
-    async fn catalogue_for(&self, access: Access, input: &Changes) -> Result<Catalogue, ApiError> {
-        let own = if input.changes_topics() { self.topics.all(access).await? } else { Vec::new() };
-        Ok(self.catalogue.with(own))
-    }
-
-    fn rules<'a>(&self, catalogue: &'a Catalogue, own_hosts: &'a [OwnHost]) -> Rules<'a> {
-        Rules { catalogue, policy: self.policy, own_hosts }
-    }
-
-    /// The service's own hosts: the configured one, and the one that the caller reached it by.
-    fn own_hosts(&self, headers: &HeaderMap) -> Vec<OwnHost> {
-        let asked = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse().ok());
-        self.own_host.iter().cloned().chain(asked).collect()
+    pub(crate) fn rules(&self, project: ProjectView, headers: &HeaderMap) -> Rules {
+        Rules { catalogue: self.catalogue.with(project.topics), judge: self.targets.judge(headers), project: project.project }
     }
 }

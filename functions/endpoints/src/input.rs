@@ -5,22 +5,19 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde::{Deserialize, de::IgnoredAny};
 use shared::{
-    http::ApiError,
+    http::{ApiError, Field, given},
     model::{
-        Catalogue, CustomHeaders, Endpoint, Selector, Status,
+        Catalogue, CustomHeaders, Endpoint, Project, Selector, Status,
         endpoint::{MAX_DESCRIPTION, MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE, MAX_SELECTORS, TIMEOUT_SECONDS},
         project::MAX_NAME,
     },
     schedule::Schedule,
     shape::BodyShape,
-    signing::{Secret, SignatureStyle},
-    target::{EndpointUrl, OwnHost, TargetPolicy},
+    signing::{Secret, SignatureStyle, compatible},
+    target::{EndpointUrl, Judge},
 };
-
-/// A field that may be absent (unchanged), null (back to the default) or a value.
-type Field<T> = Option<Option<T>>;
 
 /// The body of a creation, replacement or change. Fields that only Posthaste sets are taken and left alone, so that what was read can be put
 /// back. No `Debug`: it may hold a secret.
@@ -63,26 +60,35 @@ pub(crate) struct Changes {
     _updated_at: IgnoredAny,
 }
 
-/// Tells null from absent: only fields that are there come here.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Field<T>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
 /// What the checks are made against.
-pub(crate) struct Rules<'a> {
+pub(crate) struct Rules {
     /// The topics that exist.
-    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) catalogue: Catalogue,
     /// Where requests may go.
-    pub(crate) policy: TargetPolicy,
-    /// Where this service itself is.
-    pub(crate) own_hosts: &'a [OwnHost],
+    pub(crate) judge: Judge,
+    /// The project, for its defaults.
+    pub(crate) project: Option<Project>,
 }
 
-impl Rules<'_> {
+impl Rules {
     /// The URL of a request, judged.
     pub(crate) fn url(&self, text: &str) -> Result<EndpointUrl, ApiError> {
-        let url = EndpointUrl::parse(text, self.policy).and_then(|url| url.refuse_own_host(self.own_hosts).map(|()| url));
-        url.map_err(|error| ApiError::validation("url", error.to_string()))
+        self.judge.url(text).map_err(|error| ApiError::validation("url", error.to_string()))
+    }
+
+    /// How an endpoint is signed that doesn't say.
+    pub(crate) fn default_signatures(&self) -> Vec<SignatureStyle> {
+        self.project.as_ref().map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures)
+    }
+
+    /// What the bodies of an endpoint look like that doesn't say.
+    pub(crate) fn default_body(&self) -> BodyShape {
+        self.project.as_ref().and_then(|project| project.body).unwrap_or(BodyShape::EVENT)
+    }
+
+    /// An endpoint with the project's defaults.
+    pub(crate) fn blank(&self, endpoint: Endpoint) -> Endpoint {
+        Endpoint { signatures: self.default_signatures(), body: self.default_body(), ..endpoint }
     }
 
     fn topics(&self, texts: &[String]) -> Result<Vec<Selector>, ApiError> {
@@ -106,13 +112,13 @@ impl Rules<'_> {
 
 impl Changes {
     /// The URL that a creation or replacement must have.
-    pub(crate) fn required_url(&self, rules: &Rules<'_>) -> Result<EndpointUrl, ApiError> {
+    pub(crate) fn required_url(&self, rules: &Rules) -> Result<EndpointUrl, ApiError> {
         let url = self.url.as_ref().and_then(Option::as_ref);
         url.ok_or_else(|| ApiError::validation("url", "is required")).and_then(|url| rules.url(url))
     }
 
     /// The topics that a creation or replacement must have.
-    pub(crate) fn required_topics(&self, rules: &Rules<'_>) -> Result<Vec<Selector>, ApiError> {
+    pub(crate) fn required_topics(&self, rules: &Rules) -> Result<Vec<Selector>, ApiError> {
         let topics = self.topics.as_ref().and_then(Option::as_ref);
         topics.ok_or_else(|| ApiError::validation("topics", "is required")).and_then(|topics| rules.topics(topics))
     }
@@ -122,13 +128,8 @@ impl Changes {
         self.signatures.is_some()
     }
 
-    /// Whether an existing endpoint needs the project's topics to be checked.
-    pub(crate) fn changes_topics(&self) -> bool {
-        self.topics.is_some()
-    }
-
     /// Applies every field that is there. All or nothing: `endpoint` is taken and given back.
-    pub(crate) fn apply(self, mut endpoint: Endpoint, rules: &Rules<'_>) -> Result<Endpoint, ApiError> {
+    pub(crate) fn apply(self, mut endpoint: Endpoint, rules: &Rules) -> Result<Endpoint, ApiError> {
         if let Some(url) = self.url {
             endpoint.url = rules.url(&url.ok_or_else(|| not_null("url"))?)?;
         }
@@ -149,10 +150,11 @@ impl Changes {
             endpoint.headers = headers.map_err(|error| ApiError::validation("headers", error.to_string()))?;
         }
         if let Some(signatures) = self.signatures {
-            endpoint.signatures = compatible(signatures.unwrap_or_else(default_signatures))?;
+            let signatures = signatures.unwrap_or_else(|| rules.default_signatures());
+            endpoint.signatures = compatible(signatures).map_err(|error| ApiError::validation("signatures", error.to_string()))?;
         }
         if let Some(body) = self.body {
-            endpoint.body = body.unwrap_or(BodyShape::EVENT);
+            endpoint.body = body.unwrap_or_else(|| rules.default_body());
         }
         if let Some(seconds) = self.timeout_seconds {
             endpoint.timeout_seconds = seconds.map(timeout_within_limits).transpose()?;
@@ -165,11 +167,6 @@ impl Changes {
         }
         Ok(endpoint)
     }
-}
-
-/// How an endpoint is signed that doesn't say.
-pub(crate) fn default_signatures() -> Vec<SignatureStyle> {
-    vec![SignatureStyle::STANDARD]
 }
 
 /// Only Posthaste disables; saying "disabled" of an endpoint that is so already changes nothing.
@@ -206,24 +203,6 @@ fn metadata_within_limits(metadata: BTreeMap<String, String>) -> Result<BTreeMap
         ));
     }
     Ok(metadata)
-}
-
-/// Styles that can sign one request together.
-fn compatible(wanted: Vec<SignatureStyle>) -> Result<Vec<SignatureStyle>, ApiError> {
-    let mut styles: Vec<SignatureStyle> = Vec::new();
-    for style in wanted {
-        if let Some(other) = styles.iter().find(|other| style.excludes(**other)) {
-            let message = format!("`{}` and `{}` use the same header; an endpoint has one of them", other.name(), style.name());
-            return Err(ApiError::validation("signatures", message));
-        }
-        if !styles.contains(&style) {
-            styles.push(style);
-        }
-    }
-    if styles.is_empty() {
-        return Err(ApiError::validation("signatures", "must name at least one style"));
-    }
-    Ok(styles)
 }
 
 /// Some styles decode the secret, and so need one that can be decoded.

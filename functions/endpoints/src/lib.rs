@@ -1,4 +1,4 @@
-//! The `endpoints` function: a project's endpoints and topics.
+//! The `endpoints` function: what a project owns that events go to: endpoints, workers' webhooks, automations; its topics, its secret.
 //!
 //! Read [`input`] for what may be asked, [`handlers`] for what is done, [`view`] for what is answered. Easy to get wrong: the secret, which is in the
 //! answer to a creation and to `GET …/secret`, and nowhere else.
@@ -15,17 +15,23 @@ use shared::{
     signing::Vault,
     store::{
         Table,
+        automations::AutomationStore,
         endpoints::{EndpointStore, ProjectViews},
+        secrets::ProjectSecrets,
         topics::TopicStore,
     },
-    target::{OwnHost, TargetPolicy},
+    target::Targets,
 };
 
+mod automations;
 mod handlers;
 mod input;
+mod project_secret;
+mod rewrite;
 mod secrets;
 mod topics;
 mod view;
+mod workers;
 
 /// What a deployment decides for endpoints that don't decide it themselves.
 #[derive(Clone, Debug)]
@@ -43,10 +49,11 @@ pub struct App {
     endpoints: EndpointStore,
     projects: ProjectViews,
     topics: TopicStore,
+    automations: AutomationStore,
+    project_secrets: ProjectSecrets,
     catalogue: Catalogue,
     defaults: Defaults,
-    policy: TargetPolicy,
-    own_host: Option<OwnHost>,
+    targets: Targets,
     vault: Vault,
 }
 
@@ -59,14 +66,15 @@ impl App {
             authenticator: Authenticator::from_settings(settings, config.clone())?,
             endpoints: EndpointStore::new(config.clone()),
             projects: ProjectViews::new(config.clone()),
-            topics: TopicStore::new(config),
+            topics: TopicStore::new(config.clone()),
+            automations: AutomationStore::new(config.clone()),
+            project_secrets: ProjectSecrets::new(config),
             catalogue: settings.parsed("TOPICS")?,
             defaults: Defaults {
                 timeout_seconds: settings.parsed("DEFAULT_TIMEOUT_SECONDS")?,
                 schedule: settings.parsed("DEFAULT_RETRY_SCHEDULE")?,
             },
-            policy: settings.parsed("TARGET_POLICY")?,
-            own_host: settings.optional("OWN_HOST")?,
+            targets: Targets::from_settings(settings)?,
             vault: settings.parsed("SECRETS_KEY")?,
         })
     }
@@ -90,6 +98,17 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
         route("DELETE", "/webhooks/endpoints/{id}", delete(handlers::remove)),
         route("GET", "/webhooks/endpoints/{id}/secret", get(secrets::read)),
         route("POST", "/webhooks/endpoints/{id}/secret/rotate", post(secrets::rotate)),
+        route("GET", "/webhooks/secret", get(project_secret::read)),
+        route("POST", "/webhooks/secret/rotate", post(project_secret::rotate)),
+        route("POST", "/automations", post(automations::create)),
+        route("GET", "/automations", get(automations::list)),
+        route("GET", "/automations/{id}", get(automations::read)),
+        route("PATCH", "/automations/{id}", patch(automations::change)),
+        route("DELETE", "/automations/{id}", delete(automations::remove)),
+        route("GET", "/api/workers/{id}/webhook", get(workers::read)),
+        route("PUT", "/api/workers/{id}/webhook", put(workers::write)),
+        route("DELETE", "/api/workers/{id}/webhook", delete(workers::remove)),
+        route("POST", "/api/workers/{id}/webhook/regenerate-token", post(workers::regenerate_token)),
         route("GET", "/webhooks/topics", get(topics::list)),
         route("GET", "/webhooks/topics/{name}", get(topics::read)),
         route("PUT", "/webhooks/topics/{name}", put(topics::write)),

@@ -1,6 +1,6 @@
 //! An endpoint's secret: read, rotate.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -10,8 +10,8 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     http::{ApiError, parse_json, read_json},
-    model::Scope,
-    signing::Secret,
+    model::{Endpoint, Scope, SecretRing},
+    signing::{Secret, Vault},
     time::Timestamp,
 };
 
@@ -29,7 +29,7 @@ const MAX_OVERLAP: u64 = 7 * 86_400;
 /// The largest body of a rotation, in bytes.
 const MAX_BODY: usize = 4_096;
 
-/// No `Debug`: it may hold a secret.
+/// The body of a rotation. No `Debug`: it may hold a secret.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rotation {
@@ -39,37 +39,60 @@ struct Rotation {
     secret: Option<String>,
 }
 
+/// What a rotation asks for: the new secret, and when the old one ends.
+pub(crate) struct Wanted {
+    pub(crate) secret: Secret,
+    pub(crate) now: Timestamp,
+    pub(crate) until: Timestamp,
+}
+
+impl Wanted {
+    /// A new secret, or the one in the request. The body may be missing.
+    pub(crate) async fn read(request: Request) -> Result<Self, ApiError> {
+        let body = read_json(request, MAX_BODY).await?;
+        let wanted: Rotation = if body.is_empty() { Rotation::default() } else { parse_json(&body)? };
+        let overlap = wanted.overlap_seconds.unwrap_or(DEFAULT_OVERLAP);
+        if overlap > MAX_OVERLAP {
+            return Err(ApiError::validation("overlap_seconds", format!("must be 0 to {MAX_OVERLAP}")));
+        }
+        let secret = match wanted.secret {
+            Some(text) => text.parse().map_err(|error| ApiError::validation("secret", format!("{error}")))?,
+            None => Secret::new(rand::random()),
+        };
+        let now = Timestamp::now();
+        Ok(Self { secret, now, until: now + Duration::from_secs(overlap) })
+    }
+
+    /// The ring with the new secret; 400 if it is the present one.
+    pub(crate) fn apply(&self, ring: SecretRing, owner: &impl Display, vault: &Vault) -> Result<SecretRing, ApiError> {
+        if self.secret == vault.open(&ring.secret, owner)? {
+            return Err(ApiError::validation("secret", "is the present secret already"));
+        }
+        let sealed = vault.seal(&self.secret, owner, rand::random())?;
+        Ok(ring.rotated(sealed, self.until, self.now))
+    }
+
+    /// What the caller is told.
+    pub(crate) fn answer(&self) -> Json<RotatedView> {
+        Json(RotatedView { secret: self.secret.reveal().to_owned(), previous_expires_at: self.until.seconds() })
+    }
+}
+
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<SecretView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let endpoint = app.find(access, &id).await?;
-    let secret = app.vault.open(&endpoint.secret, endpoint.id)?;
+    let secret = app.vault.open(&endpoint.secrets.secret, &endpoint.id)?;
     Ok(Json(SecretView { secret: secret.reveal().to_owned() }))
 }
 
-/// A new secret, or the one in the request; the old one goes on signing beside it for the overlap. The body may be missing.
+/// The old secret goes on signing beside the new one for the overlap.
 pub(crate) async fn rotate(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>, request: Request) -> Answer<RotatedView> {
     let access = caller.access(&[Scope::Endpoints])?;
-    let body = read_json(request, MAX_BODY).await?;
-    let wanted: Rotation = if body.is_empty() { Rotation::default() } else { parse_json(&body)? };
-    let overlap = wanted.overlap_seconds.unwrap_or(DEFAULT_OVERLAP);
-    if overlap > MAX_OVERLAP {
-        return Err(ApiError::validation("overlap_seconds", format!("must be 0 to {MAX_OVERLAP}")));
-    }
-    let secret = match wanted.secret {
-        Some(text) => text.parse().map_err(|error| ApiError::validation("secret", format!("{error}")))?,
-        None => Secret::new(rand::random()),
-    };
-
-    let now = Timestamp::now();
-    let until = now + Duration::from_secs(overlap);
+    let wanted = Wanted::read(request).await?;
     app.update(access, &id, |old| {
-        check_secret(&old.signatures, &secret)?;
-        if secret == app.vault.open(&old.secret, old.id)? {
-            return Err(ApiError::validation("secret", "is the endpoint's present secret"));
-        }
-        let sealed = app.vault.seal(&secret, old.id, rand::random())?;
-        Ok(old.with_rotated_secret(sealed, until, now))
+        check_secret(&old.signatures, &wanted.secret)?;
+        Ok(Endpoint { secrets: wanted.apply(old.secrets.clone(), &old.id, &app.vault)?, ..old })
     })
     .await?;
-    Ok(Json(RotatedView { secret: secret.reveal().to_owned(), previous_expires_at: until.seconds() }))
+    Ok(wanted.answer())
 }

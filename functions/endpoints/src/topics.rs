@@ -8,10 +8,15 @@ use axum::{
 };
 use http::{StatusCode, Uri};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use shared::{
     auth::Caller,
     http::{ApiError, Body, Params},
-    model::{CatalogueEntry, Scope, Topic, catalogue::MAX_DESCRIPTION},
+    json::canonicalise,
+    model::{
+        CatalogueEntry, Scope, Topic,
+        catalogue::{MAX_DESCRIPTION, MAX_EXAMPLE},
+    },
 };
 
 use crate::{
@@ -27,6 +32,8 @@ const MAX_TOPICS: usize = 500;
 pub(crate) struct NewTopic {
     #[serde(default)]
     description: String,
+    #[serde(default)]
+    example: Option<Box<RawValue>>,
 }
 
 /// All topics, by name: there are few enough for one answer.
@@ -57,11 +64,12 @@ pub(crate) async fn write(
     if input.description.chars().count() > MAX_DESCRIPTION {
         return Err(ApiError::validation("description", format!("holds at most {MAX_DESCRIPTION} characters")));
     }
+    let example = input.example.map(|example| checked_example(&example)).transpose()?;
     let own = app.topics.all(access).await?;
     if own.len() >= MAX_TOPICS && !own.iter().any(|entry| entry.name == name) {
         return Err(ApiError::conflict(format!("a project adds at most {MAX_TOPICS} topics")));
     }
-    let entry = CatalogueEntry { name, description: input.description };
+    let entry = CatalogueEntry { name, description: input.description, example };
     let new = app.topics.put(access, &entry).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(entry.into())))
 }
@@ -77,4 +85,12 @@ pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(nam
         return Err(ApiError::conflict("this topic belongs to the deployment; a project can't delete it"));
     }
     Err(ApiError::not_found("topic"))
+}
+
+fn checked_example(example: &RawValue) -> Result<String, ApiError> {
+    let text = canonicalise(example.get().as_bytes()).map_err(|error| ApiError::validation("example", error.to_string()))?;
+    if text.len() > MAX_EXAMPLE {
+        return Err(ApiError::validation("example", format!("holds at most {MAX_EXAMPLE} bytes of compact JSON")));
+    }
+    Ok(text)
 }

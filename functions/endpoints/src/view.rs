@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use shared::{
     id::EndpointId,
     model::{CatalogueEntry, Endpoint, Selector, Status, Topic},
@@ -98,10 +99,13 @@ pub(crate) struct TopicView {
     pub(crate) name: Topic,
     object: &'static str,
     description: String,
+    /// What a test of an endpoint sends.
+    example: Option<Box<RawValue>>,
 }
 
 impl From<CatalogueEntry> for TopicView {
     fn from(entry: CatalogueEntry) -> Self {
-        Self { name: entry.name, object: "topic", description: entry.description }
+        let example = RawValue::from_string(entry.example()).ok();
+        Self { name: entry.name, object: "topic", description: entry.description, example }
     }
 }

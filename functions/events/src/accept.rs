@@ -5,15 +5,15 @@ use std::time::Duration;
 use shared::{
     auth::Access,
     http::ApiError,
-    message::{Message, VERSION},
-    model::{Endpoint, Event, Target, Trigger, event::LoggedEvent},
+    message::{Message, Recipient},
+    model::{Event, event::LoggedEvent},
     queue::Outgoing,
-    store::endpoints::ProjectView,
     time::Timestamp,
 };
 
 use crate::{
     App,
+    audience::Audience,
     claims::{Claims, Planned, State},
     input::Draft,
 };
@@ -26,83 +26,80 @@ pub(crate) async fn accept(
     app: &App,
     access: Access,
     drafts: Vec<Draft>,
-    project: &ProjectView,
+    audience: &Audience,
     key: Option<String>,
     now: Timestamp,
 ) -> Result<Vec<Event>, ApiError> {
-    check_fan_out(&drafts, &project.endpoints)?;
+    let recipients: Vec<_> = drafts.iter().map(|draft| audience.recipients(draft)).collect();
+    check_fan_out(&recipients)?;
     let retention = Duration::from_secs(u64::from(app.retention_days) * 86_400);
     let (claims, planned) = Claims::take(&app.leases, access, &drafts, key, retention, now).await?;
-    let logged: Vec<_> = drafts.into_iter().zip(&planned).map(|(draft, plan)| log_entry(draft, *plan, &project.endpoints)).collect();
-    let to_do: Vec<_> = logged
-        .iter()
-        .zip(&planned)
-        .filter(|(_, plan)| plan.state != State::Done)
-        .map(|(event, plan)| (event.clone(), plan.state))
-        .collect();
+    let events: Vec<_> = drafts.into_iter().zip(&planned).map(|(draft, plan)| event(draft, *plan)).collect();
+    let to_do = events.iter().cloned().zip(recipients).zip(planned).filter(|(_, plan)| plan.state != State::Done);
+    let to_do = to_do.map(|((event, recipients), plan)| Accepted { event, recipients, plan }).collect();
 
-    match record_and_enqueue(app, access, project, to_do, now).await {
+    match record_and_enqueue(app, access, audience.brand(), to_do, now).await {
         Ok(()) => claims.finish().await,
         Err(error) => {
             claims.give_up().await;
             return Err(error);
         }
     }
-    Ok(logged.into_iter().map(|entry| entry.event).collect())
+    Ok(events)
 }
 
-/// The event as the log will have it, with everybody who wants it.
-fn log_entry(draft: Draft, plan: Planned, endpoints: &[Endpoint]) -> LoggedEvent {
-    let wanting = endpoints.iter().filter(|endpoint| endpoint.wants(&draft.kind));
-    let targets = wanting.map(|endpoint| Target { endpoint: endpoint.id, url: endpoint.url.to_string() }).collect();
-    let event = Event {
+/// An event that is to be recorded and enqueued.
+struct Accepted {
+    event: Event,
+    recipients: Vec<Recipient>,
+    plan: Planned,
+}
+
+fn event(draft: Draft, plan: Planned) -> Event {
+    Event {
         id: plan.id,
         kind: draft.kind,
         data: draft.data,
         created_at: draft.created_at.unwrap_or(plan.accepted_at.seconds()),
         user_id: draft.user_id,
         worker_id: draft.worker_id,
+        webhook_url: draft.webhook_url,
         metadata: draft.metadata,
-    };
-    LoggedEvent { event, targets, accepted_at: plan.accepted_at }
+    }
 }
 
 /// First the log, then the queue: whatever is delivered can be found.
 async fn record_and_enqueue(
     app: &App,
     access: Access,
-    project: &ProjectView,
-    entries: Vec<(LoggedEvent, State)>,
+    brand: Option<String>,
+    accepted: Vec<Accepted>,
     now: Timestamp,
 ) -> Result<(), ApiError> {
-    let (events, states): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
-    match events.as_slice() {
+    let logged: Vec<_> = accepted.iter().map(log_entry).collect();
+    match logged.as_slice() {
         [] => return Ok(()),
         [event] => app.events.put(access, event).await?,
         events => app.events.put_all(access, events).await?,
     }
-    let brand = project.project.as_ref().and_then(|project| project.brand.clone());
-    let deliveries = events.into_iter().zip(states).flat_map(|(entry, state)| {
-        let event = entry.event;
-        entry.targets.into_iter().map(move |target| (event.clone(), state, target))
-    });
-    let messages = deliveries.map(move |(event, state, target)| {
-        outgoing(&Message {
-            v: VERSION,
-            project: access.project(),
-            endpoint: target.endpoint,
-            event,
-            enqueued_at: now,
-            brand: brand.clone(),
-            trigger: Trigger::Scheduled,
-            round: None,
-            recheck: state == State::Unsure,
+    let messages = accepted.into_iter().flat_map(move |Accepted { event, recipients, plan }| {
+        let brand = brand.clone();
+        recipients.into_iter().map(move |recipient| {
+            let first = Message::first(access.project(), brand.clone(), &event, &recipient, now);
+            outgoing(&Message { recheck: plan.state == State::Unsure, ..first })
         })
     });
     app.deliveries.send(messages).await
 }
 
-fn outgoing(message: &Message) -> Result<Outgoing, ApiError> {
+/// The event as the log will have it, with everybody who gets it.
+fn log_entry(accepted: &Accepted) -> LoggedEvent {
+    let targets = accepted.recipients.iter().map(|recipient| recipient.target.clone()).collect();
+    LoggedEvent { event: accepted.event.clone(), targets, accepted_at: accepted.plan.accepted_at }
+}
+
+/// A message, ready for its queue.
+pub(crate) fn outgoing(message: &Message) -> Result<Outgoing, ApiError> {
     let body = message.encode().map_err(|error| {
         tracing::error!(%error, "could not encode a message");
         ApiError::unavailable()
@@ -111,10 +108,9 @@ fn outgoing(message: &Message) -> Result<Outgoing, ApiError> {
 }
 
 /// Refuses a batch that means more deliveries than one request has the time to enqueue.
-fn check_fan_out(drafts: &[Draft], endpoints: &[Endpoint]) -> Result<(), ApiError> {
-    let wanted = |draft: &Draft| endpoints.iter().filter(|endpoint| endpoint.wants(&draft.kind)).count();
-    let deliveries: usize = drafts.iter().map(wanted).sum();
-    if drafts.len() > 1 && deliveries > MAX_DELIVERIES {
+fn check_fan_out(recipients: &[Vec<Recipient>]) -> Result<(), ApiError> {
+    let deliveries: usize = recipients.iter().map(Vec::len).sum();
+    if recipients.len() > 1 && deliveries > MAX_DELIVERIES {
         let message = format!("mean {deliveries} deliveries, of at most {MAX_DELIVERIES} a request; send smaller batches");
         return Err(ApiError::too_large(Some("events"), message));
     }

@@ -12,12 +12,14 @@ use shared::{
     http::{ApiError, EventView, read_json},
     model::Scope,
     store::endpoints::ProjectView,
+    target::Judge,
     time::Timestamp,
 };
 
 use crate::{
     App,
     accept::accept,
+    audience::Audience,
     input::{Draft, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Rules},
 };
 
@@ -28,12 +30,14 @@ const MAX_KEY: usize = 255;
 
 pub(crate) async fn one(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<(StatusCode, Json<EventView>), ApiError> {
     let access = caller.access(&[Scope::Events])?;
-    let key = idempotency_key(request.headers())?;
+    let (key, judge) = (idempotency_key(request.headers())?, app.targets.judge(request.headers()));
     let bytes = read_json(request, MAX_EVENT_BYTES).await?;
     let now = Timestamp::now();
     let project = app.projects.load(access).await?;
-    let draft = Draft::read(&bytes, &app.rules(&project, now))?;
-    let mut events = accept(&app, access, vec![draft], &project, key, now).await?;
+    let draft = Draft::read(&bytes, &app.rules(&project, judge, now))?;
+    let audience = Audience::of(&app, access, project, std::iter::once(&draft)).await?;
+    audience.check(&draft)?;
+    let mut events = accept(&app, access, vec![draft], &audience, key, now).await?;
     let event = events.pop().ok_or_else(ApiError::unavailable)?;
     Ok((StatusCode::ACCEPTED, Json(event.into())))
 }
@@ -44,19 +48,20 @@ pub(crate) async fn many(
     request: Request,
 ) -> Result<(StatusCode, Json<Vec<EventView>>), ApiError> {
     let access = caller.access(&[Scope::Events])?;
-    let key = idempotency_key(request.headers())?;
+    let (key, judge) = (idempotency_key(request.headers())?, app.targets.judge(request.headers()));
     let bytes = read_json(request, MAX_BATCH_BYTES).await?;
     let now = Timestamp::now();
     let project = app.projects.load(access).await?;
-    let drafts = Draft::read_batch(&bytes, &app.rules(&project, now))?;
-    let events = accept(&app, access, drafts, &project, key, now).await?;
+    let entries = Draft::read_batch(&bytes, &app.rules(&project, judge, now))?;
+    let audience = Audience::of(&app, access, project, entries.iter().flatten()).await?;
+    let drafts = Draft::accepted(entries, |draft| audience.check(draft))?;
+    let events = accept(&app, access, drafts, &audience, key, now).await?;
     Ok((StatusCode::ACCEPTED, Json(events.into_iter().map(EventView::from).collect())))
 }
 
 impl App {
-    fn rules<'a>(&self, project: &'a ProjectView, now: Timestamp) -> Rules<'a> {
-        let catalogue = self.catalogue.with(project.topics.iter().cloned());
-        Rules { catalogue, endpoints: &project.endpoints, now, retention_days: self.retention_days }
+    fn rules(&self, project: &ProjectView, judge: Judge, now: Timestamp) -> Rules {
+        Rules { catalogue: self.catalogue.with(project.topics.iter().cloned()), judge, now, retention_days: self.retention_days }
     }
 }
 

@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{
-    http::{ApiError, parse_json},
+    http::{ApiError, MAX_FOREIGN_ID, parse_json},
     id::EventId,
     json::canonicalise,
-    model::{Catalogue, Endpoint, Topic, event::MAX_PAYLOAD},
+    model::{Catalogue, Topic, event::MAX_PAYLOAD},
+    target::{EndpointUrl, Judge},
     time::Timestamp,
 };
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 /// The most events of a batch.
 pub(crate) const MAX_BATCH: usize = 100;
@@ -20,8 +21,6 @@ pub(crate) const MAX_BATCH_BYTES: usize = 2 << 20;
 pub(crate) const MAX_EVENT_BYTES: usize = 1 << 20;
 /// The largest metadata, in bytes of its compact form.
 const MAX_METADATA: usize = 16 * 1_024;
-/// The longest `user_id` and `worker_id`, in characters.
-const MAX_FOREIGN_ID: usize = 200;
 /// How far an event's own id may be ahead of our clock.
 const AHEAD: Duration = Duration::from_mins(5);
 /// Unix seconds from here on are milliseconds by mistake: this is the year 5138.
@@ -40,6 +39,8 @@ struct Posted {
     #[serde(default)]
     worker_id: Option<String>,
     #[serde(default)]
+    webhook_url: Option<String>,
+    #[serde(default)]
     metadata: Option<Box<RawValue>>,
     #[serde(default)]
     created_at: Option<u64>,
@@ -53,11 +54,11 @@ struct PostedBatch {
 }
 
 /// What the checks are made against.
-pub(crate) struct Rules<'a> {
+pub(crate) struct Rules {
     /// The topics that exist.
     pub(crate) catalogue: Catalogue,
-    /// The project's endpoints, whose body shapes the event must be able to have.
-    pub(crate) endpoints: &'a [Endpoint],
+    /// Where requests may go.
+    pub(crate) judge: Judge,
     /// When the request came.
     pub(crate) now: Timestamp,
     /// How long the log keeps events, in days.
@@ -72,13 +73,16 @@ pub(crate) struct Draft {
     pub(crate) id: Option<EventId>,
     pub(crate) user_id: Option<String>,
     pub(crate) worker_id: Option<String>,
+    // Absent, it is left out of a fingerprint as well: those of before there were any stay as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) webhook_url: Option<EndpointUrl>,
     pub(crate) metadata: Option<Box<RawValue>>,
     pub(crate) created_at: Option<u64>,
 }
 
 impl Draft {
     /// Reads one event.
-    pub(crate) fn read(bytes: &[u8], rules: &Rules<'_>) -> Result<Self, ApiError> {
+    pub(crate) fn read(bytes: &[u8], rules: &Rules) -> Result<Self, ApiError> {
         let posted: Posted = parse_json(bytes)?;
         if !rules.catalogue.knows(&posted.kind) {
             return Err(ApiError::validation("kind", format!("no such topic: `{}`; GET /webhooks/topics lists them", posted.kind)));
@@ -89,10 +93,7 @@ impl Draft {
         if posted.created_at.is_some_and(|seconds| seconds >= ABSURD_SECONDS) {
             return Err(ApiError::validation("created_at", "must be Unix seconds, not milliseconds"));
         }
-        let data = canonical(&posted.data, "data", MAX_PAYLOAD)?;
-        for endpoint in rules.endpoints.iter().filter(|endpoint| endpoint.wants(&posted.kind)) {
-            endpoint.body.check(&data).map_err(|misfit| ApiError::validation("data", misfit.to_string()))?;
-        }
+        let data = payload(&posted.data)?;
         let metadata = posted.metadata.filter(|metadata| metadata.get() != "null");
         Ok(Self {
             kind: posted.kind,
@@ -100,29 +101,40 @@ impl Draft {
             id: posted.id,
             user_id: posted.user_id.map(|text| short(text, "user_id")).transpose()?,
             worker_id: posted.worker_id.map(|text| short(text, "worker_id")).transpose()?,
+            webhook_url: posted.webhook_url.map(|url| judged(&url, rules)).transpose()?,
             metadata: metadata.map(|metadata| canonical(&metadata, "metadata", MAX_METADATA)).transpose()?,
             created_at: posted.created_at,
         })
     }
 
-    /// Reads a batch: all of its events, or what is wrong with each refused one.
-    pub(crate) fn read_batch(bytes: &[u8], rules: &Rules<'_>) -> Result<Vec<Self>, ApiError> {
+    /// Reads a batch: each of its entries, or what is wrong with it.
+    pub(crate) fn read_batch(bytes: &[u8], rules: &Rules) -> Result<Vec<Result<Self, ApiError>>, ApiError> {
         let PostedBatch { events } = parse_json(bytes)?;
         if events.is_empty() || events.len() > MAX_BATCH {
             return Err(ApiError::validation("events", format!("must hold 1 to {MAX_BATCH} events")));
         }
-        let (mut drafts, mut refused) = (Vec::new(), Vec::new());
-        for (place, event) in events.iter().enumerate() {
-            match Self::read(event.get().as_bytes(), rules) {
-                Ok(Self { id: Some(id), .. }) if drafts.iter().any(|earlier: &Self| earlier.id == Some(id)) => {
-                    refused.push((place, ApiError::validation("id", "is there twice")));
-                }
+        let mut ids = HashSet::new();
+        let read = |event: &RawValue| match Self::read(event.get().as_bytes(), rules) {
+            Ok(Self { id: Some(id), .. }) if !ids.insert(id) => Err(ApiError::validation("id", "is there twice")),
+            other => other,
+        };
+        Ok(events.iter().map(Box::as_ref).map(read).collect())
+    }
+
+    /// All entries of a batch, if `check` allows each of them; otherwise what is wrong with every refused one.
+    pub(crate) fn accepted(
+        entries: Vec<Result<Self, ApiError>>,
+        check: impl Fn(&Self) -> Result<(), ApiError>,
+    ) -> Result<Vec<Self>, ApiError> {
+        let (count, mut drafts, mut refused) = (entries.len(), Vec::new(), Vec::new());
+        for (place, entry) in entries.into_iter().enumerate() {
+            match entry.and_then(|draft| check(&draft).map(|()| draft)) {
                 Ok(draft) => drafts.push(draft),
                 Err(error) => refused.push((place, error)),
             }
         }
         if !refused.is_empty() {
-            return Err(ApiError::batch(events.len(), refused));
+            return Err(ApiError::batch(count, refused));
         }
         // Compact is not always shorter: `1e20` is written out.
         if drafts.iter().map(Self::size).sum::<usize>() > MAX_BATCH_BYTES {
@@ -137,13 +149,22 @@ impl Draft {
 }
 
 /// An event's own id gives its place in the log, so its time must be one that the log holds.
-fn check_id(id: EventId, rules: &Rules<'_>) -> Result<(), ApiError> {
+fn check_id(id: EventId, rules: &Rules) -> Result<(), ApiError> {
     let (now, retention_days) = (rules.now, rules.retention_days);
     let oldest = Duration::from_secs(u64::from(retention_days) * 86_400);
     if id.time() > now + AHEAD || now.since(id.time()) > oldest {
         return Err(ApiError::validation("id", format!("must be a ULID of the last {retention_days} days")));
     }
     Ok(())
+}
+
+/// An event's data, as it is kept and sent.
+pub(crate) fn payload(data: &RawValue) -> Result<Box<RawValue>, ApiError> {
+    canonical(data, "data", MAX_PAYLOAD)
+}
+
+fn judged(url: &str, rules: &Rules) -> Result<EndpointUrl, ApiError> {
+    rules.judge.url(url).map_err(|error| ApiError::validation("webhook_url", error.to_string()))
 }
 
 fn canonical(value: &RawValue, field: &str, most: usize) -> Result<Box<RawValue>, ApiError> {
@@ -165,10 +186,11 @@ fn short(text: String, field: &str) -> Result<String, ApiError> {
 mod tests {
     use super::*;
 
-    fn rules() -> Rules<'static> {
+    fn rules() -> Rules {
+        let settings = [("TARGET_POLICY".to_owned(), "strict".to_owned())].into_iter().collect();
         Rules {
             catalogue: "a;task.created".parse().unwrap(),
-            endpoints: &[],
+            judge: shared::target::Targets::from_settings(&settings).unwrap().judge(&http::HeaderMap::new()),
             now: Timestamp::from_seconds(1_800_000_000),
             retention_days: 30,
         }
@@ -212,6 +234,8 @@ mod tests {
             r#"{"kind":"a","data":{},"created_at":"now"}"#,
             r#"{"kind":"a","data":{},"id":"evt_1"}"#,
             r#"{"kind":"a","data":{},"user_id":""}"#,
+            r#"{"kind":"a","data":{},"webhook_url":"http://example.com/"}"#,
+            r#"{"kind":"a","data":{},"webhook_url":"https://127.0.0.1/"}"#,
             r"[]",
         ] {
             assert_eq!(read(json).map(|_| ()).unwrap_err().status(), 400, "{json}");
@@ -221,7 +245,8 @@ mod tests {
     #[test]
     fn a_batch_names_every_refused_entry_with_its_rule() {
         let batch = br#"{"events":[{"kind":"a","data":1},{"kind":"nope","data":1},{"data":1}]}"#;
-        let error = Draft::read_batch(batch, &rules()).map(|_| ()).unwrap_err();
+        let entries = Draft::read_batch(batch, &rules()).unwrap();
+        let error = Draft::accepted(entries, |_| Ok(())).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains("2 of 3 events were refused"), "{error}");
     }
 

@@ -1,6 +1,6 @@
 //! The `events` function: accepts events and enqueues their deliveries.
 //!
-//! Read [`accept`] for the story, [`input`] for what may be posted, [`claims`] for idempotency. Easy to get wrong: the 202. It promises a delivery to everybody who
+//! Read [`accept`] for the story, [`input`] for what may be posted, [`audience`] for who gets it, [`claims`] for idempotency. Easy to get wrong: the 202. It promises a delivery to everybody who
 //! wants the event, so it is given only when the log has the event and the queue has its messages.
 
 use std::sync::Arc;
@@ -13,12 +13,15 @@ use shared::{
     queue::Queue,
     settings::{SdkConfig, Settings, SettingsError},
     store::{Table, endpoints::ProjectViews, events::EventWriter, leases::Leases},
+    target::Targets,
 };
 
 mod accept;
+mod audience;
 mod claims;
 mod handlers;
 mod input;
+mod test_event;
 
 /// All that the handlers need.
 #[derive(Debug)]
@@ -29,6 +32,7 @@ pub struct App {
     leases: Leases,
     deliveries: Queue,
     catalogue: Catalogue,
+    targets: Targets,
     retention_days: u32,
 }
 
@@ -46,6 +50,7 @@ impl App {
             leases: Leases::new(log),
             deliveries: Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?),
             catalogue: settings.parsed("TOPICS")?,
+            targets: Targets::from_settings(settings)?,
             retention_days,
         })
     }
@@ -60,5 +65,9 @@ impl Authenticates for App {
 /// The routes that this function serves.
 pub fn routes() -> Vec<Route<Arc<App>>> {
     let route = |method, path, handler| Route { method, path, handler };
-    vec![route("POST", "/events", post(handlers::one)), route("POST", "/events/batch", post(handlers::many))]
+    vec![
+        route("POST", "/events", post(handlers::one)),
+        route("POST", "/events/batch", post(handlers::many)),
+        route("POST", "/webhooks/endpoints/{id}/test", post(test_event::send)),
+    ]
 }

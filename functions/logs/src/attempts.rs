@@ -11,8 +11,8 @@ use shared::{
     auth::{Access, Caller},
     http::{ApiError, Params, listed, page_request},
     id::{AttemptId, EndpointId},
-    model::{Attempt, Endpoint, Outcome, Scope, Selector},
-    store::{Order, Page, PageRequest},
+    model::{Attempt, Outcome, Scope, Selector},
+    store::{Order, Page, PageRequest, attempts::Owned},
     time::Timestamp,
 };
 
@@ -54,8 +54,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     let page = match (params.text("message_id"), endpoint) {
         (Some(message), endpoint) => app.of_message(access, message, endpoint, &request, &filter).await?,
         (None, Some(endpoint)) => {
-            let endpoint = app.endpoint(access, endpoint).await?;
-            app.attempts.list(&endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt)).await?
+            let endpoint = app.owned(access, endpoint).await?;
+            app.attempts.list(endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt)).await?
         }
         (None, None) => return Err(ApiError::validation("message_id", "`message_id` or `endpoint_id` is required")),
     };
@@ -73,8 +73,8 @@ pub(crate) async fn of_endpoint(
     let (request, params) = page_request::<AttemptId>(uri.query(), &FILTERS)?;
     let filter = Filter::read(&params)?;
     let id = id.parse().map_err(|_| ApiError::not_found("endpoint"))?;
-    let endpoint = app.endpoint(access, id).await?;
-    let page = app.attempts.list(&endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt)).await?;
+    let endpoint = app.owned(access, id).await?;
+    let page = app.attempts.list(endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt)).await?;
     Ok(answer(&uri, &params, &request, page))
 }
 
@@ -83,8 +83,13 @@ fn answer(uri: &Uri, params: &Params, request: &PageRequest<AttemptId>, page: Pa
 }
 
 impl App {
-    async fn endpoint(&self, access: Access, id: EndpointId) -> Result<Endpoint, ApiError> {
-        self.endpoints.get(access, id).await?.ok_or_else(|| ApiError::not_found("endpoint"))
+    /// An endpoint of the caller's project: one that is there, or that events of the project went to (a deleted one, a URL without an endpoint).
+    async fn owned(&self, access: Access, id: EndpointId) -> Result<Owned, ApiError> {
+        if let Some(endpoint) = self.endpoints.get(access, id).await? {
+            return Ok(Owned::from(&endpoint));
+        }
+        let owned = self.attempts.owned(access, id, &self.events, Timestamp::now()).await?;
+        owned.ok_or_else(|| ApiError::not_found("endpoint"))
     }
 
     /// A page of a message's attempts, by their own time. They are few, so all are read and the page is cut from them.

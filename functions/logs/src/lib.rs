@@ -11,12 +11,17 @@ use shared::{
     http::Route,
     queue::Queue,
     settings::{SdkConfig, Settings, SettingsError},
-    store::{Table, attempts::AttemptReader, endpoints::EndpointStore, events::EventReader, projects::ProjectReader},
+    store::{
+        Table, attempts::AttemptReader, automations::AutomationStore, endpoints::EndpointStore, events::EventReader,
+        projects::ProjectReader,
+    },
 };
 
 mod attempts;
 mod events;
+mod executions;
 mod messages;
+mod recipients;
 mod resend;
 mod view;
 
@@ -26,6 +31,7 @@ pub struct App {
     authenticator: Authenticator,
     projects: ProjectReader,
     endpoints: EndpointStore,
+    automations: AutomationStore,
     events: EventReader,
     attempts: AttemptReader,
     deliveries: Queue,
@@ -40,7 +46,8 @@ impl App {
         Ok(Self {
             authenticator: Authenticator::from_settings(settings, config.clone())?,
             projects: ProjectReader::new(config.clone()),
-            endpoints: EndpointStore::new(config),
+            endpoints: EndpointStore::new(config.clone()),
+            automations: AutomationStore::new(config),
             events: EventReader::new(log.clone()),
             attempts: AttemptReader::new(log),
             deliveries: Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?),
@@ -64,6 +71,7 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
         route("GET", "/webhooks/messages/{id}", get(messages::read)),
         route("POST", "/webhooks/messages/{id}/resend", post(resend::resend)),
         route("GET", "/webhooks/delivery-attempts", get(attempts::list)),
+        route("GET", "/api/workers/{id}/webhook/executions", get(executions::list)),
         route("GET", "/webhooks/endpoints/{id}/deliveries", get(attempts::of_endpoint)),
     ]
 }

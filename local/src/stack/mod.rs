@@ -119,5 +119,5 @@ async fn plant_samples(template: &Template, secrets_key: Option<&String>, aws: &
     let Some(table) = template.table(samples::CONFIG_TABLE) else { return Ok(()) };
     let secrets_key = secrets_key.map_or(samples::SECRETS_KEY, String::as_str);
     let endpoint = samples::endpoint_of(samples::id()?, samples::RECEIVER, secrets_key)?;
-    Ok(samples::plant(&aws.stack_config(), &table.name, &[endpoint]).await?)
+    Ok(samples::plant(&aws.stack_config(), &table.name, samples::SECRETS_KEY, &[endpoint]).await?)
 }

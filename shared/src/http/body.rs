@@ -4,7 +4,7 @@
 
 use axum::extract::{FromRequest, Request};
 use http::header::CONTENT_TYPE;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::ApiError;
 
@@ -66,6 +66,14 @@ fn explain(path: String, error: &serde_json::Error) -> ApiError {
         None => path,
     };
     if field.is_empty() { ApiError::malformed(message) } else { ApiError::validation(field, message) }
+}
+
+/// A field that may be absent (unchanged), null (back to the default) or a value.
+pub type Field<T> = Option<Option<T>>;
+
+/// Tells null from absent: for fields with a default, so that only those that are there come here.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Field<T>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::{
     id::EventId,
     model::{Event, Topic},
+    target::EndpointUrl,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -20,6 +21,8 @@ pub struct EventView {
     #[serde(skip_serializing_if = "Option::is_none")]
     worker_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_url: Option<EndpointUrl>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Box<RawValue>>,
     created_at: u64,
 }
@@ -33,6 +36,7 @@ impl From<Event> for EventView {
             data: event.data,
             user_id: event.user_id,
             worker_id: event.worker_id,
+            webhook_url: event.webhook_url,
             metadata: event.metadata,
             created_at: event.created_at,
         }

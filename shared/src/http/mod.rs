@@ -7,9 +7,9 @@ mod list;
 mod params;
 mod routes;
 
-pub use body::{Body, parse_json, read_json};
+pub use body::{Body, Field, given, parse_json, read_json};
 pub use error::{ApiError, EntryError};
 pub use event_view::EventView;
 pub use list::{listed, page_request};
-pub use params::Params;
+pub use params::{MAX_FOREIGN_ID, Params, worker_id};
 pub use routes::{ALLOWED, Route, no_such_route, router};

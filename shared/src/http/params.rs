@@ -60,3 +60,14 @@ impl Params {
         text.finish()
     }
 }
+
+/// The longest id of the producer's own things (workers, users), in characters.
+pub const MAX_FOREIGN_ID: usize = 200;
+
+/// A worker's id in a path.
+pub fn worker_id(text: &str) -> Result<&str, ApiError> {
+    if text.is_empty() || text.chars().count() > MAX_FOREIGN_ID || text.chars().any(char::is_control) {
+        return Err(ApiError::validation("id", format!("must be 1 to {MAX_FOREIGN_ID} characters without control characters")));
+    }
+    Ok(text)
+}

@@ -30,6 +30,11 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S)
 
 /// The methods of every path of the API.
 pub const ALLOWED: &[(&str, &str)] = &[
+    ("/api/workers/{id}/webhook", "DELETE, GET, PUT"),
+    ("/api/workers/{id}/webhook/executions", "GET"),
+    ("/api/workers/{id}/webhook/regenerate-token", "POST"),
+    ("/automations", "GET, POST"),
+    ("/automations/{id}", "DELETE, GET, PATCH"),
     ("/events", "GET, POST"),
     ("/events/batch", "POST"),
     ("/events/{id}", "GET"),
@@ -43,9 +48,12 @@ pub const ALLOWED: &[(&str, &str)] = &[
     ("/webhooks/endpoints/{id}/deliveries", "GET"),
     ("/webhooks/endpoints/{id}/secret", "GET"),
     ("/webhooks/endpoints/{id}/secret/rotate", "POST"),
+    ("/webhooks/endpoints/{id}/test", "POST"),
     ("/webhooks/messages", "GET"),
     ("/webhooks/messages/{id}", "GET"),
     ("/webhooks/messages/{id}/resend", "POST"),
+    ("/webhooks/secret", "GET"),
+    ("/webhooks/secret/rotate", "POST"),
     ("/webhooks/topics", "GET"),
     ("/webhooks/topics/{name}", "DELETE, GET, PUT"),
 ];

@@ -56,6 +56,8 @@ pub enum Trigger {
     Scheduled,
     /// By a resend.
     Manual,
+    /// By a test of the endpoint.
+    Test,
 }
 
 /// What came of an attempt.

@@ -9,6 +9,9 @@ use super::topic::{Selector, Topic, TopicError};
 /// The longest description of a topic, in characters.
 pub const MAX_DESCRIPTION: usize = 500;
 
+/// The largest example of a topic, in bytes of its compact form: 16 KiB.
+pub const MAX_EXAMPLE: usize = 16 * 1_024;
+
 /// A topic and what it means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogueEntry {
@@ -16,11 +19,28 @@ pub struct CatalogueEntry {
     pub name: Topic,
     /// What it means, for the developers who subscribe to it.
     pub description: String,
+    /// The `data` of an event as it may look, canonical JSON: what a test of an endpoint sends. Made from the topic's name when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+}
+
+impl CatalogueEntry {
+    /// The `data` of an event of this topic as it may look, canonical JSON. Without one of its own it is made from the name: of `task.succeeded`, a task that
+    /// succeeded.
+    pub fn example(&self) -> String {
+        let made_up = || {
+            let name = self.name.to_string();
+            let (object, status) = name.rsplit_once('.').unwrap_or((&name, "created"));
+            // A topic has no character that JSON would escape.
+            format!(r#"{{"id":"{object}_example","object":"{object}","status":"{status}"}}"#)
+        };
+        self.example.clone().unwrap_or_else(made_up)
+    }
 }
 
 /// All topics of a project, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Catalogue(BTreeMap<Topic, String>);
+pub struct Catalogue(BTreeMap<Topic, CatalogueEntry>);
 
 /// A deployment's `Topics` setting that can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,11 +51,11 @@ pub struct CatalogueError {
 }
 
 impl Catalogue {
-    /// This catalogue with a project's own entries; an entry of the same name replaces the description.
+    /// This catalogue with a project's own entries; one of the same name stands in place of the deployment's.
     #[must_use]
     pub fn with(&self, own: impl IntoIterator<Item = CatalogueEntry>) -> Self {
         let mut all = self.clone();
-        all.0.extend(own.into_iter().map(|entry| (entry.name, entry.description)));
+        all.0.extend(own.into_iter().map(|entry| (entry.name.clone(), entry)));
         all
     }
 
@@ -51,12 +71,12 @@ impl Catalogue {
 
     /// The entries, by name.
     pub fn entries(&self) -> impl Iterator<Item = CatalogueEntry> + '_ {
-        self.0.iter().map(|(name, description)| CatalogueEntry { name: name.clone(), description: description.clone() })
+        self.0.values().cloned()
     }
 
     /// One entry.
     pub fn get(&self, topic: &Topic) -> Option<CatalogueEntry> {
-        self.0.get(topic).map(|description| CatalogueEntry { name: topic.clone(), description: description.clone() })
+        self.0.get(topic).cloned()
     }
 }
 
@@ -70,8 +90,8 @@ impl FromStr for Catalogue {
             .filter(|entry| !entry.is_empty())
             .map(|entry| {
                 let (name, description) = entry.split_once('=').unwrap_or((entry, ""));
-                let name = name.trim().parse().map_err(|error| CatalogueError { entry: entry.to_owned(), error })?;
-                Ok((name, description.trim().to_owned()))
+                let name: Topic = name.trim().parse().map_err(|error| CatalogueError { entry: entry.to_owned(), error })?;
+                Ok((name.clone(), CatalogueEntry { name, description: description.trim().to_owned(), example: None }))
             })
             .collect::<Result<_, _>>()
             .map(Self)
@@ -85,7 +105,8 @@ mod tests {
     #[test]
     fn a_project_adds_topics_and_redescribes_the_deployments() {
         let deployment: Catalogue = "task.created=A task was made; task.failed".parse().unwrap();
-        let entry = |name: &str, description: &str| CatalogueEntry { name: name.parse().unwrap(), description: description.into() };
+        let entry =
+            |name: &str, description: &str| CatalogueEntry { name: name.parse().unwrap(), description: description.into(), example: None };
         let all = deployment.with([entry("media.created", "New media"), entry("task.failed", "It failed")]);
         assert_eq!(
             all.entries().collect::<Vec<_>>(),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     headers::CustomHeaders,
+    secrets::SecretRing,
     topic::{Selector, Topic},
 };
 use crate::{
@@ -68,11 +69,15 @@ pub struct Endpoint {
     /// Why Posthaste disabled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,
-    /// The secret that its requests are signed with.
-    pub secret: SealedSecret,
-    /// Earlier secrets that sign beside it for a while, newest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub retiring_secrets: Vec<RetiringSecret>,
+    /// The secrets that its requests are signed with.
+    #[serde(flatten)]
+    pub secrets: SecretRing,
+    /// Whose secrets they are.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub secret_owner: SecretOwner,
+    /// The worker whose webhook it is; then it gets that worker's events, of every topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker_id: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -81,17 +86,16 @@ pub struct Endpoint {
     pub revision: u64,
 }
 
-/// A secret that was replaced, and signs until its time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RetiringSecret {
-    /// The secret.
-    pub secret: SealedSecret,
-    /// When it stops signing.
-    pub until: Timestamp,
+/// Whose secrets an endpoint signs with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretOwner {
+    /// Its own.
+    #[default]
+    Endpoint,
+    /// The project's: a URL without an endpoint has none of its own.
+    Project,
 }
-
-/// The most secrets that retire at a time.
-pub const MAX_RETIRING: usize = 4;
 
 impl Endpoint {
     /// An active endpoint that has only what every endpoint must have; the rest is by default.
@@ -111,8 +115,9 @@ impl Endpoint {
             retry_schedule: None,
             status: Status::Active,
             disabled_reason: None,
-            secret,
-            retiring_secrets: Vec::new(),
+            secrets: SecretRing::new(secret),
+            secret_owner: SecretOwner::Endpoint,
+            worker_id: None,
             created_at: now,
             updated_at: now,
             revision: 1,
@@ -121,18 +126,10 @@ impl Endpoint {
 
     /// The secrets that sign at this moment, newest first.
     pub fn live_secrets(&self, now: Timestamp, vault: &Vault) -> Result<Vec<Secret>, VaultError> {
-        let retiring = self.retiring_secrets.iter().filter(|retiring| retiring.until > now);
-        let live = std::iter::once(&self.secret).chain(retiring.map(|retiring| &retiring.secret));
-        live.map(|secret| vault.open(secret, self.id)).collect()
-    }
-
-    /// The endpoint with a new secret; its present one goes on signing until `until`. With none left of [`MAX_RETIRING`], the oldest stops at once.
-    #[must_use]
-    pub fn with_rotated_secret(self, secret: SealedSecret, until: Timestamp, now: Timestamp) -> Self {
-        let replaced = RetiringSecret { secret: self.secret, until };
-        let mut retiring_secrets: Vec<_> = std::iter::once(replaced).chain(self.retiring_secrets).filter(|old| old.until > now).collect();
-        retiring_secrets.truncate(MAX_RETIRING);
-        Self { secret, retiring_secrets, ..self }
+        match self.secret_owner {
+            SecretOwner::Endpoint => self.secrets.live(&self.id, now, vault),
+            SecretOwner::Project => self.secrets.live(&self.project, now, vault),
+        }
     }
 
     /// Whether an event of this topic is to be delivered here now.
@@ -166,37 +163,23 @@ mod tests {
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse().unwrap()
     }
 
-    fn sealed(n: u8) -> SealedSecret {
-        vault().seal(&Secret::new([n; 32]), EndpointId::new(at(0), 0), [n; 12]).unwrap()
-    }
-
-    fn live(endpoint: &Endpoint, seconds: u64) -> Vec<Secret> {
-        endpoint.live_secrets(at(seconds), &vault()).unwrap()
+    fn sealed(owner: &impl std::fmt::Display) -> SealedSecret {
+        vault().seal(&Secret::new([7; 32]), owner, [7; 12]).unwrap()
     }
 
     fn endpoint() -> Endpoint {
         let url = EndpointUrl::parse("https://example.com/", TargetPolicy::Strict).unwrap();
-        Endpoint::new(EndpointId::new(at(0), 0), ProjectId::new(at(0), 0), url, vec![Selector::All], sealed(0), at(0))
+        let id = EndpointId::new(at(0), 0);
+        Endpoint::new(id, ProjectId::new(at(0), 0), url, vec![Selector::All], sealed(&id), at(0))
     }
 
     #[test]
-    fn a_replaced_secret_signs_until_its_time_and_the_new_one_comes_first() {
-        let rotated = endpoint().with_rotated_secret(sealed(1), at(100), at(10));
-        assert_eq!(live(&rotated, 99), [Secret::new([1; 32]), Secret::new([0; 32])]);
-        assert_eq!(live(&rotated, 100), [Secret::new([1; 32])]);
-    }
-
-    #[test]
-    fn without_overlap_the_old_secret_is_void_at_once() {
-        let rotated = endpoint().with_rotated_secret(sealed(1), at(10), at(10));
-        assert_eq!(live(&rotated, 10), [Secret::new([1; 32])]);
-        assert_eq!(rotated.retiring_secrets, []);
-    }
-
-    #[test]
-    fn many_rotations_keep_the_newest_few() {
-        let rotated = (1..=9).fold(endpoint(), |endpoint, n| endpoint.with_rotated_secret(sealed(n), at(100), at(10)));
-        assert_eq!(live(&rotated, 50), [9, 8, 7, 6, 5].map(|n| Secret::new([n; 32])));
+    fn secrets_open_for_whoever_owns_them() {
+        let own = endpoint();
+        assert_eq!(own.live_secrets(at(0), &vault()).unwrap(), [Secret::new([7; 32])]);
+        let secrets = SecretRing::new(sealed(&own.project));
+        let implicit = Endpoint { secrets, secret_owner: SecretOwner::Project, ..own };
+        assert_eq!(implicit.live_secrets(at(0), &vault()).unwrap(), [Secret::new([7; 32])]);
     }
 
     #[test]

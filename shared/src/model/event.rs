@@ -5,7 +5,9 @@ use serde_json::value::RawValue;
 
 use super::topic::Topic;
 use crate::{
-    id::{EndpointId, EventId},
+    id::{AutomationId, EndpointId, EventId},
+    json::canonicalise,
+    target::EndpointUrl,
     time::Timestamp,
 };
 
@@ -29,18 +31,54 @@ pub struct Event {
     /// The producer's worker that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_id: Option<String>,
+    /// Where it goes besides, without an endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_url: Option<EndpointUrl>,
     /// The producer's own notes, canonical like `data`; not sent in the default body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Box<RawValue>>,
 }
 
+impl Event {
+    /// The event as it goes to a target of this origin: an automation's id is put into the resource, if that is an object.
+    #[must_use]
+    pub fn for_origin(&self, origin: Origin) -> Self {
+        let Origin::Automation(id) = origin else { return self.clone() };
+        let members = self.data.get().strip_suffix('}').map(|open| (open, if open == "{" { "" } else { "," }));
+        let with_id = members.and_then(|(open, comma)| {
+            // A resource that has one already gets ours in its place: of duplicate keys the canonical form keeps the last.
+            let text = canonicalise(format!(r#"{open}{comma}"automation_id":"{id}"}}"#).as_bytes()).ok()?;
+            RawValue::from_string(text).ok()
+        });
+        Self { data: with_id.unwrap_or_else(|| self.data.clone()), ..self.clone() }
+    }
+}
+
 /// Somewhere an event goes, as it stood when the event was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// The endpoint.
+    /// The endpoint; of a URL without one, its implicit endpoint.
     pub endpoint: EndpointId,
     /// Its URL then, for the log; a long one is cut when it is stored.
     pub url: String,
+    /// Why it goes there.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub origin: Origin,
+}
+
+/// What makes an event go somewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// An endpoint that wants its topic.
+    #[default]
+    Endpoint,
+    /// The webhook of its worker.
+    Worker,
+    /// Its own `webhook_url`.
+    Event,
+    /// A step of this automation.
+    Automation(AutomationId),
 }
 
 /// An event as the log holds it.
@@ -52,4 +90,35 @@ pub struct LoggedEvent {
     pub targets: Vec<Target>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_automations_id_is_in_the_resource_that_it_sends_and_in_no_other() {
+        let id = AutomationId::new(Timestamp::from_seconds(1), 1);
+        let sent = |data: &str, origin| {
+            let event = Event {
+                id: EventId::new(Timestamp::from_seconds(1), 1),
+                kind: "media.created".parse().unwrap(),
+                data: RawValue::from_string(data.to_owned()).unwrap(),
+                created_at: 1,
+                user_id: None,
+                worker_id: None,
+                webhook_url: None,
+                metadata: None,
+            };
+            event.for_origin(origin).data.get().to_owned()
+        };
+        let with = |data: &str| sent(data, Origin::Automation(id));
+        assert_eq!(with("{}"), format!(r#"{{"automation_id":"{id}"}}"#));
+        assert_eq!(with(r#"{"id":"m","n":1}"#), format!(r#"{{"id":"m","n":1,"automation_id":"{id}"}}"#));
+        assert_eq!(with(r#"{"automation_id":null,"id":"m"}"#), format!(r#"{{"automation_id":"{id}","id":"m"}}"#));
+        for data in ["1", "[1]", r#""{}""#] {
+            assert_eq!(with(data), data, "what is no object has no place for it");
+        }
+        assert_eq!(sent("{}", Origin::Event), "{}");
+    }
 }

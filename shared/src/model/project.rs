@@ -2,7 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{id::ProjectId, time::Timestamp};
+use super::secrets::SecretRing;
+use crate::{
+    id::ProjectId,
+    shape::BodyShape,
+    signing::{Secret, SignatureStyle, Vault, VaultError},
+    time::Timestamp,
+};
 
 /// The longest name of anything that has one, in characters.
 pub const MAX_NAME: usize = 200;
@@ -17,6 +23,44 @@ pub struct Project {
     /// The name in brand-specific headers (`<Brand>-Signature`); the deployment's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand: Option<String>,
+    /// How requests are signed where an endpoint doesn't say; by [`SignatureStyle::STANDARD`] when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<Vec<SignatureStyle>>,
+    /// What bodies look like where an endpoint doesn't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<BodyShape>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl Project {
+    /// A project that has only what every project must have; the rest is by default.
+    pub fn new(id: ProjectId, name: String, now: Timestamp) -> Self {
+        Self { id, name, brand: None, signatures: None, body: None, created_at: now }
+    }
+
+    /// How requests are signed where an endpoint doesn't say.
+    pub fn default_signatures(&self) -> Vec<SignatureStyle> {
+        self.signatures.clone().unwrap_or_else(|| vec![SignatureStyle::STANDARD])
+    }
+}
+
+/// What signs deliveries to URLs without an endpoint. Stored beside the project, not in it: lists of projects hold no secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectSecret {
+    /// The secrets.
+    #[serde(flatten)]
+    pub secrets: SecretRing,
+    /// Whether the present one is base64, which some signature styles need; kept here so that nobody has to open it to know.
+    pub decodable: bool,
+    /// Counts its changes, so that two at once can't undo each other.
+    pub revision: u64,
+}
+
+impl ProjectSecret {
+    /// A project's first secret.
+    pub fn new(secret: &Secret, project: ProjectId, vault: &Vault, nonce: [u8; 12]) -> Result<Self, VaultError> {
+        let secrets = SecretRing::new(vault.seal(secret, &project, nonce)?);
+        Ok(Self { secrets, decodable: secret.is_decodable(), revision: 1 })
+    }
 }

@@ -46,6 +46,8 @@ pub struct UnknownShape;
 impl BodyShape {
     /// `{id, object: "event", kind, data, created_at}`: the default.
     pub const EVENT: Self = Self(&event::SHAPE);
+    /// The resource alone.
+    pub const DATA: Self = Self(&data::SHAPE);
 
     /// Its name in the API.
     pub fn name(self) -> &'static str {
@@ -97,6 +99,7 @@ mod tests {
             created_at: 1_735_689_886,
             user_id: Some("user_1".to_owned()),
             worker_id: None,
+            webhook_url: None,
             metadata: None,
         }
     }

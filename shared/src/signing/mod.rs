@@ -15,5 +15,5 @@ pub mod vault;
 
 pub use secret::{Secret, SecretError};
 use style::Style;
-pub use style::{SignatureStyle, Signing, UnknownStyle};
+pub use style::{SignatureStyle, Signing, StylesError, UnknownStyle, compatible};
 pub use vault::{SealedSecret, Vault, VaultError};

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// What a secret of Standard Webhooks starts with.
 const PREFIX: &str = "whsec_";
+/// What a worker's token starts with.
+const TOKEN_PREFIX: &str = "whk_";
 /// The fewest and most bytes that one decodes to (Standard Webhooks: 24 to 64).
 const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// The shortest and longest text of any secret.
@@ -40,6 +42,11 @@ impl Secret {
     /// A new secret of 256 random bits.
     pub fn new(random: [u8; 32]) -> Self {
         Self(format!("{PREFIX}{}", STANDARD.encode(random)))
+    }
+
+    /// A new token of 192 random bits, which is sent as it is.
+    pub fn token(random: [u8; 24]) -> Self {
+        Self(format!("{TOKEN_PREFIX}{}", hex::encode(random)))
     }
 
     /// The secret in the clear, for the answers that show it and the styles that sign with its text.

@@ -41,6 +41,8 @@ pub struct UnknownStyle;
 impl SignatureStyle {
     /// Standard Webhooks 1.0.0: the default.
     pub const STANDARD: Self = Self(&standard::STYLE);
+    /// The secret itself in a header.
+    pub const TOKEN: Self = Self(&token::STYLE);
 
     /// The headers that carry the proof.
     pub fn headers(self, request: &Signing<'_>) -> Vec<(String, String)> {
@@ -50,6 +52,11 @@ impl SignatureStyle {
     /// Its name in the API.
     pub fn name(self) -> &'static str {
         self.0.name
+    }
+
+    /// Whether it takes only secrets that are base64.
+    pub fn decodes_secret(self) -> bool {
+        self.0.decodes_secret
     }
 
     /// Whether it can sign with this secret.
@@ -62,6 +69,31 @@ impl SignatureStyle {
         let brand_signature = |style: Self| [timestamped::STYLE.name, digest::STYLE.name].contains(&style.name());
         self != other && brand_signature(self) && brand_signature(other)
     }
+}
+
+/// Styles that can't sign one request together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StylesError {
+    /// There are none.
+    #[error("must name at least one style")]
+    None,
+    /// Two would write the same header.
+    #[error("`{0}` and `{1}` use the same header; choose one of them")]
+    Excluded(&'static str, &'static str),
+}
+
+/// The styles without repetitions, if they can sign one request together.
+pub fn compatible(wanted: Vec<SignatureStyle>) -> Result<Vec<SignatureStyle>, StylesError> {
+    let mut styles: Vec<SignatureStyle> = Vec::new();
+    for style in wanted {
+        if let Some(other) = styles.iter().find(|other| style.excludes(**other)) {
+            return Err(StylesError::Excluded(other.name(), style.name()));
+        }
+        if !styles.contains(&style) {
+            styles.push(style);
+        }
+    }
+    if styles.is_empty() { Err(StylesError::None) } else { Ok(styles) }
 }
 
 by_name!(SignatureStyle, STYLES, UnknownStyle);

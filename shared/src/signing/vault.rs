@@ -1,6 +1,6 @@
-//! Endpoint secrets at rest: sealed by a key that is not in the table.
+//! Secrets at rest: sealed by a key that is not in the table.
 //!
-//! AES-256-GCM, with the endpoint's id as additional data: a sealed secret that is copied to another endpoint's row can't be opened there.
+//! AES-256-GCM, with the owner's id (an endpoint's or a project's) as additional data: a sealed secret that is copied to another owner's row can't be opened there.
 //! Easy to get wrong: changing the key. There may be several; the first seals, any opens, so a new one is put in front and the old one stays.
 
 use std::fmt;
@@ -10,8 +10,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
-use crate::id::EndpointId;
-
 /// What a sealed secret starts with: the version of its form.
 const VERSION: &str = "v1.";
 
@@ -29,37 +27,37 @@ pub enum VaultError {
     /// Not the base64 of 32 bytes, or several of them separated by commas.
     #[error("must be the base64 of 32 bytes, or several separated by commas")]
     Keys,
-    /// Sealed by a key that this vault doesn't have, for another endpoint, or damaged.
-    #[error("a secret can't be opened: it was sealed by another key or for another endpoint")]
+    /// Sealed by a key that this vault doesn't have, for another owner, or damaged.
+    #[error("a secret can't be opened: it was sealed by another key or for another owner")]
     Sealed,
 }
 
 impl Vault {
-    /// Seals a secret for an endpoint. `nonce` must be random: it must never repeat under one key.
-    pub fn seal(&self, secret: &Secret, endpoint: EndpointId, nonce: [u8; NONCE_LEN]) -> Result<SealedSecret, VaultError> {
+    /// Seals a secret for its owner. `nonce` must be random: it must never repeat under one key.
+    pub fn seal(&self, secret: &Secret, owner: &impl fmt::Display, nonce: [u8; NONCE_LEN]) -> Result<SealedSecret, VaultError> {
         let key = self.0.first().ok_or(VaultError::Keys)?;
         let mut text = secret.reveal().as_bytes().to_vec();
-        let sealed = key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound_to(endpoint), &mut text);
+        let sealed = key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound_to(owner), &mut text);
         sealed.map_err(|_| VaultError::Sealed)?;
         Ok(SealedSecret(format!("{VERSION}{}", STANDARD.encode([nonce.as_slice(), &text].concat()))))
     }
 
-    /// Opens a secret that was sealed for this endpoint.
-    pub fn open(&self, sealed: &SealedSecret, endpoint: EndpointId) -> Result<Secret, VaultError> {
+    /// Opens a secret that was sealed for this owner.
+    pub fn open(&self, sealed: &SealedSecret, owner: &impl fmt::Display) -> Result<Secret, VaultError> {
         let bytes = sealed.0.strip_prefix(VERSION).and_then(|text| STANDARD.decode(text).ok()).ok_or(VaultError::Sealed)?;
         let (nonce, text) = bytes.split_at_checked(NONCE_LEN).ok_or(VaultError::Sealed)?;
         let open = |key: &LessSafeKey| {
             let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
             let mut text = text.to_vec();
-            let secret = key.open_in_place(nonce, bound_to(endpoint), &mut text).ok()?;
+            let secret = key.open_in_place(nonce, bound_to(owner), &mut text).ok()?;
             std::str::from_utf8(secret).ok()?.parse().ok()
         };
         self.0.iter().find_map(open).ok_or(VaultError::Sealed)
     }
 }
 
-fn bound_to(endpoint: EndpointId) -> Aad<String> {
-    Aad::from(endpoint.to_string())
+fn bound_to(owner: &impl fmt::Display) -> Aad<String> {
+    Aad::from(owner.to_string())
 }
 
 /// Reads the base64 of one or more keys.
@@ -84,7 +82,7 @@ impl fmt::Debug for Vault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
+    use crate::{id::EndpointId, time::Timestamp};
 
     fn vault(keys: &[u8]) -> Vault {
         keys.iter().map(|key| STANDARD.encode([*key; 32])).collect::<Vec<_>>().join(",").parse().unwrap()
@@ -97,10 +95,10 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_for_its_endpoint_only_and_shows_nothing() {
         let secret = Secret::new([7; 32]);
-        let sealed = vault(&[1]).seal(&secret, endpoint(1), [0; NONCE_LEN]).unwrap();
-        assert_eq!(vault(&[1]).open(&sealed, endpoint(1)), Ok(secret.clone()));
-        assert_eq!(vault(&[1]).open(&sealed, endpoint(2)), Err(VaultError::Sealed));
-        assert_eq!(vault(&[2]).open(&sealed, endpoint(1)), Err(VaultError::Sealed));
+        let sealed = vault(&[1]).seal(&secret, &endpoint(1), [0; NONCE_LEN]).unwrap();
+        assert_eq!(vault(&[1]).open(&sealed, &endpoint(1)), Ok(secret.clone()));
+        assert_eq!(vault(&[1]).open(&sealed, &endpoint(2)), Err(VaultError::Sealed));
+        assert_eq!(vault(&[2]).open(&sealed, &endpoint(1)), Err(VaultError::Sealed));
         assert!(!format!("{sealed:?}").contains(secret.reveal()));
         assert_eq!(format!("{:?}", vault(&[1])), "Vault(…)");
     }
@@ -108,17 +106,17 @@ mod tests {
     #[test]
     fn a_new_key_in_front_seals_and_the_old_one_still_opens() {
         let secret = Secret::new([7; 32]);
-        let old = vault(&[1]).seal(&secret, endpoint(1), [0; NONCE_LEN]).unwrap();
-        let new = vault(&[2, 1]).seal(&secret, endpoint(1), [1; NONCE_LEN]).unwrap();
-        assert_eq!(vault(&[2, 1]).open(&old, endpoint(1)), Ok(secret.clone()));
-        assert_eq!(vault(&[2]).open(&new, endpoint(1)), Ok(secret));
+        let old = vault(&[1]).seal(&secret, &endpoint(1), [0; NONCE_LEN]).unwrap();
+        let new = vault(&[2, 1]).seal(&secret, &endpoint(1), [1; NONCE_LEN]).unwrap();
+        assert_eq!(vault(&[2, 1]).open(&old, &endpoint(1)), Ok(secret.clone()));
+        assert_eq!(vault(&[2]).open(&new, &endpoint(1)), Ok(secret));
     }
 
     #[test]
     fn damaged_and_foreign_texts_are_refused() {
-        let sealed = vault(&[1]).seal(&Secret::new([7; 32]), endpoint(1), [0; NONCE_LEN]).unwrap();
+        let sealed = vault(&[1]).seal(&Secret::new([7; 32]), &endpoint(1), [0; NONCE_LEN]).unwrap();
         for text in ["", "v1.", "v1.AAAA", "v2.AAAA", &sealed.0[..sealed.0.len() - 4], "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] {
-            assert_eq!(vault(&[1]).open(&SealedSecret(text.to_owned()), endpoint(1)), Err(VaultError::Sealed), "{text:?}");
+            assert_eq!(vault(&[1]).open(&SealedSecret(text.to_owned()), &endpoint(1)), Err(VaultError::Sealed), "{text:?}");
         }
     }
 

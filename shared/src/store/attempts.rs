@@ -3,15 +3,18 @@
 //! Easy to get wrong: the key ends with the attempt's own id. Two requests that were made under one number (a crash between sending
 //! and recording) are both on record.
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
 
 use super::{
     Page, PageRequest, StoreError, Table,
-    item::{attempts_pk, attempts_prefix, expired, item, number},
+    events::EventReader,
+    item::{Item, attempts_pk, attempts_prefix, expired, item, number},
     list::{Listing, parse},
+    merge::Merge,
     writes,
 };
 use crate::{
+    auth::Access,
     id::{AttemptId, EndpointId, EventId, SHARDS},
     model::{Attempt, Endpoint, Target, event::LoggedEvent},
     time::Timestamp,
@@ -50,6 +53,24 @@ impl AttemptLog {
     }
 }
 
+/// An endpoint whose attempts the caller may see: known to be of their project.
+#[derive(Clone, Copy, Debug)]
+pub struct Owned(EndpointId);
+
+impl From<&Endpoint> for Owned {
+    /// An endpoint was itself read through an [`Access`].
+    fn from(endpoint: &Endpoint) -> Self {
+        Self(endpoint.id)
+    }
+}
+
+impl Owned {
+    /// A worker's webhook, whose id is made from the project's.
+    pub fn worker(access: Access, worker_id: &str) -> Self {
+        Self(EndpointId::of_worker(access.project(), worker_id))
+    }
+}
+
 /// Events whose deliveries are read at a time.
 const CONCURRENCY: usize = 8;
 
@@ -82,10 +103,48 @@ impl AttemptReader {
             .await
     }
 
+    /// Whether the endpoint's attempts, if there are any, may be shown: those of an endpoint without a row of its own (a deleted one, a URL) are the project's
+    /// when their events are. An endpoint's attempts all belong to one project, so the newest tells for all.
+    pub async fn owned(
+        &self,
+        access: Access,
+        endpoint: EndpointId,
+        events: &EventReader,
+        now: Timestamp,
+    ) -> Result<Option<Owned>, StoreError> {
+        let newest = self.newest(endpoint).await?;
+        let event = match newest {
+            Some(attempt) => events.get(access, attempt.event, now).await?,
+            None => None,
+        };
+        Ok(event.map(|_| Owned(endpoint)))
+    }
+
+    async fn newest(&self, endpoint: EndpointId) -> Result<Option<Attempt>, StoreError> {
+        let mut rows = std::pin::pin!(self.rows(endpoint));
+        rows.try_next().await?.map(parse).transpose()
+    }
+
+    fn rows(&self, endpoint: EndpointId) -> impl futures::Stream<Item = Result<Item, StoreError>> + '_ {
+        Merge::new(&self.0, &partitions(endpoint), "evt_".to_owned(), "evt_~".to_owned(), true).rows()
+    }
+
+    /// How many attempts of an endpoint are on record. It reads all of them, at 1 MB a call and partition.
+    pub async fn count(&self, Owned(endpoint): Owned, now: Timestamp) -> Result<usize, StoreError> {
+        let counts = partitions(endpoint).into_iter().map(|pk| self.0.count(pk, "evt_", now));
+        Ok(try_join_all(counts).await?.into_iter().sum())
+    }
+
+    /// Attempts of an endpoint, of the newest event first, without the first `skipped`.
+    pub async fn slice(&self, Owned(endpoint): Owned, skipped: usize, count: usize, now: Timestamp) -> Result<Vec<Attempt>, StoreError> {
+        let rows = self.rows(endpoint).try_filter(|row| futures::future::ready(!expired(row, now.seconds())));
+        rows.skip(skipped).take(count).map(|row| parse(row?)).try_collect().await
+    }
+
     /// A page of an endpoint's attempts: those of the newest event first, and of one event the last first.
     pub async fn list<F>(
         &self,
-        endpoint: &Endpoint,
+        Owned(endpoint): Owned,
         request: &PageRequest<AttemptId>,
         now: Timestamp,
         keep: F,
@@ -93,9 +152,12 @@ impl AttemptReader {
     where
         F: Fn(&Attempt) -> bool,
     {
-        let partitions = (0..SHARDS).map(|shard| attempts_pk(endpoint.id, shard)).collect();
         let keep = &keep;
         let parse_kept = |row| async move { Ok(Some(parse(row)?).filter(keep)) };
-        Listing::new(&self.0, partitions, "evt_").page(request, now, parse_kept).await
+        Listing::new(&self.0, partitions(endpoint), "evt_").page(request, now, parse_kept).await
     }
+}
+
+fn partitions(endpoint: EndpointId) -> Vec<String> {
+    (0..SHARDS).map(|shard| attempts_pk(endpoint, shard)).collect()
 }

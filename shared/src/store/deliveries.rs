@@ -1,4 +1,4 @@
-//! What `deliver` needs of endpoints: many at once, and to disable one.
+//! What `deliver` needs of receivers: many at once, and to disable one. To it a URL without an endpoint is an endpoint like any other; only here the two differ.
 //!
 //! The project comes from the message, which only our own functions can enqueue, so no [`Access`](crate::auth::Access) is asked for here.
 
@@ -8,14 +8,16 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::{
     StoreError, Table,
-    endpoints::sk,
+    endpoints::{row_key, sk, worker_sk},
     error::failed,
-    item::{key, number, project_pk, string, text},
+    item::{Item, key, number, project_pk, string, text},
     list::parse,
+    secrets,
 };
 use crate::{
-    id::{EndpointId, ProjectId},
-    model::Endpoint,
+    id::EndpointId,
+    message::{Message, Via},
+    model::{Endpoint, endpoint::SecretOwner, project::ProjectSecret},
     time::Timestamp,
 };
 
@@ -37,11 +39,22 @@ impl DeliveryEndpoints {
         Self(config)
     }
 
-    /// The endpoints that exist, by id. One call for up to `BATCH` distinct ones. A row that can't be read stands for itself: it must neither
+    /// The receivers of these messages that exist, by id. One call for up to `BATCH` distinct rows. A row that can't be read stands for itself: it must neither
     /// stop the others' deliveries nor pass for deleted.
-    pub async fn load(&self, wanted: &HashSet<(ProjectId, EndpointId)>) -> Result<LoadedEndpoints, StoreError> {
+    pub async fn load(&self, messages: impl IntoIterator<Item = &Message>) -> Result<LoadedEndpoints, StoreError> {
+        let messages: Vec<_> = messages.into_iter().collect();
+        let keys: HashSet<_> = messages.iter().map(|message| (project_pk(message.project), sk_of(message))).collect();
+        let rows = self.rows(keys.into_iter().collect()).await?;
+        let receivers = messages.iter().filter_map(|message| {
+            let row = rows.get(&(project_pk(message.project), sk_of(message)))?;
+            Some((message.endpoint, receiver(message, row.clone())))
+        });
+        Ok(receivers.collect())
+    }
+
+    async fn rows(&self, wanted: Vec<(String, String)>) -> Result<HashMap<(String, String), Item>, StoreError> {
         let mut found = HashMap::new();
-        let wanted: Vec<_> = wanted.iter().map(|(project, id)| key(project_pk(*project), sk(*id))).collect();
+        let wanted: Vec<_> = wanted.into_iter().map(|(pk, sk)| key(pk, sk)).collect();
         for keys in wanted.chunks(BATCH) {
             let mut keys = keys.to_vec();
             for attempt in 0..TRIES {
@@ -50,11 +63,8 @@ impl DeliveryEndpoints {
                 let request = request.map_err(|_| StoreError::Damaged("no keys to get"))?;
                 let output =
                     self.0.client.batch_get_item().request_items(&self.0.name, request).send().await.map_err(failed("BatchGetItem"))?;
-                for row in output.responses.unwrap_or_default().into_values().flatten() {
-                    if let Ok(id) = text(&row, "id").parse() {
-                        found.insert(id, parse(row));
-                    }
-                }
+                let rows = output.responses.unwrap_or_default().into_values().flatten();
+                found.extend(rows.map(|row| ((text(&row, "pk").to_owned(), text(&row, "sk").to_owned()), row)));
                 keys = output.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
                 if keys.is_empty() {
                     break;
@@ -74,7 +84,7 @@ impl DeliveryEndpoints {
             .client
             .update_item()
             .table_name(&self.0.name)
-            .set_key(Some(key(project_pk(endpoint.project), sk(endpoint.id))))
+            .set_key(Some(row_key(endpoint)))
             .update_expression("SET #status = :disabled, disabled_reason = :reason, updated_at = :now ADD revision :one")
             .condition_expression("#status = :active AND #url = :url")
             .expression_attribute_names("#status", "status")
@@ -94,4 +104,21 @@ impl DeliveryEndpoints {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The sort key of the row that a message's receiver is made from.
+fn sk_of(message: &Message) -> String {
+    match &message.via {
+        None => sk(message.endpoint),
+        Some(Via::Worker(id)) => worker_sk(id),
+        Some(Via::Url { .. }) => secrets::SK.to_owned(),
+    }
+}
+
+/// A message's receiver.
+fn receiver(message: &Message, row: Item) -> Result<Endpoint, StoreError> {
+    let Some(Via::Url { url, signatures, body }) = &message.via else { return parse(row) };
+    let ProjectSecret { secrets, .. } = parse(row)?;
+    let blank = Endpoint::new(message.endpoint, message.project, url.clone(), Vec::new(), secrets.secret.clone(), message.enqueued_at);
+    Ok(Endpoint { secrets, secret_owner: SecretOwner::Project, signatures: signatures.clone(), body: *body, ..blank })
 }

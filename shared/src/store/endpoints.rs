@@ -1,20 +1,39 @@
 //! A project's endpoints, as the API manages them.
 
+use futures::future::try_join_all;
+
 use super::{
     Page, PageRequest, StoreError, Table,
-    item::{item, key, project_pk, text},
+    item::{Item, item, key, project_pk, text},
     list::{Listing, parse},
 };
 use crate::{
     auth::Access,
     id::EndpointId,
-    model::{CatalogueEntry, Endpoint, Project},
+    model::{Automation, CatalogueEntry, Endpoint, Project},
     time::Timestamp,
 };
 
 /// The sort key of an endpoint.
 pub(super) fn sk(id: EndpointId) -> String {
     format!("EP#{id}")
+}
+
+/// The beginning of the sort keys of workers' webhooks. They stand behind all else, as there may be very many, and what reads a whole project leaves them out.
+const WORKERS: &str = "WORKER#";
+
+/// The sort key of a worker's webhook.
+pub(super) fn worker_sk(worker_id: &str) -> String {
+    format!("{WORKERS}{worker_id}")
+}
+
+fn row_sk(endpoint: &Endpoint) -> String {
+    endpoint.worker_id.as_deref().map_or_else(|| sk(endpoint.id), worker_sk)
+}
+
+/// The key of an endpoint's row, be it a worker's.
+pub(super) fn row_key(endpoint: &Endpoint) -> Item {
+    key(project_pk(endpoint.project), row_sk(endpoint))
 }
 
 /// All of a project that an event or an endpoint has to do with, read by one Query.
@@ -26,6 +45,10 @@ pub struct ProjectView {
     pub topics: Vec<CatalogueEntry>,
     /// Its endpoints, whatever their status.
     pub endpoints: Vec<Endpoint>,
+    /// Its automations, on or off.
+    pub automations: Vec<Automation>,
+    /// Whether it has a secret, without which nothing goes to a URL that is no endpoint.
+    pub has_secret: bool,
 }
 
 /// Reads a project with all that it owns.
@@ -41,15 +64,23 @@ impl ProjectViews {
     /// One strongly consistent Query: an endpoint made before an event gets it.
     pub async fn load(&self, access: Access) -> Result<ProjectView, StoreError> {
         let mut view = ProjectView::default();
-        for row in self.0.all(project_pk(access.project()), "").await? {
+        for row in self.0.all_before(project_pk(access.project()), WORKERS).await? {
             match text(&row, "sk") {
                 "PROJ" => view.project = Some(parse(row)?),
+                super::secrets::SK => view.has_secret = true,
                 sk if sk.starts_with("TOPIC#") => view.topics.push(parse(row)?),
                 sk if sk.starts_with("EP#") => view.endpoints.push(parse(row)?),
+                sk if sk.starts_with("AUTO#") => view.automations.push(parse(row)?),
                 _ => {}
             }
         }
         Ok(view)
+    }
+
+    /// The webhooks of these workers, as far as there are any: a call for each.
+    pub async fn workers(&self, access: Access, ids: impl IntoIterator<Item = String>) -> Result<Vec<Endpoint>, StoreError> {
+        let rows = ids.into_iter().map(|id| self.0.get(key(project_pk(access.project()), worker_sk(&id))));
+        Ok(try_join_all(rows).await?.into_iter().flatten().collect())
     }
 }
 
@@ -63,14 +94,24 @@ impl EndpointStore {
         Self(config)
     }
 
-    /// Writes a new endpoint.
+    /// Writes a new endpoint, or worker's webhook.
     pub async fn create(&self, access: Access, endpoint: &Endpoint) -> Result<(), StoreError> {
-        self.0.put_new(item(project_pk(access.project()), sk(endpoint.id), endpoint)?).await
+        self.0.put_new(item(project_pk(access.project()), row_sk(endpoint), endpoint)?).await
     }
 
     /// One endpoint of the project.
     pub async fn get(&self, access: Access, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
         self.0.get(key(project_pk(access.project()), sk(id))).await
+    }
+
+    /// A worker's webhook.
+    pub async fn worker(&self, access: Access, worker_id: &str) -> Result<Option<Endpoint>, StoreError> {
+        self.0.get(key(project_pk(access.project()), worker_sk(worker_id))).await
+    }
+
+    /// Deletes a worker's webhook. Whether it was there.
+    pub async fn delete_worker(&self, access: Access, worker_id: &str) -> Result<bool, StoreError> {
+        self.0.delete_if_there(key(project_pk(access.project()), worker_sk(worker_id))).await
     }
 
     /// A page of the project's endpoints that `keep` keeps.
@@ -91,15 +132,11 @@ impl EndpointStore {
 
     /// Overwrites an endpoint that nobody has changed since `endpoint` was read at `revision`; [`StoreError::Conflict`] otherwise.
     pub async fn replace(&self, access: Access, endpoint: &Endpoint, revision: u64) -> Result<(), StoreError> {
-        self.0.put_revision(item(project_pk(access.project()), sk(endpoint.id), endpoint)?, revision).await
+        self.0.put_revision(item(project_pk(access.project()), row_sk(endpoint), endpoint)?, revision).await
     }
 
     /// Deletes an endpoint. Whether it was there.
     pub async fn delete(&self, access: Access, id: EndpointId) -> Result<bool, StoreError> {
-        match self.0.delete_existing(key(project_pk(access.project()), sk(id))).await {
-            Ok(()) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.0.delete_if_there(key(project_pk(access.project()), sk(id))).await
     }
 }

@@ -20,13 +20,14 @@ use crate::{
     auth::Access,
     id::{EventId, ProjectId, SHARDS},
     model::{Event, Target, event::LoggedEvent},
+    target::EndpointUrl,
     time::Timestamp,
 };
 
 /// Payloads from here on are stored compressed: below, deflate saves less than a write unit (1 KiB).
 const COMPRESS_FROM: usize = 2_048;
 /// Characters of a target's URL that are kept.
-const SHOWN_URL: usize = 200;
+const SHOWN_URL: usize = 100;
 /// No stored payload inflates to more: data and metadata, with room.
 const MAX_INFLATED: u64 = 1 << 20;
 
@@ -40,6 +41,8 @@ struct Row {
     user_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     worker_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    webhook_url: Option<EndpointUrl>,
 }
 
 /// Writes events.
@@ -78,6 +81,7 @@ impl EventWriter {
             accepted_at: logged.accepted_at,
             user_id: event.user_id.clone(),
             worker_id: event.worker_id.clone(),
+            webhook_url: event.webhook_url.clone(),
         };
         let mut item = item(events_pk(project, event.id.shard()), event.id.to_string(), &row)?;
         let targets = serde_json::to_string(&logged.targets.iter().map(shortened).collect::<Vec<_>>());
@@ -143,6 +147,7 @@ fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
             created_at: row.created_at,
             user_id: row.user_id,
             worker_id: row.worker_id,
+            webhook_url: row.webhook_url,
             metadata: metadata.transpose()?,
         },
         targets: targets.ok_or(StoreError::Damaged("an event's targets"))?,
@@ -150,7 +155,8 @@ fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
     })
 }
 
-/// A target whose URL takes little room: 500 of them must fit into an item of at most 400 KB (DynamoDB), beside a payload. Attempts have the whole URL.
+/// A target whose URL takes little room: 750 of them (endpoints, and steps of automations) must fit into an item of at most 400 KB (DynamoDB), beside a payload.
+/// Attempts have the whole URL.
 fn shortened(target: &Target) -> Target {
     let url = match target.url.char_indices().nth(SHOWN_URL) {
         Some((end, _)) => format!("{}…", &target.url[..end]),

@@ -6,13 +6,15 @@
 //! | table | pk | sk | item |
 //! |---|---|---|---|
 //! | config | `PROJECTS` | `<proj>` | project, for the operator's list |
-//! | config | `PROJ#<proj>` | `PROJ` · `EP#<we>` · `TOPIC#<name>` · `KEY#<key>` | project and what it owns |
+//! | config | `PROJ#<proj>` | `PROJ` · `SECRET` · `EP#<we>` · `AUTO#<auto>` · `TOPIC#<name>` · `KEY#<key>` | project and what it owns |
+//! | config | `PROJ#<proj>` | `WORKER#<worker id>` | a worker's webhook: an endpoint |
 //! | config | `KEY#<sha-256>` | `KEY` | API key |
 //! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
 //! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
 //! | log | `IDEM#<proj>#<sha-256 of the key>` | `IDEM` | idempotency lease and answer |
 
 pub mod attempts;
+pub mod automations;
 pub mod deliveries;
 pub mod endpoints;
 mod error;
@@ -23,6 +25,7 @@ pub mod leases;
 pub mod list;
 mod merge;
 pub mod projects;
+pub mod secrets;
 mod table;
 pub mod topics;
 

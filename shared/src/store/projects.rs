@@ -7,8 +7,13 @@ use super::{
     error::failed,
     item::{Item, item, key, project_pk},
     list::{Listing, parse},
+    secrets,
 };
-use crate::{id::ProjectId, model::Project, time::Timestamp};
+use crate::{
+    id::ProjectId,
+    model::{Project, project::ProjectSecret},
+    time::Timestamp,
+};
 
 const LIST_PK: &str = "PROJECTS";
 
@@ -38,14 +43,16 @@ impl ProjectStore {
         Self(config)
     }
 
-    /// Writes a new project.
-    pub async fn create(&self, project: &Project) -> Result<(), StoreError> {
-        self.write(project, "attribute_not_exists(pk)").await
+    /// Writes a new project with its secret.
+    pub async fn create(&self, project: &Project, secret: &ProjectSecret) -> Result<(), StoreError> {
+        let mut items = rows(project)?;
+        items.push(secrets::row(project.id, secret)?);
+        self.write(items, "attribute_not_exists(pk)").await
     }
 
     /// Overwrites a project that exists.
     pub async fn update(&self, project: &Project) -> Result<(), StoreError> {
-        self.write(project, "attribute_exists(pk)").await
+        self.write(rows(project)?, "attribute_exists(pk)").await
     }
 
     /// A page of all projects.
@@ -54,19 +61,19 @@ impl ProjectStore {
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
 
-    async fn write(&self, project: &Project, condition: &str) -> Result<(), StoreError> {
+    /// All or none.
+    async fn write(&self, items: Vec<Item>, condition: &str) -> Result<(), StoreError> {
         let put = |item: Item| {
             let put = Put::builder().table_name(&self.0.name).set_item(Some(item)).condition_expression(condition).build();
             put.map(|put| TransactWriteItem::builder().put(put).build()).map_err(|_| StoreError::Damaged("no item to put"))
         };
-        self.0
-            .client
-            .transact_write_items()
-            .transact_items(put(item(project_pk(project.id), "PROJ", project)?)?)
-            .transact_items(put(item(LIST_PK, project.id.to_string(), project)?)?)
-            .send()
-            .await
-            .map_err(failed("TransactWriteItems"))?;
+        let puts = items.into_iter().map(put).collect::<Result<Vec<_>, _>>()?;
+        self.0.client.transact_write_items().set_transact_items(Some(puts)).send().await.map_err(failed("TransactWriteItems"))?;
         Ok(())
     }
+}
+
+/// A project in both of its places.
+fn rows(project: &Project) -> Result<Vec<Item>, StoreError> {
+    Ok(vec![item(project_pk(project.id), "PROJ", project)?, item(LIST_PK, project.id.to_string(), project)?])
 }

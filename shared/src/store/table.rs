@@ -1,6 +1,9 @@
 //! One table: the handful of calls that the capabilities are made of.
 
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::{
+    Client,
+    types::{ReturnValue, Select},
+};
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
@@ -9,6 +12,7 @@ use super::{
     error::failed,
     item::{Item, number, string},
 };
+use crate::time::Timestamp;
 
 /// A DynamoDB table. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -69,28 +73,54 @@ impl Table {
         Ok(())
     }
 
-    /// Deletes an item; [`StoreError::Conflict`] when it isn't there.
-    pub(super) async fn delete_existing(&self, key: Item) -> Result<(), StoreError> {
-        self.client
+    /// Deletes an item. Whether it was there.
+    pub(super) async fn delete_if_there(&self, key: Item) -> Result<bool, StoreError> {
+        let output = self
+            .client
             .delete_item()
             .table_name(&self.name)
             .set_key(Some(key))
-            .condition_expression("attribute_exists(pk)")
+            .return_values(ReturnValue::AllOld)
             .send()
             .await
             .map_err(failed("DeleteItem"))?;
-        Ok(())
+        Ok(output.attributes.is_some())
     }
 
     /// All items of a partition whose sort key starts with `prefix`, strongly consistent.
     pub(super) async fn all(&self, pk: String, prefix: &str) -> Result<Vec<Item>, StoreError> {
-        let mut query = self.client.query().table_name(&self.name).expression_attribute_values(":pk", string(pk)).consistent_read(true);
-        // DynamoDB refuses values that no expression uses, so the prefix is only given when there is one.
-        query = if prefix.is_empty() {
-            query.key_condition_expression("pk = :pk")
-        } else {
-            query.key_condition_expression("pk = :pk AND begins_with(sk, :prefix)").expression_attribute_values(":prefix", string(prefix))
-        };
+        self.query_all("pk = :pk AND begins_with(sk, :sk)", pk, prefix).await
+    }
+
+    /// All items of a partition whose sort key is less than `end`, strongly consistent.
+    pub(super) async fn all_before(&self, pk: String, end: &str) -> Result<Vec<Item>, StoreError> {
+        self.query_all("pk = :pk AND sk < :sk", pk, end).await
+    }
+
+    /// How many items of a partition have a sort key that starts with `prefix` and have not expired.
+    pub(super) async fn count(&self, pk: String, prefix: &str, now: Timestamp) -> Result<usize, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .select(Select::Count)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .filter_expression("expires_at > :now")
+            .expression_attribute_values(":pk", string(pk))
+            .expression_attribute_values(":sk", string(prefix))
+            .expression_attribute_values(":now", number(now.seconds()))
+            .into_paginator()
+            .send();
+        let mut count = 0;
+        while let Some(page) = pages.next().await {
+            count += usize::try_from(page.map_err(failed("Query"))?.count).unwrap_or(0);
+        }
+        Ok(count)
+    }
+
+    async fn query_all(&self, condition: &str, pk: String, sk: &str) -> Result<Vec<Item>, StoreError> {
+        let query = self.client.query().table_name(&self.name).consistent_read(true).key_condition_expression(condition);
+        let query = query.expression_attribute_values(":pk", string(pk)).expression_attribute_values(":sk", string(sk));
         let mut pages = query.into_paginator().items().send();
         let mut items = Vec::new();
         while let Some(item) = pages.next().await {

@@ -45,11 +45,7 @@ impl TopicStore {
 
     /// Deletes a topic. Whether it was there.
     pub async fn delete(&self, access: Access, name: &Topic) -> Result<bool, StoreError> {
-        match self.0.delete_existing(key(project_pk(access.project()), sk(name))).await {
-            Ok(()) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.0.delete_if_there(key(project_pk(access.project()), sk(name))).await
     }
 }
 

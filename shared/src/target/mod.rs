@@ -13,6 +13,7 @@ mod body;
 mod client;
 mod error;
 mod failure;
+mod judge;
 mod names;
 mod outcome;
 mod own_host;
@@ -29,6 +30,7 @@ pub use self::{
     body::RESPONSE_BODY_LIMIT,
     client::{ClientError, ClientOptions, DeliveryClient, MAX_IDLE_PER_HOST, MAX_TIMEOUT, Outgoing},
     error::TargetError,
+    judge::{Judge, Targets},
     outcome::{Exchange, Outcome, UnreachableClass},
     own_host::{NotAHost, OwnHost},
     policy::{TargetPolicy, UnknownPolicy},

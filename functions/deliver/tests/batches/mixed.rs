@@ -62,7 +62,7 @@ async fn a_slow_receiver_costs_its_own_message_only() {
 async fn a_secret_that_cannot_be_opened_is_our_fault_and_its_message_comes_again() {
     let foreign = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     let started = start_with(&[200], |endpoint| {
-        endpoint.secret = local::samples::endpoint_of(endpoint.id, "http://127.0.0.1:1/", foreign).unwrap().secret;
+        endpoint.secrets = local::samples::endpoint_of(endpoint.id, "http://127.0.0.1:1/", foreign).unwrap().secrets;
     })
     .await;
     let event = started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await;

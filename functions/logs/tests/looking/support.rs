@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use shared::{
     auth::Access,
     id::{AttemptId, EventId},
-    model::{Attempt, Endpoint, Event, Outcome, Target, Trigger, event::LoggedEvent},
+    model::{Attempt, Endpoint, Event, Origin, Outcome, Target, Trigger, event::LoggedEvent},
     store::{Table, attempts::AttemptLog, events::EventWriter},
     time::Timestamp,
 };
@@ -79,9 +79,11 @@ impl Started {
             created_at: at.seconds(),
             user_id: None,
             worker_id: None,
+            webhook_url: None,
             metadata: None,
         };
-        let targets = vec![Target { endpoint: samples::ENDPOINT.parse().unwrap(), url: samples::RECEIVER.to_owned() }];
+        let targets =
+            vec![Target { endpoint: samples::ENDPOINT.parse().unwrap(), url: samples::RECEIVER.to_owned(), origin: Origin::Endpoint }];
         let logged = LoggedEvent { event, targets, accepted_at: at };
         let project = Access::trusted(samples::PROJECT.parse().unwrap());
         EventWriter::new(self.log(), 30).put(project, &logged).await.unwrap();

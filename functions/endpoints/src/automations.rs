@@ -1,0 +1,269 @@
+//! Automations: create, list, read, change, delete.
+
+use std::{collections::HashSet, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::Response,
+};
+use http::{HeaderMap, StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use shared::{
+    auth::{Access, Caller},
+    http::{ApiError, Body, listed, page_request},
+    id::AutomationId,
+    model::{
+        Automation, Scope, Topic,
+        automation::{MAX_REF, MAX_STEPS, Step},
+        project::MAX_NAME,
+    },
+    target::EndpointUrl,
+    time::Timestamp,
+};
+
+use crate::{App, handlers::Answer, input::Rules, rewrite::rewrite, view::Deleted};
+
+/// The most automations of a project: an event's one Query reads them all.
+const MAX_AUTOMATIONS: usize = 50;
+
+const STATUSES: [(&str, bool); 2] = [("active", true), ("paused", false)];
+
+/// The body of a creation or change. Fields that only Posthaste sets are taken and left alone, so that what was read can be put back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Input {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    trigger: Option<TriggerInput>,
+    #[serde(default)]
+    workflow: Option<Vec<StepInput>>,
+    #[serde(default)]
+    status: Option<Status>,
+    #[serde(default, rename = "id")]
+    _id: serde::de::IgnoredAny,
+    #[serde(default, rename = "object")]
+    _object: serde::de::IgnoredAny,
+    #[serde(default, rename = "created_at")]
+    _created_at: serde::de::IgnoredAny,
+    #[serde(default, rename = "updated_at")]
+    _updated_at: serde::de::IgnoredAny,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TriggerInput {
+    kind: String,
+    event: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepInput {
+    kind: String,
+    url: String,
+    #[serde(default, rename = "ref")]
+    name: Option<String>,
+}
+
+/// Whether an automation is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Active,
+    Paused,
+}
+
+/// An automation in an answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct AutomationView {
+    id: AutomationId,
+    object: &'static str,
+    name: Option<String>,
+    trigger: TriggerView,
+    workflow: Vec<StepView>,
+    status: Status,
+    created_at: u64,
+    updated_at: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct TriggerView {
+    kind: &'static str,
+    event: Topic,
+}
+
+#[derive(Debug, Serialize)]
+struct StepView {
+    kind: &'static str,
+    url: EndpointUrl,
+    #[serde(rename = "ref")]
+    name: String,
+}
+
+/// The one kind of trigger, and of step.
+const EVENT: &str = "event";
+const WEBHOOK: &str = "webhook";
+
+impl From<Automation> for AutomationView {
+    fn from(automation: Automation) -> Self {
+        let step = |step: Step| StepView { kind: WEBHOOK, url: step.url, name: step.name };
+        Self {
+            id: automation.id,
+            object: "automation",
+            name: automation.name,
+            trigger: TriggerView { kind: EVENT, event: automation.trigger },
+            workflow: automation.workflow.into_iter().map(step).collect(),
+            status: if automation.active { Status::Active } else { Status::Paused },
+            created_at: automation.created_at.seconds(),
+            updated_at: automation.updated_at.seconds(),
+        }
+    }
+}
+
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(input): Body<Input>,
+) -> Result<(StatusCode, Json<AutomationView>), ApiError> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    let project = app.projects.load(access).await?;
+    if project.automations.len() >= MAX_AUTOMATIONS {
+        return Err(ApiError::conflict(format!("a project has at most {MAX_AUTOMATIONS} automations")));
+    }
+    let has_secret = project.has_secret;
+    let rules = app.rules(project, &headers);
+    let now = Timestamp::now();
+    let automation = Automation {
+        id: AutomationId::new(now, rand::random()),
+        project: access.project(),
+        name: input.name.map(checked_name).transpose()?,
+        trigger: checked_trigger(&input.trigger.ok_or_else(|| required("trigger"))?, &rules)?,
+        workflow: checked_workflow(input.workflow.ok_or_else(|| required("workflow"))?, &rules)?,
+        active: input.status != Some(Status::Paused),
+        created_at: now,
+        updated_at: now,
+        revision: 1,
+    };
+    if !has_secret {
+        // What it sends is signed with the project's secret.
+        app.project_secret(access).await?;
+    }
+    app.automations.create(access, &automation).await?;
+    Ok((StatusCode::CREATED, Json(automation.into())))
+}
+
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+    let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
+    let (request, params) = page_request::<AutomationId>(uri.query(), &["status", "event"])?;
+    let active = params.one_of("status", &STATUSES)?;
+    let topic = params.value::<Topic>("event")?;
+    let wanted = |automation: &Automation| {
+        active.is_none_or(|active| active == automation.active) && topic.as_ref().is_none_or(|topic| *topic == automation.trigger)
+    };
+    let page = app.automations.list(access, &request, Timestamp::now(), wanted).await?.map(AutomationView::from);
+    Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
+}
+
+pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<AutomationView> {
+    let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
+    Ok(Json(app.automation(access, &id).await?.into()))
+}
+
+/// PATCH: what isn't named stays.
+pub(crate) async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(input): Body<Input>,
+) -> Answer<AutomationView> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    let rules = app.rules(app.projects.load(access).await?, &headers);
+    let name = input.name.map(checked_name).transpose()?;
+    let trigger = input.trigger.map(|trigger| checked_trigger(&trigger, &rules)).transpose()?;
+    let workflow = input.workflow.map(|workflow| checked_workflow(workflow, &rules)).transpose()?;
+    let changed = rewrite(|| async {
+        let old = app.automation(access, &id).await?;
+        let revision = old.revision;
+        let new = Automation {
+            name: name.clone().or(old.name),
+            trigger: trigger.clone().unwrap_or(old.trigger),
+            workflow: workflow.clone().unwrap_or(old.workflow),
+            active: input.status.map_or(old.active, |status| status == Status::Active),
+            updated_at: Timestamp::now(),
+            revision: revision + 1,
+            ..old
+        };
+        app.automations.replace(access, &new, revision).await?;
+        Ok(new)
+    })
+    .await?;
+    Ok(Json(changed.into()))
+}
+
+pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<Deleted> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    let id = id.parse().map_err(|_| no_such_automation())?;
+    if app.automations.delete(access, id).await? { Ok(Json(Deleted::YES)) } else { Err(no_such_automation()) }
+}
+
+impl App {
+    async fn automation(&self, access: Access, id: &str) -> Result<Automation, ApiError> {
+        let id = id.parse().map_err(|_| no_such_automation())?;
+        self.automations.get(access, id).await?.ok_or_else(no_such_automation)
+    }
+}
+
+fn no_such_automation() -> ApiError {
+    ApiError::not_found("automation")
+}
+
+fn required(field: &str) -> ApiError {
+    ApiError::validation(field, "is required")
+}
+
+fn checked_name(name: String) -> Result<String, ApiError> {
+    if name.chars().count() > MAX_NAME {
+        return Err(ApiError::validation("name", format!("holds at most {MAX_NAME} characters")));
+    }
+    Ok(name)
+}
+
+fn checked_trigger(trigger: &TriggerInput, rules: &Rules) -> Result<Topic, ApiError> {
+    if trigger.kind != EVENT {
+        return Err(ApiError::validation("trigger.kind", "must be `event`"));
+    }
+    let topic: Topic = trigger.event.parse().map_err(|error| ApiError::validation("trigger.event", format!("{error}")))?;
+    if !rules.catalogue.knows(&topic) {
+        return Err(ApiError::validation("trigger.event", format!("no such topic: `{topic}`; GET /webhooks/topics lists them")));
+    }
+    Ok(topic)
+}
+
+/// Each step has a name of its own within the workflow; one without gets its place.
+fn checked_workflow(steps: Vec<StepInput>, rules: &Rules) -> Result<Vec<Step>, ApiError> {
+    if steps.is_empty() || steps.len() > MAX_STEPS {
+        return Err(ApiError::validation("workflow", format!("must have 1 to {MAX_STEPS} steps")));
+    }
+    let mut names = HashSet::new();
+    let mut checked = Vec::with_capacity(steps.len());
+    for (place, step) in steps.into_iter().enumerate() {
+        let refused = |field: &str, message: String| ApiError::validation(format!("workflow[{place}].{field}"), message);
+        if step.kind != WEBHOOK {
+            return Err(refused("kind", "must be `webhook`".to_owned()));
+        }
+        let name = step.name.unwrap_or_else(|| format!("step-{}", place + 1));
+        if name.is_empty() || name.chars().count() > MAX_REF {
+            return Err(refused("ref", format!("must be 1 to {MAX_REF} characters")));
+        }
+        if !names.insert(name.clone()) {
+            return Err(refused("ref", format!("`{name}` is there twice")));
+        }
+        let url = rules.judge.url(&step.url).map_err(|error| refused("url", error.to_string()))?;
+        checked.push(Step { name, url });
+    }
+    Ok(checked)
+}

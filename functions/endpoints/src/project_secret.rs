@@ -1,0 +1,71 @@
+//! The project's secret, which signs what goes to a URL without an endpoint: read, rotate.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use shared::{
+    auth::{Access, Caller},
+    http::ApiError,
+    model::{Project, Scope, project::ProjectSecret},
+    signing::{Secret, SignatureStyle},
+    store::StoreError,
+};
+
+use crate::{
+    App,
+    handlers::Answer,
+    input::check_secret,
+    rewrite::rewrite,
+    secrets::Wanted,
+    view::{RotatedView, SecretView},
+};
+
+pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller) -> Answer<SecretView> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    let found = app.project_secret(access).await?;
+    let secret = app.vault.open(&found.secrets.secret, &access.project())?;
+    Ok(Json(SecretView { secret: secret.reveal().to_owned() }))
+}
+
+/// As for an endpoint's secret.
+pub(crate) async fn rotate(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Answer<RotatedView> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    let wanted = Wanted::read(request).await?;
+    check_secret(&app.styles_of(access).await?, &wanted.secret)?;
+    rewrite(|| async {
+        let old = app.project_secret(access).await?;
+        let new = ProjectSecret {
+            secrets: wanted.apply(old.secrets, &access.project(), &app.vault)?,
+            decodable: wanted.secret.is_decodable(),
+            revision: old.revision + 1,
+        };
+        Ok(app.project_secrets.replace(access, &new, old.revision).await?)
+    })
+    .await?;
+    Ok(wanted.answer())
+}
+
+impl App {
+    /// The project's secret. A project of before there were any gets its first one now.
+    pub(crate) async fn project_secret(&self, access: Access) -> Result<ProjectSecret, ApiError> {
+        if let Some(found) = self.project_secrets.get(access).await? {
+            return Ok(found);
+        }
+        let first = ProjectSecret::new(&Secret::new(rand::random()), access.project(), &self.vault, rand::random())?;
+        match self.project_secrets.create(access, &first).await {
+            Ok(()) => Ok(first),
+            // Somebody else was first.
+            Err(StoreError::Conflict) => Ok(self.project_secrets.get(access).await?.ok_or(StoreError::Conflict)?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How the project signs by default.
+    async fn styles_of(&self, access: Access) -> Result<Vec<SignatureStyle>, ApiError> {
+        let project = self.projects.load(access).await?.project;
+        Ok(project.as_ref().map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures))
+    }
+}

@@ -1,0 +1,103 @@
+//! `POST /webhooks/endpoints/{id}/test`: one event to one endpoint, whatever it subscribes to, so that its owner sees it arrive.
+//!
+//! It is logged, signed and delivered like any other, but tried only once: who tests is looking, and tests again.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, Request, State},
+};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use shared::{
+    auth::Caller,
+    http::{ApiError, EventView, parse_json, read_json},
+    id::{EndpointId, EventId},
+    message::{Message, Recipient, VERSION},
+    model::{Catalogue, CatalogueEntry, Endpoint, Event, Origin, Scope, Status, Target, Topic, Trigger, event::LoggedEvent},
+    time::Timestamp,
+};
+
+use crate::{
+    App,
+    accept::outgoing,
+    input::{MAX_EVENT_BYTES, payload},
+};
+
+/// The body; it may be missing.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Any topic of the catalogue; by default the first that the endpoint subscribes to.
+    #[serde(default)]
+    kind: Option<Topic>,
+    /// By default the topic's example.
+    #[serde(default)]
+    data: Option<Box<RawValue>>,
+}
+
+pub(crate) async fn send(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<(StatusCode, Json<EventView>), ApiError> {
+    let access = caller.access(&[Scope::Endpoints])?;
+    let body = read_json(request, MAX_EVENT_BYTES).await?;
+    let wanted: Wanted = if body.is_empty() { Wanted::default() } else { parse_json(&body)? };
+    let project = app.projects.load(access).await?;
+    let id: Option<EndpointId> = id.parse().ok();
+    let endpoint = project.endpoints.into_iter().find(|endpoint| Some(endpoint.id) == id).ok_or_else(|| ApiError::not_found("endpoint"))?;
+    if endpoint.status != Status::Active {
+        return Err(ApiError::conflict("the endpoint is not active; nothing is sent to it"));
+    }
+
+    let now = Timestamp::now();
+    let event = event(wanted, &endpoint, &app.catalogue.with(project.topics), now)?;
+    let target = Target { endpoint: endpoint.id, url: endpoint.url.to_string(), origin: Origin::Endpoint };
+    let logged = LoggedEvent { event, targets: vec![target.clone()], accepted_at: now };
+    app.events.put(access, &logged).await?;
+    let brand = project.project.and_then(|project| project.brand);
+    let first = Message::first(access.project(), brand, &logged.event, &Recipient { target, via: None }, now);
+    let message = outgoing(&Message { v: VERSION, trigger: Trigger::Test, ..first });
+    app.deliveries.send(std::iter::once(message)).await?;
+    Ok((StatusCode::ACCEPTED, Json(logged.event.into())))
+}
+
+fn event(wanted: Wanted, endpoint: &Endpoint, catalogue: &Catalogue, now: Timestamp) -> Result<Event, ApiError> {
+    let subscribed = || catalogue.entries().find(|entry| endpoint.wants(&entry.name)).or_else(|| catalogue.entries().next());
+    let entry = match wanted.kind {
+        Some(kind) => catalogue.get(&kind).ok_or_else(|| ApiError::validation("kind", format!("no such topic: `{kind}`")))?,
+        None => subscribed().ok_or_else(|| ApiError::validation("kind", "is required: there are no topics"))?,
+    };
+    let misfit = |data: &RawValue| endpoint.body.check(data).map_err(|misfit| ApiError::validation("data", misfit.to_string()));
+    let data = match wanted.data {
+        Some(data) => payload(&data)?,
+        None => fitting_example(&entry, endpoint)?,
+    };
+    misfit(&data)?;
+    Ok(Event {
+        id: EventId::new(now, rand::random()),
+        kind: entry.name,
+        data,
+        created_at: now.seconds(),
+        user_id: None,
+        worker_id: None,
+        webhook_url: None,
+        metadata: None,
+    })
+}
+
+/// The topic's example; for a shape that wants a named resource in the data, under its name.
+fn fitting_example(entry: &CatalogueEntry, endpoint: &Endpoint) -> Result<Box<RawValue>, ApiError> {
+    let raw = |text| RawValue::from_string(text).map_err(|_| ApiError::unavailable());
+    let example = raw(entry.example())?;
+    if endpoint.body.check(&example).is_ok() {
+        return Ok(example);
+    }
+    let topic = entry.name.to_string();
+    let name = topic.split('.').next().unwrap_or_default();
+    raw(format!(r#"{{"{name}":{example}}}"#))
+}

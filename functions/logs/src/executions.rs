@@ -1,0 +1,156 @@
+//! `GET /api/workers/{id}/webhook/executions`: the attempts of a worker's webhook, by page number, in the published form of such systems (camelCase).
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use futures::future::try_join_all;
+use http::Uri;
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
+use shared::{
+    auth::Caller,
+    http::{ApiError, Params, worker_id},
+    id::{AttemptId, EventId},
+    model::{Attempt, Outcome, Scope},
+    store::attempts::Owned,
+    time::Timestamp,
+};
+
+use crate::App;
+
+/// Executions of a page.
+const PER_PAGE: usize = 50;
+/// The last page that can be read: a page by number is found by reading all that come before it.
+const LAST_PAGE: usize = 200;
+
+/// A page.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExecutionsView {
+    logs: Vec<ExecutionView>,
+    page: usize,
+    page_count: usize,
+    total_count: usize,
+}
+
+/// One attempt.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ExecutionView {
+    id: AttemptId,
+    created_at: String,
+    duration_ms: u64,
+    error_message: Option<String>,
+    request_status: &'static str,
+    response_status: Option<u16>,
+    task_id: Option<String>,
+    task_title: Option<String>,
+    url: String,
+    worker_id: String,
+}
+
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Json<ExecutionsView>, ApiError> {
+    let access = caller.access(&[Scope::Read])?;
+    let worker_id = worker_id(&id)?;
+    let page = page_number(&Params::read(uri.query(), &["page"])?)?;
+    let (owned, now) = (Owned::worker(access, worker_id), Timestamp::now());
+    let total_count = app.attempts.count(owned, now).await?;
+    let attempts = app.attempts.slice(owned, (page - 1) * PER_PAGE, PER_PAGE, now).await?;
+
+    let ids: BTreeSet<EventId> = attempts.iter().map(|attempt| attempt.event).collect();
+    let events = try_join_all(ids.into_iter().map(|id| app.events.get(access, id, now))).await?;
+    let tasks: HashMap<_, _> = events.into_iter().flatten().map(|logged| (logged.event.id, Task::of(&logged.event.data))).collect();
+    let view = |attempt: Attempt| ExecutionView::of(tasks.get(&attempt.event), worker_id, attempt);
+    let logs = attempts.into_iter().map(view).collect();
+    Ok(Json(ExecutionsView { logs, page, page_count: total_count.div_ceil(PER_PAGE), total_count }))
+}
+
+fn page_number(params: &Params) -> Result<usize, ApiError> {
+    let page = params.text("page").map_or(Ok(1), str::parse).ok().filter(|page| (1..=LAST_PAGE).contains(page));
+    page.ok_or_else(|| ApiError::validation("page", format!("must be 1 to {LAST_PAGE}; GET /webhooks/delivery-attempts goes further back")))
+}
+
+impl ExecutionView {
+    fn of(task: Option<&Task>, worker_id: &str, attempt: Attempt) -> Self {
+        Self {
+            id: attempt.id,
+            created_at: date_time(attempt.created_at),
+            duration_ms: attempt.duration_ms,
+            error_message: attempt.error,
+            request_status: if attempt.outcome == Outcome::Succeeded { "success" } else { "error" },
+            response_status: attempt.response_status,
+            task_id: task.and_then(|task| task.id.clone()),
+            task_title: task.and_then(|task| task.title.clone()),
+            url: attempt.url,
+            worker_id: worker_id.to_owned(),
+        }
+    }
+}
+
+/// What an event says of its task.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Task {
+    id: Option<String>,
+    title: Option<String>,
+}
+
+impl Task {
+    /// The task is `data.task`, or else `data` itself; a resource that only belongs to a task names it by `task_id` and `task_title`.
+    fn of(data: &RawValue) -> Self {
+        let data: Value = serde_json::from_str(data.get()).unwrap_or_default();
+        let first = |places: &[&str]| places.iter().find_map(|place| data.pointer(place)?.as_str().map(str::to_owned));
+        Self {
+            id: first(&["/task/id", "/task_id", "/taskId", "/id"]),
+            title: first(&["/task/title", "/task_title", "/taskTitle", "/title"]),
+        }
+    }
+}
+
+/// RFC 3339 in UTC, with milliseconds.
+fn date_time(time: Timestamp) -> String {
+    let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
+    DateTime::from_millis(millis).fmt(DateTimeFormat::DateTime).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_found_where_events_have_it() {
+        let of = |json: &str| Task::of(&RawValue::from_string(json.to_owned()).unwrap());
+        let task = |id: &str, title: Option<&str>| Task { id: Some(id.to_owned()), title: title.map(str::to_owned) };
+        assert_eq!(of(r#"{"id":"t","title":"T"}"#), task("t", Some("T")));
+        assert_eq!(of(r#"{"id":"x","task":{"id":"t","title":"T"}}"#), task("t", Some("T")));
+        assert_eq!(of(r#"{"id":"run","task_id":"t"}"#), task("t", None));
+        for json in ["1", "null", r#"{"id":7}"#, "[]"] {
+            assert_eq!(of(json), Task::default(), "{json}");
+        }
+    }
+
+    #[test]
+    fn pages_count_from_one() {
+        let page = |query: &str| page_number(&Params::read(Some(query), &["page"]).unwrap()).map_err(|error| error.status());
+        assert_eq!((page(""), page("page=3"), page("page=200")), (Ok(1), Ok(3), Ok(200)));
+        for query in ["page=0", "page=-1", "page=x", "page=201", "page=99999999999999999999"] {
+            assert!(page(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_date_times() {
+        assert_eq!(date_time(Timestamp::from_millis(1_735_689_886_250)), "2025-01-01T00:04:46.25Z");
+    }
+}

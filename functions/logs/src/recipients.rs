@@ -1,0 +1,64 @@
+//! Whom a logged event can go to again: those of its targets that still take deliveries, with their present settings.
+
+use futures::future::try_join_all;
+use shared::{
+    auth::Access,
+    http::ApiError,
+    id::{AutomationId, EndpointId},
+    message::{Recipient, Via},
+    model::{Endpoint, Origin, Project, Status, Target, event::LoggedEvent},
+    store::StoreError,
+    target::EndpointUrl,
+};
+
+use crate::App;
+
+impl App {
+    /// The recipients: the named one must take deliveries, and of all some must.
+    pub(crate) async fn recipients(
+        &self,
+        access: Access,
+        project: Option<&Project>,
+        logged: &LoggedEvent,
+        only: Option<EndpointId>,
+    ) -> Result<Vec<Recipient>, ApiError> {
+        let targets: Vec<_> = logged.targets.iter().filter(|target| only.is_none_or(|only| only == target.endpoint)).collect();
+        if let (Some(_), []) = (only, targets.as_slice()) {
+            return Err(ApiError::validation("endpoint_id", "this message did not go to that endpoint"));
+        }
+        let found = try_join_all(targets.into_iter().map(|target| self.recipient(access, project, logged, target))).await?;
+        let recipients: Vec<_> = found.into_iter().flatten().collect();
+        if recipients.is_empty() {
+            return Err(ApiError::conflict("none of the message's endpoints is active"));
+        }
+        Ok(recipients)
+    }
+
+    async fn recipient(
+        &self,
+        access: Access,
+        project: Option<&Project>,
+        logged: &LoggedEvent,
+        target: &Target,
+    ) -> Result<Option<Recipient>, StoreError> {
+        let active = |endpoint: Option<Endpoint>| endpoint.is_some_and(|endpoint| endpoint.status == Status::Active);
+        let to_url = |url: EndpointUrl| Some(Via::url(project, url, target.origin));
+        let via = match target.origin {
+            Origin::Endpoint => active(self.endpoints.get(access, target.endpoint).await?).then_some(None),
+            Origin::Worker => match &logged.event.worker_id {
+                Some(id) => active(self.endpoints.worker(access, id).await?).then(|| Some(Via::Worker(id.clone()))),
+                None => None,
+            },
+            Origin::Event => logged.event.webhook_url.clone().map(to_url),
+            Origin::Automation(id) => self.step_url(access, id, target.endpoint).await?.map(to_url),
+        };
+        Ok(via.map(|via| Recipient { target: target.clone(), via }))
+    }
+
+    /// The URL of an automation's step, if the automation still has it; the log keeps only its beginning.
+    async fn step_url(&self, access: Access, id: AutomationId, endpoint: EndpointId) -> Result<Option<EndpointUrl>, StoreError> {
+        let Some(automation) = self.automations.get(access, id).await? else { return Ok(None) };
+        let step = automation.workflow.iter().find(|step| automation.endpoint_of(step) == endpoint);
+        Ok(step.map(|step| step.url.clone()))
+    }
+}

@@ -1,0 +1,41 @@
+//! A project's secret, which signs deliveries to URLs without an endpoint.
+
+use super::{
+    StoreError, Table,
+    item::{Item, item, key, project_pk},
+};
+use crate::{auth::Access, id::ProjectId, model::project::ProjectSecret};
+
+/// The sort key of a project's secret.
+pub(super) const SK: &str = "SECRET";
+
+/// The row of a project's secret.
+pub(super) fn row(project: ProjectId, secret: &ProjectSecret) -> Result<Item, StoreError> {
+    item(project_pk(project), SK, secret)
+}
+
+/// Reads and writes a project's secret.
+#[derive(Clone, Debug)]
+pub struct ProjectSecrets(Table);
+
+impl ProjectSecrets {
+    /// Over the config table.
+    pub fn new(config: Table) -> Self {
+        Self(config)
+    }
+
+    /// The project's secret; none for projects of before there were any.
+    pub async fn get(&self, access: Access) -> Result<Option<ProjectSecret>, StoreError> {
+        self.0.get(key(project_pk(access.project()), SK)).await
+    }
+
+    /// Writes the secret of a project that has none; [`StoreError::Conflict`] when it has.
+    pub async fn create(&self, access: Access, secret: &ProjectSecret) -> Result<(), StoreError> {
+        self.0.put_new(row(access.project(), secret)?).await
+    }
+
+    /// Overwrites a secret that nobody has changed since it was read at `revision`; [`StoreError::Conflict`] otherwise.
+    pub async fn replace(&self, access: Access, secret: &ProjectSecret, revision: u64) -> Result<(), StoreError> {
+        self.0.put_revision(row(access.project(), secret)?, revision).await
+    }
+}
