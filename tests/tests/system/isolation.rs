@@ -18,6 +18,8 @@ struct Ids {
     event: String,
     attempt: String,
     topic: String,
+    automation: String,
+    worker: String,
     idempotency_key: String,
     /// An id that is free in every project.
     free: String,
@@ -33,12 +35,14 @@ impl Ids {
             event: beside(&self.event),
             attempt: beside(&self.attempt),
             topic: beside(&self.topic),
+            automation: beside(&self.automation),
+            worker: beside(&self.worker),
             idempotency_key: beside(&self.idempotency_key),
             free: self.free.clone(),
         }
     }
 
-    fn all(&self) -> [(&'static str, &str); 7] {
+    fn all(&self) -> [(&'static str, &str); 9] {
         [
             ("PROJECT", &self.project),
             ("KEY", &self.key),
@@ -46,6 +50,8 @@ impl Ids {
             ("EVENT", &self.event),
             ("ATTEMPT", &self.attempt),
             ("TOPIC", &self.topic),
+            ("AUTOMATION", &self.automation),
+            ("WORKER", &self.worker),
             ("IDEMPOTENCY", &self.idempotency_key),
         ]
     }
@@ -113,6 +119,10 @@ async fn a_projects_key_learns_nothing_of_another_project_on_any_route() {
 async fn what_b_has(operator: &Client, b: &Client, receiver: &Receiver) -> (Ids, String) {
     b.put("/webhooks/topics/b.own", json!({"description": "B's own"})).await.expect(201);
     let endpoint = b.create_endpoint(&receiver.url("/b"), &["b.own"]).await;
+    let step = json!({"kind": "webhook", "url": receiver.url("/never")});
+    let automation = json!({"trigger": {"kind": "event", "event": "task.created"}, "workflow": [step]});
+    let automation = b.post("/automations", automation).await.expect(201)["id"].as_str().unwrap().to_owned();
+    b.put("/api/workers/worker-of-b/webhook", json!({"url": receiver.url("/never")})).await.expect(200);
     let key = "b-idempotency-key-1";
     let event: system_tests::Event = b.post_event_once(key, "b.own", json!({"secret of": "B"})).await.read(202);
     b.wait_for_message(&event.id, "succeeded").await;
@@ -125,6 +135,8 @@ async fn what_b_has(operator: &Client, b: &Client, receiver: &Receiver) -> (Ids,
         event: event.id,
         attempt: attempt.id,
         topic: "b.own".to_owned(),
+        automation,
+        worker: "worker-of-b".to_owned(),
         idempotency_key: key.to_owned(),
         free: EventId::new(Timestamp::now(), 1).to_string(),
     };
@@ -138,6 +150,9 @@ async fn snapshot(b: &Client, ids: &Ids) -> Vec<String> {
         "/webhooks/endpoints".to_owned(),
         format!("/webhooks/endpoints/{}/secret", ids.endpoint),
         "/webhooks/topics".to_owned(),
+        "/webhooks/secret".to_owned(),
+        "/automations".to_owned(),
+        format!("/api/workers/{}/webhook", ids.worker),
         "/webhooks/messages".to_owned(),
         format!("/webhooks/delivery-attempts?message_id={}", ids.event),
     ] {
@@ -166,6 +181,8 @@ fn asks(route: &HttpRoute, ids: &Ids) -> Vec<Ask> {
     let thing = match route.path.split('/').nth(1).unwrap_or_default() {
         "projects" => &ids.project,
         "events" => &ids.event,
+        "automations" => &ids.automation,
+        "api" => &ids.worker,
         _ if route.path.starts_with("/webhooks/messages") => &ids.event,
         _ => &ids.endpoint,
     };
@@ -187,6 +204,8 @@ fn asks(route: &HttpRoute, ids: &Ids) -> Vec<Ask> {
 
 fn bodies(route: &HttpRoute, ids: &Ids) -> Vec<Option<Json>> {
     match (route.method.as_str(), route.path.as_str()) {
+        // Everybody has a secret of their own, so no two answers are alike.
+        (_, "/webhooks/secret" | "/webhooks/secret/rotate") => vec![],
         ("GET" | "DELETE", _) => vec![None],
         ("POST", "/events") => vec![Some(json!({"kind": "task.created", "data": {"of": "A"}, "id": ids.event, "created_at": 1}))],
         ("POST", "/events/batch") => {
@@ -198,6 +217,14 @@ fn bodies(route: &HttpRoute, ids: &Ids) -> Vec<Option<Json>> {
             vec![Some(json!({"name": "A was here"})), Some(json!({"status": "paused"})), Some(json!({"nonsense": 1})), Some(json!({}))]
         }
         ("PUT", "/webhooks/endpoints/{id}") => vec![Some(json!({"url": "https://example.com/", "topics": ["*"]}))],
+        ("POST", "/automations") => {
+            let step = json!({"kind": "webhook", "url": "https://example.com/"});
+            vec![Some(json!({"trigger": {"kind": "event", "event": ids.topic}, "workflow": [step]}))]
+        }
+        ("PATCH", "/automations/{id}") => vec![Some(json!({"name": "A was here"})), Some(json!({"nonsense": 1}))],
+        // Who puts one gets a token of their own; null puts none.
+        ("PUT", "/api/workers/{id}/webhook") => vec![Some(json!({"url": null})), Some(json!({"url": 1}))],
+        ("POST", "/api/workers/{id}/webhook/regenerate-token") => vec![None],
         ("PUT", "/webhooks/topics/{name}") => vec![Some(json!({"description": "A was here"}))],
         ("POST", "/webhooks/messages/{id}/resend") => vec![None, Some(json!({"endpoint_id": ids.endpoint}))],
         ("POST", path) if path.starts_with("/webhooks/endpoints/{id}/") => vec![None, Some(json!({}))],
@@ -211,6 +238,7 @@ fn queries(route: &HttpRoute, ids: &Ids) -> Vec<String> {
         "/events" | "/webhooks/messages" => &ids.event,
         "/webhooks/endpoints" => &ids.endpoint,
         "/webhooks/delivery-attempts" | "/webhooks/endpoints/{id}/deliveries" => &ids.attempt,
+        "/automations" => &ids.automation,
         "/projects" => &ids.project,
         "/projects/{id}/keys" => &ids.key,
         _ => return Vec::new(),

@@ -11,11 +11,17 @@ async fn a_project_is_made_read_changed_and_listed() {
     let made = started.api.ask("POST", "/projects", json!({"name": "Acme", "brand": "Acme"})).await;
     let id = made.text("id").to_owned();
     assert!(id.starts_with("proj_") && made.body["created_at"].is_u64());
-    let expected = json!({"id": id, "object": "project", "name": "Acme", "brand": "Acme", "created_at": made.body["created_at"]});
+    let expected = json!({"id": id, "object": "project", "name": "Acme", "brand": "Acme", "signatures": ["standard"], "body": null, "created_at": made.body["created_at"]});
     assert_eq!((made.status, &made.body), (201, &expected));
 
     let changed = started.api.ask("PATCH", &format!("/projects/{id}"), json!({"name": "Acme 2"})).await;
     assert_eq!((changed.status, changed.text("name"), changed.text("brand")), (200, "Acme 2", "Acme"));
+    let defaults = json!({"brand": null, "signatures": ["timestamped", "svix"], "body": "data"});
+    let changed = started.api.ask("PATCH", &format!("/projects/{id}"), defaults).await;
+    assert_eq!((changed.status, changed.text("name"), changed.text("brand")), (200, "Acme 2", "Posthaste"), "null is the default again");
+    assert_eq!((&changed.body["signatures"], &changed.body["body"]), (&json!(["timestamped", "svix"]), &json!("data")));
+    let clash = started.api.ask("PATCH", &format!("/projects/{id}"), json!({"signatures": ["timestamped", "digest"]})).await;
+    assert_eq!((clash.status, clash.text("field")), (400, "signatures"));
     let read = started.api.ask("GET", &format!("/projects/{id}"), Json::Null).await;
     assert_eq!(read.body, changed.body);
     let list = started.api.ask("GET", "/projects", Json::Null).await;

@@ -10,7 +10,9 @@ async fn the_deployments_topics_are_listed_with_their_descriptions() {
     let answer = started.api.ask("GET", "/webhooks/topics", Json::Null).await;
     let topics = answer.body.as_array().unwrap();
     assert_eq!((answer.status, topics.len()), (200, 8));
-    assert!(topics.contains(&json!({"name": "task.created", "object": "topic", "description": "A task was created"})), "{}", answer.body);
+    let example = json!({"id": "task_example", "object": "task", "status": "created"});
+    let expected = json!({"name": "task.created", "object": "topic", "description": "A task was created", "example": example});
+    assert!(topics.contains(&expected), "{}", answer.body);
 }
 
 #[tokio::test]
