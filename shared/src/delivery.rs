@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::{
     id::RoundId,
-    model::{Attempt, Outcome},
+    model::{Attempt, Outcome, Trigger},
     time::Timestamp,
 };
 
@@ -38,7 +38,8 @@ pub const FIRST: Step = Step::Send { number: 1, turn: 1 };
 /// success of its own or one that came after it was asked for, the delivery's own schedule by any success; all attempts together give the next number. A delivery that was given up and comes again was redriven by
 /// somebody: it gets one more attempt.
 pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> Step {
-    let own = || attempts.iter().filter(|attempt| attempt.round == round);
+    // Probes are the circuit's own and use up no turn.
+    let own = || attempts.iter().filter(|attempt| attempt.round == round && attempt.trigger != Trigger::Probe);
     let counts = |attempt: &Attempt| round.is_none_or(|this| attempt.round == round || attempt.created_at > this.time());
     let done = |attempt: &Attempt| attempt.outcome == Outcome::Succeeded && counts(attempt);
     if attempts.iter().any(done) {
@@ -57,10 +58,7 @@ pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        id::{AttemptId, EndpointId, EventId},
-        model::Trigger,
-    };
+    use crate::id::{AttemptId, EndpointId, EventId};
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_seconds(seconds)
@@ -110,6 +108,13 @@ mod tests {
     fn a_redriven_delivery_gets_one_more_attempt() {
         let log = [attempt(1, Outcome::HttpError, Some(5)), attempt(2, Outcome::HttpError, None)];
         assert_eq!(decide(&log, None, at(99)), Step::Send { number: 3, turn: 3 });
+    }
+
+    #[test]
+    fn a_probe_counts_as_an_attempt_but_not_as_a_turn_of_the_schedule() {
+        let probe = Attempt { trigger: Trigger::Probe, ..attempt(2, Outcome::Timeout, Some(500)) };
+        let log = [attempt(1, Outcome::HttpError, Some(5)), probe];
+        assert_eq!(decide(&log, None, at(99)), Step::Send { number: 3, turn: 2 });
     }
 
     #[test]

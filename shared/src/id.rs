@@ -86,6 +86,8 @@ id_types! {
     AttemptId = "atm_";
     /// An automation.
     AutomationId = "auto_";
+    /// A recovery: many deliveries of one endpoint, again.
+    RecoveryId = "rcv_";
     /// One round of a delivery beyond the first: a resend by hand.
     RoundId = "rnd_";
 }

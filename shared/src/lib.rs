@@ -10,7 +10,7 @@
 //!
 //! Up to here nothing does I/O (but for `target`'s client) and time and randomness are arguments. Then the adapters:
 //!
-//! 6. [`message`]: the form of a delivery on its queue; [`queue`]: SQS.
+//! 6. [`message`]: the form of a delivery on its queue; [`job`]: of what goes on for longer; [`queue`]: SQS.
 //! 7. [`store`]: DynamoDB, one small type per capability, so that a function's fields say what its IAM role must allow.
 //! 8. [`auth`], [`http`]: who is calling, and the API's conventions (errors, lists, bodies).
 //! 9. [`settings`]: what a function reads from its environment.
@@ -20,6 +20,7 @@ mod by_name;
 pub mod delivery;
 pub mod http;
 pub mod id;
+pub mod job;
 pub mod json;
 pub mod message;
 pub mod model;

@@ -20,7 +20,8 @@ use crate::{
 /// deploy older code takes what it can and leaves the rest (see [`MessageError::TooNew`]):
 ///
 /// 1. deliveries to endpoints;
-/// 2. adds `via`, and the trigger `test`.
+/// 2. adds `via`, and the trigger `test`;
+/// 3. is for jobs, which are no deliveries: see [`crate::job`].
 pub const VERSION: u32 = 2;
 
 /// One event's way to one endpoint.

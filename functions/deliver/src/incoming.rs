@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsMessage;
 use shared::{
     delivery::REDRIVEN_AFTER,
+    job::Job,
     message::{Message, MessageError},
     model::Trigger,
     time::Timestamp,
@@ -45,6 +46,8 @@ pub(crate) struct Incoming {
     pub(crate) received: u32,
     /// When SQS deletes it, delivered or not, less a day: waits must end before.
     pub(crate) last_moment: Timestamp,
+    /// The step of a job that it is, if it is no delivery.
+    pub(crate) job: Option<Job>,
     /// What it says.
     pub(crate) message: Result<Message, MessageError>,
 }
@@ -66,11 +69,12 @@ impl Incoming {
         Ok(Self {
             id,
             receipt: record.receipt_handle.unwrap_or_default(),
-            body,
             source,
             known,
             received: received.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
             last_moment: sent.unwrap_or_else(Timestamp::now) + KEPT,
+            job: Job::decode(&body),
+            body,
             message,
         })
     }

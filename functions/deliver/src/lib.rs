@@ -28,6 +28,7 @@ mod deadline;
 mod delivery;
 mod hosts;
 mod incoming;
+mod jobs;
 mod request;
 mod settle;
 mod verdict;
@@ -130,7 +131,13 @@ async fn make_requests(app: &Arc<App>, incoming: Vec<Incoming>, endpoints: Loade
     let mut unfinished = HashMap::new();
     let mut seen = HashSet::new();
     let mut handled = Vec::new();
-    for item in incoming {
+    for mut item in incoming {
+        if let Some(job) = item.job.take() {
+            let (app, kept) = (Arc::clone(app), Handled::kept(&item));
+            let task = tasks.spawn(async move { jobs::handle(&app, item, job).await });
+            unfinished.insert(task.id(), kept);
+            continue;
+        }
         // Twins (SQS or a redrive may bring some) go one after the other, so that the second finds the first one's attempt in the log.
         if item.message.as_ref().is_ok_and(|message| !seen.insert((message.event.id, message.endpoint))) {
             handled.push(Handled::postponed(&item));

@@ -80,7 +80,8 @@ impl From<Attempt> for AttemptView {
             kind: attempt.kind,
             url: attempt.url,
             number: attempt.number,
-            trigger: attempt.trigger,
+            // To its readers a probe is an attempt that Posthaste made by itself.
+            trigger: if attempt.trigger == Trigger::Probe { Trigger::Scheduled } else { attempt.trigger },
             outcome: attempt.outcome,
             response_status: attempt.response_status,
             response_body: attempt.response_body,

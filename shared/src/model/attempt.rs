@@ -58,6 +58,8 @@ pub enum Trigger {
     Manual,
     /// By a test of the endpoint.
     Test,
+    /// To find out whether a receiver that keeps failing is well again. It uses up nothing of the delivery's schedule.
+    Probe,
 }
 
 /// What came of an attempt.

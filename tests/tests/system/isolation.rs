@@ -225,7 +225,7 @@ fn bodies(route: &HttpRoute, ids: &Ids) -> Vec<Option<Json>> {
         // Who puts one gets a token of their own; null puts none.
         ("PUT", "/api/workers/{id}/webhook") => vec![Some(json!({"url": null})), Some(json!({"url": 1}))],
         ("POST", "/api/workers/{id}/webhook/regenerate-token") => vec![None],
-        ("PUT", "/webhooks/topics/{name}") => vec![Some(json!({"description": "A was here"}))],
+        ("PUT", "/webhooks/topics/{name}") => vec![Some(json!({"description": "A was here", "example": 1}))],
         ("POST", "/webhooks/messages/{id}/resend") => vec![None, Some(json!({"endpoint_id": ids.endpoint}))],
         ("POST", path) if path.starts_with("/webhooks/endpoints/{id}/") => vec![None, Some(json!({}))],
         ("POST" | "PATCH", path) if path.starts_with("/projects") => vec![Some(json!({"name": "A was here"}))],

@@ -1,0 +1,51 @@
+//! Jobs: steps of work that goes on for longer than an invocation. A step that fails comes again; one that is done has sent its successor itself.
+
+use std::time::Duration;
+
+use shared::{
+    job::Job,
+    queue::{Outgoing, QueueError},
+    store::StoreError,
+};
+
+use crate::{
+    App,
+    delivery::{Fate, Handled},
+    incoming::Incoming,
+};
+
+/// Why a step comes again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JobError {
+    /// DynamoDB.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// SQS.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// A message that can't be written.
+    #[error(transparent)]
+    Message(#[from] shared::message::MessageError),
+}
+
+/// Handles one step.
+pub(crate) async fn handle(app: &App, item: Incoming, job: Job) -> Handled {
+    let outcome = match &job {
+        Job::Circuit(_) | Job::Recovery(_) => Ok::<(), JobError>(()),
+    };
+    match outcome {
+        Ok(()) => Handled { fate: Fate::Drop, ..Handled::kept(&item) },
+        Err(error) => {
+            tracing::error!(endpoint = %job.endpoint(), %error, "a step of a job failed; it comes again");
+            Handled::postponed(&item)
+        }
+    }
+}
+
+impl App {
+    /// Sends a step of a job, to be done after `delay`.
+    pub(crate) async fn go_on(&self, job: &Job, delay: Duration) -> Result<(), JobError> {
+        let step = Outgoing { body: job.encode()?, group: Some(job.endpoint().to_string()), delay };
+        self.retries.send(std::iter::once(Ok::<_, JobError>(step))).await
+    }
+}
