@@ -5,19 +5,22 @@
 //! 1. [`id`], [`time`]: names and moments; everything sorts by time.
 //! 2. [`model`]: project, key, topic, endpoint, event, attempt, as plain types whose constructors hold the rules.
 //! 3. [`json`]: the one byte form of a payload; [`shape`]: the body around it; [`signing`]: secrets and signatures over those bytes.
-//! 4. [`schedule`]: when to try again; [`delivery`]: what to do with a message, given what the log says.
+//! 4. [`schedule`]: when to try again; [`delivery`]: what to do with a message, given what the log says; [`health`]: and with an endpoint that keeps failing.
 //! 5. [`target`]: where a request may go, and the only HTTP client that may carry it.
 //!
 //! Up to here nothing does I/O (but for `target`'s client) and time and randomness are arguments. Then the adapters:
 //!
 //! 6. [`message`]: the form of a delivery on its queue; [`job`]: of what goes on for longer; [`queue`]: SQS.
 //! 7. [`store`]: DynamoDB, one small type per capability, so that a function's fields say what its IAM role must allow.
-//! 8. [`auth`], [`http`]: who is calling, and the API's conventions (errors, lists, bodies).
-//! 9. [`settings`]: what a function reads from its environment.
+//! 8. [`announce`]: events of our own about a project's endpoints.
+//! 9. [`auth`], [`http`]: who is calling, and the API's conventions (errors, lists, bodies).
+//! 10. [`settings`]: what a function reads from its environment.
 
+pub mod announce;
 pub mod auth;
 mod by_name;
 pub mod delivery;
+pub mod health;
 pub mod http;
 pub mod id;
 pub mod job;

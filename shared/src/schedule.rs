@@ -53,6 +53,11 @@ impl Schedule {
         self.0.len() + 1
     }
 
+    /// All waits together, without jitter.
+    pub fn total(&self) -> Duration {
+        Duration::from_secs(self.0.iter().copied().map(u64::from).sum())
+    }
+
     /// The wait after the `failed`-th attempt (from 1), or `None` when that was the last. `jitter` is uniform in 0..1.
     pub fn wait_after(&self, failed: usize, jitter: f64) -> Option<Duration> {
         let base = f64::from(*self.0.get(failed.checked_sub(1)?)?);

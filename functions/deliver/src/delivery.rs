@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use shared::{
     delivery::{FIRST, Step, decide},
+    health::Health,
     id::{AttemptId, EndpointId, EventId},
     message::{Message, MessageError},
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
-    store::deliveries::LoadedEndpoints,
+    store::deliveries::Receivers,
     time::Timestamp,
 };
 
@@ -25,7 +26,7 @@ const RESERVE: Duration = Duration::from_secs(8);
 const DEPLOY: Duration = Duration::from_mins(1);
 
 /// What is to become of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Fate {
     /// It is done with.
     Drop,
@@ -35,6 +36,8 @@ pub(crate) enum Fate {
     Hide(Duration),
     /// It goes to the dead-letter queue.
     Dead,
+    /// It waits in the log table until its receiver is well again.
+    Park(Box<Message>),
     /// It stays on its queue until its visibility timeout ends.
     Keep,
 }
@@ -76,7 +79,7 @@ impl Handled {
 }
 
 /// Handles one message. Never fails: whatever happens is a fate.
-pub(crate) async fn handle(app: &App, item: Incoming, endpoints: &LoadedEndpoints, hosts: &Hosts, deadline: Timestamp) -> Handled {
+pub(crate) async fn handle(app: &App, item: Incoming, receivers: &Receivers, hosts: &Hosts, deadline: Timestamp) -> Handled {
     let mut handled = Handled::kept(&item);
     let (pause, last_moment) = (item.pause(), item.last_moment);
     let message = match item.message {
@@ -90,6 +93,15 @@ pub(crate) async fn handle(app: &App, item: Incoming, endpoints: &LoadedEndpoint
             return Handled { fate: Fate::Dead, ..handled };
         }
     };
+    // A resend is by somebody who wants to see: its first attempt goes out, and a test always does.
+    let parkable = match message.trigger {
+        Trigger::Scheduled | Trigger::Probe => true,
+        Trigger::Manual => item.source == Source::Retries,
+        Trigger::Test => false,
+    };
+    if parkable && receivers.health.get(&message.endpoint).is_some_and(Health::is_open) {
+        return Handled { fate: Fate::Park(Box::new(message)), ..handled };
+    }
     let step = if item.known {
         match app.attempts.of(message.endpoint, message.event.id).await {
             Ok(attempts) => decide(&attempts, message.round, Timestamp::now()),
@@ -107,7 +119,7 @@ pub(crate) async fn handle(app: &App, item: Incoming, endpoints: &LoadedEndpoint
         Step::Send { number, turn } => (number, turn),
     };
 
-    let endpoint = match endpoints.get(&message.endpoint) {
+    let endpoint = match receivers.endpoints.get(&message.endpoint) {
         Some(Ok(endpoint)) => Some(endpoint),
         None => None,
         Some(Err(error)) => {
@@ -127,12 +139,18 @@ pub(crate) async fn handle(app: &App, item: Incoming, endpoints: &LoadedEndpoint
         fate => fate,
     };
     handled.gone = endpoint.filter(|_| verdict.is_gone()).cloned();
-    handled.attempt = Some(attempt(message, endpoint, verdict, number, started, &handled.fate));
+    handled.attempt = Some(attempt(&message, endpoint, verdict, number, started, &handled.fate));
     handled
 }
 
 /// Makes the request. None when there was no time for it, or the fault was ours.
-async fn exchange(app: &App, endpoint: Option<&Endpoint>, message: &Message, hosts: &Hosts, deadline: Timestamp) -> Option<Verdict> {
+pub(crate) async fn exchange(
+    app: &App,
+    endpoint: Option<&Endpoint>,
+    message: &Message,
+    hosts: &Hosts,
+    deadline: Timestamp,
+) -> Option<Verdict> {
     let endpoint = match endpoint {
         None => return Some(Verdict::refused("the endpoint was deleted")),
         Some(endpoint) if endpoint.status == Status::Paused => return Some(Verdict::refused("the endpoint is paused")),
@@ -170,23 +188,8 @@ fn fate(app: &App, endpoint: Option<&Endpoint>, verdict: &Verdict, turn: usize) 
     }
 }
 
-fn attempt(message: Message, endpoint: Option<&Endpoint>, verdict: Verdict, number: u32, started: Timestamp, fate: &Fate) -> Attempt {
+fn attempt(message: &Message, endpoint: Option<&Endpoint>, verdict: Verdict, number: u32, started: Timestamp, fate: &Fate) -> Attempt {
     let next = if let Fate::Again(wait) = fate { Some(Timestamp::now() + *wait) } else { None };
-    Attempt {
-        id: AttemptId::of(&message.event.id, started, rand::random()),
-        event: message.event.id,
-        endpoint: message.endpoint,
-        kind: message.event.kind,
-        url: endpoint.map(|endpoint| endpoint.url.to_string()).unwrap_or_default(),
-        number,
-        round: message.round,
-        trigger: message.trigger,
-        outcome: verdict.outcome,
-        response_status: verdict.response_status,
-        response_body: verdict.response_body,
-        error: verdict.error,
-        duration_ms: u64::try_from(verdict.duration.as_millis()).unwrap_or(u64::MAX),
-        created_at: started,
-        next_attempt_at: next,
-    }
+    let url = endpoint.map(|endpoint| endpoint.url.to_string()).unwrap_or_default();
+    verdict.attempt(AttemptId::of(&message.event.id, started, rand::random()), message, url, number, started, next)
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use shared::{
     job::Job,
     queue::{Outgoing, QueueError},
-    store::StoreError,
+    store::{StoreError, parked::ParkError},
+    time::Timestamp,
 };
 
 use crate::{
-    App,
+    App, circuit,
     delivery::{Fate, Handled},
     incoming::Incoming,
 };
@@ -23,15 +24,26 @@ pub(crate) enum JobError {
     /// SQS.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// A step that comes before the one ahead of it is written down.
+    #[error("it is early")]
+    Early,
+    /// Something on our side: no time left, no socket.
+    #[error("a fault on our side")]
+    Fault,
+    /// A parked delivery that can't be written or read.
+    #[error(transparent)]
+    Park(#[from] ParkError),
     /// A message that can't be written.
     #[error(transparent)]
     Message(#[from] shared::message::MessageError),
 }
 
 /// Handles one step.
-pub(crate) async fn handle(app: &App, item: Incoming, job: Job) -> Handled {
+pub(crate) async fn handle(app: &App, item: Incoming, job: Job, deadline: Timestamp) -> Handled {
     let outcome = match &job {
-        Job::Circuit(_) | Job::Recovery(_) => Ok::<(), JobError>(()),
+        Job::Circuit(step) => circuit::step(app, step, deadline).await,
+        // Filled in with recoveries.
+        Job::Recovery(_) => Err(JobError::Fault),
     };
     match outcome {
         Ok(()) => Handled { fate: Fate::Drop, ..Handled::kept(&item) },

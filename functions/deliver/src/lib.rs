@@ -1,15 +1,17 @@
 //! The `deliver` function: takes batches of deliveries from SQS and makes the requests.
 //!
 //! [`handle`] is the story of a batch; [`delivery`] that of one message in it; [`request`] makes what is sent, [`verdict`] judges what came back, and
-//! [`settle`] writes it all down. Easy to get wrong: the order in `settle`. A message is given up only when the log or another queue has what it said.
+//! [`settle`] writes it all down. [`health`] notes how receivers are doing, and [`circuit`] looks after those that are down. Easy to get wrong: the order in `settle`. A message is given up only when the log or another queue has what it said.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use shared::{
+    announce::Announcer,
     queue::Queue,
     schedule::Schedule,
     settings::{SdkConfig, Settings, SettingsError},
@@ -17,15 +19,21 @@ use shared::{
     store::{
         Table,
         attempts::AttemptLog,
-        deliveries::{DeliveryEndpoints, LoadedEndpoints},
+        deliveries::{DeliveryEndpoints, Receivers},
+        endpoints::ProjectViews,
+        events::EventWriter,
+        health::HealthStore,
+        parked::ParkedStore,
     },
     target::{ClientError, DeliveryClient},
     time::Timestamp,
 };
 use tokio::task::JoinSet;
 
+mod circuit;
 mod deadline;
 mod delivery;
+mod health;
 mod hosts;
 mod incoming;
 mod jobs;
@@ -44,6 +52,10 @@ use incoming::Incoming;
 pub struct App {
     endpoints: DeliveryEndpoints,
     attempts: AttemptLog,
+    health: HealthStore,
+    parked: ParkedStore,
+    announcer: Announcer,
+    disable_after: Duration,
     deliveries: Queue,
     retries: Queue,
     dead_letters: Queue,
@@ -82,9 +94,17 @@ impl App {
         let sqs = aws_sdk_sqs::Client::new(aws);
         let queue = |name| Ok::<_, SettingsError>(Queue::new(sqs.clone(), settings.text(name)?));
         let retries_url = settings.text("RETRIES_QUEUE_URL")?;
+        let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
+        let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
+        let retention_days = settings.parsed("EVENT_RETENTION_DAYS")?;
+        let events = EventWriter::new(log.clone(), retention_days);
         Ok(Self {
-            endpoints: DeliveryEndpoints::new(Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?)),
-            attempts: AttemptLog::new(Table::new(dynamodb, settings.text("LOG_TABLE")?), settings.parsed("EVENT_RETENTION_DAYS")?),
+            endpoints: DeliveryEndpoints::new(config.clone(), log.clone()),
+            attempts: AttemptLog::new(log.clone(), retention_days),
+            health: HealthStore::new(log.clone()),
+            parked: ParkedStore::new(log),
+            announcer: Announcer::new(ProjectViews::new(config), events, queue("DELIVERIES_QUEUE_URL")?),
+            disable_after: health::days(settings.parsed("DISABLE_AFTER_DAYS")?),
             deliveries: queue("DELIVERIES_QUEUE_URL")?,
             retries: queue("RETRIES_QUEUE_URL")?,
             dead_letters: queue("DEAD_LETTER_QUEUE_URL")?,
@@ -102,14 +122,15 @@ impl App {
 pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Result<SqsBatchResponse, BatchError> {
     let incoming = event.records.into_iter().map(|record| Incoming::read(record, &app.retries_name)).collect::<Result<Vec<_>, _>>()?;
     let messages = incoming.iter().filter_map(|item| item.message.as_ref().ok());
-    let handled = match app.endpoints.load(messages).await {
-        Ok(endpoints) => make_requests(&app, incoming, endpoints, deadline).await,
+    let receivers = app.endpoints.load(messages).await.map(Arc::new);
+    let handled = match &receivers {
+        Ok(receivers) => make_requests(&app, incoming, receivers, deadline).await,
         Err(error) => {
             tracing::error!(%error, "could not read the endpoints of a batch; all of it comes again");
             incoming.iter().map(Handled::postponed).collect()
         }
     };
-    let kept = settle::settle(&app, handled).await;
+    let kept = settle::settle(&app, handled, &receivers.unwrap_or_default()).await;
 
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = kept
@@ -124,9 +145,8 @@ pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Resu
 }
 
 /// All at once, each in a task of its own, so that a panic costs one message.
-async fn make_requests(app: &Arc<App>, incoming: Vec<Incoming>, endpoints: LoadedEndpoints, deadline: Timestamp) -> Vec<Handled> {
+async fn make_requests(app: &Arc<App>, incoming: Vec<Incoming>, receivers: &Arc<Receivers>, deadline: Timestamp) -> Vec<Handled> {
     let hosts = Arc::new(Hosts::default());
-    let endpoints = Arc::new(endpoints);
     let mut tasks = JoinSet::new();
     let mut unfinished = HashMap::new();
     let mut seen = HashSet::new();
@@ -134,7 +154,7 @@ async fn make_requests(app: &Arc<App>, incoming: Vec<Incoming>, endpoints: Loade
     for mut item in incoming {
         if let Some(job) = item.job.take() {
             let (app, kept) = (Arc::clone(app), Handled::kept(&item));
-            let task = tasks.spawn(async move { jobs::handle(&app, item, job).await });
+            let task = tasks.spawn(async move { jobs::handle(&app, item, job, deadline).await });
             unfinished.insert(task.id(), kept);
             continue;
         }
@@ -143,9 +163,9 @@ async fn make_requests(app: &Arc<App>, incoming: Vec<Incoming>, endpoints: Loade
             handled.push(Handled::postponed(&item));
             continue;
         }
-        let (app, hosts, endpoints) = (Arc::clone(app), Arc::clone(&hosts), Arc::clone(&endpoints));
+        let (app, hosts, receivers) = (Arc::clone(app), Arc::clone(&hosts), Arc::clone(receivers));
         let kept = Handled::kept(&item);
-        let task = tasks.spawn(async move { delivery::handle(&app, item, &endpoints, &hosts, deadline).await });
+        let task = tasks.spawn(async move { delivery::handle(&app, item, &receivers, &hosts, deadline).await });
         unfinished.insert(task.id(), kept);
     }
     while let Some(outcome) = tasks.join_next_with_id().await {

@@ -3,30 +3,38 @@
 //! The order is the promise: first the log; then the other queue; only what both have taken leaves its own queue. Whatever fails on the way keeps its message, which comes again and
 //! finds in the log how far it got.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use shared::{
+    announce::News,
+    id::EndpointId,
     queue::{Outgoing, QueueError},
-    time::Timestamp,
+    store::deliveries::Receivers,
 };
 
 use crate::{
     App,
     delivery::{Fate, Handled},
+    health::Seen,
     incoming::Source,
 };
 
-/// What an owner reads on an endpoint that answered 410.
-const GONE: &str = "the receiver answered 410 Gone";
-
 /// Records all attempts and moves, hides or drops all messages. Returns the ids of those that stay on their queue.
-pub(crate) async fn settle(app: &App, mut handled: Vec<Handled>) -> HashSet<String> {
-    record(app, &mut handled).await;
-    disable(app, &handled).await;
+pub(crate) async fn settle(app: &App, mut handled: Vec<Handled>, receivers: &Receivers) -> HashSet<String> {
+    let given_up = given_up(&handled);
+    let seen = record(app, &mut handled).await;
+    park(app, &mut handled).await;
+    for endpoint in handled.iter().filter_map(|item| item.gone.as_ref()) {
+        app.disable_gone(endpoint).await;
+    }
+    app.note_all(receivers, seen).await;
     let (mut kept, mut moved, mut dead, mut hidden) = (HashSet::new(), Vec::new(), Vec::new(), Vec::new());
     for item in handled {
         match (&item.fate, item.source) {
-            (Fate::Drop, _) => {}
+            (Fate::Drop | Fate::Park(_), _) => {}
             (Fate::Dead, _) => dead.push(item),
             // The queue of first attempts never holds what waits: hidden messages count as in flight, and SQS hands out none beyond 120,000.
             (Fate::Again(wait), Source::Deliveries) => moved.push((*wait, item)),
@@ -44,31 +52,58 @@ pub(crate) async fn settle(app: &App, mut handled: Vec<Handled>) -> HashSet<Stri
     kept.extend(send(&app.retries, moved, "retries").await);
     kept.extend(send(&app.dead_letters, dead, "dead-letter").await);
     hide(app, hidden).await;
+    tell(app, receivers, given_up, &kept).await;
     kept
 }
 
-/// An attempt that can't be recorded must be made again: better twice than unknown.
-async fn record(app: &App, handled: &mut [Handled]) {
+/// An attempt that can't be recorded must be made again: better twice than unknown. What the recorded ones tell of their endpoints.
+async fn record(app: &App, handled: &mut [Handled]) -> HashMap<EndpointId, Seen> {
     let attempts: Vec<_> = handled.iter_mut().filter_map(|item| item.attempt.take()).collect();
     if attempts.is_empty() {
+        return HashMap::new();
+    }
+    let Err(error) = app.attempts.record(&attempts).await else { return Seen::by_endpoint(&attempts) };
+    tracing::error!(%error, count = attempts.len(), "could not record attempts; their messages stay on the queue");
+    let unrecorded: HashSet<_> = attempts.iter().map(|attempt| (attempt.event, attempt.endpoint)).collect();
+    for item in handled {
+        if item.delivery.is_some_and(|delivery| unrecorded.contains(&delivery)) {
+            item.fate = Fate::Keep;
+        }
+    }
+    HashMap::new()
+}
+
+/// What can't be parked stays on its queue.
+async fn park(app: &App, handled: &mut [Handled]) {
+    let messages: Vec<_> =
+        handled.iter().filter_map(|item| if let Fate::Park(message) = &item.fate { Some((**message).clone()) } else { None }).collect();
+    if messages.is_empty() {
         return;
     }
-    if let Err(error) = app.attempts.record(&attempts).await {
-        tracing::error!(%error, count = attempts.len(), "could not record attempts; their messages stay on the queue");
-        let unrecorded: HashSet<_> = attempts.iter().map(|attempt| (attempt.event, attempt.endpoint)).collect();
-        for item in handled {
-            if item.delivery.is_some_and(|delivery| unrecorded.contains(&delivery)) {
-                item.fate = Fate::Keep;
-            }
+    if let Err(error) = app.parked.park(&messages).await {
+        tracing::error!(%error, count = messages.len(), "could not park deliveries; their messages stay on the queue");
+        for item in handled.iter_mut().filter(|item| matches!(item.fate, Fate::Park(_))) {
+            item.fate = Fate::Keep;
         }
     }
 }
 
-async fn disable(app: &App, handled: &[Handled]) {
-    for endpoint in handled.iter().filter_map(|item| item.gone.as_ref()) {
-        if let Err(error) = app.endpoints.disable(endpoint, GONE, Timestamp::now()).await {
-            // Its next delivery will be answered by 410 again, and disable it then.
-            tracing::error!(endpoint = %endpoint.id, %error, "could not disable an endpoint that is gone");
+/// The deliveries of a batch that are given up, by their messages.
+fn given_up(handled: &[Handled]) -> Vec<(String, EndpointId, News)> {
+    let dead = handled.iter().filter(|item| matches!(item.fate, Fate::Dead));
+    let news = dead.filter_map(|item| {
+        let attempt = item.attempt.as_ref()?;
+        let news = News::DeliveryFailed { event: attempt.event, kind: attempt.kind.clone(), attempts: attempt.number };
+        Some((item.id.clone(), attempt.endpoint, news))
+    });
+    news.collect()
+}
+
+/// Tells the projects of the given up deliveries, but for those whose messages stay after all.
+async fn tell(app: &App, receivers: &Receivers, given_up: Vec<(String, EndpointId, News)>, kept: &HashSet<String>) {
+    for (_, endpoint, news) in given_up.into_iter().filter(|(id, ..)| !kept.contains(id)) {
+        if let Some(Ok(endpoint)) = receivers.endpoints.get(&endpoint) {
+            app.tell(endpoint.project, endpoint, &news).await;
         }
     }
 }

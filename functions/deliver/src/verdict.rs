@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use shared::{
-    model::Outcome,
+    id::AttemptId,
+    message::Message,
+    model::{Attempt, Outcome},
     target::{Exchange, Outcome as Exchanged, UnreachableClass},
+    time::Timestamp,
 };
 
 /// The status by which a receiver says that it is gone for good (RFC 9110, 15.5.11).
@@ -63,6 +66,35 @@ impl Verdict {
             error: Some(reason.to_owned()),
             retry_after: None,
             duration: Duration::ZERO,
+        }
+    }
+
+    /// The attempt that it makes, for the log.
+    pub(crate) fn attempt(
+        self,
+        id: AttemptId,
+        message: &Message,
+        url: String,
+        number: u32,
+        started: Timestamp,
+        next_attempt_at: Option<Timestamp>,
+    ) -> Attempt {
+        Attempt {
+            id,
+            event: message.event.id,
+            endpoint: message.endpoint,
+            kind: message.event.kind.clone(),
+            url,
+            number,
+            round: message.round,
+            trigger: message.trigger,
+            outcome: self.outcome,
+            response_status: self.response_status,
+            response_body: self.response_body,
+            error: self.error,
+            duration_ms: u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
+            created_at: started,
+            next_attempt_at,
         }
     }
 

@@ -16,6 +16,7 @@ use shared::{
     model::{
         CatalogueEntry, Scope, Topic,
         catalogue::{MAX_DESCRIPTION, MAX_EXAMPLE},
+        topic::SYSTEM_PREFIX,
     },
 };
 
@@ -61,6 +62,9 @@ pub(crate) async fn write(
 ) -> Result<(StatusCode, Json<TopicView>), ApiError> {
     let access = caller.access(&[Scope::Endpoints])?;
     let name: Topic = name.parse().map_err(|error| ApiError::validation("name", format!("{error}")))?;
+    if name.is_system() {
+        return Err(ApiError::validation("name", format!("topics under `{SYSTEM_PREFIX}` are Posthaste's own")));
+    }
     if input.description.chars().count() > MAX_DESCRIPTION {
         return Err(ApiError::validation("description", format!("holds at most {MAX_DESCRIPTION} characters")));
     }

@@ -6,7 +6,7 @@ use shared::{
     http::{ApiError, MAX_FOREIGN_ID, parse_json},
     id::EventId,
     json::canonicalise,
-    model::{Catalogue, Topic, event::MAX_PAYLOAD},
+    model::{Catalogue, Topic, event::MAX_PAYLOAD, topic::SYSTEM_PREFIX},
     target::{EndpointUrl, Judge},
     time::Timestamp,
 };
@@ -86,6 +86,9 @@ impl Draft {
         let posted: Posted = parse_json(bytes)?;
         if !rules.catalogue.knows(&posted.kind) {
             return Err(ApiError::validation("kind", format!("no such topic: `{}`; GET /webhooks/topics lists them", posted.kind)));
+        }
+        if posted.kind.is_system() {
+            return Err(ApiError::validation("kind", format!("topics under `{SYSTEM_PREFIX}` are Posthaste's own")));
         }
         if let Some(id) = posted.id {
             check_id(id, rules)?;

@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
+use futures::future::try_join_all;
 use http::Uri;
 use shared::{
     auth::Caller,
@@ -17,10 +18,17 @@ use shared::{
     time::Timestamp,
 };
 
-use crate::{App, view::MessageView};
+use crate::{
+    App,
+    view::{DeliveryView, MessageView},
+};
 
-const STATUSES: [(&str, DeliveryStatus); 3] =
-    [("pending", DeliveryStatus::Pending), ("succeeded", DeliveryStatus::Succeeded), ("failed", DeliveryStatus::Failed)];
+const STATUSES: [(&str, DeliveryStatus); 4] = [
+    ("pending", DeliveryStatus::Pending),
+    ("succeeded", DeliveryStatus::Succeeded),
+    ("failed", DeliveryStatus::Failed),
+    ("parked", DeliveryStatus::Parked),
+];
 
 /// Which messages a list shows.
 struct Filter {
@@ -50,8 +58,21 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
 impl App {
     /// An event with the state of its deliveries as of now.
     pub(crate) async fn message(&self, logged: LoggedEvent) -> Result<MessageView, ApiError> {
-        let deliveries = self.attempts.of_event(&logged, Timestamp::now()).await?;
-        Ok(MessageView::of(logged, &deliveries))
+        Ok(self.with_deliveries(logged, Timestamp::now()).await?)
+    }
+
+    async fn with_deliveries(&self, logged: LoggedEvent, now: Timestamp) -> Result<MessageView, StoreError> {
+        let found = self.attempts.of_event(&logged, now).await?;
+        let event = logged.event.id;
+        let deliveries = try_join_all(found.into_iter().map(|(target, attempts)| async move {
+            let status = match DeliveryStatus::of(&attempts) {
+                DeliveryStatus::Pending if self.parked.holds(target.endpoint, event).await? => DeliveryStatus::Parked,
+                other => other,
+            };
+            Ok::<_, StoreError>(DeliveryView::of(&target, &attempts, status))
+        }))
+        .await?;
+        Ok(MessageView::of(logged.event, deliveries))
     }
 
     async fn matching(&self, filter: &Filter, mut logged: LoggedEvent, now: Timestamp) -> Result<Option<MessageView>, StoreError> {
@@ -64,8 +85,7 @@ impl App {
                 return Ok(None);
             }
         }
-        let deliveries = self.attempts.of_event(&logged, now).await?;
-        let message = MessageView::of(logged, &deliveries);
+        let message = self.with_deliveries(logged, now).await?;
         let wanted = filter.status.is_none_or(|status| message.deliveries.iter().any(|delivery| delivery.status == status));
         Ok(wanted.then_some(message))
     }

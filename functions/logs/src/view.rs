@@ -4,7 +4,7 @@ use serde::Serialize;
 use shared::{
     http::EventView,
     id::{AttemptId, EndpointId, EventId},
-    model::{Attempt, Outcome, Target, Topic, Trigger, attempt::DeliveryStatus, event::LoggedEvent},
+    model::{Attempt, Event, Outcome, Target, Topic, Trigger, attempt::DeliveryStatus},
 };
 
 /// An event with the state of its deliveries.
@@ -48,15 +48,14 @@ pub(crate) struct AttemptView {
 
 impl MessageView {
     /// An event with what is known of its deliveries.
-    pub(crate) fn of(logged: LoggedEvent, deliveries: &[(Target, Vec<Attempt>)]) -> Self {
-        let deliveries = deliveries.iter().map(|(target, attempts)| DeliveryView::of(target, attempts)).collect();
-        Self { event: EventView::from(logged.event).as_message(), deliveries }
+    pub(crate) fn of(event: Event, deliveries: Vec<DeliveryView>) -> Self {
+        Self { event: EventView::from(event).as_message(), deliveries }
     }
 }
 
 impl DeliveryView {
-    fn of(target: &Target, attempts: &[Attempt]) -> Self {
-        let status = DeliveryStatus::of(attempts);
+    /// As its attempts tell; the status is known better by whoever knows what is parked.
+    pub(crate) fn of(target: &Target, attempts: &[Attempt], status: DeliveryStatus) -> Self {
         let last = attempts.iter().max_by_key(|attempt| (attempt.number, attempt.created_at));
         let next = last.and_then(|attempt| attempt.next_attempt_at).filter(|_| status == DeliveryStatus::Pending);
         Self {

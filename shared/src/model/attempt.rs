@@ -97,6 +97,8 @@ impl Outcome {
 pub enum DeliveryStatus {
     /// Not delivered yet; attempts are to come.
     Pending,
+    /// Not delivered yet, and not tried until its receiver is well again.
+    Parked,
     /// Delivered.
     Succeeded,
     /// Given up; its message is in the dead-letter queue.

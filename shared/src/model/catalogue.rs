@@ -9,6 +9,14 @@ use super::topic::{Selector, Topic, TopicError};
 /// The longest description of a topic, in characters.
 pub const MAX_DESCRIPTION: usize = 500;
 
+/// Posthaste's own topics, which are in every catalogue: see [`crate::announce`].
+pub const SYSTEM_TOPICS: [(&str, &str); 4] = [
+    ("webhook.endpoint.failing", "An endpoint keeps failing"),
+    ("webhook.endpoint.recovered", "An endpoint that was failing has taken a delivery"),
+    ("webhook.endpoint.disabled", "Posthaste has disabled an endpoint"),
+    ("webhook.delivery.failed", "A delivery was given up after its last attempt"),
+];
+
 /// The largest example of a topic, in bytes of its compact form: 16 KiB.
 pub const MAX_EXAMPLE: usize = 16 * 1_024;
 
@@ -85,7 +93,10 @@ impl FromStr for Catalogue {
     type Err = CatalogueError;
 
     fn from_str(text: &str) -> Result<Self, CatalogueError> {
-        text.split([';', '\n'])
+        let own = SYSTEM_TOPICS.map(|(name, description)| format!("{name}={description}"));
+        own.iter()
+            .map(String::as_str)
+            .chain(text.split([';', '\n']))
             .map(str::trim)
             .filter(|entry| !entry.is_empty())
             .map(|entry| {

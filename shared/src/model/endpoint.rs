@@ -134,7 +134,8 @@ impl Endpoint {
 
     /// Whether an event of this topic is to be delivered here now.
     pub fn wants(&self, topic: &Topic) -> bool {
-        self.status == Status::Active && self.topics.iter().any(|selector| selector.matches(topic))
+        let selects = |selector: &Selector| selector.matches(topic) && (*selector != Selector::All || !topic.is_system());
+        self.status == Status::Active && self.topics.iter().any(selects)
     }
 }
 

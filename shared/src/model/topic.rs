@@ -17,7 +17,15 @@ pub struct Topic(String);
 #[error("must be parts of letters, digits, `_` and `-` joined by dots, at most {MAX_TOPIC} characters")]
 pub struct TopicError;
 
+/// What the topics of Posthaste's own events start with. Producers can't post them, and `*` doesn't subscribe to them.
+pub const SYSTEM_PREFIX: &str = "webhook.";
+
 impl Topic {
+    /// Whether it is one of Posthaste's own.
+    pub fn is_system(&self) -> bool {
+        self.0.starts_with(SYSTEM_PREFIX)
+    }
+
     /// The topic's name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -117,7 +117,8 @@ impl AttemptReader {
             Some(attempt) => events.get(access, attempt.event, now).await?,
             None => None,
         };
-        Ok(event.map(|_| Owned(endpoint)))
+        // An event's id is the producer's choice, so another project may have one of the same id; but it went to its own endpoints.
+        Ok(event.filter(|logged| logged.targets.iter().any(|target| target.endpoint == endpoint)).map(|_| Owned(endpoint)))
     }
 
     async fn newest(&self, endpoint: EndpointId) -> Result<Option<Attempt>, StoreError> {

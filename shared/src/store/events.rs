@@ -166,7 +166,7 @@ fn shortened(target: &Target) -> Target {
 }
 
 /// A payload as an attribute: text when small, deflated bytes when that saves something.
-fn pack(text: &str) -> AttributeValue {
+pub(super) fn pack(text: &str) -> AttributeValue {
     let deflate = || {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).ok()
@@ -178,16 +178,20 @@ fn pack(text: &str) -> AttributeValue {
 }
 
 fn unpack(value: Option<AttributeValue>) -> Option<Box<RawValue>> {
-    let text = match value? {
-        AttributeValue::S(text) => text,
+    RawValue::from_string(unpack_text(&value?)?).ok()
+}
+
+/// Undoes [`pack`].
+pub(super) fn unpack_text(value: &AttributeValue) -> Option<String> {
+    match value {
+        AttributeValue::S(text) => Some(text.clone()),
         AttributeValue::B(bytes) => {
             let mut text = String::new();
             DeflateDecoder::new(bytes.as_ref()).take(MAX_INFLATED).read_to_string(&mut text).ok()?;
-            text
+            Some(text)
         }
-        _ => return None,
-    };
-    RawValue::from_string(text).ok()
+        _ => None,
+    }
 }
 
 #[cfg(test)]

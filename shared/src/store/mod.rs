@@ -11,6 +11,8 @@
 //! | config | `KEY#<sha-256>` | `KEY` | API key |
 //! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
 //! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
+//! | log | `EP#<we>` | `HEALTH` | how an endpoint is doing that has failed |
+//! | log | `PARKED#<we>#<shard>` | `<evt>#<round>` | a delivery that waits for its receiver to be well; never expires |
 //! | log | `IDEM#<proj>#<sha-256 of the key>` | `IDEM` | idempotency lease and answer |
 
 pub mod attempts;
@@ -19,11 +21,13 @@ pub mod deliveries;
 pub mod endpoints;
 mod error;
 pub mod events;
+pub mod health;
 mod item;
 pub mod keys;
 pub mod leases;
 pub mod list;
 mod merge;
+pub mod parked;
 pub mod projects;
 pub mod secrets;
 mod table;

@@ -1,6 +1,6 @@
-//! Many puts at once.
+//! Many puts or deletions at once.
 
-use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use futures::future::try_join_all;
 
 use super::{StoreError, Table, error::failed, item::Item, pause};
@@ -13,16 +13,25 @@ const TRIES: u32 = 6;
 
 /// Puts all items, in as few calls as there can be. When this fails, some may have been put.
 pub(super) async fn put_all(table: &Table, items: Vec<Item>) -> Result<(), StoreError> {
-    let requests = items
-        .into_iter()
-        .map(|item| PutRequest::builder().set_item(Some(item)).build().map(|put| WriteRequest::builder().put_request(put).build()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| StoreError::Damaged("no item to put"))?;
-    try_join_all(requests.chunks(BATCH).map(|batch| put_batch(table, batch.to_vec()))).await?;
+    let put = |item| PutRequest::builder().set_item(Some(item)).build().map(|put| WriteRequest::builder().put_request(put).build());
+    let requests = items.into_iter().map(put).collect::<Result<_, _>>().map_err(|_| StoreError::Damaged("no item to put"))?;
+    write_all(table, requests).await
+}
+
+/// Deletes all items with these keys; those that aren't there as well. When this fails, some may have been deleted.
+pub(super) async fn delete_all(table: &Table, keys: Vec<Item>) -> Result<(), StoreError> {
+    let delete =
+        |key| DeleteRequest::builder().set_key(Some(key)).build().map(|delete| WriteRequest::builder().delete_request(delete).build());
+    let requests = keys.into_iter().map(delete).collect::<Result<_, _>>().map_err(|_| StoreError::Damaged("no key to delete"))?;
+    write_all(table, requests).await
+}
+
+async fn write_all(table: &Table, requests: Vec<WriteRequest>) -> Result<(), StoreError> {
+    try_join_all(requests.chunks(BATCH).map(|batch| write_batch(table, batch.to_vec()))).await?;
     Ok(())
 }
 
-async fn put_batch(table: &Table, mut batch: Vec<WriteRequest>) -> Result<(), StoreError> {
+async fn write_batch(table: &Table, mut batch: Vec<WriteRequest>) -> Result<(), StoreError> {
     for attempt in 0..TRIES {
         pause(attempt).await;
         let output = table.client.batch_write_item().request_items(&table.name, batch).send().await.map_err(failed("BatchWriteItem"))?;

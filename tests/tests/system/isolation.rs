@@ -206,7 +206,7 @@ fn bodies(route: &HttpRoute, ids: &Ids) -> Vec<Option<Json>> {
     match (route.method.as_str(), route.path.as_str()) {
         // Everybody has a secret of their own, so no two answers are alike.
         (_, "/webhooks/secret" | "/webhooks/secret/rotate") => vec![],
-        ("GET" | "DELETE", _) => vec![None],
+        ("GET" | "DELETE", _) | ("POST", "/api/workers/{id}/webhook/regenerate-token") => vec![None],
         ("POST", "/events") => vec![Some(json!({"kind": "task.created", "data": {"of": "A"}, "id": ids.event, "created_at": 1}))],
         ("POST", "/events/batch") => {
             // B's topic, in an event of A's.
@@ -224,7 +224,6 @@ fn bodies(route: &HttpRoute, ids: &Ids) -> Vec<Option<Json>> {
         ("PATCH", "/automations/{id}") => vec![Some(json!({"name": "A was here"})), Some(json!({"nonsense": 1}))],
         // Who puts one gets a token of their own; null puts none.
         ("PUT", "/api/workers/{id}/webhook") => vec![Some(json!({"url": null})), Some(json!({"url": 1}))],
-        ("POST", "/api/workers/{id}/webhook/regenerate-token") => vec![None],
         ("PUT", "/webhooks/topics/{name}") => vec![Some(json!({"description": "A was here", "example": 1}))],
         ("POST", "/webhooks/messages/{id}/resend") => vec![None, Some(json!({"endpoint_id": ids.endpoint}))],
         ("POST", path) if path.starts_with("/webhooks/endpoints/{id}/") => vec![None, Some(json!({}))],

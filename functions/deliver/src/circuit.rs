@@ -1,0 +1,175 @@
+//! A step of a circuit: probe a receiver that is down, let its parked deliveries go when it is well, give up those whose time is over.
+//!
+//! Easy to get wrong: the order. A step's successor is sent before the row says that the step is done, so that a crash in between leaves two of them and not
+//! none; the row's count then lets only one go on (see [`shared::job`]).
+
+use std::{cmp::Ordering, time::Duration};
+
+use shared::{
+    announce::News,
+    delivery::{Step, decide},
+    health::{Circuit, Found, Health, Phase},
+    id::AttemptId,
+    job::{CircuitStep, Job},
+    message::Message,
+    model::{Attempt, Endpoint, Outcome, Status, Trigger},
+    queue::Outgoing,
+    schedule::JITTER,
+    store::{StoreError, parked::Parked},
+    time::Timestamp,
+};
+
+use crate::{App, delivery::exchange, hosts::Hosts, jobs::JobError, verdict::Verdict};
+
+/// Parked deliveries that are given up at a time.
+const LOT: usize = 25;
+/// Such lots of one step; the next step takes the rest.
+const LOTS: usize = 20;
+/// What the log says of a delivery whose time was over before its receiver was well.
+const OVER: &str = "given up: the endpoint kept failing for as long as the delivery was to be retried";
+
+/// Does one step.
+pub(crate) async fn step(app: &App, step: &CircuitStep, deadline: Timestamp) -> Result<(), JobError> {
+    let Some(health) = app.health.get(step.endpoint).await? else { return Ok(()) };
+    let Some(done) = health.circuit.clone().filter(|circuit| circuit.opening == step.opening) else { return Ok(()) };
+    match step.step.cmp(&done.step) {
+        // It was done before.
+        Ordering::Less => return Ok(()),
+        // Whoever did the one before has not written that down yet.
+        Ordering::Greater => return Err(JobError::Early),
+        Ordering::Equal => {}
+    }
+    let found = match done.phase {
+        Phase::Open(probes) => probe(app, &health, Phase::Open(probes.saturating_add(1)).wait(), deadline).await?,
+        phase @ (Phase::Releasing(_) | Phase::Lingering(_)) => release(app, &health, phase.pace()).await?,
+    };
+    let (now, failures) = (Timestamp::now(), app.health.get(step.endpoint).await?.map_or(0, |health| health.failures));
+    match done.phase.after(found, failures, now) {
+        Some(phase) => go_on(app, step, &done, phase, now).await,
+        None => match app.health.close(step.endpoint, &done).await {
+            Err(StoreError::Conflict) => Ok(()),
+            other => Ok(other?),
+        },
+    }
+}
+
+async fn go_on(app: &App, step: &CircuitStep, done: &Circuit, phase: Phase, now: Timestamp) -> Result<(), JobError> {
+    let next = Circuit { opening: done.opening.clone(), step: done.step + 1, due_at: now + phase.wait(), phase };
+    app.go_on(&Job::Circuit(CircuitStep { step: next.step, ..step.clone() }), phase.wait()).await?;
+    match app.health.advance(step.endpoint, done, &next).await {
+        Err(StoreError::Conflict) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Opens a circuit: from now on deliveries are parked. `instead_of` is one whose steps are lost.
+pub(crate) async fn open(app: &App, health: &Health, instead_of: Option<&str>) -> Result<(), JobError> {
+    if let (Some(circuit), None) = (&health.circuit, instead_of) {
+        return Ok(app.health.reopen(health.endpoint, &circuit.opening).await?);
+    }
+    let (opening, phase, started) = (format!("{:032x}", rand::random::<u128>()), Phase::FIRST, Timestamp::now());
+    let first = CircuitStep { project: health.project, endpoint: health.endpoint, opening: opening.clone(), step: 0 };
+    let circuit = Circuit { opening, step: 0, due_at: started + phase.wait(), phase };
+    // First the step: without an open circuit it does nothing, but an open circuit without it would keep its deliveries for ever.
+    app.go_on(&Job::Circuit(first.clone()), phase.wait()).await?;
+    app.health.open(health.endpoint, &circuit, instead_of).await?;
+    if Timestamp::now().since(started) > phase.wait() / 2 {
+        // The step may have come before the circuit was open. Twice is harmless.
+        app.go_on(&Job::Circuit(first), phase.wait()).await?;
+    }
+    tracing::warn!(endpoint = %health.endpoint, failures = health.failures, "a circuit has opened; deliveries are parked");
+    Ok(())
+}
+
+/// Sends the oldest parked delivery, to see whether the receiver is well.
+async fn probe(app: &App, health: &Health, next: Duration, deadline: Timestamp) -> Result<Found, JobError> {
+    give_up_what_is_over(app, health).await?;
+    loop {
+        let Some(parked) = app.parked.oldest(health.endpoint, 1).await?.pop() else { return Ok(Found::Nothing) };
+        let Some(endpoint) = receiver(app, &parked.message).await? else { return Ok(Found::Up) };
+        match endpoint.status {
+            Status::Active => {}
+            Status::Paused => return Ok(Found::Down),
+            // Its parked deliveries are let go, to be refused like any others.
+            Status::Disabled => return Ok(Found::Up),
+        }
+        let attempts = app.attempts.of(endpoint.id, parked.message.event.id).await?;
+        let number = match decide(&attempts, parked.message.round, Timestamp::MAX) {
+            Step::Send { number, .. } => number,
+            Step::Drop | Step::Wait(_) => {
+                app.parked.delete(&[parked]).await?;
+                continue;
+            }
+        };
+        let started = Timestamp::now();
+        let Some(verdict) = exchange(app, Some(&endpoint), &parked.message, &Hosts::default(), deadline).await else {
+            return Err(JobError::Fault);
+        };
+        let succeeded = verdict.outcome == Outcome::Succeeded;
+        let next = (!succeeded).then(|| Timestamp::now() + next);
+        app.attempts.record(&[attempt(&parked.message, &endpoint, verdict, number, started, next)]).await?;
+        if succeeded {
+            app.parked.delete(&[parked]).await?;
+        }
+        app.note(health.project, &endpoint, Some(health), u64::from(succeeded), u64::from(!succeeded), started).await;
+        return Ok(if succeeded { Found::Up } else { Found::Down });
+    }
+}
+
+/// Lets the oldest parked deliveries go.
+async fn release(app: &App, health: &Health, count: usize) -> Result<Found, JobError> {
+    let parked = app.parked.oldest(health.endpoint, count).await?;
+    let messages: Vec<_> = parked.iter().map(|parked| outgoing(&parked.message)).collect();
+    app.deliveries.send(messages.into_iter()).await?;
+    app.parked.delete(&parked).await?;
+    Ok(Found::Released(parked.len()))
+}
+
+/// Deliveries whose whole time span went by while the receiver was down.
+async fn give_up_what_is_over(app: &App, health: &Health) -> Result<(), JobError> {
+    for _ in 0..LOTS {
+        let oldest = app.parked.oldest(health.endpoint, LOT).await?;
+        let Some(first) = oldest.first() else { return Ok(()) };
+        let Some(endpoint) = receiver(app, &first.message).await? else { return Ok(()) };
+        let now = Timestamp::now();
+        let over: Vec<Parked> = oldest.into_iter().filter(|parked| now > parked.message.enqueued_at + span(app, &endpoint)).collect();
+        if over.is_empty() {
+            return Ok(());
+        }
+        let mut given_up = Vec::new();
+        for parked in &over {
+            let number = app.attempts.of(endpoint.id, parked.message.event.id).await?.len();
+            let number = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
+            given_up.push(attempt(&parked.message, &endpoint, Verdict::refused(OVER), number, now, None));
+        }
+        app.attempts.record(&given_up).await?;
+        let messages: Vec<_> = over.iter().map(|parked| outgoing(&parked.message)).collect();
+        app.dead_letters.send(messages.into_iter()).await?;
+        app.parked.delete(&over).await?;
+        for attempt in given_up {
+            let news = News::DeliveryFailed { event: attempt.event, kind: attempt.kind, attempts: attempt.number };
+            app.tell(health.project, &endpoint, &news).await;
+        }
+    }
+    Ok(())
+}
+
+/// How long a delivery is tried: all waits of its schedule, at their longest.
+fn span(app: &App, endpoint: &Endpoint) -> Duration {
+    endpoint.retry_schedule.as_ref().unwrap_or(&app.schedule).total().mul_f64(1.0 + JITTER)
+}
+
+/// Where a parked delivery goes; none if that was deleted.
+async fn receiver(app: &App, message: &Message) -> Result<Option<Endpoint>, JobError> {
+    let mut found = app.endpoints.load([message]).await?;
+    Ok(found.endpoints.remove(&message.endpoint).transpose()?)
+}
+
+fn outgoing(message: &Message) -> Result<Outgoing, JobError> {
+    Ok(Outgoing { body: message.encode()?, group: Some(message.endpoint.to_string()), delay: Duration::ZERO })
+}
+
+fn attempt(message: &Message, endpoint: &Endpoint, verdict: Verdict, number: u32, started: Timestamp, next: Option<Timestamp>) -> Attempt {
+    let id = AttemptId::of(&message.event.id, started, rand::random());
+    Attempt { trigger: Trigger::Probe, ..verdict.attempt(id, message, endpoint.url.to_string(), number, started, next) }
+}

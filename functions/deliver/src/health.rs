@@ -1,0 +1,147 @@
+//! What a batch tells of its endpoints: who fails, who is well again, whose circuit opens, who is disabled; and telling their project.
+//!
+//! Easy to get wrong: none of this may cost a delivery. It happens after the attempts are on record, and what fails here is only logged: the next failure tells again.
+
+use std::{collections::HashMap, time::Duration};
+
+use shared::{
+    announce::{News, may_cause_news},
+    health::Health,
+    id::{EndpointId, ProjectId},
+    model::{Attempt, Endpoint, Outcome},
+    store::deliveries::Receivers,
+    time::Timestamp,
+};
+
+use crate::{App, circuit};
+
+/// What an owner reads on an endpoint that answered 410.
+const GONE: &str = "the receiver answered 410 Gone";
+
+/// What a batch saw of one endpoint.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    successes: u64,
+    failures: u64,
+    first_failure: Option<Timestamp>,
+}
+
+impl Seen {
+    /// Per endpoint, of the batch's recorded attempts. What was not sent says nothing of a receiver.
+    pub(crate) fn by_endpoint<'a>(attempts: impl IntoIterator<Item = &'a Attempt>) -> HashMap<EndpointId, Self> {
+        let mut all: HashMap<EndpointId, Self> = HashMap::new();
+        for attempt in attempts {
+            let seen = all.entry(attempt.endpoint).or_default();
+            match attempt.outcome {
+                Outcome::Succeeded => seen.successes += 1,
+                Outcome::HttpError | Outcome::Unreachable | Outcome::Timeout => {
+                    seen.failures += 1;
+                    seen.first_failure = Some(seen.first_failure.map_or(attempt.created_at, |first| first.min(attempt.created_at)));
+                }
+                Outcome::Refused => {}
+            }
+        }
+        all
+    }
+}
+
+impl App {
+    /// Notes what a batch saw.
+    pub(crate) async fn note_all(&self, receivers: &Receivers, seen: HashMap<EndpointId, Seen>) {
+        let now = Timestamp::now();
+        for (id, seen) in seen {
+            let Some(Ok(endpoint)) = receivers.endpoints.get(&id) else { continue };
+            let health = receivers.health.get(&id);
+            self.note(endpoint.project, endpoint, health, seen.successes, seen.failures, seen.first_failure.unwrap_or(now)).await;
+        }
+        for health in receivers.health.values().filter(|health| health.is_left_alone(now)) {
+            let lost = health.circuit.as_ref().map(|circuit| circuit.opening.as_str());
+            if let Err(error) = circuit::open(self, health, lost).await {
+                tracing::error!(endpoint = %health.endpoint, %error, "a circuit's steps are lost, and it could not be taken up again");
+            }
+        }
+    }
+
+    /// Notes what was seen of one endpoint. Of successes and failures at once the successes count: it is not down.
+    pub(crate) async fn note(
+        &self,
+        project: ProjectId,
+        endpoint: &Endpoint,
+        health: Option<&Health>,
+        successes: u64,
+        failures: u64,
+        first_failure: Timestamp,
+    ) {
+        let noted = match (successes, failures, health) {
+            (1.., _, Some(health)) if health.failures > 0 || health.is_open() => self.note_success(project, endpoint, health).await,
+            (0, 1.., _) => self.note_failures(project, endpoint, failures, first_failure).await,
+            _ => Ok(()),
+        };
+        if let Err(error) = noted {
+            tracing::error!(endpoint = %endpoint.id, %error, "could not note how an endpoint is doing");
+        }
+    }
+
+    async fn note_success(&self, project: ProjectId, endpoint: &Endpoint, before: &Health) -> Result<(), crate::jobs::JobError> {
+        self.health.succeeded(before, Timestamp::now()).await?;
+        if before.announced {
+            self.tell(project, endpoint, &News::Recovered).await;
+        }
+        Ok(())
+    }
+
+    async fn note_failures(
+        &self,
+        project: ProjectId,
+        endpoint: &Endpoint,
+        failures: u64,
+        first: Timestamp,
+    ) -> Result<(), crate::jobs::JobError> {
+        let now = Timestamp::now();
+        let health = self.health.failed(project, endpoint.id, failures, first, now).await?;
+        if health.must_open() {
+            circuit::open(self, &health, None).await?;
+        }
+        if health.is_failing(now) && !health.announced && self.health.announced(endpoint.id).await? {
+            let news = News::Failing { consecutive_failures: health.failures, failing_since: health.failing_since };
+            self.tell(project, endpoint, &news).await;
+        }
+        if health.failing_for(now) >= self.disable_after {
+            let days = self.disable_after.as_secs() / 86_400;
+            self.disable(endpoint, &format!("no delivery has succeeded for {days} days")).await;
+        }
+        Ok(())
+    }
+
+    /// Disables an endpoint that said that it is gone.
+    pub(crate) async fn disable_gone(&self, endpoint: &Endpoint) {
+        self.disable(endpoint, GONE).await;
+    }
+
+    async fn disable(&self, endpoint: &Endpoint, reason: &str) {
+        match self.endpoints.disable(endpoint, reason, Timestamp::now()).await {
+            Ok(true) => self.tell(endpoint.project, endpoint, &News::Disabled { reason: reason.to_owned() }).await,
+            // Changed, paused, disabled or deleted meanwhile: whoever did that knows better.
+            Ok(false) => {}
+            // Its next failure disables it.
+            Err(error) => tracing::error!(endpoint = %endpoint.id, %error, "could not disable an endpoint"),
+        }
+    }
+
+    /// Tells the project, as far as that goes.
+    pub(crate) async fn tell(&self, project: ProjectId, about: &Endpoint, news: &News) {
+        if let News::DeliveryFailed { kind, .. } = news
+            && !may_cause_news(kind)
+        {
+            return;
+        }
+        if let Err(error) = self.announcer.tell(project, about, news, Timestamp::now()).await {
+            tracing::error!(endpoint = %about.id, %error, "could not tell a project of its endpoint");
+        }
+    }
+}
+
+/// A setting in days.
+pub(crate) fn days(count: u64) -> Duration {
+    Duration::from_secs(count * 86_400)
+}

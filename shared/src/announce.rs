@@ -1,0 +1,144 @@
+//! Events of Posthaste's own, which a project's endpoints may subscribe to like any others: an endpoint fails, is disabled, is well again; a delivery was given up.
+//!
+//! Easy to get wrong: loops. What comes of a failing delivery must not itself cause more: topics under `webhook.` are never announced about, an
+//! announcement is not sent to the endpoint that it is about, and `*` doesn't mean them.
+
+use std::time::Duration;
+
+use serde_json::{json, value::RawValue};
+
+use crate::{
+    auth::Access,
+    id::{EndpointId, EventId, ProjectId},
+    message::{Message, MessageError, Recipient},
+    model::{Endpoint, Event, Origin, Target, Topic, catalogue::SYSTEM_TOPICS, event::LoggedEvent},
+    queue::{Outgoing, Queue, QueueError},
+    store::{StoreError, endpoints::ProjectViews, events::EventWriter},
+    time::Timestamp,
+};
+
+/// What there is to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// An endpoint keeps failing.
+    Failing {
+        /// Failures since the last success.
+        consecutive_failures: u64,
+        /// The first of them.
+        failing_since: Option<Timestamp>,
+    },
+    /// An endpoint that was failing has taken a delivery.
+    Recovered,
+    /// Posthaste has disabled an endpoint.
+    Disabled {
+        /// What its owner reads on it.
+        reason: String,
+    },
+    /// A delivery was given up.
+    DeliveryFailed {
+        /// Its event.
+        event: EventId,
+        /// The event's topic.
+        kind: Topic,
+        /// How often it was tried.
+        attempts: u32,
+    },
+}
+
+impl News {
+    fn topic(&self) -> &'static str {
+        let [failing, recovered, disabled, failed] = SYSTEM_TOPICS;
+        let (topic, _) = match self {
+            Self::Failing { .. } => failing,
+            Self::Recovered => recovered,
+            Self::Disabled { .. } => disabled,
+            Self::DeliveryFailed { .. } => failed,
+        };
+        topic
+    }
+
+    fn data(&self, endpoint: EndpointId, url: &str) -> serde_json::Value {
+        let about = json!({"object": "webhook_endpoint", "id": endpoint, "url": url});
+        match self {
+            Self::Failing { consecutive_failures, failing_since } => {
+                let since = failing_since.map(Timestamp::seconds);
+                json!({"endpoint": about, "consecutive_failures": consecutive_failures, "failing_since": since})
+            }
+            Self::Recovered => json!({"endpoint": about}),
+            Self::Disabled { reason } => json!({"endpoint": about, "disabled_reason": reason}),
+            Self::DeliveryFailed { event, kind, attempts } => {
+                json!({"endpoint": about, "message_id": event, "kind": kind, "attempts": attempts})
+            }
+        }
+    }
+}
+
+/// Why a project wasn't told.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnounceError {
+    /// DynamoDB.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// SQS.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// An event or message that can't be written.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+}
+
+/// Tells projects what their endpoints should know of each other.
+#[derive(Clone, Debug)]
+pub struct Announcer {
+    projects: ProjectViews,
+    events: EventWriter,
+    deliveries: Queue,
+}
+
+impl Announcer {
+    /// With what it takes to accept an event.
+    pub fn new(projects: ProjectViews, events: EventWriter, deliveries: Queue) -> Self {
+        Self { projects, events, deliveries }
+    }
+
+    /// Makes an event of the news about an endpoint, if another of the project's endpoints subscribes to it.
+    pub async fn tell(&self, project: ProjectId, about: &Endpoint, news: &News, now: Timestamp) -> Result<(), AnnounceError> {
+        let access = Access::trusted(project);
+        let view = self.projects.load(access).await?;
+        let topic: Topic = news.topic().parse().map_err(|_| StoreError::Damaged("a topic of our own"))?;
+        let data = RawValue::from_string(news.data(about.id, about.url.as_written()).to_string()).map_err(MessageError::from)?;
+        // Some body shapes can't carry it.
+        let can = |endpoint: &&Endpoint| endpoint.id != about.id && endpoint.wants(&topic) && endpoint.body.check(&data).is_ok();
+        let recipients: Vec<_> = view.endpoints.iter().filter(can).map(recipient).collect();
+        if recipients.is_empty() {
+            return Ok(());
+        }
+        let event = Event {
+            id: EventId::new(now, rand::random()),
+            kind: topic,
+            data,
+            created_at: now.seconds(),
+            user_id: None,
+            worker_id: None,
+            webhook_url: None,
+            metadata: None,
+        };
+        let targets = recipients.iter().map(|recipient| recipient.target.clone()).collect();
+        self.events.put(access, &LoggedEvent { event: event.clone(), targets, accepted_at: now }).await?;
+        let brand = view.project.and_then(|project| project.brand);
+        let messages = recipients.iter().map(|recipient| {
+            let message = Message::first(project, brand.clone(), &event, recipient, now);
+            Ok::<_, AnnounceError>(Outgoing { body: message.encode()?, group: Some(message.endpoint.to_string()), delay: Duration::ZERO })
+        });
+        self.deliveries.send(messages.collect::<Vec<_>>().into_iter()).await
+    }
+}
+
+/// Whether news of deliveries of this topic may be told.
+pub fn may_cause_news(topic: &Topic) -> bool {
+    !topic.is_system()
+}
+
+fn recipient(endpoint: &Endpoint) -> Recipient {
+    Recipient { target: Target { endpoint: endpoint.id, url: endpoint.url.to_string(), origin: Origin::Endpoint }, via: None }
+}

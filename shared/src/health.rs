@@ -1,0 +1,254 @@
+//! How an endpoint is doing, and what is done about one that keeps failing.
+//!
+//! A receiver that is down must neither fill the retries queue nor burn function time. After [`OPENS_AFTER`] failures in a row its *circuit* opens: deliveries are
+//! *parked* in the log table, their messages are gone, and one *probe* goes out at growing intervals. The first success lets the parked ones go, oldest first, at a
+//! pace that grows while it goes well.
+//!
+//! Easy to get wrong: a healthy endpoint pays nothing. Only failures, and the first success after some, write to an endpoint's health.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{EndpointId, ProjectId},
+    time::Timestamp,
+};
+
+/// Failures in a row that open the circuit.
+pub const OPENS_AFTER: u64 = 10;
+/// An endpoint with few deliveries counts as failing when none has succeeded for so long.
+const FAILING_AFTER: Duration = Duration::from_hours(1);
+/// The wait before the first probe; each next one is twice as long, up to [`MAX_PROBE_WAIT`].
+const FIRST_PROBE_WAIT: Duration = Duration::from_secs(5);
+/// So long at most does a receiver that is well again wait for its deliveries.
+const MAX_PROBE_WAIT: Duration = Duration::from_mins(5);
+/// Parked deliveries that are let go in the first second.
+const FIRST_PACE: usize = 10;
+/// And at most in any: 50 batches of SQS.
+const MAX_PACE: usize = 500;
+/// Between two lots of released deliveries.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
+/// A batch of deliveries that saw the circuit open may park some for as long as an invocation of `deliver` takes (a minute). For longer than that, somebody looks whether
+/// there are any.
+const LINGER: Duration = Duration::from_mins(3);
+/// Between two such looks.
+const LINGER_WAIT: Duration = Duration::from_secs(45);
+/// A step that is so late is lost, and another one takes its place.
+const LOST_AFTER: Duration = Duration::from_mins(10);
+
+/// How an endpoint is doing. There is none for an endpoint that has never failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Its project.
+    pub project: ProjectId,
+    /// Failures since the last success.
+    #[serde(default)]
+    pub failures: u64,
+    /// The first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// The last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure_at: Option<Timestamp>,
+    /// The last success that ended failures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success_at: Option<Timestamp>,
+    /// Whether the project was told that it is failing.
+    #[serde(default)]
+    pub announced: bool,
+    /// What is being done, while something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<Circuit>,
+}
+
+/// What is being done about a failing endpoint, step by step: each step is a [`crate::job::CircuitStep`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Circuit {
+    /// Which opening this is: a random text. Steps of another one do nothing.
+    pub opening: String,
+    /// The step that is next.
+    pub step: u64,
+    /// When it is due.
+    pub due_at: Timestamp,
+    /// What it will do.
+    pub phase: Phase,
+}
+
+/// What a circuit's next step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Probe the receiver; so many probes have failed. Deliveries are parked.
+    Open(u32),
+    /// Let so many parked deliveries go. New ones are sent.
+    Releasing(usize),
+    /// Look once more for parked ones until that time. New ones are sent.
+    Lingering(Timestamp),
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing was parked.
+    Nothing,
+    /// The probe failed, or could not be made as the endpoint is paused.
+    Down,
+    /// The probe arrived, or the endpoint takes no deliveries any more and its parked ones are to be told so.
+    Up,
+    /// So many were let go.
+    Released(usize),
+}
+
+impl Health {
+    /// Whether the endpoint counts as failing.
+    pub fn is_failing(&self, now: Timestamp) -> bool {
+        self.failures >= OPENS_AFTER || self.failing_for(now) >= FAILING_AFTER
+    }
+
+    /// How long nothing has succeeded.
+    pub fn failing_for(&self, now: Timestamp) -> Duration {
+        self.failing_since.map(|since| now.since(since)).unwrap_or_default()
+    }
+
+    /// Whether deliveries are to be parked.
+    pub fn is_open(&self) -> bool {
+        matches!(&self.circuit, Some(Circuit { phase: Phase::Open(_), .. }))
+    }
+
+    /// Whether the circuit is to be opened now.
+    pub fn must_open(&self) -> bool {
+        self.failures >= OPENS_AFTER && !self.is_open()
+    }
+
+    /// Whether a circuit's next step never came.
+    pub fn is_left_alone(&self, now: Timestamp) -> bool {
+        self.circuit.as_ref().is_some_and(|circuit| now.since(circuit.due_at) > LOST_AFTER)
+    }
+}
+
+impl Phase {
+    /// Of a circuit that opens.
+    pub const FIRST: Self = Self::Open(0);
+    /// Of a circuit whose receiver is well again.
+    pub const RECOVERED: Self = Self::Releasing(FIRST_PACE);
+
+    /// How long to wait for the next step in this phase.
+    pub fn wait(self) -> Duration {
+        match self {
+            Self::Open(probes) => FIRST_PROBE_WAIT.saturating_mul(1 << probes.min(10)).min(MAX_PROBE_WAIT),
+            Self::Releasing(_) => RELEASE_WAIT,
+            Self::Lingering(_) => LINGER_WAIT,
+        }
+    }
+
+    /// The phase after a step that found this; none when all is done. `failures` is what the endpoint's health says by then.
+    pub fn after(self, found: Found, failures: u64, now: Timestamp) -> Option<Self> {
+        let failing_again = failures >= OPENS_AFTER;
+        match (self, found) {
+            // With nothing parked there is nothing to probe with: the next delivery is the probe, and opens the circuit again if it fails.
+            (Self::Open(_), Found::Nothing) => None,
+            (Self::Open(_), Found::Up) => Some(Self::RECOVERED),
+            (Self::Open(probes), _) => Some(Self::Open(probes.saturating_add(1))),
+            (_, Found::Released(_) | Found::Up | Found::Down) if failing_again => Some(Self::FIRST),
+            (Self::Releasing(pace), Found::Released(count)) if count >= pace => {
+                // One failure is a hint to go no faster.
+                Some(Self::Releasing(if failures == 0 { (pace * 2).min(MAX_PACE) } else { pace }))
+            }
+            (Self::Lingering(_), Found::Released(count)) if count > 0 => Some(Self::RECOVERED),
+            (Self::Lingering(until), _) => (now < until).then_some(self),
+            (Self::Releasing(_), _) => Some(Self::Lingering(now + LINGER)),
+        }
+    }
+
+    /// How many parked deliveries a step of this phase lets go.
+    pub fn pace(self) -> usize {
+        match self {
+            Self::Releasing(pace) => pace,
+            Self::Open(_) | Self::Lingering(_) => FIRST_PACE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn health(failures: u64, since: u64) -> Health {
+        Health {
+            endpoint: EndpointId::new(at(0), 0),
+            project: ProjectId::new(at(0), 0),
+            failures,
+            failing_since: (failures > 0).then(|| at(since)),
+            last_failure_at: None,
+            last_success_at: None,
+            announced: false,
+            circuit: None,
+        }
+    }
+
+    #[test]
+    fn many_failures_or_a_long_time_of_them_are_failing() {
+        assert!(!health(0, 0).is_failing(at(9_999)));
+        assert!(!health(1, 0).is_failing(at(3_599)));
+        assert!(health(1, 0).is_failing(at(3_600)));
+        assert!(!health(OPENS_AFTER - 1, 0).is_failing(at(1)) && health(OPENS_AFTER, 0).is_failing(at(1)));
+        assert!(health(OPENS_AFTER, 0).must_open() && !health(OPENS_AFTER - 1, 0).must_open());
+    }
+
+    #[test]
+    fn probes_come_at_growing_intervals_up_to_a_bound() {
+        let waits: Vec<_> = (0..9).map(|probes| Phase::Open(probes).wait().as_secs()).collect();
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+        assert_eq!(Phase::Open(u32::MAX).wait(), MAX_PROBE_WAIT);
+        assert_eq!(Phase::Open(3).after(Found::Down, 50, at(0)), Some(Phase::Open(4)));
+    }
+
+    #[test]
+    fn a_success_lets_the_parked_ones_go_faster_and_faster() {
+        let mut phase = Phase::Open(3).after(Found::Up, 0, at(0)).unwrap();
+        let mut paces = Vec::new();
+        for _ in 0..8 {
+            paces.push(phase.pace());
+            phase = phase.after(Found::Released(phase.pace()), 0, at(0)).unwrap();
+        }
+        assert_eq!(paces, [10, 20, 40, 80, 160, 320, 500, 500]);
+        assert_eq!(Phase::Releasing(40).after(Found::Released(40), 3, at(0)), Some(Phase::Releasing(40)), "no faster after a failure");
+    }
+
+    #[test]
+    fn a_receiver_that_fails_again_is_probed_again() {
+        for phase in [Phase::Releasing(500), Phase::Lingering(at(99))] {
+            assert_eq!(phase.after(Found::Released(1), OPENS_AFTER, at(0)), Some(Phase::FIRST));
+        }
+    }
+
+    #[test]
+    fn what_was_parked_late_is_found_before_all_is_done() {
+        let lingering = Phase::Releasing(20).after(Found::Released(3), 0, at(0)).unwrap();
+        assert_eq!(lingering, Phase::Lingering(at(180)));
+        assert_eq!(lingering.after(Found::Released(0), 0, at(100)), Some(lingering));
+        assert_eq!(lingering.after(Found::Released(2), 0, at(100)), Some(Phase::RECOVERED));
+        assert_eq!(lingering.after(Found::Released(0), 0, at(180)), None);
+        assert!(LINGER > Duration::from_mins(2), "longer than two invocations");
+    }
+
+    #[test]
+    fn without_anything_parked_the_next_delivery_is_the_probe() {
+        assert_eq!(Phase::Open(5).after(Found::Nothing, 12, at(0)), None);
+    }
+
+    #[test]
+    fn a_circuit_whose_step_is_lost_is_noticed() {
+        let circuit = Circuit { opening: "a".into(), step: 1, due_at: at(100), phase: Phase::FIRST };
+        let health = Health { circuit: Some(circuit), ..health(10, 0) };
+        assert!(health.is_open() && !health.must_open());
+        assert!(!health.is_left_alone(at(700)) && health.is_left_alone(at(701)));
+    }
+}

@@ -1,0 +1,181 @@
+//! Endpoints' health: one small row each, only of those that have failed.
+//!
+//! Easy to get wrong: many instances of `deliver` write it at once. Counts are added, not set, and every change of a circuit is bound to the opening and step that it was
+//! decided on.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
+use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
+
+use super::{
+    StoreError, Table,
+    error::failed,
+    item::{Item, key, number, string},
+    list::parse,
+};
+use crate::{
+    health::{Circuit, Health, Phase},
+    id::{EndpointId, ProjectId},
+    time::Timestamp,
+};
+
+/// The sort key of an endpoint's health.
+pub(super) const SK: &str = "HEALTH";
+/// Days that it is kept after it was last written: longer than any delivery waits.
+const KEPT_DAYS: u64 = 60;
+
+/// The key of an endpoint's health.
+pub(super) fn health_key(endpoint: EndpointId) -> Item {
+    key(format!("EP#{endpoint}"), SK)
+}
+
+/// Reads and writes endpoints' health.
+#[derive(Clone, Debug)]
+pub struct HealthStore(Table);
+
+impl HealthStore {
+    /// Over the log table.
+    pub fn new(log: Table) -> Self {
+        Self(log)
+    }
+
+    /// An endpoint's health, if it has ever failed.
+    pub async fn get(&self, endpoint: EndpointId) -> Result<Option<Health>, StoreError> {
+        self.0.get(health_key(endpoint)).await
+    }
+
+    /// The health of some endpoints, at most 100 (DynamoDB's limit for one call). What throttling leaves out is missing: this is for showing.
+    pub async fn of(&self, endpoints: &[EndpointId]) -> Result<HashMap<EndpointId, Health>, StoreError> {
+        if endpoints.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let keys = endpoints.iter().map(|endpoint| health_key(*endpoint)).collect();
+        let request = KeysAndAttributes::builder().set_keys(Some(keys)).build().map_err(|_| StoreError::Damaged("no keys to get"))?;
+        let output = self.0.client.batch_get_item().request_items(&self.0.name, request).send().await.map_err(failed("BatchGetItem"))?;
+        let rows = output.responses.unwrap_or_default().into_values().flatten();
+        Ok(rows.filter_map(|row| parse::<Health>(row).ok()).map(|health| (health.endpoint, health)).collect())
+    }
+
+    /// Counts failures, the first of them at `first`. The health then.
+    pub async fn failed(
+        &self,
+        project: ProjectId,
+        endpoint: EndpointId,
+        count: u64,
+        first: Timestamp,
+        now: Timestamp,
+    ) -> Result<Health, StoreError> {
+        let change = "SET endpoint = :endpoint, #project = :project, failing_since = if_not_exists(failing_since, :first), \
+                      last_failure_at = :now, expires_at = :expiry ADD failures :count";
+        let values = [
+            (":endpoint", string(endpoint.to_string())),
+            (":project", string(project.to_string())),
+            (":first", number(first.millis())),
+            (":now", number(now.millis())),
+            (":expiry", number(expiry(now))),
+            (":count", number(count)),
+        ];
+        self.update(endpoint, change, None, values).await
+    }
+
+    /// A success after failures: they are over, and an open circuit goes on to let its parked deliveries go.
+    pub async fn succeeded(&self, health: &Health, now: Timestamp) -> Result<Health, StoreError> {
+        let zero = [(":zero", number(0)), (":now", number(now.millis()))];
+        let over = "SET failures = :zero, last_success_at = :now, announced = :no REMOVE failing_since";
+        let no = (":no", AttributeValue::Bool(false));
+        if let Some(circuit) = health.circuit.as_ref().filter(|_| health.is_open()) {
+            let [zero, now] = zero.clone();
+            let values = [zero, now, no.clone(), (":phase", phase_value(Phase::RECOVERED)?), (":opening", string(&circuit.opening))];
+            let change = over.replacen("announced = :no", "announced = :no, circuit.phase = :phase", 1);
+            match self.update(health.endpoint, &change, Some("circuit.opening = :opening"), values).await {
+                Err(StoreError::Conflict) => {}
+                other => return other,
+            }
+        }
+        let [zero, now] = zero;
+        self.update(health.endpoint, over, None, [zero, now, no]).await
+    }
+
+    /// Notes that the project was told. Whether it wasn't before.
+    pub async fn announced(&self, endpoint: EndpointId) -> Result<bool, StoreError> {
+        let values = [(":yes", AttributeValue::Bool(true))];
+        match self.update(endpoint, "SET announced = :yes", Some("attribute_exists(pk) AND NOT announced = :yes"), values).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens a circuit where there is none, or none but `instead_of`; [`StoreError::Conflict`] when somebody else did.
+    pub async fn open(&self, endpoint: EndpointId, circuit: &Circuit, instead_of: Option<&str>) -> Result<(), StoreError> {
+        let value = circuit_value(circuit)?;
+        match instead_of {
+            None => self.update(endpoint, "SET circuit = :circuit", Some("attribute_not_exists(circuit)"), [(":circuit", value)]).await,
+            Some(old) => {
+                let values = [(":circuit", value), (":old", string(old))];
+                self.update(endpoint, "SET circuit = :circuit", Some("circuit.opening = :old"), values).await
+            }
+        }?;
+        Ok(())
+    }
+
+    /// A circuit that is there opens again, with the steps that it has.
+    pub async fn reopen(&self, endpoint: EndpointId, opening: &str) -> Result<(), StoreError> {
+        let values = [(":phase", phase_value(Phase::FIRST)?), (":opening", string(opening))];
+        self.update(endpoint, "SET circuit.phase = :phase", Some("circuit.opening = :opening"), values).await?;
+        Ok(())
+    }
+
+    /// The step is done; this one is next. [`StoreError::Conflict`] when somebody else did it too.
+    pub async fn advance(&self, endpoint: EndpointId, done: &Circuit, next: &Circuit) -> Result<(), StoreError> {
+        let values = [(":next", circuit_value(next)?), (":opening", string(&done.opening)), (":step", number(done.step))];
+        self.update(endpoint, "SET circuit = :next", Some("circuit.opening = :opening AND circuit.step = :step"), values).await?;
+        Ok(())
+    }
+
+    /// The circuit is closed.
+    pub async fn close(&self, endpoint: EndpointId, done: &Circuit) -> Result<(), StoreError> {
+        let values = [(":opening", string(&done.opening)), (":step", number(done.step))];
+        self.update(endpoint, "REMOVE circuit", Some("circuit.opening = :opening AND circuit.step = :step"), values).await?;
+        Ok(())
+    }
+
+    async fn update<const N: usize>(
+        &self,
+        endpoint: EndpointId,
+        change: &str,
+        condition: Option<&str>,
+        values: [(&str, AttributeValue); N],
+    ) -> Result<Health, StoreError> {
+        // A reserved word in expressions.
+        let names = change.contains("#project").then(|| HashMap::from([("#project".to_owned(), "project".to_owned())]));
+        let output = self
+            .0
+            .client
+            .update_item()
+            .table_name(&self.0.name)
+            .set_key(Some(health_key(endpoint)))
+            .update_expression(change)
+            .set_condition_expression(condition.map(str::to_owned))
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(Some(values.map(|(name, value)| (name.to_owned(), value)).into()))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await
+            .map_err(failed("UpdateItem"))?;
+        parse(output.attributes.unwrap_or_default())
+    }
+}
+
+fn expiry(now: Timestamp) -> u64 {
+    now.seconds() + KEPT_DAYS * 86_400
+}
+
+fn circuit_value(circuit: &Circuit) -> Result<AttributeValue, StoreError> {
+    Ok(to_attribute_value(circuit)?)
+}
+
+fn phase_value(phase: Phase) -> Result<AttributeValue, StoreError> {
+    Ok(to_attribute_value(phase)?)
+}
