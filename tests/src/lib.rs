@@ -19,6 +19,7 @@
 
 mod binary;
 mod client;
+mod emulator;
 pub mod processes;
 mod queues;
 mod receiver;
