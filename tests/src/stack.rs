@@ -112,6 +112,25 @@ impl Stack {
         self.wait_for_end();
     }
 
+    /// Ends it and all of its functions at once.
+    pub fn cut_power(&mut self) {
+        let functions = processes::children_of(self.pid());
+        processes::signal(self.pid(), Signal::SIGKILL);
+        for id in functions {
+            processes::signal(id, Signal::SIGKILL);
+        }
+        self.wait_for_end();
+    }
+
+    /// Ends every process of a function at once; the stack starts others when it needs them.
+    pub fn kill_function(&self, name: &str) {
+        let processes = processes::children_named(self.pid(), name);
+        assert!(!processes.is_empty(), "{name} doesn't run");
+        for id in processes {
+            processes::signal(id, Signal::SIGKILL);
+        }
+    }
+
     /// Sends it a signal and waits for its end.
     pub fn end_by(&mut self, signal: Signal) -> ExitStatus {
         processes::signal(self.pid(), signal);

@@ -24,6 +24,8 @@ const FOREIGN_ACCESS_KEY: &str = "test";
 
 pub(super) struct AwsSide {
     url: String,
+    /// Where functions and pollers call: the same, or a proxy before it.
+    called_at: String,
     clients: Clients,
     foreign_access_key: Option<String>,
     embedded: Option<Embedded>,
@@ -40,7 +42,13 @@ impl AwsSide {
         let Some(listener) = listener else {
             let url = plan.args.aws_endpoint.clone().unwrap_or_default();
             let key = foreign_access_key();
-            return Ok(Self { clients: Clients::new(&url, &key), url, foreign_access_key: Some(key), embedded: None });
+            return Ok(Self {
+                clients: Clients::new(&url, &key),
+                called_at: url.clone(),
+                url,
+                foreign_access_key: Some(key),
+                embedded: None,
+            });
         };
         let url = super::functions::url_of(listener.local_addr()?);
         let stores = Stores::open(plan.data.path(), &url, &plan.settings)?;
@@ -54,7 +62,11 @@ impl AwsSide {
             }
         });
         let clients = Clients::new(&url, &Caller::Stack.access_key());
-        Ok(Self { url, clients, foreign_access_key: None, embedded: Some(Embedded { server, sweeper }) })
+        let called_at = match &plan.args.aws_proxy {
+            Some(proxy) => format!("{proxy}/{}", url.trim_start_matches("http://")),
+            None => url.clone(),
+        };
+        Ok(Self { url, called_at, clients, foreign_access_key: None, embedded: Some(Embedded { server, sweeper }) })
     }
 
     /// Endpoint of both services.
@@ -76,7 +88,7 @@ impl AwsSide {
     pub(super) fn poller_clients(&self) -> Clients {
         match &self.foreign_access_key {
             Some(_) => self.clients.clone(),
-            None => Clients::new(&self.url, &Caller::Poller.access_key()),
+            None => Clients::new(&self.called_at, &Caller::Poller.access_key()),
         }
     }
 
@@ -87,7 +99,7 @@ impl AwsSide {
 
     /// What functions need to know to call AWS.
     pub(super) fn surroundings(&self, strict_targets: bool) -> Surroundings {
-        Surroundings { aws_endpoint: self.url.clone(), access_key: self.foreign_access_key.clone(), strict_targets }
+        Surroundings { aws_endpoint: self.called_at.clone(), access_key: self.foreign_access_key.clone(), strict_targets }
     }
 
     /// Holds functions to their roles from now on.
