@@ -82,8 +82,8 @@ impl Case {
     }
 }
 
-/// Waits of the schedule, in seconds: three attempts.
-const SCHEDULE: [u32; 2] = [1, 1];
+/// Waits of the schedule, in seconds: three attempts, each long after the kill before it.
+const SCHEDULE: [u32; 2] = [2, 2];
 
 const CASES: [Case; 19] = [
     healthy("received, endpoints not read", before("BatchGetItem", 1)),
