@@ -26,26 +26,32 @@ pub(super) enum Victim {
     Stack,
 }
 
-/// A stack of its own behind a gate, with a project, an endpoint and its receiver.
+impl Victim {
+    pub(super) const BOTH: &[Self] = &[Self::Function, Self::Stack];
+}
+
+/// A stack behind a gate.
 pub(super) struct Site {
     pub(super) stack: Stack,
     pub(super) gate: Gate,
-    pub(super) receiver: Receiver,
-    pub(super) project: Client,
     _template: TempDir,
 }
 
 impl Site {
-    /// With this retry schedule.
-    pub(super) async fn start(schedule: &[u32]) -> Self {
+    pub(super) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let template = folder.path().join("template.yaml");
         std::fs::write(&template, impatient_template()).unwrap();
         let gate = Gate::start().await;
         let stack = Stack::with(&["--template", template.to_str().unwrap(), "--aws-proxy", gate.url()]).await;
-        let (project, receiver) = (stack.project().await, Receiver::start().await);
+        Self { stack, gate, _template: folder }
+    }
+
+    /// A new project, whose only endpoint has this retry schedule, and the endpoint's receiver.
+    pub(super) async fn customer(&self, schedule: &[u32]) -> (Client, Receiver) {
+        let (project, receiver) = (self.stack.project().await, Receiver::start().await);
         project.create_endpoint_with(json!({"url": receiver.url("/"), "topics": ["*"], "retry_schedule": schedule})).await;
-        Self { stack, gate, receiver, project, _template: folder }
+        (project, receiver)
     }
 
     /// Kills, and starts again what nobody else does.
@@ -55,18 +61,17 @@ impl Site {
             Victim::Stack => {
                 self.stack.cut_power();
                 self.stack.restart().await;
-                self.project = self.project.at(self.stack.base_url());
             }
         }
     }
 
     /// Waits until these events have arrived, the log says so, and nothing more is to come; then gives the number of requests that each of them took.
-    pub(super) async fn requests_of(&self, events: &[String]) -> Vec<usize> {
+    pub(super) async fn requests_of(&self, events: &[String], project: &Client, receiver: &Receiver) -> Vec<usize> {
         for event in events {
-            self.project.wait_for_message(event, "succeeded").await;
+            project.wait_for_message(event, "succeeded").await;
         }
         self.stack.queues().wait_until_idle().await;
-        let ids: Vec<_> = self.receiver.received().iter().map(Request::webhook_id).collect();
+        let ids: Vec<_> = receiver.received().iter().map(Request::webhook_id).collect();
         assert!(ids.iter().all(|id| events.contains(id)), "every request has the id of an event");
         events.iter().map(|event| ids.iter().filter(|id| *id == event).count()).collect()
     }
@@ -89,7 +94,7 @@ pub(super) async fn run_all<N: Display, F: Future<Output = ()>>(cases: impl Into
         failed.then(|| name.to_string())
     };
     let ran: Vec<_> = stream::iter(cases).map(run).buffer_unordered(AT_ONCE).collect().await;
-    eprintln!("{} kills in {:.1} s", ran.len(), seconds(started.elapsed()));
+    eprintln!("{} steps in {:.1} s", ran.len(), seconds(started.elapsed()));
     let failed: Vec<_> = ran.into_iter().flatten().collect();
     assert!(failed.is_empty(), "killed at these steps, the promise didn't hold: {failed:#?}");
 }
