@@ -53,9 +53,12 @@ pub struct RunArgs {
     /// Refuse targets as deployed: no loopback, no plain http
     #[arg(long)]
     pub strict_targets: bool,
-    /// Other emulators in place of the embedded DynamoDB and SQS
+    /// Other emulators in place of the embedded DynamoDB and SQS; an `AWS_ACCESS_KEY_ID` of twelve digits is the account there
     #[arg(long, value_name = "URL", conflicts_with = "aws_only", value_parser = endpoint)]
     pub aws_endpoint: Option<String>,
+    /// Functions and pollers call the embedded ones through this proxy, whose path then names them (for tests)
+    #[arg(long, value_name = "URL", hide = true, conflicts_with = "aws_endpoint", value_parser = endpoint)]
+    pub aws_proxy: Option<String>,
     /// Only DynamoDB and SQS, without functions, for `cargo lambda watch`
     #[arg(long)]
     pub aws_only: bool,

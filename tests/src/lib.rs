@@ -3,6 +3,7 @@
 //! - [`Stack`] starts the binary on a data folder of its own, kills it, starts it again
 //! - [`Client`] is the platform: the operator, or a project with its key
 //! - [`Receiver`] is a customer's server: it answers as it is told and remembers what it got
+//! - [`Gate`] stops a call of AWS, so that its caller can be killed there
 //! - [`Queues`] looks into SQS, as an operator would
 //! - [`eventually`] waits for a condition
 //! - [`processes`] tells which processes are there
@@ -19,6 +20,8 @@
 
 mod binary;
 mod client;
+mod emulator;
+mod gate;
 pub mod processes;
 mod queues;
 mod receiver;
@@ -28,6 +31,7 @@ mod watchdog;
 
 pub use binary::{refused, workspace};
 pub use client::{Answer, Attempt, Client, Delivery, Endpoint, Event, Message};
+pub use gate::{Gate, Moment, Stop};
 pub use queues::Queues;
 pub use receiver::{Receiver, Reply, Request};
 pub use stack::Stack;

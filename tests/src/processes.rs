@@ -13,6 +13,12 @@ pub fn children_of(parent: u32) -> Vec<u32> {
     all().into_iter().filter(|process| process.parent == parent && !process.dead).map(|process| process.id).collect()
 }
 
+/// Those of them that run a program of this name.
+pub fn children_named(parent: u32, name: &str) -> Vec<u32> {
+    let mine = |process: &Process| process.parent == parent && !process.dead && process.name == name;
+    all().into_iter().filter(mine).map(|process| process.id).collect()
+}
+
 /// Whether a process runs. One that has ended and that nobody has waited for doesn't.
 pub fn is_running(id: u32) -> bool {
     all().into_iter().any(|process| process.id == id && !process.dead)
@@ -31,6 +37,8 @@ struct Process {
     id: u32,
     parent: u32,
     dead: bool,
+    /// The program's, as far as the system keeps it.
+    name: String,
 }
 
 fn all() -> Vec<Process> {
@@ -43,19 +51,24 @@ fn from_proc() -> Vec<Process> {
     ids.filter_map(|id| {
         let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
         // The command's name is in parentheses and may hold anything.
-        let mut fields = text.rsplit_once(") ")?.1.split(' ');
+        let (before, after) = text.rsplit_once(") ")?;
+        let name = before.split_once('(')?.1.to_owned();
+        let mut fields = after.split(' ');
         let dead = matches!(fields.next()?, "Z" | "X");
-        Some(Process { id, parent: fields.next()?.parse().ok()?, dead })
+        Some(Process { id, parent: fields.next()?.parse().ok()?, dead, name })
     })
     .collect()
 }
 
 fn from_ps() -> Vec<Process> {
-    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid=,stat="]).output().expect("there is ps");
+    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid=,stat=,comm="]).output().expect("there is ps");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let read = |line: &str| {
         let mut fields = line.split_whitespace();
-        Some(Process { id: fields.next()?.parse().ok()?, parent: fields.next()?.parse().ok()?, dead: fields.next()?.starts_with('Z') })
+        let (id, parent) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        let dead = fields.next()?.starts_with('Z');
+        let name = fields.next()?.rsplit('/').next()?.to_owned();
+        Some(Process { id, parent, dead, name })
     };
     text.lines().filter_map(read).collect()
 }

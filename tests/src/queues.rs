@@ -1,7 +1,7 @@
 //! SQS, as an operator looks into it and redrives it.
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use local::aws::{Caller, Clients};
+use local::aws::Clients;
 
 use crate::eventually;
 
@@ -9,8 +9,8 @@ use crate::eventually;
 pub struct Queues(aws_sdk_sqs::Client);
 
 impl Queues {
-    pub(crate) fn at(url: &str) -> Self {
-        Self(Clients::new(url, &Caller::Other("operator".to_owned()).access_key()).sqs)
+    pub(crate) fn at(url: &str, access_key: &str) -> Self {
+        Self(Clients::new(url, access_key).sqs)
     }
 
     /// The URL of the one queue whose name ends like this, such as `-retries-dead-letter`.

@@ -12,14 +12,20 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::{Client, Queues, binary::posthaste, eventually, processes, receiver::authority_pem, watchdog::Watchdog, workspace};
+use crate::{
+    Client, Queues, binary::posthaste, emulator::Emulator, eventually, processes, receiver::authority_pem, watchdog::Watchdog, workspace,
+};
 
 /// How long a stack may take to stop once it was asked to: its own grace for what runs, and a slow machine.
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
 
+/// Access key id of whoever looks into the embedded queues.
+const OPERATOR: &str = "operator";
+
 /// A running stack, or one that was killed and may be restarted. Dropped, it ends with all that it started.
 pub struct Stack {
     folder: TempDir,
+    emulator: Option<Emulator>,
     flags: Vec<String>,
     starts: usize,
     process: Option<Process>,
@@ -57,7 +63,7 @@ impl Stack {
             pid: 0,
         };
         let flags = flags.iter().map(ToString::to_string).collect();
-        let mut stack = Self { folder, flags, starts: 0, process: None, ready: blank };
+        let mut stack = Self { folder, emulator: Emulator::of_environment(), flags, starts: 0, process: None, ready: blank };
         stack.restart().await;
         stack
     }
@@ -89,6 +95,9 @@ impl Stack {
         command.args(["--listen", "127.0.0.1:0", "--no-build", "--data"]).arg(self.data());
         command.arg("--ready-file").arg(ready_file).args(&self.flags);
         command.current_dir(workspace()).env_remove("POSTHASTE_OPERATOR_KEY");
+        if let Some(emulator) = &self.emulator {
+            command.args(["--aws-endpoint", &emulator.url]).env("AWS_ACCESS_KEY_ID", &emulator.account);
+        }
         // In place of the machine's authorities: receivers have certificates of the tests' own.
         command.env("SSL_CERT_FILE", self.folder.path().join("authority.pem")).env_remove("SSL_CERT_DIR");
         command.stdin(Stdio::null()).stdout(output.try_clone().expect("a second handle")).stderr(output);
@@ -101,6 +110,25 @@ impl Stack {
     pub fn kill_hard(&mut self) {
         processes::signal(self.pid(), Signal::SIGKILL);
         self.wait_for_end();
+    }
+
+    /// Ends it and all of its functions at once.
+    pub fn cut_power(&mut self) {
+        let functions = processes::children_of(self.pid());
+        processes::signal(self.pid(), Signal::SIGKILL);
+        for id in functions {
+            processes::signal(id, Signal::SIGKILL);
+        }
+        self.wait_for_end();
+    }
+
+    /// Ends every process of a function at once; the stack starts others when it needs them.
+    pub fn kill_function(&self, name: &str) {
+        let processes = processes::children_named(self.pid(), name);
+        assert!(!processes.is_empty(), "{name} doesn't run");
+        for id in processes {
+            processes::signal(id, Signal::SIGKILL);
+        }
     }
 
     /// Sends it a signal and waits for its end.
@@ -126,7 +154,7 @@ impl Stack {
 
     /// Its queues.
     pub fn queues(&self) -> Queues {
-        Queues::at(&self.ready.sqs_url)
+        Queues::at(&self.ready.sqs_url, self.emulator.as_ref().map_or(OPERATOR, |emulator| &emulator.account))
     }
 
     /// Where the API is.

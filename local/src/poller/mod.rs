@@ -11,4 +11,4 @@ pub mod batch;
 pub mod event;
 mod source;
 
-pub use source::{Poller, concurrency};
+pub use source::{Poller, Polls, concurrency};

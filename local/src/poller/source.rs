@@ -22,8 +22,25 @@ use crate::template::QueueSource;
 /// Invocations at once per source on one machine, whatever the template allows: each is a process.
 const MAX_CONCURRENCY: usize = 8;
 
-/// SQS: the longest poll, in seconds.
-const LONGEST_POLL_SECONDS: i32 = 20;
+/// How a source asks its queue for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Polls {
+    /// As Lambda does, for as long as SQS waits. A stop abandons the poll: the embedded queue gives back what it took for it, at the latest when the
+    /// stack starts again.
+    Long,
+    /// Briefly, and a stop waits for the answer. Other emulators may not see that a poll was abandoned, take a message for nobody and hide it for minutes.
+    Short,
+}
+
+impl Polls {
+    fn seconds(self) -> i32 {
+        match self {
+            // SQS's maximum.
+            Self::Long => 20,
+            Self::Short => 1,
+        }
+    }
+}
 
 /// SQS: messages per receive and entries per batch call.
 const SQS_BATCH: usize = 10;
@@ -47,10 +64,10 @@ pub struct Poller {
 
 impl Poller {
     /// Polls the queue at `queue_url` for the function behind `pool`.
-    pub fn start(source: QueueSource, queue_url: String, sqs: aws_sdk_sqs::Client, pool: Arc<Pool>) -> Self {
+    pub fn start(source: QueueSource, queue_url: String, sqs: aws_sdk_sqs::Client, polls: Polls, pool: Arc<Pool>) -> Self {
         let (stop, stopping) = watch::channel(false);
         let turns = Arc::new(Semaphore::new(concurrency(&source)));
-        let polled = Arc::new(Polled { source, queue_url, sqs, pool });
+        let polled = Arc::new(Polled { source, queue_url, sqs, polls, pool });
         Self { stop, task: tokio::spawn(poll(polled, turns, stopping)) }
     }
 
@@ -68,15 +85,22 @@ struct Polled {
     source: QueueSource,
     queue_url: String,
     sqs: aws_sdk_sqs::Client,
+    polls: Polls,
     pool: Arc<Pool>,
 }
 
 async fn poll(polled: Arc<Polled>, turns: Arc<Semaphore>, mut stopping: watch::Receiver<bool>) {
-    loop {
+    while !*stopping.borrow() {
         let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+        let abandoned = async {
+            let _ = stopping.wait_for(|stop| *stop).await;
+            if polled.polls == Polls::Short {
+                std::future::pending::<()>().await;
+            }
+        };
         let messages = tokio::select! {
             biased;
-            _ = stopping.wait_for(|stop| *stop) => break,
+            () = abandoned => break,
             messages = polled.receive_batch() => messages,
         };
         if messages.is_empty() {
@@ -96,7 +120,7 @@ async fn poll(polled: Arc<Polled>, turns: Arc<Semaphore>, mut stopping: watch::R
 impl Polled {
     /// Up to a batch of messages. With a batching window, what comes within it is added to the first ones.
     async fn receive_batch(&self) -> Vec<Message> {
-        let mut messages = self.receive(LONGEST_POLL_SECONDS, self.source.batch_size).await;
+        let mut messages = self.receive(self.polls.seconds(), self.source.batch_size).await;
         if messages.is_empty() {
             return messages;
         }

@@ -12,7 +12,9 @@ use super::error::StackError;
 use super::plan::Plan;
 use crate::aws::iam::Policies;
 use crate::aws::{AwsServer, Caller, Clients, Stores, clients};
+use crate::poller::Polls;
 use crate::runtime::environment::Surroundings;
+use crate::template::ACCOUNT;
 
 /// How often expired items are deleted. DynamoDB takes up to a few days; readers filter what has expired anyway.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -22,6 +24,8 @@ const FOREIGN_ACCESS_KEY: &str = "test";
 
 pub(super) struct AwsSide {
     url: String,
+    /// Where functions and pollers call: the same, or a proxy before it.
+    called_at: String,
     clients: Clients,
     foreign_access_key: Option<String>,
     embedded: Option<Embedded>,
@@ -37,8 +41,14 @@ impl AwsSide {
     pub(super) fn start(plan: &Plan, listener: Option<TcpListener>) -> Result<Self, StackError> {
         let Some(listener) = listener else {
             let url = plan.args.aws_endpoint.clone().unwrap_or_default();
-            let key = std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_else(|_| FOREIGN_ACCESS_KEY.to_owned());
-            return Ok(Self { clients: Clients::new(&url, &key), url, foreign_access_key: Some(key), embedded: None });
+            let key = foreign_access_key();
+            return Ok(Self {
+                clients: Clients::new(&url, &key),
+                called_at: url.clone(),
+                url,
+                foreign_access_key: Some(key),
+                embedded: None,
+            });
         };
         let url = super::functions::url_of(listener.local_addr()?);
         let stores = Stores::open(plan.data.path(), &url, &plan.settings)?;
@@ -52,7 +62,11 @@ impl AwsSide {
             }
         });
         let clients = Clients::new(&url, &Caller::Stack.access_key());
-        Ok(Self { url, clients, foreign_access_key: None, embedded: Some(Embedded { server, sweeper }) })
+        let called_at = match &plan.args.aws_proxy {
+            Some(proxy) => format!("{proxy}/{}", url.trim_start_matches("http://")),
+            None => url.clone(),
+        };
+        Ok(Self { url, called_at, clients, foreign_access_key: None, embedded: Some(Embedded { server, sweeper }) })
     }
 
     /// Endpoint of both services.
@@ -74,13 +88,18 @@ impl AwsSide {
     pub(super) fn poller_clients(&self) -> Clients {
         match &self.foreign_access_key {
             Some(_) => self.clients.clone(),
-            None => Clients::new(&self.url, &Caller::Poller.access_key()),
+            None => Clients::new(&self.called_at, &Caller::Poller.access_key()),
         }
+    }
+
+    /// How the pollers ask for messages.
+    pub(super) fn polls(&self) -> Polls {
+        if self.embedded.is_some() { Polls::Long } else { Polls::Short }
     }
 
     /// What functions need to know to call AWS.
     pub(super) fn surroundings(&self, strict_targets: bool) -> Surroundings {
-        Surroundings { aws_endpoint: self.url.clone(), access_key: self.foreign_access_key.clone(), strict_targets }
+        Surroundings { aws_endpoint: self.called_at.clone(), access_key: self.foreign_access_key.clone(), strict_targets }
     }
 
     /// Holds functions to their roles from now on.
@@ -98,8 +117,36 @@ impl AwsSide {
     }
 }
 
+/// The access key id for other emulators: the user's own, if there is one.
+fn foreign_access_key() -> String {
+    std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_else(|_| FOREIGN_ACCESS_KEY.to_owned())
+}
+
+/// The account in which other emulators keep what is made with [`foreign_access_key`]: those that tell accounts apart take a key of twelve digits for one.
+pub(super) fn foreign_account() -> String {
+    account_of(foreign_access_key())
+}
+
+fn account_of(access_key: String) -> String {
+    let is_account = access_key.len() == 12 && access_key.bytes().all(|byte| byte.is_ascii_digit());
+    if is_account { access_key } else { ACCOUNT.to_owned() }
+}
+
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.sweeper.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_key_of_twelve_digits_is_an_account_of_its_own() {
+        assert_eq!(account_of("123456789012".to_owned()), "123456789012");
+        for key in ["test", "12345678901", "AKIA56789012"] {
+            assert_eq!(account_of(key.to_owned()), ACCOUNT);
+        }
     }
 }

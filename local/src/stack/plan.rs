@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::TcpListener;
 
-use super::aws_side::AwsSide;
+use super::aws_side::{AwsSide, foreign_account};
 use super::error::StackError;
 use crate::aws::provision::provision;
 use crate::build;
@@ -67,6 +67,9 @@ impl Plan {
         }
         // Read once before the data directory is touched: a broken template must leave nothing behind.
         let mut settings = Settings { parameters: parameters(&args, &template, "", "").map_err(broken)?, ..Settings::default() };
+        if args.aws_endpoint.is_some() {
+            settings.account = foreign_account();
+        }
         let functions = Template::read(&template, &settings).map_err(broken)?.functions;
 
         let data = DataDirectory::open(&args.data.clone().unwrap_or_else(|| default_data(&template)))?;

@@ -155,6 +155,14 @@ impl Client {
         Some(answer.read::<Event>(202).id)
     }
 
+    /// Posts a batch of events with an idempotency key to a stack that may die meanwhile; their ids if they were accepted.
+    pub async fn try_to_post_batch_once(&self, key: &str, events: Vec<Json>) -> Option<Vec<String>> {
+        let body = json!({"events": events}).to_string();
+        let request = self.request(Method::POST, "/events/batch").header("content-type", "application/json").body(body);
+        let answer = Answer::of(request.header("idempotency-key", key)).await.ok().filter(|answer| answer.status == 202)?;
+        Some(answer.read::<Vec<Event>>(202).into_iter().map(|event| event.id).collect())
+    }
+
     /// A message: an event with the state of its deliveries.
     pub async fn message(&self, id: &str) -> Message {
         self.get(&format!("/webhooks/messages/{id}")).await.read(200)

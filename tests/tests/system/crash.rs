@@ -1,4 +1,8 @@
-//! Power cuts.
+//! Power cuts, and kills at each step between accept and log.
+
+mod deliver;
+mod events;
+mod steps;
 
 use std::{
     collections::HashSet,

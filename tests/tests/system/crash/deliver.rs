@@ -1,0 +1,147 @@
+//! `deliver` and the poller before it killed at each of their steps.
+
+use std::time::Duration;
+
+use serde_json::json;
+use system_tests::{
+    Moment::{After, Before},
+    Reply, Stop,
+};
+
+use super::steps::{Site, Victim, run_all};
+
+/// Where it is killed.
+#[derive(Clone, Copy)]
+enum Step {
+    /// At a call of AWS.
+    Call(Stop),
+    /// When the receiver has the request and hasn't answered.
+    Unanswered,
+}
+
+/// A kill and what it may cost.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    step: Step,
+    victims: &'static [Victim],
+    /// Requests that the receiver answers with 500 before it is well.
+    failures: usize,
+    /// Requests that the receiver must have got in the end: `failures` and one, but one more where a success was sent and not recorded.
+    requests: usize,
+    /// Attempts in the log: those requests, but for one that was not recorded.
+    recorded: usize,
+    /// Messages in the retries' dead-letter queue.
+    dead: usize,
+}
+
+const DEAD_LETTERS: &str = "-retries-dead-letter";
+
+const fn before(operation: &'static str, nth: usize) -> Step {
+    Step::Call(Stop { caller: "deliver", operation, nth, moment: Before })
+}
+
+const fn after(operation: &'static str, nth: usize) -> Step {
+    Step::Call(Stop { caller: "deliver", operation, nth, moment: After })
+}
+
+const fn deleting(moment: system_tests::Moment) -> Step {
+    Step::Call(Stop { caller: "poller", operation: "DeleteMessageBatch", nth: 1, moment })
+}
+
+/// The receiver takes the first request.
+const fn healthy(name: &'static str, step: Step) -> Case {
+    Case { name, step, victims: Victim::BOTH, failures: 0, requests: 1, recorded: 1, dead: 0 }
+}
+
+/// The receiver takes the request after so many failures.
+const fn failing(failures: usize, name: &'static str, step: Step) -> Case {
+    Case { failures, requests: failures + 1, recorded: failures + 1, ..healthy(name, step) }
+}
+
+impl Case {
+    /// The crash falls between a success and its record.
+    const fn sent_again(self) -> Self {
+        Self { requests: self.requests + 1, ..self }
+    }
+
+    /// The crash falls between a failure and its record.
+    const fn forgotten(self) -> Self {
+        Self { recorded: self.recorded - 1, ..self }
+    }
+
+    /// The step is the stack's own.
+    const fn of_the_stack(self) -> Self {
+        Self { victims: &[Victim::Stack], ..self }
+    }
+
+    /// One message reaches the dead-letter queue.
+    const fn with_a_dead_letter(self) -> Self {
+        Self { dead: 1, ..self }
+    }
+}
+
+/// Waits of the schedule, in seconds: three attempts, each long after the kill before it.
+const SCHEDULE: [u32; 2] = [2, 2];
+
+const CASES: [Case; 19] = [
+    healthy("received, endpoints not read", before("BatchGetItem", 1)),
+    healthy("endpoints read, nothing sent", after("BatchGetItem", 1)),
+    healthy("request arrived, not answered", Step::Unanswered).sent_again(),
+    healthy("answered, not recorded", before("BatchWriteItem", 1)).sent_again(),
+    healthy("recorded, batch not answered for", after("BatchWriteItem", 1)),
+    healthy("batch answered for, message not deleted", deleting(Before)).of_the_stack(),
+    healthy("message deleted", deleting(After)).of_the_stack(),
+    failing(1, "failed, not recorded", before("BatchWriteItem", 1)).forgotten(),
+    failing(1, "failure recorded, not moved to retries", before("SendMessageBatch", 1)),
+    failing(1, "moved to retries, batch not answered for", after("SendMessageBatch", 1)),
+    failing(1, "moved to retries, not deleted from deliveries", deleting(Before)).of_the_stack(),
+    failing(1, "retry received, log not read", before("Query", 1)),
+    failing(1, "log read, retry not sent", after("Query", 1)),
+    failing(1, "retry answered, not recorded", before("BatchWriteItem", 2)).sent_again(),
+    failing(1, "retry recorded, batch not answered for", after("BatchWriteItem", 2)),
+    failing(2, "second failure recorded, not hidden", before("ChangeMessageVisibilityBatch", 1)),
+    failing(2, "hidden until the third attempt", after("ChangeMessageVisibilityBatch", 1)),
+    // A delivery that was given up and whose message comes back gets one more attempt, as if it had been redriven.
+    failing(3, "given up in the log, not in the dead-letter queue", before("SendMessageBatch", 2)),
+    failing(3, "in the dead-letter queue, not deleted from retries", after("SendMessageBatch", 2)).with_a_dead_letter(),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn killed_at_any_step_of_delivering_an_event_arrives_and_twice_only_if_sent_and_not_recorded() {
+    run_all(CASES.iter().map(|case| (format!("deliver, {}", case.name), killed(*case)))).await;
+}
+
+async fn killed(case: Case) {
+    let mut site = Site::start().await;
+    for victim in case.victims {
+        Box::pin(killed_once(&mut site, *victim, case)).await;
+    }
+}
+
+async fn killed_once(site: &mut Site, victim: Victim, case: Case) {
+    let (project, receiver) = site.customer(&SCHEDULE).await;
+    let (dead, _) = site.stack.queues().depth(DEAD_LETTERS).await;
+    match case.step {
+        Step::Call(stop) => {
+            receiver.failing(case.failures);
+            site.gate.stop_at(stop);
+        }
+        Step::Unanswered => receiver.first(1, Reply::slow(Duration::from_mins(1))),
+    }
+    let event = project.post_event("task.created", json!({"a": 1})).await;
+    match case.step {
+        Step::Call(_) => site.gate.reached().await,
+        Step::Unanswered => drop(receiver.wait_for(1).await),
+    }
+    site.kill(victim, "deliver").await;
+    let project = project.at(site.stack.base_url());
+
+    assert_eq!(
+        site.requests_of(std::slice::from_ref(&event.id), &project, &receiver).await,
+        [case.requests],
+        "{victim:?} killed: requests"
+    );
+    assert_eq!(project.attempts(&event.id).await.len(), case.recorded, "{victim:?} killed: attempts in the log");
+    assert_eq!(site.stack.queues().depth(DEAD_LETTERS).await, (dead + case.dead, 0), "{victim:?} killed: dead letters");
+}
