@@ -57,7 +57,7 @@ pub(crate) async fn create(
     check_secret(&endpoint.signatures, &secret)?;
     app.endpoints.create(access, &endpoint).await?;
 
-    let mut view = EndpointView::of(endpoint, &app.defaults, true);
+    let mut view = EndpointView::of(endpoint, None, &app.defaults, true);
     view.secret = Some(secret.reveal().to_owned());
     Ok((StatusCode::CREATED, Json(view)))
 }
@@ -72,14 +72,20 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
             && topic.as_ref().is_none_or(|topic| endpoint.topics.iter().any(|selector| selector.matches(topic)))
     };
     let page = app.endpoints.list(access, &request, Timestamp::now(), wanted).await?;
-    let page = page.map(|endpoint| EndpointView::of(endpoint, &app.defaults, caller.may(Scope::Endpoints)));
+    let ids: Vec<_> = page.items.iter().map(|endpoint| endpoint.id).collect();
+    let health = app.health.of(&ids).await?;
+    let manages = caller.may(Scope::Endpoints);
+    let page = page.map(|endpoint| {
+        let health = health.get(&endpoint.id);
+        EndpointView::of(endpoint, health, &app.defaults, manages)
+    });
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
 }
 
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<EndpointView> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     let endpoint = app.find(access, &id).await?;
-    Ok(Json(EndpointView::of(endpoint, &app.defaults, caller.may(Scope::Endpoints))))
+    Ok(Json(app.view(endpoint, caller.may(Scope::Endpoints)).await?))
 }
 
 /// PATCH: what isn't named stays.
@@ -134,6 +140,13 @@ impl App {
         self.endpoints.get(access, endpoint_id(id)?).await?.ok_or_else(no_such_endpoint)
     }
 
+    /// An endpoint with its health.
+    async fn view(&self, endpoint: Endpoint, manages: bool) -> Result<EndpointView, ApiError> {
+        let health = self.health.of(&[endpoint.id]).await?;
+        let health = health.get(&endpoint.id);
+        Ok(EndpointView::of(endpoint, health, &self.defaults, manages))
+    }
+
     /// Applies the input to what `base` makes of an endpoint, and writes it.
     async fn write(
         &self,
@@ -156,7 +169,7 @@ impl App {
             Ok(new)
         };
         let new = self.update(access, id, change).await?;
-        Ok(Json(EndpointView::of(new, &self.defaults, true)))
+        Ok(Json(self.view(new, true).await?))
     }
 
     /// Reads, changes and writes an endpoint; again from the start when somebody else wrote it in between.

@@ -54,6 +54,8 @@ pub(crate) struct Changes {
     _object: IgnoredAny,
     #[serde(rename = "disabled_reason")]
     _disabled_reason: IgnoredAny,
+    #[serde(rename = "health")]
+    _health: IgnoredAny,
     #[serde(rename = "created_at")]
     _created_at: IgnoredAny,
     #[serde(rename = "updated_at")]

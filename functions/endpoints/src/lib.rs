@@ -17,6 +17,7 @@ use shared::{
         Table,
         automations::AutomationStore,
         endpoints::{EndpointStore, ProjectViews},
+        health::HealthStore,
         secrets::ProjectSecrets,
         topics::TopicStore,
     },
@@ -47,6 +48,7 @@ pub struct Defaults {
 pub struct App {
     authenticator: Authenticator,
     endpoints: EndpointStore,
+    health: HealthStore,
     projects: ProjectViews,
     topics: TopicStore,
     automations: AutomationStore,
@@ -61,10 +63,12 @@ impl App {
     /// With the settings that the template gives.
     pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
-        let config = Table::new(dynamodb, settings.text("CONFIG_TABLE")?);
+        let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
+        let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
         Ok(Self {
             authenticator: Authenticator::from_settings(settings, config.clone())?,
             endpoints: EndpointStore::new(config.clone()),
+            health: HealthStore::new(log),
             projects: ProjectViews::new(config.clone()),
             topics: TopicStore::new(config.clone()),
             automations: AutomationStore::new(config.clone()),

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::{
+    health::Health,
     id::EndpointId,
     model::{CatalogueEntry, Endpoint, Selector, Status, Topic},
     schedule::Schedule,
     shape::BodyShape,
     signing::SignatureStyle,
     target::EndpointUrl,
+    time::Timestamp,
 };
 
 use crate::Defaults;
@@ -28,6 +30,7 @@ pub(crate) struct EndpointView {
     topics: Vec<Selector>,
     status: Status,
     disabled_reason: Option<String>,
+    health: HealthView,
     description: Option<String>,
     metadata: BTreeMap<String, String>,
     headers: BTreeMap<String, String>,
@@ -44,7 +47,7 @@ pub(crate) struct EndpointView {
 
 impl EndpointView {
     /// Without its secret and, unless `manages`, the values of its headers, which are often credentials; with the deployment's defaults where it has none of its own.
-    pub(crate) fn of(endpoint: Endpoint, defaults: &Defaults, manages: bool) -> Self {
+    pub(crate) fn of(endpoint: Endpoint, health: Option<&Health>, defaults: &Defaults, manages: bool) -> Self {
         let shown = |value: &str| if manages { value.to_owned() } else { HIDDEN.to_owned() };
         Self {
             id: endpoint.id,
@@ -54,6 +57,7 @@ impl EndpointView {
             topics: endpoint.topics,
             status: endpoint.status,
             disabled_reason: endpoint.disabled_reason,
+            health: HealthView::of(health, Timestamp::now()),
             description: endpoint.description,
             metadata: endpoint.metadata,
             headers: endpoint.headers.iter().map(|(name, value)| (name.to_owned(), shown(value))).collect(),
@@ -64,6 +68,37 @@ impl EndpointView {
             created_at: endpoint.created_at.seconds(),
             updated_at: endpoint.updated_at.seconds(),
             secret: None,
+        }
+    }
+}
+
+/// How an endpoint is doing.
+#[derive(Debug, Serialize)]
+struct HealthView {
+    /// `healthy` or `failing`: many failures in a row, or an hour of nothing else.
+    state: &'static str,
+    /// Failures since the last success.
+    consecutive_failures: u64,
+    /// The first of them, in Unix seconds.
+    failing_since: Option<u64>,
+    last_failure_at: Option<u64>,
+    /// The last success that ended failures; attempts tell of the others.
+    last_success_at: Option<u64>,
+    /// Whether deliveries are parked until a probe succeeds.
+    parking: bool,
+}
+
+impl HealthView {
+    /// An endpoint of which there is no health has never failed.
+    fn of(health: Option<&Health>, now: Timestamp) -> Self {
+        let seconds = |time: fn(&Health) -> Option<Timestamp>| health.and_then(time).map(Timestamp::seconds);
+        Self {
+            state: if health.is_some_and(|health| health.is_failing(now)) { "failing" } else { "healthy" },
+            consecutive_failures: health.map_or(0, |health| health.failures),
+            failing_since: seconds(|health| health.failing_since),
+            last_failure_at: seconds(|health| health.last_failure_at),
+            last_success_at: seconds(|health| health.last_success_at),
+            parking: health.is_some_and(Health::is_open),
         }
     }
 }

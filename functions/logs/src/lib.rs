@@ -12,7 +12,7 @@ use shared::{
     queue::Queue,
     settings::{SdkConfig, Settings, SettingsError},
     store::{
-        Table, attempts::AttemptReader, automations::AutomationStore, endpoints::EndpointStore, events::EventReader,
+        Table, attempts::AttemptReader, automations::AutomationStore, endpoints::EndpointStore, events::EventReader, parked::ParkedStore,
         projects::ProjectReader,
     },
 };
@@ -34,6 +34,7 @@ pub struct App {
     automations: AutomationStore,
     events: EventReader,
     attempts: AttemptReader,
+    parked: ParkedStore,
     deliveries: Queue,
 }
 
@@ -49,7 +50,8 @@ impl App {
             endpoints: EndpointStore::new(config.clone()),
             automations: AutomationStore::new(config),
             events: EventReader::new(log.clone()),
-            attempts: AttemptReader::new(log),
+            attempts: AttemptReader::new(log.clone()),
+            parked: ParkedStore::new(log),
             deliveries: Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?),
         })
     }
