@@ -34,6 +34,8 @@ const RELEASE_WAIT: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_mins(3);
 /// Between two such looks.
 const LINGER_WAIT: Duration = Duration::from_secs(45);
+/// A step is done within an invocation of `deliver`; if its message comes again later, whoever was at it has died.
+pub const STEP_TIME: Duration = Duration::from_mins(1);
 /// A step that is so late is lost, and another one takes its place.
 const LOST_AFTER: Duration = Duration::from_mins(10);
 
@@ -75,6 +77,9 @@ pub struct Circuit {
     pub due_at: Timestamp,
     /// What it will do.
     pub phase: Phase,
+    /// Until when somebody is at it: a step that comes twice is done once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_until: Option<Timestamp>,
 }
 
 /// What a circuit's next step does.
@@ -246,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_circuit_whose_step_is_lost_is_noticed() {
-        let circuit = Circuit { opening: "a".into(), step: 1, due_at: at(100), phase: Phase::FIRST };
+        let circuit = Circuit { opening: "a".into(), step: 1, due_at: at(100), phase: Phase::FIRST, busy_until: None };
         let health = Health { circuit: Some(circuit), ..health(10, 0) };
         assert!(health.is_open() && !health.must_open());
         assert!(!health.is_left_alone(at(700)) && health.is_left_alone(at(701)));

@@ -3,7 +3,7 @@
 //! Easy to get wrong: the order. A step's successor is sent before the row says that the step is done, so that a crash in between leaves two of them and not
 //! none; the row's count then lets only one go on (see [`shared::job`]).
 
-use std::{cmp::Ordering, time::Duration};
+use std::time::Duration;
 
 use shared::{
     announce::News,
@@ -30,15 +30,12 @@ const OVER: &str = "given up: the endpoint kept failing for as long as the deliv
 
 /// Does one step.
 pub(crate) async fn step(app: &App, step: &CircuitStep, deadline: Timestamp) -> Result<(), JobError> {
-    let Some(health) = app.health.get(step.endpoint).await? else { return Ok(()) };
-    let Some(done) = health.circuit.clone().filter(|circuit| circuit.opening == step.opening) else { return Ok(()) };
-    match step.step.cmp(&done.step) {
-        // It was done before.
-        Ordering::Less => return Ok(()),
-        // Whoever did the one before has not written that down yet.
-        Ordering::Greater => return Err(JobError::Early),
-        Ordering::Equal => {}
-    }
+    let health = match app.health.take(step.endpoint, &step.opening, step.step, Timestamp::now()).await {
+        Ok(health) => health,
+        Err(StoreError::Conflict) => return if is_to_come(app, step).await? { Err(JobError::Early) } else { Ok(()) },
+        Err(error) => return Err(error.into()),
+    };
+    let Some(done) = health.circuit.clone() else { return Ok(()) };
     let found = match done.phase {
         Phase::Open(probes) => probe(app, &health, Phase::Open(probes.saturating_add(1)).wait(), deadline).await?,
         phase @ (Phase::Releasing(_) | Phase::Lingering(_)) => release(app, &health, phase.pace()).await?,
@@ -53,8 +50,15 @@ pub(crate) async fn step(app: &App, step: &CircuitStep, deadline: Timestamp) -> 
     }
 }
 
+/// Whether a step that can't be taken now may have to be taken later: the one before it isn't written down yet, or whoever is at it may die.
+async fn is_to_come(app: &App, step: &CircuitStep) -> Result<bool, JobError> {
+    let health = app.health.get(step.endpoint).await?;
+    let circuit = health.and_then(|health| health.circuit).filter(|circuit| circuit.opening == step.opening);
+    Ok(circuit.is_some_and(|circuit| circuit.step <= step.step))
+}
+
 async fn go_on(app: &App, step: &CircuitStep, done: &Circuit, phase: Phase, now: Timestamp) -> Result<(), JobError> {
-    let next = Circuit { opening: done.opening.clone(), step: done.step + 1, due_at: now + phase.wait(), phase };
+    let next = Circuit { opening: done.opening.clone(), step: done.step + 1, due_at: now + phase.wait(), phase, busy_until: None };
     app.go_on(&Job::Circuit(CircuitStep { step: next.step, ..step.clone() }), phase.wait()).await?;
     match app.health.advance(step.endpoint, done, &next).await {
         Err(StoreError::Conflict) => Ok(()),
@@ -69,7 +73,7 @@ pub(crate) async fn open(app: &App, health: &Health, instead_of: Option<&str>) -
     }
     let (opening, phase, started) = (format!("{:032x}", rand::random::<u128>()), Phase::FIRST, Timestamp::now());
     let first = CircuitStep { project: health.project, endpoint: health.endpoint, opening: opening.clone(), step: 0 };
-    let circuit = Circuit { opening, step: 0, due_at: started + phase.wait(), phase };
+    let circuit = Circuit { opening, step: 0, due_at: started + phase.wait(), phase, busy_until: None };
     // First the step: without an open circuit it does nothing, but an open circuit without it would keep its deliveries for ever.
     app.go_on(&Job::Circuit(first.clone()), phase.wait()).await?;
     app.health.open(health.endpoint, &circuit, instead_of).await?;

@@ -24,7 +24,7 @@ pub(crate) enum JobError {
     /// SQS.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// A step that comes before the one ahead of it is written down.
+    /// A step that comes before the one ahead of it is written down, or while somebody is at it.
     #[error("it is early")]
     Early,
     /// Something on our side: no time left, no socket.

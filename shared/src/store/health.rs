@@ -15,7 +15,7 @@ use super::{
     list::parse,
 };
 use crate::{
-    health::{Circuit, Health, Phase},
+    health::{Circuit, Health, Phase, STEP_TIME},
     id::{EndpointId, ProjectId},
     time::Timestamp,
 };
@@ -125,6 +125,18 @@ impl HealthStore {
         let values = [(":phase", phase_value(Phase::FIRST)?), (":opening", string(opening))];
         self.update(endpoint, "SET circuit.phase = :phase", Some("circuit.opening = :opening"), values).await?;
         Ok(())
+    }
+
+    /// Takes a step, so that nobody else does it at the same time. [`StoreError::Conflict`] when it is not the next one, or somebody is at it.
+    pub async fn take(&self, endpoint: EndpointId, opening: &str, step: u64, now: Timestamp) -> Result<Health, StoreError> {
+        let values = [
+            (":until", number((now + STEP_TIME).millis())),
+            (":opening", string(opening)),
+            (":step", number(step)),
+            (":now", number(now.millis())),
+        ];
+        let free = "circuit.opening = :opening AND circuit.step = :step AND (attribute_not_exists(circuit.busy_until) OR circuit.busy_until < :now)";
+        self.update(endpoint, "SET circuit.busy_until = :until", Some(free), values).await
     }
 
     /// The step is done; this one is next. [`StoreError::Conflict`] when somebody else did it too.

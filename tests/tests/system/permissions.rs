@@ -89,6 +89,7 @@ async fn everything(stack: &Stack) {
     configure(&project).await;
     let waiting = deliver(&project, &receiver).await;
     read(&project, &waiting).await;
+    recover(&project, &receiver).await;
 
     // A message that a newer `deliver` has written: it is put away until that one is deployed here.
     stack.queues().send("-deliveries", r#"{"v":99}"#).await;
@@ -152,6 +153,23 @@ async fn deliver(project: &Client, receiver: &Receiver) -> Event {
     project.post(&format!("/webhooks/messages/{}/resend", good.id), json!({})).await.expect(202);
     project.wait_for_attempts(&good.id, 2).await;
     waiting
+}
+
+/// An endpoint that is down, of which another one is told, and that is well again.
+async fn recover(project: &Client, receiver: &Receiver) {
+    receiver.always_at("/down", Reply::status(500));
+    project.create_endpoint(&receiver.url("/down"), &["run.updated"]).await;
+    project.create_endpoint(&receiver.url("/ops"), &["webhook.*"]).await;
+    let batch: Vec<_> = (0..20).map(|n| json!({"kind": "run.updated", "data": n})).collect();
+    project.post("/events/batch", json!({"events": batch})).await.expect(202);
+    eventually("the project is told", async || receiver.received_at("/ops").pop()).await;
+    let parked = eventually("a delivery is parked", async || {
+        project.post_event("run.updated", json!({})).await;
+        project.get("/webhooks/messages?status=parked").await.ids().pop()
+    })
+    .await;
+    receiver.always_at("/down", Reply::status(200));
+    project.wait_for_message(&parked, "succeeded").await;
 }
 
 async fn read(project: &Client, event: &Event) {
