@@ -122,6 +122,11 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send a JSON body with `Content-Type: application/json`")
     }
 
+    /// 415: a compressed body.
+    pub fn unsupported_coding() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send the body as it is, without `Content-Encoding`")
+    }
+
     /// 422: well-formed, but at odds with an earlier request.
     pub fn unprocessable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
