@@ -132,6 +132,12 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
     }
 
+    /// 429 with `Retry-After`: too much at once, and nothing of it was done.
+    pub fn rate_limited(message: impl Into<String>, seconds: u16) -> Self {
+        let header = (header::RETRY_AFTER, HeaderValue::from(seconds));
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).with(|details| details.header = Some(header))
+    }
+
     /// 503 with `Retry-After`: a fault of ours or of AWS. What was asked for is not promised; with an idempotency key, a repeat does nothing twice.
     pub fn unavailable() -> Self {
         let header = (header::RETRY_AFTER, HeaderValue::from_static("1"));
