@@ -3,7 +3,12 @@
 //! Bytes are counted by the receiver, which writes slowly enough for the client to keep up. So what it could write until the client hung up is what the
 //! client has read, and not what lay in the sockets' buffers.
 
-use std::time::Duration;
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use shared::target::{Exchange, Outcome, UnreachableClass};
 use tokio::{io::AsyncWriteExt, sync::mpsc, time};
@@ -113,4 +118,57 @@ async fn what_leads_nowhere_is_read_and_forgotten_until_the_timeout() {
         assert!(matches!(exchange.outcome, Outcome::Timeout { .. }), "{what}: {exchange:?}");
         assert!(exchange.duration < Duration::from_secs(5), "{exchange:?}");
     }
+}
+
+/// hyper parses a flood for as long as there is something to read, and tokio lets a task read 128 times at a stretch: 60 MiB, on one thread. So `deliver` has
+/// as many threads as here, and hyper is optimised even in debug builds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 12)]
+async fn a_flood_at_full_speed_delays_neither_its_own_timeout_nor_another_exchange() {
+    let healthy = Receiver::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;
+    let client = local_client();
+    for (what, start, rest) in [
+        ("continue", "", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("zeros before a chunk's size", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "0"),
+    ] {
+        let (url, sending) = full_speed(start, rest);
+        let mut request = post(url);
+        request.timeout = Duration::from_secs(1);
+        let flooded = tokio::spawn({
+            let client = client.clone();
+            async move { client.send(request).await }
+        });
+        let mut slowest = Duration::ZERO;
+        while !flooded.is_finished() {
+            let mut request = post(healthy.url());
+            request.timeout = Duration::from_secs(30);
+            let exchange = client.send(request).await;
+            assert!(matches!(exchange.outcome, Outcome::Answered { status: 200, .. }), "{exchange:?}");
+            slowest = slowest.max(exchange.duration);
+        }
+        let exchange = flooded.await.unwrap();
+        assert!(matches!(exchange.outcome, Outcome::Timeout { .. }), "{what}: {exchange:?}");
+        assert!(exchange.duration < Duration::from_secs(10), "{what} held up its own timeout: {exchange:?}");
+        let written = tokio::task::spawn_blocking(move || sending.join().unwrap()).await.unwrap();
+        eprintln!("{what}: {} MiB in {:?}; others took at most {slowest:?}", written >> 20, exchange.duration);
+        assert!(slowest < Duration::from_secs(10), "{what} held up others for {slowest:?}");
+    }
+}
+
+/// A receiver on a thread of its own, that floods its first connection as fast as it can. Its URL, and the bytes that were taken from it in the end.
+fn full_speed(start: &'static str, rest: &'static str) -> (String, JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let piece = rest.repeat((64 << 10) / rest.len());
+    let sending = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // An answer before the request is another mistake.
+        let _ = stream.read(&mut [0; 4_096]).unwrap();
+        let (mut taken, mut next) = (0, start);
+        while stream.write_all(next.as_bytes()).is_ok() {
+            taken += next.len();
+            next = &piece;
+        }
+        taken
+    });
+    (url, sending)
 }

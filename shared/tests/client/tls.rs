@@ -170,7 +170,9 @@ async fn a_handshake_that_is_none_is_a_tls_error() {
 #[tokio::test]
 async fn a_handshake_without_end_is_a_tls_error_or_a_timeout() {
     // Silence; a message that claims 16 MiB, for ever; messages of no length, for ever.
-    for (start, rest) in [(&[][..], &[][..]), (&[0x16, 3, 3, 0, 4, 2, 0xff, 0xff, 0xff], &[0x16, 3, 3, 0, 1, 0]), (&[], &[0x16, 3, 3, 0, 0])] {
+    for (start, rest) in
+        [(&[][..], &[][..]), (&[0x16, 3, 3, 0, 4, 2, 0xff, 0xff, 0xff], &[0x16, 3, 3, 0, 1, 0]), (&[], &[0x16, 3, 3, 0, 0])]
+    {
         let receiver = Receiver::serving(move |mut stream, _| async move {
             let _ = stream.write_all(start).await;
             let piece = rest.repeat(1_000);

@@ -8,6 +8,7 @@ mod accepting;
 mod crash;
 mod delivering;
 mod endpoints;
+mod hostile_receivers;
 mod idempotency;
 mod isolation;
 mod keys;
