@@ -22,6 +22,8 @@ mod claims;
 mod handlers;
 mod input;
 mod limit;
+#[doc(hidden)]
+pub mod outside;
 mod test_event;
 
 /// All that the handlers need.

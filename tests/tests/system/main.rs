@@ -8,6 +8,8 @@ mod accepting;
 mod crash;
 mod delivering;
 mod endpoints;
+mod fuzz;
+mod hostile_callers;
 mod hostile_receivers;
 mod idempotency;
 mod isolation;
