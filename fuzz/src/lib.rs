@@ -155,7 +155,8 @@ pub fn secret(bytes: &[u8]) {
     assert_eq!(secret.reveal(), text);
     assert!(!format!("{secret:?}").contains(text), "Debug shows it");
     for style in STYLES.map(|name| name.parse::<SignatureStyle>().expect("a style")).into_iter().filter(|style| style.takes(&secret)) {
-        let request = Signing { secrets: &[secret.clone()], brand: "Brand", id: "evt_1", timestamp: NOW.seconds(), body: bytes };
+        let request =
+            Signing { secrets: std::slice::from_ref(&secret), brand: "Brand", id: "evt_1", timestamp: NOW.seconds(), body: bytes };
         for (name, value) in style.headers(&request) {
             HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
             HeaderValue::from_str(&value).expect("a header's value");
@@ -167,7 +168,7 @@ pub fn secret(bytes: &[u8]) {
 pub fn headers(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Some(wait) = retry_after::parse(&text, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.seconds())) {
-        assert!(wait <= Duration::from_secs(300_000_000_000), "HTTP's dates have four digits for the year");
+        assert!(wait <= Duration::from_hours(100_000_000), "HTTP's dates have four digits for the year");
     }
     // Not by line breaks: whether they are refused is the question.
     let pairs = text.split('\u{1}').filter_map(|line| line.split_once('\u{2}'));

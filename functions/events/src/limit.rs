@@ -52,7 +52,7 @@ impl EventLimit {
         }
         let by = projects.get(&access.project()).map_or(Duration::ZERO, |ahead| ahead.now(now));
         if by > BURST {
-            let seconds = u16::try_from((by - BURST).as_secs() + 1).unwrap_or(u16::MAX);
+            let seconds = u16::try_from(by.saturating_sub(BURST).as_secs() + 1).unwrap_or(u16::MAX);
             return Err(ApiError::rate_limited(format!("a project posts at most {} events a second", self.per_second), seconds));
         }
         let events = u32::try_from(events).unwrap_or(u32::MAX);

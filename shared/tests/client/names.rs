@@ -105,7 +105,7 @@ async fn a_name_that_resolves_differently_on_the_second_look_is_looked_at_once_f
     let looked = Arc::clone(&looks);
     // Every other answer is one that must never be connected to.
     let lookup = move |_name| {
-        let answer = if looked.fetch_add(1, Ordering::SeqCst) % 2 == 0 { "127.0.0.1" } else { "169.254.169.254" };
+        let answer = if looked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { "127.0.0.1" } else { "169.254.169.254" };
         std::future::ready(Ok(vec![answer.parse().unwrap()]))
     };
     let client = client_with(TargetPolicy::Local, ClientOptions { lookup: Some(Arc::new(lookup)), ..ClientOptions::default() });

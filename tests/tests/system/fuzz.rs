@@ -7,8 +7,10 @@ use system_tests::workspace;
 #[path = "../../../fuzz/src/lib.rs"]
 mod targets;
 
+type Target = fn(&[u8]);
+
 /// Each target and its name.
-const TARGETS: [(&str, fn(&[u8])); 8] = [
+const TARGETS: [(&str, Target); 8] = [
     ("event", targets::event),
     ("batch", targets::batch),
     ("url", targets::url),

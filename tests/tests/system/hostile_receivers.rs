@@ -28,6 +28,9 @@ struct Row {
     error: &'static str,
 }
 
+/// What it is, whether it waits for the request, what it sends, what then; outcome, status, a part of the error.
+type Entry = (&'static str, bool, String, Then, &'static str, Option<u16>, &'static str);
+
 async fn rows() -> Vec<Row> {
     use Then::{Drip, Flood, HangUp, Silence};
     let ok = "HTTP/1.1 200 OK\r\n";
@@ -36,8 +39,7 @@ async fn rows() -> Vec<Row> {
     let flood = |piece: &str| Flood(piece.as_bytes().to_vec());
     let drip = |piece: &str| Drip(piece.as_bytes().to_vec());
     let (closed, protocol, tls) = ("closed: ", "protocol: ", "tls: ");
-    // What it is, whether it waits for the request, what it sends, what then; outcome, status, a part of the error.
-    let table: Vec<(&str, bool, String, Then, &str, Option<u16>, &str)> = vec![
+    let table: Vec<Entry> = vec![
         ("hangs up at once", false, String::new(), HangUp, "unreachable", None, closed),
         ("hangs up behind the request", true, String::new(), HangUp, "unreachable", None, closed),
         ("hangs up in the status line", true, "HTTP/1.1 2".into(), HangUp, "unreachable", None, closed),

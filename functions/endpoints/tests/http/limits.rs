@@ -53,7 +53,7 @@ async fn a_project_adds_at_most_500_topics_and_may_always_redescribe_them() {
     let config = Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name("ConfigTable"));
     let (topics, project) = (TopicStore::new(config), Access::trusted(samples::PROJECT.parse().unwrap()));
     for number in 0..MOST {
-        let entry = CatalogueEntry { name: format!("own.{number}").parse().unwrap(), description: String::new() };
+        let entry = CatalogueEntry { name: format!("own.{number}").parse().unwrap(), description: String::new(), example: None };
         topics.put(project, &entry).await.unwrap();
     }
     let refused = started.api.ask("PUT", "/webhooks/topics/one.more", json!({})).await;
