@@ -6,6 +6,8 @@
 mod answers;
 #[path = "client/connections.rs"]
 mod connections;
+#[path = "client/floods.rs"]
+mod floods;
 #[path = "client/hostile.rs"]
 mod hostile;
 #[path = "client/names.rs"]

@@ -33,6 +33,6 @@ pub use binary::{refused, workspace};
 pub use client::{Answer, Attempt, Client, Delivery, Endpoint, Event, Message};
 pub use gate::{Gate, Moment, Stop};
 pub use queues::Queues;
-pub use receiver::{Receiver, Reply, Request};
+pub use receiver::{RawReceiver, Receiver, Reply, Request, Then};
 pub use stack::Stack;
 pub use wait::{PATIENCE, eventually};

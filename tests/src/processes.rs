@@ -19,6 +19,13 @@ pub fn children_named(parent: u32, name: &str) -> Vec<u32> {
     all().into_iter().filter(mine).map(|process| process.id).collect()
 }
 
+/// A process's name and the most memory that it has held so far, in KiB. None where the system doesn't tell.
+pub fn peak_memory(id: u32) -> Option<(String, u64)> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    Some((field("Name")?.to_owned(), field("VmHWM")?.strip_suffix(" kB")?.parse().ok()?))
+}
+
 /// Whether a process runs. One that has ended and that nobody has waited for doesn't.
 pub fn is_running(id: u32) -> bool {
     all().into_iter().any(|process| process.id == id && !process.dead)

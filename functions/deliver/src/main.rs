@@ -9,7 +9,9 @@ use shared::{
     time::Timestamp,
 };
 
-#[tokio::main(flavor = "current_thread")]
+// More threads than a batch has messages: a receiver that floods us keeps the thread that reads it busy for as long as tokio lets it, 60 MiB at a stretch, and
+// others must not time out meanwhile.
+#[tokio::main(flavor = "multi_thread", worker_threads = 12)]
 async fn main() -> Result<(), Error> {
     settings::init_logs();
     let app = Arc::new(deliver::App::new(&settings::aws().await, &Settings::from_env())?);

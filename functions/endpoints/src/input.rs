@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 use shared::{
-    http::{ApiError, Field, given},
+    http::{ApiError, Field, Texts, given},
     model::{
         Catalogue, CustomHeaders, Endpoint, Project, Selector, Status,
         endpoint::{MAX_DESCRIPTION, MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE, MAX_SELECTORS, TIMEOUT_SECONDS},
@@ -33,9 +33,9 @@ pub(crate) struct Changes {
     #[serde(deserialize_with = "given")]
     description: Field<String>,
     #[serde(deserialize_with = "given")]
-    metadata: Field<BTreeMap<String, String>>,
+    metadata: Field<Texts>,
     #[serde(deserialize_with = "given")]
-    headers: Field<BTreeMap<String, String>>,
+    headers: Field<Texts>,
     #[serde(deserialize_with = "given")]
     signatures: Field<Vec<SignatureStyle>>,
     #[serde(deserialize_with = "given")]
@@ -145,10 +145,10 @@ impl Changes {
             endpoint.description = description.map(|text| short(text, "description", MAX_DESCRIPTION)).transpose()?;
         }
         if let Some(metadata) = self.metadata {
-            endpoint.metadata = metadata_within_limits(metadata.unwrap_or_default())?;
+            endpoint.metadata = metadata_within_limits(metadata.unwrap_or_default().0)?;
         }
         if let Some(headers) = self.headers {
-            let headers = CustomHeaders::new(headers.unwrap_or_default());
+            let headers = CustomHeaders::new(headers.unwrap_or_default().0);
             endpoint.headers = headers.map_err(|error| ApiError::validation("headers", error.to_string()))?;
         }
         if let Some(signatures) = self.signatures {

@@ -32,6 +32,7 @@ pub(crate) async fn accept(
 ) -> Result<Vec<Event>, ApiError> {
     let recipients: Vec<_> = drafts.iter().map(|draft| audience.recipients(draft)).collect();
     check_fan_out(&recipients)?;
+    app.limit.take(access, drafts.len(), now)?;
     let retention = Duration::from_secs(u64::from(app.retention_days) * 86_400);
     let (claims, planned) = Claims::take(&app.leases, access, &drafts, key, retention, now).await?;
     let events: Vec<_> = drafts.into_iter().zip(&planned).map(|(draft, plan)| event(draft, *plan)).collect();

@@ -21,6 +21,9 @@ mod audience;
 mod claims;
 mod handlers;
 mod input;
+mod limit;
+#[doc(hidden)]
+pub mod outside;
 mod test_event;
 
 /// All that the handlers need.
@@ -34,6 +37,7 @@ pub struct App {
     catalogue: Catalogue,
     targets: Targets,
     retention_days: u32,
+    limit: limit::EventLimit,
 }
 
 impl App {
@@ -52,6 +56,7 @@ impl App {
             catalogue: settings.parsed("TOPICS")?,
             targets: Targets::from_settings(settings)?,
             retention_days,
+            limit: limit::EventLimit::new(settings.parsed("EVENTS_PER_SECOND")?),
         })
     }
 }

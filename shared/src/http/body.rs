@@ -3,7 +3,7 @@
 //! Easy to get wrong: the error. It names the field and the rule, not a line and column of our parser.
 
 use axum::extract::{FromRequest, Request};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::ApiError;
@@ -24,12 +24,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// The bytes of a JSON body. 415 for another content type, 413 for more than `most` bytes.
+/// The bytes of a JSON body. 415 for another content type or a compressed body (which may unpack to anything), 413 for more than `most` bytes.
 pub async fn read_json(request: Request, most: usize) -> Result<bytes::Bytes, ApiError> {
     let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
     let essence = content_type.as_deref().map(|text| text.split(';').next().unwrap_or_default().trim());
     if essence.is_some_and(|text| text != "application/json" && !(text.starts_with("application/") && text.ends_with("+json"))) {
         return Err(ApiError::unsupported_media_type());
+    }
+    if request.headers().get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(ApiError::unsupported_coding());
     }
     axum::body::to_bytes(request.into_body(), most)
         .await
@@ -107,6 +110,27 @@ mod tests {
             let answer = answer(body).await;
             assert_eq!((answer["kind"].as_str(), answer["field"].as_str()), (Some("validation_error"), Some(field)), "{body}: {answer}");
             assert!(answer["message"].as_str().unwrap().contains(part), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_plain_json_is_read() {
+        let status = async |name: &str, value: &str| {
+            let request = Request::builder().header(name, value).body("{}".into()).unwrap();
+            read_json(request, 9).await.map_or_else(|error| error.status().as_u16(), |_| 200)
+        };
+        for (name, value, expected) in [
+            ("content-type", "application/json; charset=utf-8", 200),
+            ("content-type", "Application/JSON", 200),
+            ("content-type", "application/cloudevents+json", 200),
+            ("content-type", "", 415),
+            ("content-type", "text/json", 415),
+            ("content-type", "application/x-www-form-urlencoded", 415),
+            ("content-encoding", "identity", 200),
+            ("content-encoding", "gzip", 415),
+            ("content-encoding", "br, gzip", 415),
+        ] {
+            assert_eq!(status(name, value).await, expected, "{name}: {value}");
         }
     }
 

@@ -1,12 +1,17 @@
 //! Every error that a caller can see: one shape, `{"kind", "message", "field"}`, and the right status.
 //!
-//! Easy to get wrong: what a *fault of ours* says. Its detail goes to the log and never to the caller.
+//! Easy to get wrong: what a *fault of ours* says. Its detail goes to the log and never to the caller. And what repeats the caller's own words: a megabyte
+//! of them, escaped twice, would be more than Lambda can answer.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::{queue::QueueError, signing::VaultError, store::StoreError};
+
+/// The longest message and the longest field, in characters; the rest is cut off.
+const MAX_MESSAGE: usize = 500;
+const MAX_FIELD: usize = 200;
 
 /// An answer that is an error. Boxed, as every handler carries it in its result.
 #[derive(Debug, thiserror::Error)]
@@ -46,12 +51,12 @@ struct Shape<'a> {
 
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self(Box::new(Details { status, kind, message: message.into(), field: None, entries: Vec::new(), header: None }))
+        Self(Box::new(Details { status, kind, message: cut(message.into(), MAX_MESSAGE), field: None, entries: Vec::new(), header: None }))
     }
 
     /// 400: a field breaks a rule. The message names the rule.
     pub fn validation(field: impl Into<String>, message: impl Into<String>) -> Self {
-        let field = field.into();
+        let field = cut(field.into(), MAX_FIELD);
         Self::new(StatusCode::BAD_REQUEST, "validation_error", message).with(|details| details.field = Some(field))
     }
 
@@ -117,9 +122,20 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send a JSON body with `Content-Type: application/json`")
     }
 
+    /// 415: a compressed body.
+    pub fn unsupported_coding() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send the body as it is, without `Content-Encoding`")
+    }
+
     /// 422: well-formed, but at odds with an earlier request.
     pub fn unprocessable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
+    }
+
+    /// 429 with `Retry-After`: too much at once, and nothing of it was done.
+    pub fn rate_limited(message: impl Into<String>, seconds: u16) -> Self {
+        let header = (header::RETRY_AFTER, HeaderValue::from(seconds));
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).with(|details| details.header = Some(header))
     }
 
     /// 503 with `Retry-After`: a fault of ours or of AWS. What was asked for is not promised; with an idempotency key, a repeat does nothing twice.
@@ -138,6 +154,14 @@ impl ApiError {
         change(&mut self.0);
         self
     }
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 impl From<StoreError> for ApiError {
@@ -175,5 +199,18 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callers_own_words_are_repeated_in_part_only() {
+        let error = ApiError::validation("é".repeat(100_000), "x".repeat(100_000));
+        assert_eq!(error.0.field.as_deref().map(|field| field.chars().count()), Some(MAX_FIELD + 1));
+        assert_eq!(error.0.message.chars().count(), MAX_MESSAGE + 1);
+        assert_eq!(ApiError::validation("url", "is required").0.message, "is required");
     }
 }

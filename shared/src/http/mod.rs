@@ -6,6 +6,7 @@ mod event_view;
 mod list;
 mod params;
 mod routes;
+mod texts;
 
 pub use body::{Body, Field, given, parse_json, read_json};
 pub use error::{ApiError, EntryError};
@@ -13,3 +14,4 @@ pub use event_view::EventView;
 pub use list::{listed, page_request};
 pub use params::{MAX_FOREIGN_ID, Params, worker_id};
 pub use routes::{ALLOWED, Route, no_such_route, router};
+pub use texts::Texts;

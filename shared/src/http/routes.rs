@@ -5,6 +5,8 @@
 
 use axum::{
     Router,
+    extract::Request,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::MethodRouter,
 };
@@ -25,7 +27,24 @@ pub struct Route<S> {
 /// A function's router. What none of the routes takes gets [`no_such_route`].
 pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S) -> Router {
     let served = routes.into_iter().fold(Router::new(), |all, one| all.route(one.path, one.handler));
-    served.fallback(no_such_route).method_not_allowed_fallback(no_such_route).with_state(state)
+    let served = served.fallback(no_such_route).method_not_allowed_fallback(no_such_route);
+    served.layer(middleware::from_fn(refuse_paths_of_no_text)).with_state(state)
+}
+
+/// 404 for a path whose percent-encoding isn't UTF-8: it names nothing, and axum would answer in a format of its own.
+async fn refuse_paths_of_no_text(request: Request, next: Next) -> Response {
+    if is_text(request.uri().path()) { next.run(request).await } else { ApiError::not_found("route").into_response() }
+}
+
+fn is_text(path: &str) -> bool {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        let escaped = tail.get(..2).filter(|_| *byte == b'%').and_then(|digits| hex::decode(digits).ok());
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+        decoded.push(escaped.map_or(*byte, |bytes| bytes[0]));
+    }
+    str::from_utf8(&decoded).is_ok()
 }
 
 /// The methods of every path of the API.
@@ -83,6 +102,15 @@ fn matches(pattern: &str, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_text_when_its_escapes_are_utf_8() {
+        for (path, text) in
+            [("/a/%20", true), ("/a/%c3%a4", true), ("/%", true), ("/%zz%4", true), ("/%00", true), ("/%ff", false), ("/%c3", false)]
+        {
+            assert_eq!(is_text(path), text, "{path}");
+        }
+    }
 
     #[tokio::test]
     async fn a_known_path_says_which_methods_it_takes_and_an_unknown_one_is_not_found() {

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// The most headers per endpoint.
 pub const MAX_HEADERS: usize = 20;
+/// The longest name, in bytes.
+pub const MAX_HEADER_NAME: usize = 100;
 /// The longest value, in bytes.
 pub const MAX_VALUE: usize = 1_024;
 
@@ -47,8 +49,8 @@ pub enum HeadersError {
     /// More than [`MAX_HEADERS`].
     #[error("at most {MAX_HEADERS} headers")]
     TooMany,
-    /// Not an HTTP token (RFC 9110, 5.6.2).
-    #[error("`{0}` is not a header name")]
+    /// Not an HTTP token (RFC 9110, 5.6.2), or too long.
+    #[error("`{0}` is not a header name of at most {MAX_HEADER_NAME} characters")]
     Name(String),
     /// Reserved.
     #[error("`{0}` is set by Posthaste or by HTTP and can't be chosen")]
@@ -67,7 +69,9 @@ impl CustomHeaders {
         let mut headers = BTreeMap::new();
         for (name, value) in wanted {
             let lower = name.to_ascii_lowercase();
-            HeaderName::from_bytes(lower.as_bytes()).map_err(|_| HeadersError::Name(name.clone()))?;
+            if lower.len() > MAX_HEADER_NAME || HeaderName::from_bytes(lower.as_bytes()).is_err() {
+                return Err(HeadersError::Name(name));
+            }
             let brand_signature = lower.ends_with("-signature") || lower.ends_with("-token") && lower.starts_with("x-");
             if RESERVED.contains(&lower.as_str()) || RESERVED_PREFIXES.iter().any(|p| lower.starts_with(p)) || brand_signature {
                 return Err(HeadersError::Reserved(name));
@@ -147,7 +151,7 @@ mod tests {
 
     #[test]
     fn nothing_can_be_injected_through_name_or_value() {
-        for name in ["", "a b", "a:b", "a\r\nb", "ä", "a\0"] {
+        for name in ["", "a b", "a:b", "a\r\nb", "ä", "a\0", &"x".repeat(MAX_HEADER_NAME + 1)] {
             assert!(matches!(check(name, "x"), Err(HeadersError::Name(_))), "{name:?}");
         }
         for value in ["a\r\nHost: evil", "a\nb", "\0", " padded", "tab\tbed", "ü", &"x".repeat(MAX_VALUE + 1)] {

@@ -1,6 +1,13 @@
 //! Names: what they resolve to is judged when the connection is made.
 
-use std::{io, net::IpAddr, sync::Arc};
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use shared::target::{ClientOptions, DeliveryClient, Outcome, TargetPolicy, UnreachableClass};
 
@@ -87,4 +94,54 @@ async fn a_name_that_takes_too_long_to_resolve_is_a_timeout() {
     request.timeout = BRIEF;
     let outcome = outcome_of(&client, request).await;
     assert!(matches!(outcome, Outcome::Timeout { .. }), "{outcome:?}");
+}
+
+/// The attack is called DNS rebinding: a name's first answer passes the check, its second is what is connected to.
+#[tokio::test]
+async fn a_name_that_resolves_differently_on_the_second_look_is_looked_at_once_for_each_connection() {
+    let receiver = receiver().await;
+    let url = format!("http://rebind.example.com:{}/?token=sesame", receiver.port());
+    let looks = Arc::new(AtomicUsize::new(0));
+    let looked = Arc::clone(&looks);
+    // Every other answer is one that must never be connected to.
+    let lookup = move |_name| {
+        let answer = if looked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { "127.0.0.1" } else { "169.254.169.254" };
+        std::future::ready(Ok(vec![answer.parse().unwrap()]))
+    };
+    let client = client_with(TargetPolicy::Local, ClientOptions { lookup: Some(Arc::new(lookup)), ..ClientOptions::default() });
+    for connections in 1..=5 {
+        let outcome = outcome_of(&client, post(&url)).await;
+        assert!(matches!(outcome, Outcome::Answered { status: 200, .. }), "the judged address is the one that is used: {outcome:?}");
+        let outcome = outcome_of(&client, post(&url)).await;
+        assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+        assert_eq!(receiver.connections(), connections);
+    }
+    assert_eq!(looks.load(Ordering::SeqCst), 10, "one look for each connection: nothing can change between check and use");
+}
+
+#[tokio::test]
+async fn no_header_of_an_answer_leads_anywhere_else() {
+    let elsewhere = receiver().await;
+    let headers = [
+        format!("location: {}", elsewhere.url()),
+        "location: http://169.254.169.254/latest/meta-data/".to_owned(),
+        "location: file:///etc/passwd".to_owned(),
+        "location: //localhost/".to_owned(),
+        format!("refresh: 0; url={}", elsewhere.url()),
+        format!("alt-svc: http/1.1=\":{}\"; ma=9999", elsewhere.port()),
+        format!("content-location: {}", elsewhere.url()),
+        format!("link: <{}>; rel=preload", elsewhere.url()),
+        "www-authenticate: Basic".to_owned(),
+        "set-cookie: a=b".to_owned(),
+    ];
+    let client = client_with(TargetPolicy::Local, ClientOptions::default());
+    for header in headers {
+        for status in [200, 302, 307, 308, 401, 421] {
+            let receiver = Receiver::answering(format!("HTTP/1.1 {status} X\r\n{header}\r\ncontent-length: 0\r\n\r\n")).await;
+            let outcome = outcome_of(&client, post(receiver.url())).await;
+            assert!(matches!(outcome, Outcome::Answered { status: there, .. } if there == status), "{header}: {outcome:?}");
+            assert_eq!(receiver.connections(), 1, "{status} {header}");
+        }
+    }
+    assert_eq!(elsewhere.connections(), 0);
 }

@@ -3,8 +3,10 @@
 //! - [`script`]: what it answers
 //! - [`request`]: what it got
 //! - [`connection`]: its sockets, plain or TLS
+//! - [`raw`]: one that keeps to no rules
 
 mod connection;
+mod raw;
 mod request;
 mod script;
 
@@ -23,6 +25,7 @@ use axum::{
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
 pub(crate) use connection::authority_pem;
+pub use raw::{RawReceiver, Then};
 pub use request::Request;
 pub use script::Reply;
 

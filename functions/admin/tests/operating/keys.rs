@@ -77,3 +77,19 @@ async fn a_project_that_is_not_there_has_no_keys() {
         assert_eq!((answer.status, answer.text("kind")), (404, "not_found"));
     }
 }
+
+#[tokio::test]
+async fn a_project_has_at_most_100_keys() {
+    let started = start().await;
+    let project = project(&started.api, "Acme").await;
+    let path = format!("/projects/{project}/keys");
+    let mut last = Json::Null;
+    for _ in 0..100 {
+        last = key(&started.api, &project, json!({})).await;
+    }
+    let refused = started.api.ask("POST", &path, json!({})).await;
+    assert_eq!((refused.status, refused.text("kind")), (409, "conflict"), "{}", refused.body);
+    assert!(refused.text("message").contains("100 keys"));
+    assert_eq!(started.api.ask("DELETE", &format!("{path}/{}", last["id"].as_str().unwrap()), Json::Null).await.status, 200);
+    key(&started.api, &project, json!({})).await;
+}

@@ -4,6 +4,7 @@
 
 mod changing;
 mod creating;
+mod limits;
 mod reading;
 mod topics;
 
