@@ -33,6 +33,22 @@ async fn the_first_put_mints_the_token_and_all_first_puts_at_once_mint_one() {
 }
 
 #[tokio::test]
+async fn a_token_from_elsewhere_is_kept_by_the_first_put_and_changes_nothing_later() {
+    let started = start().await;
+    let put = async |token: &str| started.api.ask("PUT", PATH, json!({"url": "https://example.com/", "token": token})).await;
+    for bad in ["short", "sixteen letters!"] {
+        let answer = put(bad).await;
+        assert_eq!((answer.status, answer.text("field")), (400, "token"), "{}", answer.body);
+        assert!(answer.text("message").contains("16 to 256") && !answer.text("message").contains(bad), "{}", answer.body);
+    }
+    let own = "whk_of_the_platform_before";
+    assert_eq!(put(own).await.text("token"), own);
+    assert_eq!(put("whk_another_one_later_on").await.text("token"), own);
+    let regenerated = started.api.ask("POST", &format!("{PATH}/regenerate-token"), Json::Null).await;
+    assert_ne!(regenerated.text("token"), own);
+}
+
+#[tokio::test]
 async fn null_and_delete_remove_it_and_are_harmless_when_there_is_none() {
     let started = start().await;
     for (method, body) in [("PUT", json!({"url": null})), ("DELETE", Json::Null)] {
