@@ -104,6 +104,10 @@ async fn what_is_gone_gets_nothing_any_more() {
     assert_eq!((status, messages.len(), messages[0].endpoint), (202, 1, webhook.id));
     assert_eq!(resend(&started, &event, json!({"endpoint_id": step})).await.0, 409);
 
+    let paused = Automation { active: false, revision: 3, ..automation.clone() };
+    AutomationStore::new(started.config()).replace(access(), &paused, 2).await.unwrap();
+    assert_eq!(resend(&started, &event, json!({"endpoint_id": step})).await.0, 409, "as at a paused endpoint");
+
     EndpointStore::new(started.config()).delete_worker(access(), "worker_1").await.unwrap();
     AutomationStore::new(started.config()).delete(access(), automation.id).await.unwrap();
     let (status, messages) = resend(&started, &event, json!({})).await;
