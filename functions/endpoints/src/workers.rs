@@ -28,9 +28,10 @@ pub(crate) struct Wanted {
     /// Null removes the webhook.
     #[serde(deserialize_with = "Option::deserialize")]
     url: Option<String>,
-    /// What a GET answered may be put back; the token in it changes nothing.
-    #[serde(default, rename = "token")]
-    _token: serde::de::IgnoredAny,
+    /// The first PUT takes it for the webhook's: who comes from elsewhere has one already. Later ones keep what is there, so that what a GET answered may be
+    /// put back.
+    #[serde(default)]
+    token: Option<Secret>,
 }
 
 /// A worker's webhook in an answer. No `Debug`: it holds the token.
@@ -52,7 +53,7 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
     }
 }
 
-/// The first one mints the token, later ones keep it. A webhook that was disabled is on again.
+/// The first one mints the token, or takes the one that it names; later ones keep it. A webhook that was disabled is on again.
 pub(crate) async fn write(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -74,7 +75,8 @@ pub(crate) async fn write(
             return Ok(new);
         }
         let endpoint_id = EndpointId::of_worker(access.project(), id);
-        let sealed = app.vault.seal(&Secret::token(rand::random()), &endpoint_id, rand::random()).map_err(ApiError::from)?;
+        let token = input.token.clone().unwrap_or_else(|| Secret::token(rand::random()));
+        let sealed = app.vault.seal(&token, &endpoint_id, rand::random()).map_err(ApiError::from)?;
         let blank = rules.blank(Endpoint::new(endpoint_id, access.project(), url.clone(), vec![Selector::All], sealed, now));
         let new = Endpoint { worker_id: Some(id.to_owned()), signatures: vec![SignatureStyle::TOKEN], ..blank };
         app.endpoints.create(access, &new).await?;

@@ -55,9 +55,9 @@ impl App {
         Ok(via.map(|via| Recipient { target: target.clone(), via }))
     }
 
-    /// The URL of an automation's step, if the automation still has it; the log keeps only its beginning.
+    /// The URL of an automation's step, if the automation is on and still has it; the log keeps only its beginning.
     async fn step_url(&self, access: Access, id: AutomationId, endpoint: EndpointId) -> Result<Option<EndpointUrl>, StoreError> {
-        let Some(automation) = self.automations.get(access, id).await? else { return Ok(None) };
+        let Some(automation) = self.automations.get(access, id).await?.filter(|automation| automation.active) else { return Ok(None) };
         let step = automation.workflow.iter().find(|step| automation.endpoint_of(step) == endpoint);
         Ok(step.map(|step| step.url.clone()))
     }

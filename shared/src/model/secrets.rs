@@ -44,11 +44,13 @@ impl SecretRing {
         live.map(|secret| vault.open(secret, owner)).collect()
     }
 
-    /// With a new secret; the present one goes on signing until `until`. With none left of [`MAX_RETIRING`], the oldest stops at once.
+    /// With a new secret; the present one goes on signing until `until`, and earlier ones no longer than that: who rotates without overlap wants nothing else
+    /// to be valid. With none left of [`MAX_RETIRING`], the oldest stops at once.
     #[must_use]
     pub fn rotated(self, secret: SealedSecret, until: Timestamp, now: Timestamp) -> Self {
         let replaced = RetiringSecret { secret: self.secret, until };
-        let mut retiring_secrets: Vec<_> = std::iter::once(replaced).chain(self.retiring_secrets).filter(|old| old.until > now).collect();
+        let earlier = self.retiring_secrets.into_iter().map(|old| RetiringSecret { until: old.until.min(until), ..old });
+        let mut retiring_secrets: Vec<_> = std::iter::once(replaced).chain(earlier).filter(|old| old.until > now).collect();
         retiring_secrets.truncate(MAX_RETIRING);
         Self { secret, retiring_secrets }
     }
@@ -88,6 +90,15 @@ mod tests {
         let rotated = SecretRing::new(sealed(0)).rotated(sealed(1), at(10), at(10));
         assert_eq!(live(&rotated, 10), [Secret::new([1; 32])]);
         assert_eq!(rotated.retiring_secrets, []);
+    }
+
+    #[test]
+    fn no_earlier_secret_outlives_the_overlap_of_a_later_rotation() {
+        let once = SecretRing::new(sealed(0)).rotated(sealed(1), at(100), at(10));
+        let longer = once.clone().rotated(sealed(2), at(200), at(20));
+        assert_eq!(live(&longer, 100), [2, 1].map(|n| Secret::new([n; 32])), "nor is an overlap made longer");
+        let void = once.rotated(sealed(2), at(20), at(20));
+        assert_eq!(live(&void, 20), [Secret::new([2; 32])]);
     }
 
     #[test]

@@ -135,7 +135,9 @@ mod tests {
         let both = [Secret::new([1; 32]), secret()];
         assert_eq!(headers("timestamped", &both)[0].1.matches("v1=").count(), 2);
         assert_eq!(headers("standard", &both)[2].1.matches("v1,").count(), 2);
-        assert_eq!(headers("digest", &both), headers("digest", &both[..1]), "the newest signs alone");
+        for style in ["digest", "token"] {
+            assert_eq!(headers(style, &both), headers(style, &both[1..]), "the old one alone, until it is no longer live");
+        }
     }
 
     #[test]

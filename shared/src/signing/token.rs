@@ -1,4 +1,4 @@
-//! The `token` style: `X-<Brand>-Token: <token>`, and nothing signed. The token is the newest secret's text.
+//! The `token` style: `X-<Brand>-Token: <token>`, and nothing signed. The token is the oldest live secret's text, for the reason that `digest` gives.
 
 use super::{Signing, Style};
 
@@ -7,5 +7,5 @@ pub(super) const STYLE: Style = Style { name: "token", decodes_secret: false, he
 
 fn headers(request: &Signing<'_>) -> Vec<(String, String)> {
     let header = |secret: &super::Secret| (format!("X-{}-Token", request.brand), secret.reveal().to_owned());
-    request.secrets.first().map(header).into_iter().collect()
+    request.secrets.last().map(header).into_iter().collect()
 }

@@ -59,7 +59,12 @@ impl Client {
 
     /// As the operator: a new project, and a key that may do everything in it.
     pub async fn new_project(&self) -> Self {
-        let project = self.post("/projects", json!({"name": "A test"})).await.expect(201);
+        self.new_project_with(json!({"name": "A test"})).await
+    }
+
+    /// As [`Client::new_project`], with defaults for its endpoints.
+    pub async fn new_project_with(&self, body: Json) -> Self {
+        let project = self.post("/projects", body).await.expect(201);
         let id = project["id"].as_str().expect("a project has an id").to_owned();
         let key = self.post(&format!("/projects/{id}/keys"), json!({"name": "all"})).await.expect(201);
         Self { project: id, ..self.with_key(key["key"].as_str().expect("a new key is shown")) }

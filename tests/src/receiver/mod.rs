@@ -98,6 +98,11 @@ impl Receiver {
         *lock(&self.shared.everywhere) = Script::always(reply);
     }
 
+    /// The next `times` requests to this path get 500, later ones 200.
+    pub fn failing_at(&self, path: &str, times: usize) {
+        lock(&self.shared.by_path).insert(path.to_owned(), Script::first(times, Reply::status(500)));
+    }
+
     /// From now on, every request to this path gets this.
     pub fn always_at(&self, path: &str, reply: Reply) {
         lock(&self.shared.by_path).insert(path.to_owned(), Script::always(reply));

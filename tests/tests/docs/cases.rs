@@ -44,7 +44,12 @@ pub(crate) fn of(style: &Style) -> Vec<Case> {
         body: body.clone(),
         survives_javascript: true,
     };
-    let both = Case { what: "the new secret during a rotation", headers: signed(&[new.clone(), old.clone()], now), ..good.clone() };
+    let both = Case {
+        what: "the old secret during a rotation",
+        secret: old.reveal().to_owned(),
+        headers: signed(&[new.clone(), old.clone()], now),
+        ..good.clone()
+    };
     let mut cases = vec![
         good.clone(),
         Case {
@@ -55,7 +60,7 @@ pub(crate) fn of(style: &Style) -> Vec<Case> {
             ..good.clone()
         },
         both.clone(),
-        Case { what: "the old secret during a rotation", genuine: style.every_secret_signs, secret: old.reveal().to_owned(), ..both },
+        Case { what: "the new secret during a rotation", genuine: style.every_secret_signs, secret: new.reveal().to_owned(), ..both },
         Case { what: "another secret", genuine: false, secret: foreign.reveal().to_owned(), ..good.clone() },
         Case { what: "no headers", genuine: false, headers: BTreeMap::new(), ..good.clone() },
         Case { what: "empty headers", genuine: false, headers: with_values(&good, |_| String::new()), ..good.clone() },

@@ -11,7 +11,7 @@ pub(crate) struct Style {
     pub(crate) timestamp: Option<Timestamp>,
     /// Whether it signs the body.
     pub(crate) signs_body: bool,
-    /// Whether each live secret signs, and not the newest alone.
+    /// Whether each live secret signs, and not the oldest alone.
     pub(crate) every_secret_signs: bool,
 }
 

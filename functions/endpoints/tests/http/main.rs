@@ -2,17 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod automations;
 mod changing;
 mod creating;
 mod limits;
+mod project_secret;
 mod reading;
 mod topics;
+mod workers;
 
 use std::sync::Arc;
 
 use local::testing::{Api, AwsStandIn};
 use serde_json::{Value as Json, json};
-use shared::settings::Settings;
+use shared::{model::Scope, settings::Settings};
 
 /// A stand-in and the function on it.
 struct Started {
@@ -47,4 +50,9 @@ fn minimal() -> Json {
 
 fn path_of(endpoint: &Json) -> String {
     format!("/webhooks/endpoints/{}", endpoint["id"].as_str().unwrap())
+}
+
+/// Another project than the samples', asked with a key of its own that may do everything.
+async fn stranger(started: &Started) -> Api {
+    started.api.with_key(&started.aws.key_of("proj_01JZ0000000000000000000009", &Scope::ALL).await)
 }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod audience;
 mod batches;
 mod idempotency;
 mod single;
 mod support;
+mod test_event;

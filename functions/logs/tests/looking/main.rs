@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod attempts;
+mod executions;
 mod messages;
+mod recipients;
 mod resending;
 mod support;

@@ -43,6 +43,20 @@ pub(crate) fn minute(number: u64) -> Timestamp {
     Timestamp::from_seconds(*START + number * 60)
 }
 
+/// A task that was created, with this data.
+pub(crate) fn event(data: &str, at: Timestamp) -> Event {
+    Event {
+        id: EventId::new(at, at.millis().into()),
+        kind: "task.created".parse().unwrap(),
+        data: RawValue::from_string(data.to_owned()).unwrap(),
+        created_at: at.seconds(),
+        user_id: None,
+        worker_id: None,
+        webhook_url: None,
+        metadata: None,
+    }
+}
+
 /// An attempt to deliver an event to the samples' endpoint.
 pub(crate) fn attempt(event: &LoggedEvent, number: u32, outcome: Outcome, next: Option<Timestamp>) -> Attempt {
     let at = Timestamp::from_millis(event.accepted_at.millis() + u64::from(number) * 1_000);
@@ -66,24 +80,22 @@ pub(crate) fn attempt(event: &LoggedEvent, number: u32, outcome: Outcome, next: 
 }
 
 impl Started {
+    pub(crate) fn config(&self) -> Table {
+        Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), self.aws.table_name(samples::CONFIG_TABLE))
+    }
+
     fn log(&self) -> Table {
         Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), self.aws.table_name("LogTable"))
     }
 
     /// Logs an event of the samples' project to the samples' endpoint.
     pub(crate) async fn event(&self, kind: &str, at: Timestamp) -> LoggedEvent {
-        let event = Event {
-            id: EventId::new(at, at.millis().into()),
-            kind: kind.parse().unwrap(),
-            data: RawValue::from_string(r#"{"id":"task_1"}"#.to_owned()).unwrap(),
-            created_at: at.seconds(),
-            user_id: None,
-            worker_id: None,
-            webhook_url: None,
-            metadata: None,
-        };
-        let targets =
-            vec![Target { endpoint: samples::ENDPOINT.parse().unwrap(), url: samples::RECEIVER.to_owned(), origin: Origin::Endpoint }];
+        let target = Target { endpoint: samples::ENDPOINT.parse().unwrap(), url: samples::RECEIVER.to_owned(), origin: Origin::Endpoint };
+        self.logged(Event { kind: kind.parse().unwrap(), ..event(r#"{"id":"task_1"}"#, at) }, vec![target], at).await
+    }
+
+    /// Logs an event of the samples' project.
+    pub(crate) async fn logged(&self, event: Event, targets: Vec<Target>, at: Timestamp) -> LoggedEvent {
         let logged = LoggedEvent { event, targets, accepted_at: at };
         let project = Access::trusted(samples::PROJECT.parse().unwrap());
         EventWriter::new(self.log(), 30).put(project, &logged).await.unwrap();

@@ -1,0 +1,156 @@
+//! Who gets an event without being an endpoint: its own URL, automations, its worker's webhook.
+
+use local::samples;
+use serde_json::{Value as Json, json};
+use shared::{
+    auth::Access,
+    id::{AutomationId, EndpointId},
+    message::{Message, Via},
+    model::{Automation, Endpoint, Origin, Scope, automation::Step},
+    signing::SignatureStyle,
+    store::{Table, automations::AutomationStore, endpoints::EndpointStore},
+    target::{EndpointUrl, TargetPolicy},
+    time::Timestamp,
+};
+
+use super::support::{Started, event, start, start_with};
+
+const OWN_URL: &str = "https://example.com/own";
+
+fn project() -> Access {
+    Access::trusted(samples::PROJECT.parse().unwrap())
+}
+
+fn url(path: &str) -> EndpointUrl {
+    EndpointUrl::parse(&format!("http://127.0.0.1:9001/{path}"), TargetPolicy::Local).unwrap()
+}
+
+fn config(started: &Started) -> Table {
+    Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name(samples::CONFIG_TABLE))
+}
+
+/// An automation that task.created sets off.
+async fn automation(started: &Started, steps: &[&str]) -> Automation {
+    let now = Timestamp::now();
+    let automation = Automation {
+        id: AutomationId::new(now, rand::random()),
+        project: project().project(),
+        name: None,
+        trigger: "task.created".parse().unwrap(),
+        workflow: steps.iter().map(|step| Step { name: (*step).to_owned(), url: url(step) }).collect(),
+        active: true,
+        created_at: now,
+        updated_at: now,
+        revision: 1,
+    };
+    AutomationStore::new(config(started)).create(project(), &automation).await.unwrap();
+    automation
+}
+
+async fn worker(started: &Started, id: &str) -> EndpointId {
+    let endpoint_id = EndpointId::of_worker(project().project(), id);
+    let blank = samples::endpoint_of(endpoint_id, samples::RECEIVER, samples::SECRETS_KEY).unwrap();
+    let webhook = Endpoint { worker_id: Some(id.to_owned()), signatures: vec![SignatureStyle::TOKEN], ..blank };
+    EndpointStore::new(config(started)).create(project(), &webhook).await.unwrap();
+    endpoint_id
+}
+
+/// An event with these fields besides.
+fn with(fields: &Json) -> Json {
+    let mut event = event();
+    event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    event
+}
+
+async fn posted(started: &Started, event: Json) -> String {
+    let answer = started.api.ask("POST", "/events", event).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    answer.text("id").to_owned()
+}
+
+fn to(messages: &[Message], endpoint: EndpointId) -> &Message {
+    messages.iter().find(|message| message.endpoint == endpoint).unwrap()
+}
+
+#[tokio::test]
+async fn an_events_own_url_is_one_more_target_and_says_how_it_is_signed() {
+    let started = start().await;
+    let id = posted(&started, with(&json!({"webhook_url": OWN_URL}))).await;
+    let implicit = EndpointId::of_url(project().project(), OWN_URL);
+    let logged = started.logged(&id).await.unwrap();
+    let origins: Vec<_> = logged.targets.iter().map(|target| (target.endpoint.to_string(), target.origin)).collect();
+    assert_eq!(origins, [(samples::ENDPOINT.to_owned(), Origin::Endpoint), (implicit.to_string(), Origin::Event)]);
+
+    let messages = started.messages().await;
+    assert_eq!(messages.len(), 2);
+    let Some(Via::Url { url, signatures, body }) = &to(&messages, implicit).via else { panic!("{messages:?}") };
+    assert_eq!((url.as_written(), signatures.as_slice(), body.name()), (OWN_URL, &[SignatureStyle::STANDARD][..], "data"));
+    assert!(to(&messages, samples::id().unwrap()).via.is_none());
+    let read = started.api.ask("POST", "/events", with(&json!({"webhook_url": OWN_URL}))).await;
+    assert_eq!(read.text("webhook_url"), OWN_URL, "the answer shows it");
+}
+
+#[tokio::test]
+async fn each_step_of_each_automation_gets_the_resource_with_its_automations_id() {
+    let started = start_with(&[]).await;
+    let (first, second) = (automation(&started, &["a", "b"]).await, automation(&started, &["a"]).await);
+    posted(&started, event()).await;
+    posted(&started, json!({"kind": "task.failed", "data": {}})).await;
+    let messages = started.messages().await;
+    assert_eq!(messages.len(), 3, "and none for the other topic");
+    for automation in [&first, &second] {
+        for step in &automation.workflow {
+            let message = to(&messages, automation.endpoint_of(step));
+            assert_eq!(message.event.data.get(), format!(r#"{{"id":"task_1","automation_id":"{}"}}"#, automation.id));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_workers_webhook_gets_its_events_for_one_call_more() {
+    let started = start_with(&[]).await;
+    let ours = worker(&started, "worker_1").await;
+    worker(&started, "worker_2").await;
+    posted(&started, with(&json!({"worker_id": "worker_1"}))).await;
+    posted(&started, with(&json!({"worker_id": "worker_3"}))).await;
+    let messages = started.messages().await;
+    let targets: Vec<_> = messages.iter().map(|message| (message.endpoint, message.via.clone())).collect();
+    assert_eq!(targets, [(ours, Some(Via::Worker("worker_1".to_owned())))]);
+
+    started.aws.forget_calls();
+    let batch: Vec<_> = (0..10).map(|_| with(&json!({"worker_id": "worker_1"}))).collect();
+    let answer = started.api.ask("POST", "/events/batch", json!({"events": batch})).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let reads = started.calls().as_array().unwrap().iter().filter(|call| call[0] == "GetItem").cloned().collect::<Vec<_>>();
+    assert!(reads.iter().all(|call| call[2].as_u64().unwrap() <= 2), "the worker is read once for the batch: {reads:?}");
+}
+
+#[tokio::test]
+async fn an_own_url_is_judged_and_needs_a_secret_to_sign_with() {
+    let started = start().await;
+    for url in ["", "http", "http://10.0.0.1/", "https://user:pass@example.com/", "https://api.example.com/events"] {
+        let answer = started.api.ask("POST", "/events", with(&json!({"webhook_url": url}))).await;
+        assert_eq!((answer.status, answer.text("field")), (400, "webhook_url"), "{url}: {}", answer.body);
+    }
+    let old = started.api.with_key(&started.aws.key_of("proj_01JZ0000000000000000000009", &Scope::ALL).await);
+    let answer = old.ask("POST", "/events", with(&json!({"webhook_url": OWN_URL}))).await;
+    assert_eq!((answer.status, answer.text("field")), (400, "webhook_url"), "a project of before there were secrets");
+    assert!(answer.text("message").contains("GET /webhooks/secret"), "{}", answer.body);
+    let batch = json!({"events": [event(), with(&json!({"webhook_url": "http://10.0.0.1/"}))]});
+    let answer = started.api.ask("POST", "/events/batch", batch).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.body["errors"][0]["field"], "events[1].webhook_url", "{}", answer.body);
+    assert!(started.messages().await.is_empty(), "nothing was accepted");
+}
+
+#[tokio::test]
+async fn an_idempotency_key_stands_for_the_url_as_well() {
+    let started = start().await;
+    let api = started.api.with_header("idempotency-key", "once");
+    let first = api.ask("POST", "/events", with(&json!({"webhook_url": OWN_URL}))).await;
+    let again = api.ask("POST", "/events", with(&json!({"webhook_url": OWN_URL}))).await;
+    assert_eq!((first.status, again.status, first.text("id")), (202, 202, again.text("id")));
+    assert_eq!(started.messages().await.len(), 2, "the endpoint's and the URL's, once");
+    let other = api.ask("POST", "/events", with(&json!({"webhook_url": format!("{OWN_URL}/other")}))).await;
+    assert!((400..500).contains(&other.status) && other.status != 404, "another request by the same key: {}", other.body);
+}
