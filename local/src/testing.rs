@@ -8,8 +8,10 @@ mod receiver;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::{Region, SdkConfig};
 use shared::id::KeyId;
 use shared::model::{ApiKey, Endpoint, KeyRecord, Scope};
 use shared::store::{Table, keys::KeyStore};
@@ -19,10 +21,10 @@ use tokio::net::TcpListener;
 
 use crate::aws::iam::Policies;
 use crate::aws::provision::provision;
-use crate::aws::{AwsServer, Caller, Clients, CountersReport, Stores, clients};
+use crate::aws::{AwsServer, Caller, Clients, CountersReport, Faults, Stores, clients};
 use crate::runtime::environment::TARGET_POLICY;
 use crate::samples;
-use crate::template::{Settings, Template};
+use crate::template::{REGION, Settings, Template};
 
 pub use api::{Answer, Api, HOST};
 pub use receiver::{TestReceiver, Webhook};
@@ -42,6 +44,9 @@ pub fn sample(name: &str) -> String {
         Err(error) => panic!("{}: {error}", path.display()),
     }
 }
+
+/// What the SDK waits before it tries a call again.
+const BACKOFF: Duration = Duration::from_millis(2);
 
 /// A running stand-in for AWS.
 pub struct AwsStandIn {
@@ -98,7 +103,26 @@ impl AwsStandIn {
 
     /// SDK configuration of a function of the template (`deliver`), which may do what its role allows and nothing else.
     pub fn sdk_config_of(&self, function: &str) -> SdkConfig {
-        clients::sdk_config(&self.endpoint(), &Caller::Function(function.to_owned()).access_key())
+        let config = clients::sdk_config(&self.endpoint(), &Caller::Function(function.to_owned()).access_key());
+        // As many tries as on AWS, without the seconds between them.
+        let retries = RetryConfig::standard().with_initial_backoff(BACKOFF).with_max_backoff(BACKOFF);
+        // A process's clients share a quota of retries per service and region. One test's faults must not use up another's, so each is its own region.
+        let region = Region::new(format!("{REGION}-{}", self.server.port()));
+        config.into_builder().retry_config(retries).region(region).build()
+    }
+
+    /// What is to go wrong with the functions' calls.
+    pub fn faults(&self) -> &Faults {
+        self.server.faults()
+    }
+
+    /// The visibility timeout of every received message ends now.
+    ///
+    /// # Panics
+    /// If the queues can't be written.
+    #[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
+    pub async fn end_visibility_timeouts(&self) {
+        self.server.stores().sqs.release_received().await.expect("queues that can be written");
     }
 
     /// The template, resolved for this stand-in.
