@@ -5,6 +5,7 @@
 
 mod api;
 mod receiver;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ use crate::template::{REGION, Settings, Template};
 
 pub use api::{Answer, Api, HOST};
 pub use receiver::{TestReceiver, Webhook};
+pub use trouble::Trouble;
 
 /// The operator key of every stand-in.
 pub use crate::samples::OPERATOR_KEY;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod batches;
+mod faults;
 mod idempotency;
 mod single;
 mod support;

@@ -1,0 +1,155 @@
+//! Faults of AWS, at every call of every way through the function: a 202, or a 503 that the same request mends.
+
+use std::collections::BTreeSet;
+
+use local::{
+    aws::{Fault, requirement::Requirement},
+    samples,
+    testing::{Answer, Api, Trouble},
+};
+use serde_json::{Value as Json, json};
+use shared::{id::EventId, model::Scope, time::Timestamp};
+
+use super::support::{Started, api, event, start_with};
+
+/// Endpoints of the project: with three events they take two calls of SQS.
+const ENDPOINTS: u128 = 4;
+
+/// A way through the function.
+#[derive(Clone, Copy, Debug)]
+enum Story {
+    /// One event with an `Idempotency-Key`.
+    One,
+    /// One event with an id of its own, under a project's key.
+    OwnId,
+    /// Three events.
+    Batch,
+}
+
+impl Story {
+    const ALL: [Self; 3] = [Self::One, Self::OwnId, Self::Batch];
+
+    /// The request of the given number: the same each time it is asked for.
+    fn request(self, started: &Started, number: u128, key: &str) -> (Api, &'static str, Json) {
+        match self {
+            Self::One => (started.api.with_header("idempotency-key", &format!("one {number}")), "/events", event()),
+            Self::OwnId => {
+                let id = EventId::new(Timestamp::from_millis(Timestamp::now().millis() / 60_000 * 60_000), number);
+                // A function of its own: it remembers no key.
+                (api(&started.aws, None).with_key(key), "/events", json!({"kind": "task.created", "data": {}, "id": id}))
+            }
+            Self::Batch => {
+                let api = started.api.with_header("idempotency-key", &format!("batch {number}"));
+                (api, "/events/batch", json!({"events": [event(), event(), event()]}))
+            }
+        }
+    }
+}
+
+async fn start() -> (Started, String) {
+    let endpoints: Vec<_> = (0..ENDPOINTS)
+        .map(|number| {
+            let id = shared::id::EndpointId::new(Timestamp::from_seconds(1), number);
+            samples::endpoint_of(id, samples::RECEIVER, samples::SECRETS_KEY).unwrap()
+        })
+        .collect();
+    let started = start_with(&endpoints).await;
+    let key = started.aws.key_of(samples::PROJECT, &[Scope::Events]).await;
+    (started, key)
+}
+
+/// How many calls the story makes when all is well.
+async fn calls(started: &Started, story: Story, key: &str) -> usize {
+    let before = started.aws.faults().calls();
+    let (api, path, body) = story.request(started, u128::MAX >> 48, key);
+    assert_eq!(api.ask("POST", path, body).await.status, 202);
+    started.messages().await;
+    started.aws.faults().calls() - before
+}
+
+fn ids(answer: &Answer) -> BTreeSet<String> {
+    let events = answer.body.as_array().cloned().unwrap_or_else(|| vec![answer.body.clone()]);
+    events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn survives(story: Story) {
+    let (started, key) = start().await;
+    let (calls, mut number) = (calls(&started, story, &key).await, 0);
+    let (mut refused, mut accepted) = (0, 0);
+    for trouble in Trouble::all() {
+        for place in 0..calls {
+            number += 1;
+            let case = format!("{story:?}, call {place} of {calls}: {trouble:?}");
+            let (api, path, body) = story.request(&started, number, &key);
+            started.aws.trouble("events", place, trouble);
+            let strikes = started.aws.faults().strikes();
+            let first = api.ask("POST", path, body.clone()).await;
+            started.aws.faults().heal();
+            assert!(started.aws.faults().strikes() > strikes, "{case}: nothing went wrong");
+            match first.status {
+                202 => accepted += 1,
+                503 => {
+                    refused += 1;
+                    assert!(!trouble.passes_unseen(), "{case}");
+                    assert_eq!((first.text("kind"), first.header("retry-after")), ("unavailable", "1"), "{case}");
+                }
+                other => panic!("{case}: {other} {}", first.body),
+            }
+
+            let mut second = api.ask("POST", path, body.clone()).await;
+            if second.status == 409 {
+                // The first could not even give its lease back, which lapses by itself.
+                assert!(!trouble.passes_unseen(), "{case}");
+                started.interrupt_leases(Timestamp::now().seconds() - 1).await;
+                second = api.ask("POST", path, body).await;
+            }
+            assert_eq!(second.status, 202, "{case}: {}", second.body);
+            if first.status == 202 {
+                assert_eq!(first.body, second.body, "{case}");
+            }
+            let events = ids(&second);
+            let sent: Vec<_> = started.messages().await.iter().map(|message| (message.event.id.to_string(), message.endpoint)).collect();
+            let distinct: BTreeSet<_> = sent.iter().collect();
+            assert_eq!(distinct.len() as u128, events.len() as u128 * ENDPOINTS, "{case}: every delivery is on the queue");
+            assert!(sent.iter().all(|(event, _)| events.contains(event)), "{case}: and of no other event");
+            if trouble.passes_unseen() && trouble.fault != Fault::AnswerLost {
+                assert_eq!(sent.len(), distinct.len(), "{case}: once");
+            }
+            for event in events {
+                assert_eq!(started.logged(&event).await.map(|logged| logged.targets.len() as u128), Some(ENDPOINTS), "{case}");
+            }
+        }
+    }
+    eprintln!("{story:?}: {calls} calls; {accepted} requests accepted, {refused} refused and accepted when they were repeated");
+}
+
+#[tokio::test]
+async fn one_event_survives_every_fault_at_every_call() {
+    survives(Story::One).await;
+}
+
+#[tokio::test]
+async fn an_event_with_its_own_id_survives_every_fault_at_every_call() {
+    survives(Story::OwnId).await;
+}
+
+#[tokio::test]
+async fn a_batch_survives_every_fault_at_every_call() {
+    survives(Story::Batch).await;
+}
+
+#[tokio::test]
+async fn these_are_all_calls_that_the_function_may_make() {
+    let (started, key) = start().await;
+    let mut number = 0;
+    for story in Story::ALL {
+        for place in 0..calls(&started, story, &key).await {
+            number += 1;
+            started.aws.trouble("events", place, Trouble { fault: Fault::Throttled, times: 1 });
+            let (api, path, body) = story.request(&started, number, &key);
+            api.ask("POST", path, body).await;
+        }
+    }
+    let unstruck: Vec<Requirement> = started.aws.allowed("events").difference(&started.aws.faults().struck()).cloned().collect();
+    assert!(unstruck.is_empty(), "{unstruck:?}");
+}
