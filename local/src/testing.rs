@@ -118,15 +118,6 @@ impl AwsStandIn {
         self.server.faults()
     }
 
-    /// The visibility timeout of every received message ends now.
-    ///
-    /// # Panics
-    /// If the queues can't be written.
-    #[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
-    pub async fn end_visibility_timeouts(&self) {
-        self.server.stores().sqs.release_received().await.expect("queues that can be written");
-    }
-
     /// The template, resolved for this stand-in.
     pub fn template(&self) -> &Template {
         &self.template

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod failing;
+mod faults;
 mod first_attempts;
 mod mixed;
 mod receivers;
