@@ -46,6 +46,12 @@ impl Trouble {
         all.into_iter().map(|(fault, times)| Self { fault, times })
     }
 
+    /// Those of [`Self::all`] that make a difference to requests of single calls.
+    pub fn few() -> impl Iterator<Item = Self> {
+        let kinds = [Fault::Throttled, Fault::ExpiredCredentials, Fault::AnswerLost];
+        Self::all().filter(move |trouble| kinds.contains(&trouble.fault))
+    }
+
     /// Whether the SDK's own tries, or ours, outlast it, so that nobody may notice.
     pub fn passes_unseen(self) -> bool {
         match self.fault {

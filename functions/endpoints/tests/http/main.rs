@@ -4,6 +4,7 @@
 
 mod changing;
 mod creating;
+mod faults;
 mod reading;
 mod topics;
 
