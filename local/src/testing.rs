@@ -110,7 +110,7 @@ impl AwsStandIn {
         let retries = RetryConfig::standard().with_initial_backoff(BACKOFF).with_max_backoff(BACKOFF);
         // A process's clients share a quota of retries per service and region. One test's faults must not use up another's, so each is its own region.
         let region = Region::new(format!("{REGION}-{}", self.server.port()));
-        config.into_builder().retry_config(retries).region(region).build()
+        config.into_builder().retry_config(retries).region(region).timeout_config(shared::settings::call_timeouts()).build()
     }
 
     /// What is to go wrong with the functions' calls.
