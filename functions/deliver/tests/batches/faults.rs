@@ -251,6 +251,73 @@ async fn retries_survive_every_fault_at_every_call() {
 }
 
 #[tokio::test]
+async fn where_a_call_hangs_the_messages_come_again_before_lambda_ends_the_function() {
+    for operation in ["BatchGetItem", "BatchWriteItem"] {
+        let mut world = World::start().await;
+        let message = world.message(0);
+        world.enqueue("DeliveriesQueue", &[message.encode().unwrap()]).await;
+        world.started.aws.faults().on("deliver", operation).fail(Fault::Hanging);
+        let before = std::time::Instant::now();
+        world.turn("DeliveriesQueue").await;
+        assert!(before.elapsed() < Duration::from_secs(30), "{operation}: {:?}", before.elapsed());
+        world.recover("DeliveriesQueue").await;
+        assert!(world.attempts(&message).await.iter().any(|attempt| attempt.outcome == Outcome::Succeeded), "{operation}");
+        assert!(world.drain("DeliveriesQueue").await.is_empty(), "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_visibility_lapses_in_mid_request_is_sent_twice_at_most_with_one_id() {
+    let mut world = World::start().await;
+    let message = world.message(0);
+    world.enqueue("DeliveriesQueue", &[message.encode().unwrap()]).await;
+    let event = world.receive("DeliveriesQueue").await;
+    // The first is slow to write down what it did; meanwhile the message is visible again, and somebody else gets it.
+    world.started.aws.faults().on("deliver", "BatchWriteItem").times(1).fail(Fault::Slow(Duration::from_secs(1)));
+    let show = world.started.sqs.change_message_visibility().queue_url(world.started.aws.queue_url("DeliveriesQueue"));
+    show.receipt_handle(event.records[0].receipt_handle.clone().unwrap()).visibility_timeout(0).send().await.unwrap();
+    let (first, ()) = futures::join!(world.started.handle(event), world.turn("DeliveriesQueue"));
+    assert_eq!(first, [""; 0]);
+    assert!((1..=2).contains(&world.arrivals(&message)));
+    let attempts = world.attempts(&message).await;
+    assert!(attempts.iter().all(|attempt| attempt.outcome == Outcome::Succeeded), "{attempts:?}");
+    assert_eq!(attempts.len(), world.arrivals(&message), "each request is on record");
+}
+
+#[tokio::test]
+async fn duplicates_and_any_order_cost_nothing_but_reads() {
+    let mut world = World::start().await;
+    let messages = [0, 0, 0].map(|place| world.message(place));
+    let log = messages.each_ref().map(|message| logged(message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1))));
+    world.started.log().record(&log).await.unwrap();
+    let texts: Vec<_> = messages.iter().map(|message| message.encode().unwrap()).collect();
+    // Thrice each, the newest first, on the queue of retries and on the other.
+    let backwards: Vec<_> = texts.iter().rev().cloned().collect();
+    world.enqueue("RetriesQueue", &[&backwards[..], &texts[..], &backwards[..]].concat()).await;
+    for _ in 0..3 {
+        world.turn("RetriesQueue").await;
+    }
+    world.enqueue("RetriesQueue", &texts).await;
+    world.turn("RetriesQueue").await;
+    for message in &messages {
+        assert_eq!((world.arrivals(message), world.attempts(message).await.len()), (1, 2));
+    }
+    assert!(world.drain("RetriesQueue").await.is_empty());
+}
+
+#[tokio::test]
+async fn receipts_that_throttling_has_raised_count_as_no_attempts() {
+    let mut world = World::start().await;
+    let message = world.message(1);
+    world.enqueue("DeliveriesQueue", &[message.encode().unwrap()]).await;
+    let mut event = world.receive("DeliveriesQueue").await;
+    event.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), "900".to_owned());
+    assert_eq!(world.started.handle(event).await, [""; 0]);
+    let [attempt] = world.attempts(&message).await.try_into().unwrap();
+    assert_eq!((attempt.number, attempt.next_attempt_at.is_some()), (1, true), "the whole schedule is still to come");
+}
+
+#[tokio::test]
 async fn these_are_all_calls_that_the_function_may_make() {
     let mut world = World::start().await;
     for place in 0..12 {

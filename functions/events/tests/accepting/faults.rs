@@ -1,7 +1,11 @@
 //! Faults of AWS, at every call of every way through the function: a 202, or a 503 that the same request mends.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
+use futures::future::join_all;
 use local::{
     aws::{Fault, requirement::Requirement},
     samples,
@@ -14,6 +18,8 @@ use super::support::{Started, api, event, start_with};
 
 /// Endpoints of the project: with three events they take two calls of SQS.
 const ENDPOINTS: u128 = 4;
+/// The template's.
+const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A way through the function.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +142,36 @@ async fn an_event_with_its_own_id_survives_every_fault_at_every_call() {
 #[tokio::test]
 async fn a_batch_survives_every_fault_at_every_call() {
     survives(Story::Batch).await;
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_is_answered_before_lambda_ends_the_function() {
+    let (started, key) = start().await;
+    let calls = calls(&started, Story::One, &key).await;
+    join_all((0..calls).map(async |place| {
+        let (started, key) = start().await;
+        let (api, path, body) = Story::One.request(&started, 1, &key);
+        started.aws.faults().of("events").after(place).fail(Fault::Hanging);
+        let before = Instant::now();
+        let answer = api.ask("POST", path, body.clone()).await;
+        assert!(before.elapsed() < FUNCTION_TIMEOUT, "call {place}: {:?}", before.elapsed());
+        started.aws.faults().heal();
+        // Only the lease's end may hang: all was done by then.
+        assert_eq!(answer.status, if place + 1 < calls { 503 } else { 202 }, "call {place}: {}", answer.body);
+        started.interrupt_leases(Timestamp::now().seconds() - 1).await;
+        assert_eq!(api.ask("POST", path, body).await.status, 202, "call {place}");
+        assert!(started.messages().await.len() as u128 >= ENDPOINTS, "call {place}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_once_is_tried_again() {
+    let (started, key) = start().await;
+    let (api, path, body) = Story::One.request(&started, 1, &key);
+    started.aws.faults().on("events", "SendMessageBatch").times(1).fail(Fault::Hanging);
+    assert_eq!(api.ask("POST", path, body).await.status, 202);
+    assert_eq!(started.aws.faults().strikes(), 1);
 }
 
 #[tokio::test]
