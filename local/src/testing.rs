@@ -151,6 +151,28 @@ impl AwsStandIn {
         }
     }
 
+    /// Puts an item, in DynamoDB's JSON, into a table: a row as other code than this may have written it.
+    ///
+    /// # Panics
+    /// If it is no item.
+    pub async fn put_row(&self, logical_id: &str, item: &serde_json::Value) {
+        let request = serde_json::json!({"TableName": self.table_name(logical_id), "Item": item});
+        let answer = self.server.stores().dynamo.call("PutItem", &request.to_string()).await;
+        assert!(answer.status.is_success(), "{}", answer.body);
+    }
+
+    /// All rows of a table, in DynamoDB's JSON.
+    ///
+    /// # Panics
+    /// If there is no such table.
+    #[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
+    pub async fn rows(&self, logical_id: &str) -> Vec<serde_json::Value> {
+        let request = serde_json::json!({"TableName": self.table_name(logical_id)});
+        let answer = self.server.stores().dynamo.call("Scan", &request.to_string()).await;
+        let answer: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        answer["Items"].as_array().cloned().expect("a table")
+    }
+
     /// A new key of a project, in clear text. The project needs not be there.
     ///
     /// # Panics
