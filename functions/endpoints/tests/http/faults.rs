@@ -108,3 +108,16 @@ async fn survives(started: &Started, request: (&str, &str, u16), place: usize, t
         assert_eq!(answer.body["secret"], new.2["secret"], "{case}: the secret that was shown is the endpoint's");
     }
 }
+
+#[tokio::test]
+async fn a_list_leaves_out_an_endpoint_that_cannot_be_read() {
+    let started = start().await;
+    let made = create(&started.api, minimal()).await;
+    let (pk, id) = (format!("PROJ#{}", local::samples::PROJECT), "we_01JZ0000000000000000000009");
+    let row = json!({"pk": {"S": pk}, "sk": {"S": format!("EP#{id}")}, "id": {"S": id}, "url": {"S": "broken"}});
+    started.aws.put_row("ConfigTable", &row).await;
+    let list = started.api.ask("GET", "/webhooks/endpoints", Json::Null).await;
+    assert_eq!((list.status, list.body.as_array().unwrap().len(), &list.body[0]["id"]), (200, 1, &made["id"]), "{}", list.body);
+    assert_eq!(started.api.ask("GET", &format!("/webhooks/endpoints/{id}"), Json::Null).await.status, 503);
+    assert_eq!(started.api.ask("DELETE", &format!("/webhooks/endpoints/{id}"), Json::Null).await.status, 200, "so that somebody can mend it");
+}

@@ -145,6 +145,29 @@ async fn a_batch_survives_every_fault_at_every_call() {
 }
 
 #[tokio::test]
+async fn an_endpoint_whose_row_cannot_be_read_neither_loses_its_events_nor_stops_the_others() {
+    let (started, _) = start().await;
+    let row = |id: &str, topics: &Json| {
+        json!({
+            "pk": {"S": format!("PROJ#{}", samples::PROJECT)}, "sk": {"S": format!("EP#{id}")}, "v": {"N": "9"}, "id": {"S": id},
+            "url": {"S": "https://example.com/"}, "topics": topics, "status": {"S": "active"}, "signatures": {"S": "of newer code"},
+        })
+    };
+    let (wanting, other) = ("we_01JZ0000000000000000000007", "we_01JZ0000000000000000000008");
+    started.aws.put_row("ConfigTable", &row(wanting, &json!({"L": [{"S": "task.*"}]}))).await;
+    started.aws.put_row("ConfigTable", &row(other, &json!({"L": [{"S": "run.*"}]}))).await;
+    let answer = started.api.ask("POST", "/events", event()).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let sent: BTreeSet<_> = started.messages().await.iter().map(|message| message.endpoint.to_string()).collect();
+    assert_eq!(sent.len() as u128, ENDPOINTS + 1);
+    assert!(sent.contains(wanting) && !sent.contains(other));
+
+    // Where nobody can tell who wants an event, it isn't accepted; its producer posts it again.
+    started.aws.put_row("ConfigTable", &row(other, &json!({"S": "of newer code"}))).await;
+    assert_eq!(started.api.ask("POST", "/events", event()).await.status, 503);
+}
+
+#[tokio::test]
 async fn a_call_that_hangs_is_answered_before_lambda_ends_the_function() {
     let (started, key) = start().await;
     let calls = calls(&started, Story::One, &key).await;
