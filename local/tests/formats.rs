@@ -61,12 +61,7 @@ async fn past(version: &str) -> Past {
     }
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk_config());
     let table = |name: &str| Table::new(dynamodb.clone(), aws.table_name(name));
-    Past {
-        config: table("ConfigTable"),
-        log: table("LogTable"),
-        project: Access::trusted(samples::PROJECT.parse().unwrap()),
-        _aws: aws,
-    }
+    Past { config: table("ConfigTable"), log: table("LogTable"), project: Access::trusted(samples::PROJECT.parse().unwrap()), _aws: aws }
 }
 
 fn all<Id>() -> PageRequest<Id> {
@@ -86,7 +81,11 @@ async fn endpoints_of_version_1() {
     assert_eq!(serde_json::to_value(&full.headers).unwrap()["x-tenant"], "7");
     assert_eq!(serde_json::to_value(&full.retry_schedule).unwrap(), serde_json::json!([5, 300]));
     let live = full.live_secrets(Timestamp::now(), &vault).unwrap();
-    assert_eq!(live.iter().map(|secret| secret.reveal()).collect::<Vec<_>>(), [samples::SECRET; 2], "the present one, and one that retires");
+    assert_eq!(
+        live.iter().map(|secret| secret.reveal()).collect::<Vec<_>>(),
+        [samples::SECRET; 2],
+        "the present one, and one that retires"
+    );
 
     let minimal = store.get(past.project, MINIMAL.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((minimal.url.as_written(), minimal.body.name(), minimal.status), ("https://example.com/minimal", "event", Status::Active));
@@ -134,7 +133,8 @@ async fn events_of_version_1() {
     assert_eq!((endpoint.to_string().as_str(), url.as_str()), (MINIMAL, "https://example.com/minimal"));
     let large = reader.get(past.project, LARGE_EVENT.parse().unwrap(), Timestamp::now()).await.unwrap().unwrap();
     assert_eq!(large.event.data.get(), format!(r#"{{"text":"{}"}}"#, "abc ".repeat(1_000)));
-    let listed = reader.list(past.project, &all::<EventId>(), Timestamp::now(), |event| async move { Ok(Some(event.event.id)) }).await.unwrap();
+    let listed =
+        reader.list(past.project, &all::<EventId>(), Timestamp::now(), |event| async move { Ok(Some(event.event.id)) }).await.unwrap();
     assert_eq!(listed.items.iter().map(ToString::to_string).collect::<Vec<_>>(), [EVENT, LARGE_EVENT]);
 }
 
@@ -145,8 +145,14 @@ async fn attempts_of_version_1() {
     attempts.sort_by_key(|attempt| attempt.number);
     let [full, minimal] = attempts.clone().try_into().unwrap();
     assert_eq!((full.outcome, full.response_status, full.response_body.as_deref()), (Outcome::HttpError, Some(503), Some("later")));
-    assert_eq!((full.trigger, full.round.map(|round| round.to_string())), (Trigger::Manual, Some("rnd_01M7YQT4SHA7JXK5153DXWTH0Y".to_owned())));
-    assert_eq!((full.error.as_deref(), full.next_attempt_at.map(Timestamp::millis)), (Some("the receiver answered 503"), Some(1_795_254_200_993)));
+    assert_eq!(
+        (full.trigger, full.round.map(|round| round.to_string())),
+        (Trigger::Manual, Some("rnd_01M7YQT4SHA7JXK5153DXWTH0Y".to_owned()))
+    );
+    assert_eq!(
+        (full.error.as_deref(), full.next_attempt_at.map(Timestamp::millis)),
+        (Some("the receiver answered 503"), Some(1_795_254_200_993))
+    );
     assert_eq!((minimal.outcome, minimal.trigger, minimal.duration_ms), (Outcome::Succeeded, Trigger::Scheduled, 12));
     assert_eq!(decide(&attempts, None, Timestamp::now()), Step::Drop, "it has succeeded");
     let endpoint = EndpointStore::new(past.config).get(past.project, MINIMAL.parse().unwrap()).await.unwrap().unwrap();

@@ -94,7 +94,8 @@ impl AwsServer {
     /// Serves `stores` on `listener`.
     pub fn start(listener: TcpListener, stores: Stores, settings: Settings) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { stores, settings, policies: RwLock::default(), counters: Counters::default(), faults: Faults::default() });
+        let shared =
+            Arc::new(Shared { stores, settings, policies: RwLock::default(), counters: Counters::default(), faults: Faults::default() });
         let router = Router::new()
             .route("/", post(answer).get(|| async { "Posthaste's stand-ins for DynamoDB and SQS\n" }))
             .route(COUNTERS_PATH, get(report).delete(reset))

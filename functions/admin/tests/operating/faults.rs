@@ -60,7 +60,12 @@ async fn survives(started: &Started, request: (&str, &str, u16), place: usize, t
     let done = answer.status == request.2;
     if !done {
         assert!(!trouble.passes_unseen(), "{case}: {} {}", answer.status, answer.body);
-        assert_eq!((answer.status, answer.text("kind"), answer.header("retry-after")), (503, "unavailable", "1"), "{case}: {}", answer.body);
+        assert_eq!(
+            (answer.status, answer.text("kind"), answer.header("retry-after")),
+            (503, "unavailable", "1"),
+            "{case}: {}",
+            answer.body
+        );
     }
     let unknown = !done && trouble.fault == Fault::AnswerLost;
     let named = started.api.ask("GET", &format!("/projects/{project}"), Json::Null).await;

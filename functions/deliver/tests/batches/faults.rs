@@ -36,7 +36,8 @@ struct World {
 impl World {
     async fn start() -> Self {
         let aws = AwsStandIn::start().await;
-        let [good, bad, gone] = [TestReceiver::answering(&[200]).await, TestReceiver::answering(&[500]).await, TestReceiver::answering(&[410]).await];
+        let [good, bad, gone] =
+            [TestReceiver::answering(&[200]).await, TestReceiver::answering(&[500]).await, TestReceiver::answering(&[410]).await];
         let endpoints = [1, 2, 3].map(|number| EndpointId::new(Timestamp::from_seconds(1), number));
         aws.plant(&[endpoint(endpoints[0], &good), endpoint(endpoints[1], &bad), endpoint(endpoints[2], &gone)]).await;
         let app = Arc::new(App::new(&aws.sdk_config_of("deliver"), &aws.settings_of("deliver")).unwrap());

@@ -92,7 +92,12 @@ async fn survives(started: &Started, request: (&str, &str, u16), place: usize, t
     let done = answer.status == request.2 || answer.status == again && trouble.fault == Fault::AnswerLost;
     if !done {
         assert!(!trouble.passes_unseen(), "{case}: {} {}", answer.status, answer.body);
-        assert_eq!((answer.status, answer.text("kind"), answer.header("retry-after")), (503, "unavailable", "1"), "{case}: {}", answer.body);
+        assert_eq!(
+            (answer.status, answer.text("kind"), answer.header("retry-after")),
+            (503, "unavailable", "1"),
+            "{case}: {}",
+            answer.body
+        );
     }
     let carried_out = match (request.0, request.1) {
         ("PATCH" | "PUT", "{}") => new.1["description"] == "changed" && new.1["url"] == "https://example.com/changed" && new.2 == old.2,
@@ -119,5 +124,9 @@ async fn a_list_leaves_out_an_endpoint_that_cannot_be_read() {
     let list = started.api.ask("GET", "/webhooks/endpoints", Json::Null).await;
     assert_eq!((list.status, list.body.as_array().unwrap().len(), &list.body[0]["id"]), (200, 1, &made["id"]), "{}", list.body);
     assert_eq!(started.api.ask("GET", &format!("/webhooks/endpoints/{id}"), Json::Null).await.status, 503);
-    assert_eq!(started.api.ask("DELETE", &format!("/webhooks/endpoints/{id}"), Json::Null).await.status, 200, "so that somebody can mend it");
+    assert_eq!(
+        started.api.ask("DELETE", &format!("/webhooks/endpoints/{id}"), Json::Null).await.status,
+        200,
+        "so that somebody can mend it"
+    );
 }

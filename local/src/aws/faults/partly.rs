@@ -49,7 +49,8 @@ impl Split {
         match self.left {
             Left::Unprocessed(name, left) => answer[name] = left,
             Left::Failed(ids) => {
-                let failed = |id| json!({"Id": id, "SenderFault": false, "Code": "InternalError", "Message": "We encountered an internal error."});
+                let failed =
+                    |id| json!({"Id": id, "SenderFault": false, "Code": "InternalError", "Message": "We encountered an internal error."});
                 answer["Failed"] = ids.into_iter().map(failed).collect();
                 if answer["Successful"].is_null() {
                     answer["Successful"] = json!([]);
