@@ -6,6 +6,7 @@ mod failing;
 mod faults;
 mod first_attempts;
 mod mixed;
+mod poison;
 mod receivers;
 mod retrying;
 mod support;
