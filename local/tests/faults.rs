@@ -1,5 +1,7 @@
 //! The stand-ins' faults as the SDK sees them.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
@@ -73,7 +75,7 @@ async fn half_of_a_batch_is_carried_out_and_the_other_half_named() {
     aws.faults().of("events").fail(Fault::Partly);
     let entries = ["0", "1", "2"].map(|id| SendMessageBatchRequestEntry::builder().id(id).message_body(id).build().unwrap());
     let sent = sqs.send_message_batch().queue_url(&queue).set_entries(Some(entries.into())).send().await.unwrap();
-    let failed: Vec<_> = sent.failed().iter().map(|entry| entry.id()).collect();
+    let failed: Vec<_> = sent.failed().iter().map(aws_sdk_sqs::types::BatchResultErrorEntry::id).collect();
     assert_eq!((sent.successful()[0].id(), failed), ("0", vec!["1", "2"]));
 
     let aws_side = aws_sdk_dynamodb::Client::new(&aws.sdk_config_of("deliver"));

@@ -54,7 +54,7 @@ async fn past(version: &str) -> Past {
     for file in std::fs::read_dir(folder(version)).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.ends_with(".json") && !name.starts_with("message") {
+        if path.extension().is_some_and(|kind| kind == "json") && !name.starts_with("message") {
             let sample: Json = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
             aws.put_row(sample["table"].as_str().unwrap(), &sample["item"]).await;
         }
@@ -82,7 +82,11 @@ async fn endpoints_of_version_1() {
     assert_eq!(serde_json::to_value(&full.retry_schedule).unwrap(), serde_json::json!([5, 300]));
     let live = full.live_secrets(Timestamp::now(), &vault).unwrap();
     assert_eq!(
+<<<<<<< HEAD
         live.iter().map(|secret| secret.reveal()).collect::<Vec<_>>(),
+=======
+        live.iter().map(shared::signing::Secret::reveal).collect::<Vec<_>>(),
+>>>>>>> 5943bfa (Clippy and rustfmt)
         [samples::SECRET; 2],
         "the present one, and one that retires"
     );
@@ -113,7 +117,7 @@ async fn projects_keys_and_topics_of_version_1() {
     let found = KeyReader::new(past.config.clone()).find(&ApiKey::presented(KEY).hash()).await.unwrap().unwrap();
     assert_eq!((found.name.as_deref(), &found.scopes[..]), (Some("CI"), &Scope::ALL[..]));
     let keys = KeyStore::new(past.config.clone());
-    assert_eq!(keys.list(past.project.project(), &all(), Timestamp::now()).await.unwrap().items, [found.clone()]);
+    assert_eq!(keys.list(past.project.project(), &all(), Timestamp::now()).await.unwrap().items, std::slice::from_ref(&found));
     assert!(keys.revoke(past.project.project(), found.id).await.unwrap());
     assert!(KeyReader::new(past.config.clone()).find(&found.hash).await.unwrap().is_none());
 

@@ -28,7 +28,7 @@ struct World {
     started: Started,
     good: TestReceiver,
     _bad: TestReceiver,
-    _gone: TestReceiver,
+    gone: TestReceiver,
     endpoints: [EndpointId; 3],
     number: u128,
 }
@@ -43,7 +43,7 @@ impl World {
         let app = Arc::new(App::new(&aws.sdk_config_of("deliver"), &aws.settings_of("deliver")).unwrap());
         let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
         let started = Started { aws, receiver: TestReceiver::answering(&[200]).await, app, sqs };
-        Self { started, good, _bad: bad, _gone: gone, endpoints, number: 0 }
+        Self { started, good, _bad: bad, gone, endpoints, number: 0 }
     }
 
     /// A message of a new event to the endpoint of this place.
@@ -61,8 +61,8 @@ impl World {
             SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(body).build().unwrap()
         };
         let send = self.started.sqs.send_message_batch().queue_url(self.started.aws.queue_url(queue));
-        let sent = send.set_entries(Some(bodies.iter().enumerate().map(entry).collect())).send().await.unwrap();
-        assert!(sent.failed().is_empty());
+        let answer = send.set_entries(Some(bodies.iter().enumerate().map(entry).collect())).send().await.unwrap();
+        assert!(answer.failed().is_empty());
     }
 
     /// What is visible on a queue, as Lambda gets it.
@@ -135,7 +135,7 @@ impl World {
         let texts: Vec<_> = [&one, &two, &bad, &gone].map(|message| message.encode().unwrap()).into();
         self.enqueue("DeliveriesQueue", &[&texts[..], &[poison.clone(), NEWER.to_owned()]].concat()).await;
         let waiting = self.started.count("RetriesQueue").await;
-        self.started.aws.plant_again(self.endpoints[2], &self._gone).await;
+        self.started.aws.plant_again(self.endpoints[2], &self.gone).await;
 
         let recorded = self.meet(place, trouble);
         self.turn("DeliveriesQueue").await;
