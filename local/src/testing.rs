@@ -5,11 +5,14 @@
 
 mod api;
 mod receiver;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::{Region, SdkConfig};
 use shared::id::KeyId;
 use shared::model::{ApiKey, Endpoint, KeyRecord, Scope};
 use shared::store::{Table, keys::KeyStore};
@@ -19,13 +22,14 @@ use tokio::net::TcpListener;
 
 use crate::aws::iam::Policies;
 use crate::aws::provision::provision;
-use crate::aws::{AwsServer, Caller, Clients, CountersReport, Stores, clients};
+use crate::aws::{AwsServer, Caller, Clients, CountersReport, Faults, Stores, clients};
 use crate::runtime::environment::TARGET_POLICY;
 use crate::samples;
-use crate::template::{Settings, Template};
+use crate::template::{REGION, Settings, Template};
 
 pub use api::{Answer, Api, HOST};
 pub use receiver::{TestReceiver, Webhook};
+pub use trouble::Trouble;
 
 /// The operator key of every stand-in.
 pub use crate::samples::OPERATOR_KEY;
@@ -42,6 +46,9 @@ pub fn sample(name: &str) -> String {
         Err(error) => panic!("{}: {error}", path.display()),
     }
 }
+
+/// What the SDK waits before it tries a call again.
+const BACKOFF: Duration = Duration::from_millis(2);
 
 /// A running stand-in for AWS.
 pub struct AwsStandIn {
@@ -98,7 +105,17 @@ impl AwsStandIn {
 
     /// SDK configuration of a function of the template (`deliver`), which may do what its role allows and nothing else.
     pub fn sdk_config_of(&self, function: &str) -> SdkConfig {
-        clients::sdk_config(&self.endpoint(), &Caller::Function(function.to_owned()).access_key())
+        let config = clients::sdk_config(&self.endpoint(), &Caller::Function(function.to_owned()).access_key());
+        // As many tries as on AWS, without the seconds between them.
+        let retries = RetryConfig::standard().with_initial_backoff(BACKOFF).with_max_backoff(BACKOFF);
+        // A process's clients share a quota of retries per service and region. One test's faults must not use up another's, so each is its own region.
+        let region = Region::new(format!("{REGION}-{}", self.server.port()));
+        config.into_builder().retry_config(retries).region(region).timeout_config(shared::settings::call_timeouts()).build()
+    }
+
+    /// What is to go wrong with the functions' calls.
+    pub fn faults(&self) -> &Faults {
+        self.server.faults()
     }
 
     /// The template, resolved for this stand-in.
@@ -132,6 +149,28 @@ impl AwsStandIn {
         {
             panic!("the samples can't be planted: {error}");
         }
+    }
+
+    /// Puts an item, in DynamoDB's JSON, into a table: a row as other code than this may have written it.
+    ///
+    /// # Panics
+    /// If it is no item.
+    pub async fn put_row(&self, logical_id: &str, item: &serde_json::Value) {
+        let request = serde_json::json!({"TableName": self.table_name(logical_id), "Item": item});
+        let answer = self.server.stores().dynamo.call("PutItem", &request.to_string()).await;
+        assert!(answer.status.is_success(), "{}", answer.body);
+    }
+
+    /// All rows of a table, in DynamoDB's JSON.
+    ///
+    /// # Panics
+    /// If there is no such table.
+    #[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
+    pub async fn rows(&self, logical_id: &str) -> Vec<serde_json::Value> {
+        let request = serde_json::json!({"TableName": self.table_name(logical_id)});
+        let answer = self.server.stores().dynamo.call("Scan", &request.to_string()).await;
+        let answer: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        answer["Items"].as_array().cloned().expect("a table")
     }
 
     /// A new key of a project, in clear text. The project needs not be there.

@@ -3,11 +3,7 @@
 //! [`handle`] is the story of a batch; [`delivery`] that of one message in it; [`request`] makes what is sent, [`verdict`] judges what came back, and
 //! [`settle`] writes it all down. [`health`] notes how receivers are doing, and [`circuit`] looks after those that are down. Easy to get wrong: the order in `settle`. A message is given up only when the log or another queue has what it said.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use shared::{
@@ -28,7 +24,6 @@ use shared::{
     target::{ClientError, DeliveryClient},
     time::Timestamp,
 };
-use tokio::task::JoinSet;
 
 mod circuit;
 mod deadline;
@@ -39,6 +34,7 @@ mod incoming;
 mod jobs;
 mod request;
 mod settle;
+mod tasks;
 mod verdict;
 
 pub use deadline::deadline;
@@ -46,6 +42,7 @@ pub use deadline::deadline;
 use delivery::Handled;
 use hosts::Hosts;
 use incoming::Incoming;
+use tasks::Tasks;
 
 /// All that a batch needs.
 #[derive(Clone)]
@@ -147,15 +144,13 @@ pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Resu
 /// All at once, each in a task of its own, so that a panic costs one message.
 async fn make_requests(app: &Arc<App>, incoming: Vec<Incoming>, receivers: &Arc<Receivers>, deadline: Timestamp) -> Vec<Handled> {
     let hosts = Arc::new(Hosts::default());
-    let mut tasks = JoinSet::new();
-    let mut unfinished = HashMap::new();
+    let mut tasks = Tasks::new();
     let mut seen = HashSet::new();
     let mut handled = Vec::new();
     for mut item in incoming {
         if let Some(job) = item.job.take() {
             let (app, kept) = (Arc::clone(app), Handled::kept(&item));
-            let task = tasks.spawn(async move { jobs::handle(&app, item, job, deadline).await });
-            unfinished.insert(task.id(), kept);
+            tasks.spawn(kept, async move { jobs::handle(&app, item, job, deadline).await });
             continue;
         }
         // Twins (SQS or a redrive may bring some) go one after the other, so that the second finds the first one's attempt in the log.
@@ -165,18 +160,8 @@ async fn make_requests(app: &Arc<App>, incoming: Vec<Incoming>, receivers: &Arc<
         }
         let (app, hosts, receivers) = (Arc::clone(app), Arc::clone(&hosts), Arc::clone(receivers));
         let kept = Handled::kept(&item);
-        let task = tasks.spawn(async move { delivery::handle(&app, item, &receivers, &hosts, deadline).await });
-        unfinished.insert(task.id(), kept);
+        tasks.spawn(kept, async move { delivery::handle(&app, item, &receivers, &hosts, deadline).await });
     }
-    while let Some(outcome) = tasks.join_next_with_id().await {
-        match outcome {
-            Ok((task, item)) => {
-                unfinished.remove(&task);
-                handled.push(item);
-            }
-            Err(panic) => tracing::error!(%panic, "a delivery panicked; its message stays on the queue"),
-        }
-    }
-    handled.extend(unfinished.into_values());
+    handled.extend(tasks.finish().await);
     handled
 }

@@ -68,6 +68,8 @@ async fn record(app: &App, handled: &mut [Handled]) -> HashMap<EndpointId, Seen>
     for item in handled {
         if item.delivery.is_some_and(|delivery| unrecorded.contains(&delivery)) {
             item.fate = Fate::Keep;
+            // Disabled now, it would be refused the next time, and the log would never say why.
+            item.gone = None;
         }
     }
     HashMap::new()

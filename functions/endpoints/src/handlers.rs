@@ -40,7 +40,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<EndpointView>), ApiError> {
     let access = caller.access(&[Scope::Endpoints])?;
     let project = app.projects.load(access).await?;
-    if project.endpoints.len() >= MAX_ENDPOINTS {
+    if project.endpoints.len() + project.unreadable.len() >= MAX_ENDPOINTS {
         return Err(ApiError::conflict(format!("a project has at most {MAX_ENDPOINTS} endpoints")));
     }
     let rules = app.rules(project, &headers);

@@ -8,7 +8,7 @@ use shared::{
     id::EndpointId,
     message::{Recipient, Via},
     model::{Endpoint, Origin, Target},
-    store::endpoints::ProjectView,
+    store::endpoints::{ProjectView, Subscriber},
     target::EndpointUrl,
 };
 
@@ -57,7 +57,8 @@ impl Audience {
             let origin = Origin::Automation(automation.id);
             automation.workflow.iter().map(move |step| self.to_url(automation.endpoint_of(step), &step.url, origin))
         });
-        endpoints.chain(steps).chain(self.own_url(draft)).collect()
+        let unreadable = self.project.unreadable.iter().filter(|subscriber| subscriber.wants(&draft.kind)).map(to_subscriber);
+        endpoints.chain(unreadable).chain(steps).chain(self.own_url(draft)).collect()
     }
 
     /// The name in brand-specific headers, if the project has one of its own.
@@ -81,6 +82,11 @@ impl Audience {
             via: Some(Via::url(self.project.project.as_ref(), url.clone(), origin)),
         }
     }
+}
+
+fn to_subscriber(subscriber: &Subscriber) -> Recipient {
+    let target = Target { endpoint: subscriber.id, url: subscriber.url.clone(), origin: Origin::Endpoint };
+    Recipient { target, via: None }
 }
 
 fn to_endpoint(endpoint: &Endpoint) -> Recipient {

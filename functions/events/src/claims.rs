@@ -14,7 +14,7 @@ use shared::{
     id::EventId,
     store::{
         StoreError,
-        leases::{LEASE_SECONDS, Lease, Leases},
+        leases::{LEASE_SECONDS, Lease, Leases, Wanted},
     },
     time::Timestamp,
 };
@@ -93,7 +93,9 @@ impl Claims {
         let found = join_all(claims.iter().map(|claim| async {
             let events = &planned[claim.events.clone()];
             let plan = encode(&Plan { ids: events.iter().map(|event| event.id).collect(), accepted_at: now })?;
-            Ok::<_, ApiError>(self.leases.take(self.access, &claim.key, &claim.fingerprint, &plan, claim.kept, now).await?)
+            let (key, fingerprint) = (&claim.key, &claim.fingerprint);
+            let wanted = Wanted { key, fingerprint, plan: &plan, kept: claim.kept, holder: rand::random() };
+            Ok::<_, ApiError>(self.leases.take(self.access, wanted, now).await?)
         }))
         .await;
         let held = |lease: &Result<Lease, ApiError>| matches!(lease, Ok(Lease::Taken | Lease::TakenOver(_)));

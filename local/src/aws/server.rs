@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use super::caller::Caller;
 use super::counters::{Call, Counters, attempts_in};
 use super::dynamo::Dynamo;
+use super::faults::{Fault, Faults, Split, error as fault_error};
 use super::iam::{Denied, Policies};
 use super::requirement::{Requirement, Service, requirements};
 use crate::sqs::{self, Sqs};
@@ -86,13 +87,15 @@ struct Shared {
     settings: Settings,
     policies: RwLock<Policies>,
     counters: Counters,
+    faults: Faults,
 }
 
 impl AwsServer {
     /// Serves `stores` on `listener`.
     pub fn start(listener: TcpListener, stores: Stores, settings: Settings) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { stores, settings, policies: RwLock::default(), counters: Counters::default() });
+        let shared =
+            Arc::new(Shared { stores, settings, policies: RwLock::default(), counters: Counters::default(), faults: Faults::default() });
         let router = Router::new()
             .route("/", post(answer).get(|| async { "Posthaste's stand-ins for DynamoDB and SQS\n" }))
             .route(COUNTERS_PATH, get(report).delete(reset))
@@ -112,6 +115,11 @@ impl AwsServer {
         format!("http://{}", self.address)
     }
 
+    /// Port of both services.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// From now on, functions may do what these policies allow and nothing else.
     pub fn enforce(&self, policies: Policies) {
         *self.shared.policies.write().unwrap_or_else(PoisonError::into_inner) = policies;
@@ -120,6 +128,11 @@ impl AwsServer {
     /// The counters.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// The faults that calls are to meet: none, unless a test orders some.
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
     }
 
     /// The stores behind it.
@@ -157,20 +170,29 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
     let needed = requirements(service, operation, &parsed, &shared.settings);
 
     let response = match shared.check(&caller, &needed) {
-        Ok(()) => shared.pass_on(service, operation, &body).await,
-        Err(denied) => refusal(service, &denied),
+        Ok(()) => match shared.faults.next(&caller, operation, &needed) {
+            None => Some(shared.pass_on(service, operation, &body).await),
+            Some(fault) => shared.pass_on_with(fault, service, operation, &body, &parsed).await,
+        },
+        Err(denied) => Some(refusal(service, &denied)),
     };
 
-    let succeeded = response.status() == StatusCode::OK;
+    let succeeded = response.as_ref().is_some_and(|response| response.status() == StatusCode::OK);
     shared.counters.count(Call {
         caller: &caller,
         service,
         operation,
         resource: resources(&needed),
-        outcome: outcome(&response),
+        outcome: response.as_ref().map_or_else(|| "unanswered".to_owned(), outcome),
         attempts: if succeeded && service == Service::DynamoDb { attempts_in(operation, &parsed) } else { 0 },
     });
-    response.map(Body::from)
+    response.map_or_else(hang_up, |response| response.map(Body::from))
+}
+
+/// A body that fails before its first byte: the connection closes, and nothing of the answer has been sent.
+fn hang_up() -> Response<Body> {
+    let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    Response::new(Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(broken) })))
 }
 
 impl Shared {
@@ -186,6 +208,44 @@ impl Shared {
                 json_response(answer.status, answer.body)
             }
         }
+    }
+
+    /// As [`Self::pass_on`], with a fault. None is no answer: the connection closes.
+    async fn pass_on_with(&self, fault: Fault, service: Service, operation: &str, body: &Bytes, parsed: &Json) -> Option<Response<Bytes>> {
+        if let Some(refused) = fault_error(service, fault) {
+            return Some(refused);
+        }
+        match fault {
+            Fault::ConnectionLost => None,
+            Fault::AnswerLost => {
+                self.pass_on(service, operation, body).await;
+                None
+            }
+            Fault::Hanging => {
+                self.pass_on(service, operation, body).await;
+                std::future::pending().await
+            }
+            Fault::Slow(wait) => {
+                tokio::time::sleep(wait).await;
+                Some(self.pass_on(service, operation, body).await)
+            }
+            _ => match Split::of(operation, parsed) {
+                Some(split) => Some(self.pass_on_partly(service, operation, split).await),
+                None => Some(self.pass_on(service, operation, body).await),
+            },
+        }
+    }
+
+    async fn pass_on_partly(&self, service: Service, operation: &str, split: Split) -> Response<Bytes> {
+        let mut done = Json::Null;
+        if let Some(request) = &split.done {
+            let response = self.pass_on(service, operation, &request.to_string().into()).await;
+            if response.status() != StatusCode::OK {
+                return response;
+            }
+            done = serde_json::from_slice(response.body()).unwrap_or_default();
+        }
+        json_response(StatusCode::OK, split.answer(done).to_string())
     }
 }
 
@@ -231,7 +291,7 @@ fn error(status: StatusCode, kind: &str, message: &str) -> Response<Body> {
     json_response(status, json!({"__type": kind, "message": message}).to_string()).map(Body::from)
 }
 
-fn json_response(status: StatusCode, body: String) -> Response<Bytes> {
+pub(super) fn json_response(status: StatusCode, body: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));

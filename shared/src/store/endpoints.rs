@@ -1,6 +1,7 @@
 //! A project's endpoints, as the API manages them.
 
 use futures::future::try_join_all;
+use serde::Deserialize;
 
 use super::{
     Page, PageRequest, StoreError, Table,
@@ -10,7 +11,7 @@ use super::{
 use crate::{
     auth::Access,
     id::EndpointId,
-    model::{Automation, CatalogueEntry, Endpoint, Project},
+    model::{Automation, CatalogueEntry, Endpoint, Project, Selector, Status, Topic},
     time::Timestamp,
 };
 
@@ -45,10 +46,31 @@ pub struct ProjectView {
     pub topics: Vec<CatalogueEntry>,
     /// Its endpoints, whatever their status.
     pub endpoints: Vec<Endpoint>,
+    /// Of its endpoints that can't be read, what can.
+    pub unreadable: Vec<Subscriber>,
     /// Its automations, on or off.
     pub automations: Vec<Automation>,
     /// Whether it has a secret, without which nothing goes to a URL that is no endpoint.
     pub has_secret: bool,
+}
+
+/// As much of an endpoint as says which events are its own. Its other fields may be of newer code, or damaged: such an endpoint must neither lose its events
+/// nor stop the events of the others, so its deliveries are enqueued, and wait on their queue until its row can be read.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Subscriber {
+    /// Its id.
+    pub id: EndpointId,
+    /// Its URL, as it stands there.
+    pub url: String,
+    topics: Vec<Selector>,
+    status: Status,
+}
+
+impl Subscriber {
+    /// Whether an event of this topic is to be delivered here now.
+    pub fn wants(&self, topic: &Topic) -> bool {
+        self.status == Status::Active && self.topics.iter().any(|selector| selector.matches(topic))
+    }
 }
 
 /// Reads a project with all that it owns.
@@ -61,7 +83,8 @@ impl ProjectViews {
         Self(config)
     }
 
-    /// One strongly consistent Query: an endpoint made before an event gets it.
+    /// One strongly consistent Query: an endpoint made before an event gets it. Fails if it can't be told whether an endpoint wants an event: then it is better not
+    /// to accept any.
     pub async fn load(&self, access: Access) -> Result<ProjectView, StoreError> {
         let mut view = ProjectView::default();
         for row in self.0.all_before(project_pk(access.project()), WORKERS).await? {
@@ -69,12 +92,23 @@ impl ProjectViews {
                 "PROJ" => view.project = Some(parse(row)?),
                 super::secrets::SK => view.has_secret = true,
                 sk if sk.starts_with("TOPIC#") => view.topics.push(parse(row)?),
-                sk if sk.starts_with("EP#") => view.endpoints.push(parse(row)?),
+                sk if sk.starts_with("EP#") => {
+                    let key = key(project_pk(access.project()), sk);
+                    match parse(row) {
+                        Ok(endpoint) => view.endpoints.push(endpoint),
+                        Err(error) => view.unreadable.extend(self.subscriber(key, &error).await?),
+                    }
+                }
                 sk if sk.starts_with("AUTO#") => view.automations.push(parse(row)?),
                 _ => {}
             }
         }
         Ok(view)
+    }
+
+    async fn subscriber(&self, key: Item, error: &StoreError) -> Result<Option<Subscriber>, StoreError> {
+        tracing::error!(row = text(&key, "sk"), %error, "an endpoint's row can't be read; its deliveries will wait on their queue");
+        self.0.get(key).await
     }
 
     /// The webhooks of these workers, as far as there are any: a call for each.

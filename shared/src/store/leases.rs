@@ -3,12 +3,14 @@
 //! The first request with a key takes the lease, with a plan: the ids and time that its events will have. A second one, while the first is at it, is
 //! told to come again; once the first is done, it gives the same answer, which the plan and its own equal content make. When the
 //! first died, its lease lapses, and the next takes over *with the same plan*, so that receivers can still deduplicate.
+//!
+//! Easy to get wrong: when the answer to a put is lost, the SDK puts again and meets its own row. So each row names its holder.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     error::SdkError,
-    operation::put_item::PutItemError,
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use serde::{Deserialize, Serialize};
@@ -17,13 +19,28 @@ use sha2::{Digest, Sha256};
 use super::{
     StoreError, Table,
     error::failed,
-    item::{item, key, number, string},
+    item::{Item, item, key, number, string},
     list::parse,
 };
 use crate::{auth::Access, time::Timestamp};
 
 /// Seconds that a lease holds: longer than the `events` function may run, so that a live one is never overtaken.
 pub const LEASE_SECONDS: u64 = 20;
+
+/// A lease that a request asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The idempotency key.
+    pub key: &'a str,
+    /// Hash of the request's content.
+    pub fingerprint: &'a str,
+    /// What the request is about to do, for whoever may have to take over.
+    pub plan: &'a str,
+    /// How long all of it is kept.
+    pub kept: Duration,
+    /// Random, and another for each request.
+    pub holder: u64,
+}
 
 /// What a request finds under its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +69,9 @@ struct Row {
     /// Whether all was done.
     done: bool,
     expires_at: u64,
+    /// Who took it; 0 in rows of before there were holders.
+    #[serde(default)]
+    holder: u64,
 }
 
 /// Takes and finishes leases.
@@ -64,24 +84,17 @@ impl Leases {
         Self(log)
     }
 
-    /// Takes the lease of a key, or tells what stands there. `plan` is kept for whoever may have to take over, and all of it for as long as `kept`.
-    pub async fn take(
-        &self,
-        access: Access,
-        idempotency_key: &str,
-        fingerprint: &str,
-        plan: &str,
-        kept: Duration,
-        now: Timestamp,
-    ) -> Result<Lease, StoreError> {
+    /// Takes the lease of a key, or tells what stands there.
+    pub async fn take(&self, access: Access, wanted: Wanted<'_>, now: Timestamp) -> Result<Lease, StoreError> {
         let row = Row {
-            fingerprint: fingerprint.to_owned(),
-            plan: plan.to_owned(),
+            fingerprint: wanted.fingerprint.to_owned(),
+            plan: wanted.plan.to_owned(),
             leased_until: now.seconds() + LEASE_SECONDS,
             done: false,
-            expires_at: (now + kept).seconds(),
+            expires_at: (now + wanted.kept).seconds(),
+            holder: wanted.holder,
         };
-        let new = item(pk(access, idempotency_key), "IDEM", &row)?;
+        let new = item(pk(access, wanted.key), "IDEM", &row)?;
         let put = self
             .0
             .client
@@ -103,16 +116,17 @@ impl Leases {
         let Some(there) = there else { return Ok(Lease::Busy) };
         let there: Row = parse(there)?;
         match there {
+            there if there.holder == wanted.holder => Ok(Lease::Taken),
             there if there.fingerprint.is_empty() => {
-                let moved = Row { fingerprint: fingerprint.to_owned(), plan: plan.to_owned(), ..there };
-                self.take_over(access, idempotency_key, moved, Lease::Taken, now).await
+                let moved = Row { leased_until: there.leased_until, ..row };
+                self.take_over(access, wanted, moved, Lease::Taken, now).await
             }
-            there if there.fingerprint != fingerprint => Ok(Lease::Mismatch),
+            there if there.fingerprint != wanted.fingerprint => Ok(Lease::Mismatch),
             there if there.done => Ok(Lease::Done(there.plan)),
             there if there.leased_until > now.seconds() => Ok(Lease::Busy),
             there => {
                 let plan = there.plan.clone();
-                self.take_over(access, idempotency_key, there, Lease::TakenOver(plan), now).await
+                self.take_over(access, wanted, there, Lease::TakenOver(plan), now).await
             }
         }
     }
@@ -135,19 +149,19 @@ impl Leases {
     }
 
     /// Of several that find a lapsed lease, one gets it: the one that moves its end.
-    async fn take_over(&self, access: Access, idempotency_key: &str, row: Row, got: Lease, now: Timestamp) -> Result<Lease, StoreError> {
+    async fn take_over(&self, access: Access, wanted: Wanted<'_>, row: Row, got: Lease, now: Timestamp) -> Result<Lease, StoreError> {
         let values = [
             (":until", number(now.seconds() + LEASE_SECONDS)),
             (":fingerprint", string(row.fingerprint)),
             (":plan", string(row.plan)),
+            (":holder", number(wanted.holder)),
             (":before", number(row.leased_until)),
             (":done", AttributeValue::Bool(false)),
         ];
-        let change = "SET leased_until = :until, fingerprint = :fingerprint, planned = :plan";
-        match self.update(access, idempotency_key, change, "leased_until = :before AND done = :done", values).await {
-            Ok(()) => Ok(got),
-            Err(StoreError::Conflict) => Ok(Lease::Busy),
-            Err(error) => Err(error),
+        let change = "SET leased_until = :until, fingerprint = :fingerprint, planned = :plan, holder = :holder";
+        match self.try_update(access, wanted.key, change, "leased_until = :before AND done = :done", values).await? {
+            None => Ok(got),
+            Some(there) => Ok(if parse::<Row>(there)?.holder == wanted.holder { got } else { Lease::Busy }),
         }
     }
 
@@ -159,7 +173,20 @@ impl Leases {
         condition: &str,
         values: [(&str, AttributeValue); N],
     ) -> Result<(), StoreError> {
-        self.0
+        self.try_update(access, idempotency_key, change, condition, values).await?.map_or(Ok(()), |_| Err(StoreError::Conflict))
+    }
+
+    /// Gives the item that is there if it doesn't meet the condition.
+    async fn try_update<const N: usize>(
+        &self,
+        access: Access,
+        idempotency_key: &str,
+        change: &str,
+        condition: &str,
+        values: [(&str, AttributeValue); N],
+    ) -> Result<Option<Item>, StoreError> {
+        let updated = self
+            .0
             .client
             .update_item()
             .table_name(&self.0.name)
@@ -167,10 +194,17 @@ impl Leases {
             .update_expression(change)
             .condition_expression(condition)
             .set_expression_attribute_values(Some(values.map(|(name, value)| (name.to_owned(), value)).into()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
-            .await
-            .map_err(failed("UpdateItem"))?;
-        Ok(())
+            .await;
+        match updated {
+            Ok(_) => Ok(None),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => match error.into_err() {
+                UpdateItemError::ConditionalCheckFailedException(failure) => failure.item.map(Some).ok_or(StoreError::Conflict),
+                _ => Err(StoreError::Conflict),
+            },
+            Err(error) => Err(failed("UpdateItem")(error)),
+        }
     }
 }
 

@@ -122,7 +122,7 @@ impl<'a> Listing<'a> {
         Self { table, partitions, prefix }
     }
 
-    /// One page. `keep` turns a row into an item, or into nothing when a filter leaves it out.
+    /// One page. `keep` turns a row into an item, or into nothing when a filter leaves it out. A row that can't be read is left out too: it must not hide the others.
     pub(super) async fn page<Id, T, F, Fut>(&self, request: &PageRequest<Id>, now: Timestamp, keep: F) -> Result<Page<T>, StoreError>
     where
         Id: Cursor,
@@ -140,7 +140,14 @@ impl<'a> Listing<'a> {
             .map(|row| async {
                 let row = row?;
                 let (id, size) = (text(&row, "id").to_owned(), size_of(&row));
-                Ok::<_, StoreError>((id, size, keep(row).await?))
+                let place = format!("{} {}", text(&row, "pk"), text(&row, "sk"));
+                match keep(row).await {
+                    Err(error @ (StoreError::Unreadable(_) | StoreError::Damaged(_))) => {
+                        tracing::error!(row = place, %error, "a list leaves out a row that can't be read");
+                        Ok::<_, StoreError>((id, size, None))
+                    }
+                    kept => Ok((id, size, kept?)),
+                }
             })
             .buffered(CONCURRENCY);
         let mut kept = std::pin::pin!(kept);

@@ -2,7 +2,8 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{ReturnValue, Select},
+    operation::put_item::PutItemError,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Select},
 };
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
@@ -48,29 +49,25 @@ impl Table {
 
     /// Writes an item whose key must be free.
     pub(super) async fn put_new(&self, item: Item) -> Result<(), StoreError> {
-        self.client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map_err(failed("PutItem"))?;
-        Ok(())
+        self.put_if(item, "attribute_not_exists(pk)", None).await
     }
 
     /// Overwrites an item that must still be at `revision`.
     pub(super) async fn put_revision(&self, item: Item, revision: u64) -> Result<(), StoreError> {
-        self.client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(item))
-            .condition_expression("revision = :revision")
-            .expression_attribute_values(":revision", number(revision))
-            .send()
-            .await
-            .map_err(failed("PutItem"))?;
-        Ok(())
+        self.put_if(item, "revision = :revision", Some((":revision".to_owned(), number(revision)))).await
+    }
+
+    /// When the answer to a put is lost, the SDK puts again, and the condition fails by what the first try has written: the very same item. That is no conflict.
+    async fn put_if(&self, item: Item, condition: &str, value: Option<(String, AttributeValue)>) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item.clone())).condition_expression(condition);
+        let put = put.set_expression_attribute_values(value.map(|value| [value].into()));
+        match put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failure)) if failure.item.as_ref() == Some(&item) => Ok(()),
+                _ => Err(failed("PutItem")(error)),
+            },
+        }
     }
 
     /// Deletes an item. Whether it was there.

@@ -8,7 +8,7 @@ use shared::{
 
 use super::{Started, key, project, start};
 
-async fn opens(started: &Started, text: &str) -> bool {
+pub(super) async fn opens(started: &Started, text: &str) -> bool {
     let config = Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name("ConfigTable"));
     KeyReader::new(config).find(&ApiKey::presented(text).hash()).await.unwrap().is_some()
 }

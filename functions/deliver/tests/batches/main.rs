@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod failing;
+mod faults;
 mod first_attempts;
 mod mixed;
+mod poison;
 mod receivers;
 mod retrying;
 mod support;

@@ -7,6 +7,7 @@ mod changing;
 mod creating;
 mod limits;
 mod project_secret;
+mod faults;
 mod reading;
 mod topics;
 mod workers;

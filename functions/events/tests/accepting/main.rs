@@ -4,6 +4,7 @@
 
 mod audience;
 mod batches;
+mod faults;
 mod idempotency;
 mod single;
 mod support;

@@ -4,6 +4,7 @@
 
 mod attempts;
 mod executions;
+mod faults;
 mod messages;
 mod recipients;
 mod resending;

@@ -1,0 +1,331 @@
+//! Faults of AWS, at every call of a batch: each message ends where it would have ended, some of them later.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use aws_lambda_events::sqs::SqsEvent;
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName, SendMessageBatchRequestEntry};
+use deliver::App;
+use local::{
+    aws::Fault,
+    samples,
+    testing::{AwsStandIn, TestReceiver, Trouble},
+};
+use shared::{
+    id::{EndpointId, EventId},
+    message::Message,
+    model::{Attempt, Endpoint, Outcome},
+    time::Timestamp,
+};
+
+use super::support::{Started, logged, message_of, schedule};
+
+/// The longest wait of a schedule: whoever fails stays away for the rest of the test.
+const WAIT: u32 = 86_400;
+/// What newer code may have written.
+const NEWER: &str = r#"{"v":99}"#;
+
+struct World {
+    started: Started,
+    good: TestReceiver,
+    _bad: TestReceiver,
+    gone: TestReceiver,
+    endpoints: [EndpointId; 3],
+    number: u128,
+}
+
+impl World {
+    async fn start() -> Self {
+        let aws = AwsStandIn::start().await;
+        let [good, bad, gone] =
+            [TestReceiver::answering(&[200]).await, TestReceiver::answering(&[500]).await, TestReceiver::answering(&[410]).await];
+        let endpoints = [1, 2, 3].map(|number| EndpointId::new(Timestamp::from_seconds(1), number));
+        aws.plant(&[endpoint(endpoints[0], &good), endpoint(endpoints[1], &bad), endpoint(endpoints[2], &gone)]).await;
+        let app = Arc::new(App::new(&aws.sdk_config_of("deliver"), &aws.settings_of("deliver")).unwrap());
+        let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
+        let started = Started { aws, receiver: TestReceiver::answering(&[200]).await, app, sqs };
+        Self { started, good, _bad: bad, gone, endpoints, number: 0 }
+    }
+
+    /// A message of a new event to the endpoint of this place.
+    fn message(&mut self, place: usize) -> Message {
+        self.number += 1;
+        let mut message = message_of("first-attempt.json", 0);
+        message.event.id = EventId::new(message.event.id.time(), self.number);
+        message.endpoint = self.endpoints[place];
+        message.enqueued_at = Timestamp::now();
+        message
+    }
+
+    async fn enqueue(&self, queue: &str, bodies: &[String]) {
+        let entry = |(place, body): (usize, &String)| {
+            SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(body).build().unwrap()
+        };
+        let send = self.started.sqs.send_message_batch().queue_url(self.started.aws.queue_url(queue));
+        let answer = send.set_entries(Some(bodies.iter().enumerate().map(entry).collect())).send().await.unwrap();
+        assert!(answer.failed().is_empty());
+    }
+
+    /// What is visible on a queue, as Lambda gets it.
+    async fn receive(&self, queue: &str) -> SqsEvent {
+        let receive = self.started.sqs.receive_message().queue_url(self.started.aws.queue_url(queue)).max_number_of_messages(10);
+        let messages = receive.message_system_attribute_names(MessageSystemAttributeName::All).send().await.unwrap().messages;
+        let arn = &self.started.aws.template().queue(queue).unwrap().arn;
+        serde_json::from_value(local::poller::event::event(&messages.unwrap_or_default(), arn)).unwrap()
+    }
+
+    async fn delete(&self, queue: &str, receipts: Vec<String>) {
+        let entry = |(place, receipt): (usize, String)| {
+            DeleteMessageBatchRequestEntry::builder().id(place.to_string()).receipt_handle(receipt).build().unwrap()
+        };
+        let entries: Vec<_> = receipts.into_iter().enumerate().map(entry).collect();
+        if !entries.is_empty() {
+            let delete = self.started.sqs.delete_message_batch().queue_url(self.started.aws.queue_url(queue));
+            delete.set_entries(Some(entries)).send().await.unwrap();
+        }
+    }
+
+    /// One batch, as Lambda's event source mapping does it. Then the visibility timeout of what stays on the queue ends at once.
+    async fn turn(&self, queue: &str) {
+        let event = self.receive(queue).await;
+        if event.records.is_empty() {
+            return;
+        }
+        let failed = self.started.handle(event.clone()).await;
+        let (kept, done): (Vec<_>, Vec<_>) =
+            event.records.into_iter().partition(|record| failed.contains(record.message_id.as_ref().unwrap()));
+        self.delete(queue, done.into_iter().map(|record| record.receipt_handle.unwrap()).collect()).await;
+        for record in kept {
+            let show = self.started.sqs.change_message_visibility().queue_url(self.started.aws.queue_url(queue));
+            show.receipt_handle(record.receipt_handle.unwrap()).visibility_timeout(0).send().await.unwrap();
+        }
+    }
+
+    /// Takes all that can be received off a queue.
+    async fn drain(&self, queue: &str) -> BTreeSet<String> {
+        let mut bodies = BTreeSet::new();
+        loop {
+            let records = self.receive(queue).await.records;
+            if records.is_empty() {
+                return bodies;
+            }
+            bodies.extend(records.iter().map(|record| record.body.clone().unwrap()));
+            self.delete(queue, records.into_iter().map(|record| record.receipt_handle.unwrap()).collect()).await;
+        }
+    }
+
+    async fn attempts(&self, message: &Message) -> Vec<Attempt> {
+        self.started.log().of(message.endpoint, message.event.id).await.unwrap()
+    }
+
+    fn arrivals(&self, message: &Message) -> usize {
+        let id = message.event.id.to_string();
+        self.good.webhooks().iter().filter(|webhook| webhook.header("webhook-id") == id).count()
+    }
+
+    /// The fault is over; whatever stayed on a queue comes again.
+    async fn recover(&self, queue: &str) {
+        self.started.aws.faults().heal();
+        self.turn(queue).await;
+    }
+
+    /// First attempts of every kind.
+    async fn first_attempts(&mut self, place: usize, trouble: Option<Trouble>) {
+        let [one, two, bad, gone] = [0, 0, 1, 2].map(|place| self.message(place));
+        let poison = format!("no delivery {}", self.number);
+        let texts: Vec<_> = [&one, &two, &bad, &gone].map(|message| message.encode().unwrap()).into();
+        self.enqueue("DeliveriesQueue", &[&texts[..], &[poison.clone(), NEWER.to_owned()]].concat()).await;
+        let waiting = self.started.count("RetriesQueue").await;
+        self.started.aws.plant_again(self.endpoints[2], &self.gone).await;
+
+        let recorded = self.meet(place, trouble);
+        self.turn("DeliveriesQueue").await;
+        self.struck(trouble);
+        self.recover("DeliveriesQueue").await;
+
+        let case = format!("call {place}: {trouble:?}");
+        for message in [&one, &two] {
+            let attempts = self.attempts(message).await;
+            assert!(attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded), "{case}: {attempts:?}");
+            let arrivals = self.arrivals(message);
+            assert!(arrivals == 1 || arrivals == 2 && recorded(self), "{case}: it arrived {arrivals} times");
+        }
+        assert!(self.attempts(&bad).await.iter().all(|attempt| attempt.next_attempt_at.is_some()), "{case}");
+        assert!(!self.attempts(&bad).await.is_empty() && self.started.count("RetriesQueue").await > waiting, "{case}: it waits");
+        assert_eq!(self.attempts(&gone).await[0].response_status, Some(410), "{case}");
+        let dead = self.drain("RetriesDeadLetterQueue").await;
+        assert_eq!(dead, BTreeSet::from([texts[3].clone(), poison]), "{case}: what is given up, and what is no delivery");
+        assert_eq!(self.drain("DeliveriesQueue").await, BTreeSet::from([NEWER.to_owned()]), "{case}: newer code's message waits");
+    }
+
+    /// A retry that is due, one that is early, and one that has succeeded.
+    async fn retries(&mut self, place: usize, trouble: Option<Trouble>) {
+        let [due, early, done] = [0, 0, 0].map(|place| self.message(place));
+        let past = Timestamp::from_seconds(1);
+        let future = Timestamp::now() + Duration::from_hours(1);
+        let log = [
+            logged(&due, 1, Outcome::HttpError, Some(past)),
+            logged(&early, 1, Outcome::HttpError, Some(future)),
+            logged(&done, 1, Outcome::Succeeded, None),
+        ];
+        self.started.log().record(&log).await.unwrap();
+        self.enqueue("RetriesQueue", &[&due, &early, &done].map(|message| message.encode().unwrap())).await;
+
+        let recorded = self.meet(place, trouble);
+        self.turn("RetriesQueue").await;
+        self.struck(trouble);
+        self.recover("RetriesQueue").await;
+
+        let case = format!("call {place}: {trouble:?}");
+        let attempts = self.attempts(&due).await;
+        assert!(attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded), "{case}: {attempts:?}");
+        let arrivals = self.arrivals(&due);
+        assert!(arrivals == 1 || arrivals == 2 && recorded(self), "{case}: it arrived {arrivals} times");
+        assert_eq!((self.arrivals(&early), self.arrivals(&done)), (0, 0), "{case}");
+        assert_eq!(self.drain("RetriesQueue").await, BTreeSet::from([early.encode().unwrap()]), "{case}");
+    }
+
+    /// Orders the trouble. What this gives tells afterwards whether it struck the writing of the log, so that a second request is no fault of ours.
+    fn meet(&self, place: usize, trouble: Option<Trouble>) -> impl Fn(&Self) -> bool + use<> {
+        let writes = |world: &Self| {
+            let calls = world.started.aws.calls().calls;
+            let failed = calls.iter().filter(|call| call.operation == "BatchWriteItem" && call.outcome != "ok");
+            failed.map(|call| call.count).sum::<u64>()
+        };
+        if let Some(trouble) = trouble {
+            self.started.aws.trouble("deliver", place, trouble);
+        }
+        // What BatchWriteItem leaves undone is an answer like any other.
+        let (before, partly) = (writes(self), trouble.is_some_and(|trouble| trouble.fault == Fault::Partly));
+        move |world| partly || writes(world) > before
+    }
+
+    fn struck(&self, trouble: Option<Trouble>) {
+        assert!(trouble.is_none() || self.started.aws.faults().strikes() > 0, "nothing went wrong");
+    }
+}
+
+fn endpoint(id: EndpointId, receiver: &TestReceiver) -> Endpoint {
+    let endpoint = samples::endpoint_of(id, receiver.url(), samples::SECRETS_KEY).unwrap();
+    Endpoint { retry_schedule: Some(schedule(&[WAIT])), ..endpoint }
+}
+
+trait PlantAgain {
+    async fn plant_again(&self, id: EndpointId, receiver: &TestReceiver);
+}
+
+impl PlantAgain for AwsStandIn {
+    /// The endpoint as it was before it was disabled.
+    async fn plant_again(&self, id: EndpointId, receiver: &TestReceiver) {
+        let key = [("pk", format!("PROJ#{}", samples::PROJECT)), ("sk", format!("EP#{id}"))]
+            .map(|(name, text)| (name.to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(text)));
+        let dynamodb = aws_sdk_dynamodb::Client::new(&self.sdk_config());
+        dynamodb.delete_item().table_name(self.table_name(samples::CONFIG_TABLE)).set_key(Some(key.into())).send().await.unwrap();
+        self.plant(&[endpoint(id, receiver)]).await;
+    }
+}
+
+#[tokio::test]
+async fn first_attempts_survive_every_fault_at_every_call() {
+    let mut world = World::start().await;
+    world.first_attempts(0, None).await;
+    // The second turn only hides the newer message again.
+    let calls = world.started.aws.faults().calls() - 1;
+    for trouble in Trouble::all() {
+        for place in 0..calls {
+            world.first_attempts(place, Some(trouble)).await;
+        }
+    }
+    eprintln!("{calls} calls");
+}
+
+#[tokio::test]
+async fn retries_survive_every_fault_at_every_call() {
+    let mut world = World::start().await;
+    world.retries(0, None).await;
+    let calls = world.started.aws.faults().calls() - 3;
+    for trouble in Trouble::all() {
+        for place in 0..calls {
+            world.retries(place, Some(trouble)).await;
+        }
+    }
+    eprintln!("{calls} calls");
+}
+
+#[tokio::test]
+async fn where_a_call_hangs_the_messages_come_again_before_lambda_ends_the_function() {
+    for operation in ["BatchGetItem", "BatchWriteItem"] {
+        let mut world = World::start().await;
+        let message = world.message(0);
+        world.enqueue("DeliveriesQueue", &[message.encode().unwrap()]).await;
+        world.started.aws.faults().on("deliver", operation).fail(Fault::Hanging);
+        let before = std::time::Instant::now();
+        world.turn("DeliveriesQueue").await;
+        assert!(before.elapsed() < Duration::from_secs(30), "{operation}: {:?}", before.elapsed());
+        world.recover("DeliveriesQueue").await;
+        assert!(world.attempts(&message).await.iter().any(|attempt| attempt.outcome == Outcome::Succeeded), "{operation}");
+        assert!(world.drain("DeliveriesQueue").await.is_empty(), "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_visibility_lapses_in_mid_request_is_sent_twice_at_most_with_one_id() {
+    let mut world = World::start().await;
+    let message = world.message(0);
+    world.enqueue("DeliveriesQueue", &[message.encode().unwrap()]).await;
+    let event = world.receive("DeliveriesQueue").await;
+    // The first is slow to write down what it did; meanwhile the message is visible again, and somebody else gets it.
+    world.started.aws.faults().on("deliver", "BatchWriteItem").times(1).fail(Fault::Slow(Duration::from_secs(1)));
+    let show = world.started.sqs.change_message_visibility().queue_url(world.started.aws.queue_url("DeliveriesQueue"));
+    show.receipt_handle(event.records[0].receipt_handle.clone().unwrap()).visibility_timeout(0).send().await.unwrap();
+    let (first, ()) = futures::join!(world.started.handle(event), world.turn("DeliveriesQueue"));
+    assert_eq!(first, [""; 0]);
+    assert!((1..=2).contains(&world.arrivals(&message)));
+    let attempts = world.attempts(&message).await;
+    assert!(attempts.iter().all(|attempt| attempt.outcome == Outcome::Succeeded), "{attempts:?}");
+    assert_eq!(attempts.len(), world.arrivals(&message), "each request is on record");
+}
+
+#[tokio::test]
+async fn duplicates_and_any_order_cost_nothing_but_reads() {
+    let mut world = World::start().await;
+    let messages = [0, 0, 0].map(|place| world.message(place));
+    let log = messages.each_ref().map(|message| logged(message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1))));
+    world.started.log().record(&log).await.unwrap();
+    let texts: Vec<_> = messages.iter().map(|message| message.encode().unwrap()).collect();
+    // Thrice each, the newest first, on the queue of retries and on the other.
+    let backwards: Vec<_> = texts.iter().rev().cloned().collect();
+    world.enqueue("RetriesQueue", &[&backwards[..], &texts[..], &backwards[..]].concat()).await;
+    for _ in 0..3 {
+        world.turn("RetriesQueue").await;
+    }
+    world.enqueue("RetriesQueue", &texts).await;
+    world.turn("RetriesQueue").await;
+    for message in &messages {
+        assert_eq!((world.arrivals(message), world.attempts(message).await.len()), (1, 2));
+    }
+    assert!(world.drain("RetriesQueue").await.is_empty());
+}
+
+#[tokio::test]
+async fn receipts_that_throttling_has_raised_count_as_no_attempts() {
+    let mut world = World::start().await;
+    let message = world.message(1);
+    world.enqueue("DeliveriesQueue", &[message.encode().unwrap()]).await;
+    let mut event = world.receive("DeliveriesQueue").await;
+    event.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), "900".to_owned());
+    assert_eq!(world.started.handle(event).await, [""; 0]);
+    let [attempt] = world.attempts(&message).await.try_into().unwrap();
+    assert_eq!((attempt.number, attempt.next_attempt_at.is_some()), (1, true), "the whole schedule is still to come");
+}
+
+#[tokio::test]
+async fn these_are_all_calls_that_the_function_may_make() {
+    let mut world = World::start().await;
+    for place in 0..12 {
+        world.first_attempts(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
+        world.retries(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
+    }
+    let aws = &world.started.aws;
+    let unstruck: Vec<_> = aws.allowed("deliver").difference(&aws.faults().struck()).cloned().collect();
+    assert!(unstruck.is_empty(), "{unstruck:?}");
+}

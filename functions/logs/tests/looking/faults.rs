@@ -1,0 +1,65 @@
+//! Faults of AWS, at every call of every request: answered as without them, or with 503.
+
+use local::{
+    samples,
+    testing::{Answer, Trouble},
+};
+use serde_json::Value as Json;
+use shared::{message::Message, model::Outcome};
+
+use super::support::{Started, attempt, minute, start};
+
+/// Requests about a message (its id stands for `{}`).
+const REQUESTS: [(&str, &str, u16); 8] = [
+    ("GET", "/events", 200),
+    ("GET", "/events/{}", 200),
+    ("GET", "/webhooks/messages?status=failed", 200),
+    ("GET", "/webhooks/messages/{}", 200),
+    ("GET", "/webhooks/delivery-attempts?message_id={}", 200),
+    ("GET", "/webhooks/delivery-attempts?endpoint_id=we_01JZ0000000000000000000000", 200),
+    ("GET", "/webhooks/endpoints/we_01JZ0000000000000000000000/deliveries", 200),
+    ("POST", "/webhooks/messages/{}/resend", 202),
+];
+
+async fn resent(started: &Started) -> Vec<Message> {
+    let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
+    let receive = sqs.receive_message().queue_url(started.aws.queue_url("DeliveriesQueue")).max_number_of_messages(10);
+    let received = receive.send().await.unwrap().messages.unwrap_or_default();
+    received.iter().map(|message| Message::decode(message.body().unwrap()).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn every_request_survives_every_fault_at_every_call() {
+    let started = start().await;
+    let event = started.event("task.created", minute(1)).await;
+    started.record(&[attempt(&event, 1, Outcome::HttpError, None)]).await;
+    for (method, path, status) in REQUESTS {
+        let path = path.replace("{}", &event.event.id.to_string());
+        let ask = async || -> Answer { started.api.ask(method, &path, Json::Null).await };
+        let before = started.aws.faults().calls();
+        let well = ask().await;
+        assert_eq!(well.status, status, "{path}: {}", well.body);
+        let calls = started.aws.faults().calls() - before;
+        resent(&started).await;
+        for trouble in Trouble::few() {
+            // Of a list's eight parallel queries, one is like the other.
+            for place in 0..calls.min(6) {
+                let case = format!("{path}, call {place} of {calls}: {trouble:?}");
+                started.aws.trouble("logs", place, trouble);
+                let answer = ask().await;
+                started.aws.faults().heal();
+                let messages = resent(&started).await;
+                if answer.status == status {
+                    assert_eq!(answer.body, well.body, "{case}");
+                    assert_eq!(messages.is_empty(), method == "GET", "{case}: what was accepted is on the queue");
+                } else {
+                    assert!(!trouble.passes_unseen(), "{case}: {} {}", answer.status, answer.body);
+                    assert_eq!((answer.status, answer.text("kind"), answer.header("retry-after")), (503, "unavailable", "1"), "{case}");
+                }
+                assert!(messages.iter().all(|message| message.endpoint.to_string() == samples::ENDPOINT), "{case}");
+            }
+        }
+    }
+    let unstruck: Vec<_> = started.aws.allowed("logs").difference(&started.aws.faults().struck()).cloned().collect();
+    assert!(unstruck.is_empty(), "these are all calls that the function may make: {unstruck:?}");
+}

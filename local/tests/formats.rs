@@ -1,0 +1,189 @@
+//! What earlier versions have written is read by this one: `shared/tests/formats` keeps samples of every version.
+//!
+//! Easy to get wrong: mending a test here by changing a sample. The samples are what tables and queues of a deployment hold.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use local::samples;
+use local::testing::AwsStandIn;
+use serde_json::Value as Json;
+use shared::auth::Access;
+use shared::delivery::{Step, decide};
+use shared::id::{EndpointId, EventId};
+use shared::message::Message;
+use shared::model::{ApiKey, Outcome, Scope, Status, Target, Trigger};
+use shared::signing::Vault;
+use shared::store::leases::{Lease, Leases, Wanted};
+use shared::store::{
+    PageRequest, Table, attempts::AttemptLog, attempts::AttemptReader, deliveries::DeliveryEndpoints, endpoints::EndpointStore,
+    endpoints::ProjectViews, events::EventReader, keys::KeyReader, keys::KeyStore, list::Order, projects::ProjectReader,
+    projects::ProjectStore, topics::TopicStore,
+};
+use shared::time::Timestamp;
+
+/// The sample key in clear text.
+const KEY: &str = "phk_of_the_formats_test";
+const EVENT: &str = "evt_01M7YQT4SHA7JXK5153DXWTH0V";
+const LARGE_EVENT: &str = "evt_01M7YQT4V8DM4ST7E8R109S6PY";
+const FULL: &str = "we_01JZ0000000000000000000000";
+const MINIMAL: &str = "we_01JZ0000000000000000000001";
+
+fn folder(version: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/tests/formats").join(version)
+}
+
+fn message(version: &str, name: &str) -> Message {
+    let text = std::fs::read_to_string(folder(version).join(name)).unwrap();
+    Message::decode(text.trim_end()).unwrap()
+}
+
+/// Tables that hold a version's samples.
+struct Past {
+    config: Table,
+    log: Table,
+    project: Access,
+    // Held, as it ends when it is dropped.
+    _aws: AwsStandIn,
+}
+
+async fn past(version: &str) -> Past {
+    let aws = AwsStandIn::start().await;
+    for file in std::fs::read_dir(folder(version)).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.extension().is_some_and(|kind| kind == "json") && !name.starts_with("message") {
+            let sample: Json = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            aws.put_row(sample["table"].as_str().unwrap(), &sample["item"]).await;
+        }
+    }
+    let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk_config());
+    let table = |name: &str| Table::new(dynamodb.clone(), aws.table_name(name));
+    Past { config: table("ConfigTable"), log: table("LogTable"), project: Access::trusted(samples::PROJECT.parse().unwrap()), _aws: aws }
+}
+
+fn all<Id>() -> PageRequest<Id> {
+    PageRequest { limit: 100, order: Order::Asc, after: None, before: None, since: None, until: None }
+}
+
+#[tokio::test]
+async fn endpoints_of_version_1() {
+    let past = past("v1").await;
+    let vault: Vault = samples::SECRETS_KEY.parse().unwrap();
+    let store = EndpointStore::new(past.config.clone());
+    let full = store.get(past.project, FULL.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!((full.name.as_deref(), full.description.as_deref()), (Some("Full"), Some("Every field")));
+    assert_eq!((full.metadata["team"].as_str(), full.timeout_seconds), ("a", Some(7)));
+    assert_eq!((full.status, full.disabled_reason.as_deref()), (Status::Disabled, Some("the receiver answered 410 Gone")));
+    assert_eq!(full.signatures.iter().map(|style| style.name()).collect::<Vec<_>>(), ["standard", "timestamped"]);
+    assert_eq!(serde_json::to_value(&full.headers).unwrap()["x-tenant"], "7");
+    assert_eq!(serde_json::to_value(&full.retry_schedule).unwrap(), serde_json::json!([5, 300]));
+    let live = full.live_secrets(Timestamp::now(), &vault).unwrap();
+    assert_eq!(
+<<<<<<< HEAD
+        live.iter().map(|secret| secret.reveal()).collect::<Vec<_>>(),
+=======
+        live.iter().map(shared::signing::Secret::reveal).collect::<Vec<_>>(),
+>>>>>>> 5943bfa (Clippy and rustfmt)
+        [samples::SECRET; 2],
+        "the present one, and one that retires"
+    );
+
+    let minimal = store.get(past.project, MINIMAL.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!((minimal.url.as_written(), minimal.body.name(), minimal.status), ("https://example.com/minimal", "event", Status::Active));
+    assert!(minimal.wants(&"task.created".parse().unwrap()));
+    assert_eq!(minimal.live_secrets(Timestamp::now(), &vault).unwrap()[0].reveal(), samples::SECRET);
+    // It can be changed, and read again.
+    let changed = shared::model::Endpoint { name: Some("Changed".to_owned()), revision: 2, ..minimal };
+    store.replace(past.project, &changed, 1).await.unwrap();
+    assert_eq!(store.get(past.project, changed.id).await.unwrap(), Some(changed));
+
+    let view = ProjectViews::new(past.config.clone()).load(past.project).await.unwrap();
+    assert_eq!((view.endpoints.len(), view.unreadable.len(), view.topics.len()), (2, 0, 1));
+    let loaded = DeliveryEndpoints::new(past.config).load([&message("v1", "message-minimal.json")]).await.unwrap();
+    assert_eq!(loaded[&MINIMAL.parse::<EndpointId>().unwrap()].as_ref().unwrap().name.as_deref(), Some("Changed"));
+}
+
+#[tokio::test]
+async fn projects_keys_and_topics_of_version_1() {
+    let past = past("v1").await;
+    let project = ProjectReader::new(past.config.clone()).get(past.project.project()).await.unwrap().unwrap();
+    assert_eq!((project.name.as_str(), project.brand.as_deref()), ("Samples", Some("Acme")));
+    let listed = ProjectStore::new(past.config.clone()).list(&all(), Timestamp::now()).await.unwrap().items;
+    assert_eq!(listed, [project]);
+
+    let found = KeyReader::new(past.config.clone()).find(&ApiKey::presented(KEY).hash()).await.unwrap().unwrap();
+    assert_eq!((found.name.as_deref(), &found.scopes[..]), (Some("CI"), &Scope::ALL[..]));
+    let keys = KeyStore::new(past.config.clone());
+    assert_eq!(keys.list(past.project.project(), &all(), Timestamp::now()).await.unwrap().items, std::slice::from_ref(&found));
+    assert!(keys.revoke(past.project.project(), found.id).await.unwrap());
+    assert!(KeyReader::new(past.config.clone()).find(&found.hash).await.unwrap().is_none());
+
+    let [topic] = TopicStore::new(past.config).all(past.project).await.unwrap().try_into().unwrap();
+    assert_eq!((topic.name.to_string().as_str(), topic.description.as_str()), ("own.topic", "Their own"));
+}
+
+#[tokio::test]
+async fn events_of_version_1() {
+    let past = past("v1").await;
+    let reader = EventReader::new(past.log);
+    let small = reader.get(past.project, EVENT.parse().unwrap(), Timestamp::now()).await.unwrap().unwrap();
+    assert_eq!((small.event.data.get(), small.event.created_at), (r#"{"id":"task_1"}"#, 1_751_328_000));
+    assert_eq!((small.event.user_id.as_deref(), small.event.worker_id.as_deref()), (Some("u"), Some("w")));
+    assert_eq!((small.event.metadata.unwrap().get(), small.accepted_at.millis()), (r#"{"a":1}"#, 1_795_254_194_993));
+    let Target { endpoint, url, .. } = &small.targets[0];
+    assert_eq!((endpoint.to_string().as_str(), url.as_str()), (MINIMAL, "https://example.com/minimal"));
+    let large = reader.get(past.project, LARGE_EVENT.parse().unwrap(), Timestamp::now()).await.unwrap().unwrap();
+    assert_eq!(large.event.data.get(), format!(r#"{{"text":"{}"}}"#, "abc ".repeat(1_000)));
+    let listed =
+        reader.list(past.project, &all::<EventId>(), Timestamp::now(), |event| async move { Ok(Some(event.event.id)) }).await.unwrap();
+    assert_eq!(listed.items.iter().map(ToString::to_string).collect::<Vec<_>>(), [EVENT, LARGE_EVENT]);
+}
+
+#[tokio::test]
+async fn attempts_of_version_1() {
+    let past = past("v1").await;
+    let mut attempts = AttemptLog::new(past.log.clone(), 30).of(MINIMAL.parse().unwrap(), EVENT.parse().unwrap()).await.unwrap();
+    attempts.sort_by_key(|attempt| attempt.number);
+    let [full, minimal] = attempts.clone().try_into().unwrap();
+    assert_eq!((full.outcome, full.response_status, full.response_body.as_deref()), (Outcome::HttpError, Some(503), Some("later")));
+    assert_eq!(
+        (full.trigger, full.round.map(|round| round.to_string())),
+        (Trigger::Manual, Some("rnd_01M7YQT4SHA7JXK5153DXWTH0Y".to_owned()))
+    );
+    assert_eq!(
+        (full.error.as_deref(), full.next_attempt_at.map(Timestamp::millis)),
+        (Some("the receiver answered 503"), Some(1_795_254_200_993))
+    );
+    assert_eq!((minimal.outcome, minimal.trigger, minimal.duration_ms), (Outcome::Succeeded, Trigger::Scheduled, 12));
+    assert_eq!(decide(&attempts, None, Timestamp::now()), Step::Drop, "it has succeeded");
+    let endpoint = EndpointStore::new(past.config).get(past.project, MINIMAL.parse().unwrap()).await.unwrap().unwrap();
+    let listed = AttemptReader::new(past.log).list((&endpoint).into(), &all(), Timestamp::now(), |_| true).await.unwrap();
+    assert_eq!(listed.items.iter().map(|attempt| attempt.id).collect::<BTreeSet<_>>(), [full.id, minimal.id].into());
+}
+
+#[tokio::test]
+async fn leases_of_version_1() {
+    let past = past("v1").await;
+    let leases = Leases::new(past.log);
+    let fingerprint = "4b4cdef0f9c26840cc03f3693fff6c8e1bdf8da2bdb0ee96178f6f5f5b41d77d";
+    let wanted = Wanted { key: "key:k", fingerprint, plan: "{}", kept: std::time::Duration::from_hours(1), holder: 7 };
+    let Lease::Done(plan) = leases.take(past.project, wanted, Timestamp::now()).await.unwrap() else { panic!("it is done") };
+    assert!(plan.contains(EVENT), "{plan}");
+    let other = Wanted { fingerprint: "other", ..wanted };
+    assert_eq!(leases.take(past.project, other, Timestamp::now()).await.unwrap(), Lease::Mismatch);
+}
+
+#[test]
+fn messages_of_version_1() {
+    let minimal = message("v1", "message-minimal.json");
+    assert_eq!((minimal.endpoint.to_string().as_str(), minimal.trigger, minimal.recheck), (MINIMAL, Trigger::Scheduled, false));
+    assert_eq!(minimal.event.data.get(), r#"{"id":"task_1","status":"succeeded"}"#);
+    let full = message("v1", "message-full.json");
+    assert_eq!((full.brand.as_deref(), full.trigger, full.recheck), (Some("Acme"), Trigger::Manual, true));
+    assert_eq!(full.round.map(|round| round.to_string()).as_deref(), Some("rnd_01JZ1MH2000000000000000004"));
+    assert_eq!((full.event.user_id.as_deref(), full.event.worker_id.as_deref()), (Some("u"), Some("w")));
+    assert_eq!((full.event.data.get(), full.event.metadata.unwrap().get()), ("{\"z\":\"\u{ffff}\",\"a\":1}", r#"{"b":2}"#));
+}
