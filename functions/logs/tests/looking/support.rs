@@ -86,7 +86,7 @@ impl Started {
             vec![Target { endpoint: samples::ENDPOINT.parse().unwrap(), url: samples::RECEIVER.to_owned(), origin: Origin::Endpoint }];
         let logged = LoggedEvent { event, targets, accepted_at: at };
         let project = Access::trusted(samples::PROJECT.parse().unwrap());
-        EventWriter::new(self.log(), 30).put(project, &logged).await.unwrap();
+        EventWriter::new(self.log(), 30).record(project, std::slice::from_ref(&logged), || at).await.unwrap();
         logged
     }
 
