@@ -8,6 +8,7 @@ mod date;
 pub mod payload;
 pub mod route;
 mod server;
+mod streamed;
 
-pub use route::{Match, RouteTable};
+pub use route::{Match, RouteTable, Via};
 pub use server::{Front, Service};

@@ -1,4 +1,4 @@
-//! What invokes a function: routes of the HTTP API and queues.
+//! What invokes a function: routes of the HTTP API, a URL of its own, and queues.
 //!
 //! Easy to get wrong: a route without a path, or with `/$default`, is the catch-all `$default`, which has no method.
 
@@ -24,6 +24,13 @@ impl HttpRoute {
     pub fn key(&self) -> String {
         if self.path == "$default" { self.path.clone() } else { format!("{} {}", self.method, self.path) }
     }
+}
+
+/// A URL of the function's own, by which it streams its answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionUrl {
+    /// Where the local stack has it (`Metadata.LocalPath`): on AWS it has a host of its own, here there is one port for everything.
+    pub path: String,
 }
 
 /// A queue that Lambda polls for a function (an event source mapping).
@@ -57,6 +64,21 @@ pub(super) fn read(events: &Json) -> Result<(Vec<HttpRoute>, Vec<QueueSource>), 
         }
     }
     Ok((routes, sources))
+}
+
+pub(super) fn url(config: &Json, metadata: &Json) -> Result<Option<FunctionUrl>, String> {
+    if config.is_null() {
+        return Ok(None);
+    }
+    let (auth, mode) = (config["AuthType"].as_str(), config["InvokeMode"].as_str());
+    if (auth, mode) != (Some("NONE"), Some("RESPONSE_STREAM")) {
+        return Err(format!(
+            "the local stack knows function URLs with AuthType NONE and InvokeMode RESPONSE_STREAM, not {auth:?} and {mode:?}"
+        ));
+    }
+    let path = metadata["LocalPath"].as_str().filter(|path| path.starts_with('/'));
+    let path = path.ok_or("a function URL needs Metadata.LocalPath: the path at which the local stack serves it")?;
+    Ok(Some(FunctionUrl { path: path.to_owned() }))
 }
 
 fn route(properties: &Json) -> Result<HttpRoute, String> {
