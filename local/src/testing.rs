@@ -5,6 +5,7 @@
 
 mod api;
 mod receiver;
+mod sse;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use crate::template::{Settings, Template};
 
 pub use api::{Answer, Api, HOST};
 pub use receiver::{TestReceiver, Webhook};
+pub use sse::{Shown, SseParser};
 
 /// The operator key of every stand-in.
 pub use crate::samples::OPERATOR_KEY;
