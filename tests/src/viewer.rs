@@ -20,7 +20,7 @@ pub struct Viewer {
 impl Viewer {
     /// Opens a project's stream, with this query (`?topic=…`), behind a position if one is given. The refusal, if it isn't opened.
     pub async fn try_open(client: &Client, query: &str, behind: Option<&str>) -> Result<Self, Answer> {
-        let mut request = client.request(Method::GET, &format!("/events/stream{query}")).timeout(Duration::from_secs(600));
+        let mut request = client.request(Method::GET, &format!("/events/stream{query}")).timeout(Duration::from_mins(10));
         if let Some(position) = behind {
             request = request.header("last-event-id", position);
         }

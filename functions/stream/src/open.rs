@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(started(&last.to_string()).unwrap(), last);
         assert_eq!(started("").unwrap(), feed::before(NOW));
         assert_eq!(start(&HeaderMap::new(), NOW).unwrap(), feed::before(NOW));
-        let ahead = EventId::new(NOW + Duration::from_secs(60), 7);
+        let ahead = EventId::new(NOW + Duration::from_mins(1), 7);
         assert_eq!(started(&ahead.to_string()).unwrap(), feed::before(NOW));
     }
 

@@ -6,7 +6,7 @@
 use axum::body::Body;
 use axum::http::Response;
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
 use tokio::sync::watch;
 
 use super::answer;
@@ -19,23 +19,13 @@ const DELIMITER: [u8; 8] = [0; 8];
 const MAX_PRELUDE: usize = 1024 * 1024;
 
 /// The response that the pieces make. Its body ends with them, or once the front door is `stopping`: a stream would hold that up.
-pub(super) async fn response(mut pieces: Pieces, stopping: watch::Receiver<bool>) -> Result<Response<Body>, InvokeError> {
-    let (prelude, body) = split(&mut pieces).await?;
-    let response = answer::response(&prelude).map_err(InvokeError::Failed)?;
-    let (parts, _) = response.into_parts();
-    let start = if body.is_empty() { None } else { Some(body) };
-    let body = stream::unfold((start, pieces, stopping), |(start, mut pieces, mut stopping)| async move {
-        let piece = match start {
-            Some(start) => Ok(start),
-            None => tokio::select! {
-                biased;
-                _ = stopping.wait_for(|stopping| *stopping) => return None,
-                piece = pieces.recv() => piece?,
-            },
-        };
-        Some((piece, (None, pieces, stopping)))
-    });
-    Ok(Response::from_parts(parts, Body::from_stream(body)))
+pub(super) async fn response(mut pieces: Pieces, mut stopping: watch::Receiver<bool>) -> Result<Response<Body>, InvokeError> {
+    let (prelude, start) = split(&mut pieces).await?;
+    let (parts, _) = answer::response(&prelude).map_err(InvokeError::Failed)?.into_parts();
+    let rest = stream::unfold(pieces, |mut pieces| async { Some((pieces.recv().await?, pieces)) });
+    let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
+    let start = (!start.is_empty()).then_some(Ok(start));
+    Ok(Response::from_parts(parts, Body::from_stream(stream::iter(start).chain(rest.take_until(Box::pin(stopped))))))
 }
 
 /// The prelude, and what of the body has come with it.

@@ -104,15 +104,15 @@ impl Pool {
     ///
     /// The invocation ends when the pieces are dropped. (Lambda would let it go on, and bill it; here it would only take memory.)
     pub async fn stream(self: &Arc<Self>, payload: Bytes) -> Result<Pieces, InvokeError> {
-        let (begin, begun) = oneshot::channel();
+        let (begin, beginning) = oneshot::channel();
         let pool = Arc::clone(self);
         tokio::spawn(async move { pool.run_stream(payload, begin).await });
-        begun.await.unwrap_or(Err(InvokeError::ShuttingDown))
+        beginning.await.unwrap_or(Err(InvokeError::ShuttingDown))
     }
 
     async fn run_stream(&self, payload: Bytes, begin: oneshot::Sender<Result<Pieces, InvokeError>>) {
         // Whoever waits for the beginning may have gone: then nobody takes the pieces either, and the invocation ends.
-        let begin = |beginning| drop(begin.send(beginning));
+        let begin = |answered| drop(begin.send(answered));
         let _turn = match self.turns.try_acquire() {
             Ok(turn) => turn,
             Err(TryAcquireError::NoPermits) => return begin(Err(InvokeError::TooBusy)),

@@ -79,8 +79,9 @@ impl EventWriter {
                 return Ok(());
             }
             // It took long, so it gets longer: viewers come to that position only then.
-            let position = || EventId::new(now + PATIENCE * round, rand::random());
-            unsettled.iter_mut().for_each(|(_, place)| *place = Some(position()));
+            for (_, position) in &mut unsettled {
+                *position = Some(EventId::new(now + PATIENCE * round, rand::random()));
+            }
         }
         Err(StoreError::Unavailable { operation: "PutItem", detail: "events were written too slowly for the feed".to_owned() })
     }

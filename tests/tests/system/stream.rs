@@ -70,7 +70,7 @@ async fn post_all(project: Client, left: Arc<AtomicUsize>) -> Vec<String> {
 /// its position; so it does when the stream ends. Gives the ids, how often it hung up, and how often the stream ended.
 async fn watch(project: &Client, mut viewer: Viewer, count: usize) -> (Vec<String>, usize, usize) {
     let (mut seen, mut cut_off, mut ended) = (Vec::new(), 0, 0);
-    let deadline = Instant::now() + Duration::from_secs(180);
+    let deadline = Instant::now() + Duration::from_mins(3);
     loop {
         assert!(Instant::now() < deadline, "only {} of {count} were seen", seen.len());
         let Some(shown) = viewer.next().await else {
@@ -172,7 +172,7 @@ async fn a_revoked_keys_stream_ends_within_a_minute() {
     operator.delete(&format!("/projects/{}/keys/{id}", project.project())).await.expect(200);
     let revoked = Instant::now();
     assert!(viewer.rest().await.is_empty());
-    assert!(revoked.elapsed() < Duration::from_secs(60), "took {:?}", revoked.elapsed());
+    assert!(revoked.elapsed() < Duration::from_mins(1), "took {:?}", revoked.elapsed());
     assert!(viewer.comments().last().unwrap().contains("the key no longer opens it"), "{:?}", viewer.comments());
 }
 
