@@ -13,11 +13,11 @@ use local::{
     samples,
     testing::{Api, AwsStandIn, Shown, SseParser},
 };
-use serde_json::value::RawValue;
+use serde_json::json;
 use shared::{
     auth::Access,
     id::EventId,
-    model::{Event, event::LoggedEvent},
+    model::event::LoggedEvent,
     store::{Table, events::EventWriter},
     time::Timestamp,
 };
@@ -47,15 +47,8 @@ pub(crate) fn project() -> Access {
 
 /// An event with its id's time.
 pub(crate) fn event(kind: &str, id: EventId) -> LoggedEvent {
-    let event = Event {
-        id,
-        kind: kind.parse().unwrap(),
-        data: RawValue::from_string(r#"{"id":"task_1"}"#.to_owned()).unwrap(),
-        created_at: id.time().seconds(),
-        user_id: None,
-        worker_id: None,
-        metadata: None,
-    };
+    let text = json!({"id": id, "kind": kind, "data": {"id": "task_1"}, "created_at": id.time().seconds()}).to_string();
+    let event = serde_json::from_str(&text).unwrap();
     LoggedEvent { event, targets: Vec::new(), accepted_at: Timestamp::now() }
 }
 
