@@ -32,9 +32,9 @@ pub(crate) fn heartbeat(position: EventId) -> Bytes {
     format!(": heartbeat\nid: {position}\n\n").into()
 }
 
-/// The end of a stream, and why, for whoever looks at it with curl.
-pub(crate) fn end(why: &str) -> Bytes {
-    format!(": end of stream: {why}\n\n").into()
+/// The end of a stream: where, and why, for whoever looks at it with curl.
+pub(crate) fn end(position: EventId, why: &str) -> Bytes {
+    format!(": end of stream: {why}\nid: {position}\n\n").into()
 }
 
 #[cfg(test)]
@@ -64,6 +64,6 @@ mod tests {
         let position = POSITION.parse().unwrap();
         assert_eq!(text(&opening(Duration::from_secs(1), position)), format!("retry: 1000\nid: {POSITION}\n\n"));
         assert_eq!(text(&heartbeat(position)), format!(": heartbeat\nid: {POSITION}\n\n"));
-        assert_eq!(text(&end("its time is over")), ": end of stream: its time is over\n\n");
+        assert_eq!(text(&end(position, "its time is over")), format!(": end of stream: its time is over\nid: {POSITION}\n\n"));
     }
 }

@@ -80,7 +80,7 @@ impl Viewer {
             End::Gone => return,
         };
         // A viewer that is too slow for it does without.
-        let _ = frames.try_send(sse::end(why));
+        let _ = frames.try_send(sse::end(self.position, why));
     }
 
     async fn follow(&mut self, frames: &mpsc::Sender<Bytes>) -> Result<std::convert::Infallible, End> {
@@ -100,16 +100,19 @@ impl Viewer {
         let feed = self.app.feed.clone();
         let mut entries = pin!(feed.read(self.access, window, now));
         while let Some((position, event)) = entries.try_next().await.map_err(|error| fault(&error))? {
-            self.position = position;
             if self.wants(&event) && self.recent.add(event.id) {
                 let frame = sse::event(position, event).map_err(|error| {
                     tracing::error!(%error, "could not show an event");
                     End::Fault
                 })?;
                 self.send(frames, frame).await?;
-            } else {
-                self.beat(frames).await?;
             }
+            // Only now: if the stream ends while a slow viewer is waited for, the event is still to come.
+            self.position = position;
+            if self.sent_bytes > MAX_BYTES {
+                return Err(End::Over);
+            }
+            self.beat(frames).await?;
         }
         self.position = window.end();
         Ok(())
@@ -140,7 +143,7 @@ impl Viewer {
         self.sent_bytes += frame.len();
         frames.send(frame).await.map_err(|_| End::Gone)?;
         self.sent_at = Instant::now();
-        if self.sent_bytes < MAX_BYTES { Ok(()) } else { Err(End::Over) }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! has a `$default` route.
 
 pub mod answer;
+mod cors;
 mod date;
 pub mod payload;
 pub mod route;

@@ -24,12 +24,12 @@ struct Route {
 }
 
 /// By what a request reaches a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Via {
     /// The HTTP API, which waits for a whole answer.
     HttpApi,
     /// The function's own URL, by which it streams.
-    Url,
+    Url(FunctionUrl),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +89,7 @@ impl RouteTable {
             segments: segments_of(&url.path).map(Segment::of).collect(),
             key: "$default".to_owned(),
             function: function.to_owned(),
-            via: Via::Url,
+            via: Via::Url(url.clone()),
         });
     }
 
@@ -98,7 +98,7 @@ impl RouteTable {
         let found = self.routes.iter().find_map(|route| {
             let right_method = route.method.as_ref().is_none_or(|wanted| wanted == method);
             let path_parameters = right_method.then(|| values(&route.segments, path)).flatten()?;
-            Some(Match { function: route.function.clone(), route_key: route.key.clone(), path_parameters, via: route.via })
+            Some(Match { function: route.function.clone(), route_key: route.key.clone(), path_parameters, via: route.via.clone() })
         });
         let default = || {
             let function = self.default.clone()?;
@@ -211,11 +211,12 @@ mod tests {
     #[test]
     fn a_functions_own_url_wins_over_variables_with_every_method() {
         let mut table = table(&[("GET", "/events/{id}"), ("ANY", "$default")]);
-        table.add_url(&FunctionUrl { path: "/events/stream".into() }, "stream");
+        table.add_url(&FunctionUrl { path: "/events/stream".into(), cors: None }, "stream");
         table.routes.sort_by_key(|route| (ranks(&route.segments), route.method.is_none()));
         for method in ["GET", "POST"] {
             let found = table.find(method, "/events/stream").unwrap();
-            assert_eq!((found.function.as_str(), found.route_key.as_str(), found.via), ("stream", "$default", Via::Url));
+            assert_eq!((found.function.as_str(), found.route_key.as_str()), ("stream", "$default"));
+            assert!(matches!(found.via, Via::Url(_)));
         }
         assert_eq!(table.find("GET", "/events/stream2").unwrap().via, Via::HttpApi);
     }

@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::answer;
+use super::cors;
 use super::date::now;
 use super::payload::{self, Circumstances};
 use super::route::{RouteTable, Via};
@@ -91,6 +92,13 @@ async fn serve(State(served): State<Arc<Served>>, ConnectInfo(peer): ConnectInfo
     let Some(found) = found else {
         return answer::not_found();
     };
+    let cors = match &found.via {
+        Via::Url(url) => url.cors.as_ref(),
+        Via::HttpApi => None,
+    };
+    if let Some(cors) = cors.filter(|_| cors::is_preflight(&parts)) {
+        return cors::preflight(cors, &parts.headers);
+    }
     let Some(pool) = served.service.pools.get(&found.function) else {
         return answer::not_found();
     };
@@ -108,11 +116,14 @@ async fn serve(State(served): State<Arc<Served>>, ConnectInfo(peer): ConnectInfo
     if event.len() > MAX_LAMBDA_PAYLOAD {
         return answer::error(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "a request may be 6 MB at most as Lambda's event");
     }
-    let answered = match found.via {
+    let answered = match &found.via {
         Via::HttpApi => whole(pool, event).await,
-        Via::Url => stream(pool, event, served.stopping.clone()).await,
+        Via::Url(_) => stream(pool, event, served.stopping.clone()).await,
     };
     let mut response = answered.unwrap_or_else(|error| refusal(pool.name(), error));
+    if let Some(cors) = cors {
+        cors::admit(cors, &parts.headers, response.headers_mut());
+    }
     if let Ok(id) = about.request_id.parse() {
         response.headers_mut().insert("apigw-requestid", id);
     }

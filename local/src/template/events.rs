@@ -31,6 +31,21 @@ impl HttpRoute {
 pub struct FunctionUrl {
     /// Where the local stack has it (`Metadata.LocalPath`): on AWS it has a host of its own, here there is one port for everything.
     pub path: String,
+    /// Which pages in browsers may ask.
+    pub cors: Option<Cors>,
+}
+
+/// Which pages in browsers may ask at a function URL, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// Origins, or `*`.
+    pub origins: Vec<String>,
+    /// Methods.
+    pub methods: Vec<String>,
+    /// Request headers.
+    pub headers: Vec<String>,
+    /// Seconds for which a browser may remember this.
+    pub max_age: u64,
 }
 
 /// A queue that Lambda polls for a function (an event source mapping).
@@ -78,7 +93,16 @@ pub(super) fn url(config: &Json, metadata: &Json) -> Result<Option<FunctionUrl>,
     }
     let path = metadata["LocalPath"].as_str().filter(|path| path.starts_with('/'));
     let path = path.ok_or("a function URL needs Metadata.LocalPath: the path at which the local stack serves it")?;
-    Ok(Some(FunctionUrl { path: path.to_owned() }))
+    Ok(Some(FunctionUrl { path: path.to_owned(), cors: cors(&config["Cors"])? }))
+}
+
+fn cors(config: &Json) -> Result<Option<Cors>, String> {
+    if config.is_null() {
+        return Ok(None);
+    }
+    let texts = |name: &str| config[name].as_array().into_iter().flatten().map(plain).collect::<Result<Vec<_>, _>>();
+    let max_age = number(&config["MaxAge"])?.unwrap_or(0);
+    Ok(Some(Cors { origins: texts("AllowOrigins")?, methods: texts("AllowMethods")?, headers: texts("AllowHeaders")?, max_age }))
 }
 
 fn route(properties: &Json) -> Result<HttpRoute, String> {

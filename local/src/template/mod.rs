@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-pub use events::{FunctionUrl, HttpRoute, QueueSource};
+pub use events::{Cors, FunctionUrl, HttpRoute, QueueSource};
 pub use function::Function;
 pub use policy::{Effect, Statement};
 pub use settings::{ACCOUNT, REGION, Settings};

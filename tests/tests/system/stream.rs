@@ -158,6 +158,13 @@ async fn who_may_not_watch_is_told_so_and_other_methods_and_paths_are_refused() 
     refused.is_error(400, "validation_error", "evt_", Some("Last-Event-ID"));
     project.get("/events/stream?topic=a,b*").await.is_error(400, "validation_error", "wildcard", Some("topic"));
     project.get("/events/stream?kind=a").await.is_error(400, "validation_error", "topic", Some("kind"));
+    // A dashboard's page in a browser, which asks first.
+    let preflight = project.request(http::Method::OPTIONS, "/events/stream").header("origin", "https://dashboard.example");
+    let preflight = project.send(preflight.header("access-control-request-method", "GET")).await;
+    assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (200, "*"));
+    assert!(preflight.header("access-control-allow-headers").contains("last-event-id"));
+    let refused = project.with_key("nonsense").request(http::Method::GET, "/events/stream").header("origin", "https://dashboard.example");
+    assert_eq!(project.send(refused).await.header("access-control-allow-origin"), "*");
     let answer = project.post("/events/stream", json!({})).await;
     answer.is_error(405, "method_not_allowed", "GET", None);
     assert_eq!(answer.header("allow"), "GET");
