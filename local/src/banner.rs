@@ -65,6 +65,10 @@ An event, and what became of it:
     -H 'Content-Type: application/json' -d '{{"kind": "task.succeeded", "data": {{"id": "task_1"}}}}'
   curl -s {url}/webhooks/messages -H 'Authorization: Bearer {key}'
 
+Events as they come:
+
+  curl -N {url}/events/stream -H 'Authorization: Bearer {key}'
+
 What it cost in AWS calls:
 
   cargo run -- calls{data}

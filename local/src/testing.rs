@@ -5,6 +5,7 @@
 
 mod api;
 mod receiver;
+mod sse;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use crate::template::{REGION, Settings, Template};
 
 pub use api::{Answer, Api, HOST};
 pub use receiver::{TestReceiver, Webhook};
+pub use sse::{Shown, SseParser};
 pub use trouble::Trouble;
 
 /// The operator key of every stand-in.

@@ -82,11 +82,7 @@ async fn endpoints_of_version_1() {
     assert_eq!(serde_json::to_value(&full.retry_schedule).unwrap(), serde_json::json!([5, 300]));
     let live = full.live_secrets(Timestamp::now(), &vault).unwrap();
     assert_eq!(
-<<<<<<< HEAD
-        live.iter().map(|secret| secret.reveal()).collect::<Vec<_>>(),
-=======
         live.iter().map(shared::signing::Secret::reveal).collect::<Vec<_>>(),
->>>>>>> 5943bfa (Clippy and rustfmt)
         [samples::SECRET; 2],
         "the present one, and one that retires"
     );
@@ -102,8 +98,8 @@ async fn endpoints_of_version_1() {
 
     let view = ProjectViews::new(past.config.clone()).load(past.project).await.unwrap();
     assert_eq!((view.endpoints.len(), view.unreadable.len(), view.topics.len()), (2, 0, 1));
-    let loaded = DeliveryEndpoints::new(past.config).load([&message("v1", "message-minimal.json")]).await.unwrap();
-    assert_eq!(loaded[&MINIMAL.parse::<EndpointId>().unwrap()].as_ref().unwrap().name.as_deref(), Some("Changed"));
+    let loaded = DeliveryEndpoints::new(past.config, past.log).load([&message("v1", "message-minimal.json")]).await.unwrap();
+    assert_eq!(loaded.endpoints[&MINIMAL.parse::<EndpointId>().unwrap()].as_ref().unwrap().name.as_deref(), Some("Changed"));
 }
 
 #[tokio::test]

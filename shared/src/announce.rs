@@ -124,7 +124,8 @@ impl Announcer {
             metadata: None,
         };
         let targets = recipients.iter().map(|recipient| recipient.target.clone()).collect();
-        self.events.put(access, &LoggedEvent { event: event.clone(), targets, accepted_at: now }).await?;
+        let logged = LoggedEvent { event: event.clone(), targets, accepted_at: now };
+        self.events.record(access, &[logged], Timestamp::now).await?;
         let brand = view.project.and_then(|project| project.brand);
         let messages = recipients.iter().map(|recipient| {
             let message = Message::first(project, brand.clone(), &event, recipient, now);

@@ -4,6 +4,7 @@
 //! - [`Client`] is the platform: the operator, or a project with its key
 //! - [`Receiver`] is a customer's server: it answers as it is told and remembers what it got
 //! - [`Gate`] stops a call of AWS, so that its caller can be killed there
+//! - [`Viewer`] is a dashboard: it watches a project's stream
 //! - [`Queues`] looks into SQS, as an operator would
 //! - [`eventually`] waits for a condition
 //! - [`processes`] tells which processes are there
@@ -26,6 +27,7 @@ pub mod processes;
 mod queues;
 mod receiver;
 mod stack;
+mod viewer;
 mod wait;
 mod watchdog;
 
@@ -35,4 +37,5 @@ pub use gate::{Gate, Moment, Stop};
 pub use queues::Queues;
 pub use receiver::{RawReceiver, Receiver, Reply, Request, Then};
 pub use stack::Stack;
+pub use viewer::Viewer;
 pub use wait::{PATIENCE, eventually};

@@ -78,11 +78,10 @@ async fn record_and_enqueue(
     now: Timestamp,
 ) -> Result<(), ApiError> {
     let logged: Vec<_> = accepted.iter().map(log_entry).collect();
-    match logged.as_slice() {
-        [] => return Ok(()),
-        [event] => app.events.put(access, event).await?,
-        events => app.events.put_all(access, events).await?,
+    if logged.is_empty() {
+        return Ok(());
     }
+    app.events.record(access, &logged, Timestamp::now).await?;
     let messages = accepted.into_iter().flat_map(move |Accepted { event, recipients, plan }| {
         let brand = brand.clone();
         recipients.into_iter().map(move |recipient| {

@@ -58,7 +58,7 @@ pub(crate) async fn send(
     let event = event(wanted, &endpoint, &app.catalogue.with(project.topics), now)?;
     let target = Target { endpoint: endpoint.id, url: endpoint.url.to_string(), origin: Origin::Endpoint };
     let logged = LoggedEvent { event, targets: vec![target.clone()], accepted_at: now };
-    app.events.put(access, &logged).await?;
+    app.events.record(access, std::slice::from_ref(&logged), Timestamp::now).await?;
     let brand = project.project.and_then(|project| project.brand);
     let first = Message::first(access.project(), brand, &logged.event, &Recipient { target, via: None }, now);
     let message = outgoing(&Message { v: VERSION, trigger: Trigger::Test, ..first });

@@ -4,10 +4,12 @@
 //! has a `$default` route.
 
 pub mod answer;
+mod cors;
 mod date;
 pub mod payload;
 pub mod route;
 mod server;
+mod streamed;
 
-pub use route::{Match, RouteTable};
+pub use route::{Match, RouteTable, Via};
 pub use server::{Front, Service};

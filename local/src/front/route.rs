@@ -1,11 +1,11 @@
-//! Which function a request goes to.
+//! Which function a request goes to: by a route of the HTTP API, or by a URL of its own, which is a path here.
 //!
 //! Easy to get wrong: of several routes that match, the most specific wins: segment by segment a fixed text beats a `{variable}`, which
 //! beats a `{greedy+}` one; then a method beats `ANY`; `$default` comes last (API Gateway, "Routes for HTTP APIs").
 
 use std::collections::BTreeMap;
 
-use crate::template::{Function, HttpRoute};
+use crate::template::{Function, FunctionUrl, HttpRoute};
 
 /// Every route of a deployment, the most specific first.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,16 @@ struct Route {
     segments: Vec<Segment>,
     key: String,
     function: String,
+    via: Via,
+}
+
+/// By what a request reaches a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// The HTTP API, which waits for a whole answer.
+    HttpApi,
+    /// The function's own URL, by which it streams.
+    Url(FunctionUrl),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +48,8 @@ pub struct Match {
     pub route_key: String,
     /// Values of the path's variables, decoded.
     pub path_parameters: BTreeMap<String, String>,
+    /// By what it gets there.
+    pub via: Via,
 }
 
 impl RouteTable {
@@ -47,6 +59,9 @@ impl RouteTable {
         for function in functions {
             for route in &function.routes {
                 table.add(route, &function.name);
+            }
+            if let Some(url) = &function.url {
+                table.add_url(url, &function.name);
             }
         }
         table.routes.sort_by_key(|route| (ranks(&route.segments), route.method.is_none()));
@@ -63,6 +78,18 @@ impl RouteTable {
             segments: segments_of(&route.path).map(Segment::of).collect(),
             key: route.key(),
             function: function.to_owned(),
+            via: Via::HttpApi,
+        });
+    }
+
+    /// A function URL takes every method, and its events have the route key `$default`.
+    fn add_url(&mut self, url: &FunctionUrl, function: &str) {
+        self.routes.push(Route {
+            method: None,
+            segments: segments_of(&url.path).map(Segment::of).collect(),
+            key: "$default".to_owned(),
+            function: function.to_owned(),
+            via: Via::Url(url.clone()),
         });
     }
 
@@ -71,11 +98,11 @@ impl RouteTable {
         let found = self.routes.iter().find_map(|route| {
             let right_method = route.method.as_ref().is_none_or(|wanted| wanted == method);
             let path_parameters = right_method.then(|| values(&route.segments, path)).flatten()?;
-            Some(Match { function: route.function.clone(), route_key: route.key.clone(), path_parameters })
+            Some(Match { function: route.function.clone(), route_key: route.key.clone(), path_parameters, via: route.via.clone() })
         });
         let default = || {
             let function = self.default.clone()?;
-            Some(Match { function, route_key: "$default".to_owned(), path_parameters: BTreeMap::new() })
+            Some(Match { function, route_key: "$default".to_owned(), path_parameters: BTreeMap::new(), via: Via::HttpApi })
         };
         found.or_else(default)
     }
@@ -179,6 +206,19 @@ mod tests {
             assert_eq!(key(&table, "DELETE", "/events/evt_1").unwrap(), "ANY /{proxy+}");
             assert_eq!(key(&table, "GET", "/").unwrap(), "$default");
         }
+    }
+
+    #[test]
+    fn a_functions_own_url_wins_over_variables_with_every_method() {
+        let mut table = table(&[("GET", "/events/{id}"), ("ANY", "$default")]);
+        table.add_url(&FunctionUrl { path: "/events/stream".into(), cors: None }, "stream");
+        table.routes.sort_by_key(|route| (ranks(&route.segments), route.method.is_none()));
+        for method in ["GET", "POST"] {
+            let found = table.find(method, "/events/stream").unwrap();
+            assert_eq!((found.function.as_str(), found.route_key.as_str()), ("stream", "$default"));
+            assert!(matches!(found.via, Via::Url(_)));
+        }
+        assert_eq!(table.find("GET", "/events/stream2").unwrap().via, Via::HttpApi);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The listener: request in, event to the function, answer out.
 //!
+//! A function with a URL of its own streams its answer, for as long as it runs.
+//!
 //! Easy to get wrong: API Gateway gives a function 30 s whatever its own timeout says, and answers 503 then, while the function goes on.
 
 use std::collections::BTreeMap;
@@ -22,9 +24,11 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::answer;
+use super::cors;
 use super::date::now;
 use super::payload::{self, Circumstances};
-use super::route::RouteTable;
+use super::route::{RouteTable, Via};
+use super::streamed;
 use crate::runtime::{InvokeError, Pool};
 
 /// API Gateway, HTTP APIs: payload size.
@@ -53,9 +57,9 @@ pub struct Front {
 impl Front {
     /// Serves on `listener`.
     pub fn start(listener: TcpListener, service: Service) -> std::io::Result<Self> {
-        let state = Arc::new(Served { service, port: listener.local_addr()?.port() });
-        let router = Router::new().fallback(serve).with_state(state);
         let (stop, mut stopping) = watch::channel(false);
+        let state = Arc::new(Served { service, port: listener.local_addr()?.port(), stopping: stopping.clone() });
+        let router = Router::new().fallback(serve).with_state(state);
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let task = tokio::spawn(async move {
             let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
@@ -79,6 +83,7 @@ impl Front {
 struct Served {
     service: Service,
     port: u16,
+    stopping: watch::Receiver<bool>,
 }
 
 async fn serve(State(served): State<Arc<Served>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> Response<Body> {
@@ -87,6 +92,13 @@ async fn serve(State(served): State<Arc<Served>>, ConnectInfo(peer): ConnectInfo
     let Some(found) = found else {
         return answer::not_found();
     };
+    let cors = match &found.via {
+        Via::Url(url) => url.cors.as_ref(),
+        Via::HttpApi => None,
+    };
+    if let Some(cors) = cors.filter(|_| cors::is_preflight(&parts)) {
+        return cors::preflight(cors, &parts.headers);
+    }
     let Some(pool) = served.service.pools.get(&found.function) else {
         return answer::not_found();
     };
@@ -104,13 +116,29 @@ async fn serve(State(served): State<Arc<Served>>, ConnectInfo(peer): ConnectInfo
     if event.len() > MAX_LAMBDA_PAYLOAD {
         return answer::error(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "a request may be 6 MB at most as Lambda's event");
     }
-    let answered = timeout(INTEGRATION_TIMEOUT, pool.invoke(Bytes::from(event))).await;
-    let answered = answered.unwrap_or(Err(InvokeError::TimedOut(INTEGRATION_TIMEOUT))).and_then(within_lambda);
-    let mut response = respond(pool.name(), answered);
+    let answered = match &found.via {
+        Via::HttpApi => whole(pool, event).await,
+        Via::Url(_) => stream(pool, event, served.stopping.clone()).await,
+    };
+    let mut response = answered.unwrap_or_else(|error| refusal(pool.name(), error));
+    if let Some(cors) = cors {
+        cors::admit(cors, &parts.headers, response.headers_mut());
+    }
     if let Ok(id) = about.request_id.parse() {
         response.headers_mut().insert("apigw-requestid", id);
     }
     response
+}
+
+async fn whole(pool: &Arc<Pool>, event: String) -> Result<Response<Body>, InvokeError> {
+    let answered = timeout(INTEGRATION_TIMEOUT, pool.invoke(Bytes::from(event))).await;
+    let answer = answered.unwrap_or(Err(InvokeError::TimedOut(INTEGRATION_TIMEOUT))).and_then(within_lambda)?;
+    answer::response(&answer).map_err(InvokeError::Failed)
+}
+
+async fn stream(pool: &Arc<Pool>, event: String, stopping: watch::Receiver<bool>) -> Result<Response<Body>, InvokeError> {
+    let pieces = pool.stream(Bytes::from(event)).await?;
+    streamed::response(pieces, stopping).await
 }
 
 /// Lambda fails an invocation whose answer is larger.
@@ -121,22 +149,18 @@ fn within_lambda(answer: Bytes) -> Result<Bytes, InvokeError> {
     Ok(answer)
 }
 
-fn respond(function: &str, answered: Result<Bytes, InvokeError>) -> Response<Body> {
-    match answered {
-        Ok(answer) => answer::response(&answer).unwrap_or_else(|fault| {
-            eprintln!("[{function}] {fault}");
-            answer::error(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the function's answer can't be read")
-        }),
-        Err(InvokeError::TooBusy) => {
-            let message = "too many requests wait already";
+fn refusal(function: &str, error: InvokeError) -> Response<Body> {
+    match error {
+        InvokeError::TooBusy => {
+            let message = "too many requests run or wait already";
             let mut response = answer::error(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             response
         }
-        Err(InvokeError::TimedOut(_)) => unavailable("the request took too long"),
-        Err(InvokeError::ShuttingDown) => unavailable("the stack is shutting down"),
-        Err(InvokeError::NotStarted(_) | InvokeError::Crashed(_)) => unavailable("the function's process ended"),
-        Err(InvokeError::Failed(fault)) => {
+        InvokeError::TimedOut(_) => unavailable("the request took too long"),
+        InvokeError::ShuttingDown => unavailable("the stack is shutting down"),
+        InvokeError::NotStarted(_) | InvokeError::Crashed(_) => unavailable("the function's process ended"),
+        InvokeError::Failed(fault) => {
             eprintln!("[{function}] failed: {fault}");
             answer::error(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the function failed")
         }

@@ -1,6 +1,8 @@
 //! The Lambda Runtime API (version 2018-06-01), for every instance on one port: the path starts with the instance's id, which reaches a
 //! process as part of `AWS_LAMBDA_RUNTIME_API`.
 //!
+//! A function may stream its answer (`Lambda-Runtime-Function-Response-Mode: streaming`): its request then goes on for as long as the answer does.
+//!
 //! Easy to get wrong: `next` is a long poll that may last for days. It must answer only when there is an invocation, and must not take
 //! one along when the process goes away meanwhile.
 
@@ -10,12 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use bytes::Bytes;
+use futures::StreamExt;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -24,12 +27,24 @@ use uuid::Uuid;
 use super::instance::InvokeError;
 use super::pool::FunctionSpec;
 
+/// What says that an answer is streamed.
+const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
+
+/// The pieces of a streamed answer. An error is the last of them; without one, the answer is whole.
+pub type Pieces = mpsc::Receiver<Result<Bytes, InvokeError>>;
+
+/// What a function answers.
+pub(super) enum Answer {
+    Whole(Bytes),
+    Streamed(Pieces),
+}
+
 /// An event on its way to a process.
 pub(super) struct Invocation {
     pub(super) payload: Bytes,
     /// Told when the process has taken it: from then on its timeout runs.
     pub(super) taken: oneshot::Sender<()>,
-    pub(super) answer: oneshot::Sender<Result<Bytes, InvokeError>>,
+    pub(super) answer: oneshot::Sender<Result<Answer, InvokeError>>,
 }
 
 /// One instance as the Runtime API sees it.
@@ -42,7 +57,7 @@ pub(super) struct Slot {
 
 struct Running {
     request_id: String,
-    answer: oneshot::Sender<Result<Bytes, InvokeError>>,
+    answer: oneshot::Sender<Result<Answer, InvokeError>>,
 }
 
 /// The side of a slot that a pool keeps.
@@ -140,8 +155,34 @@ fn invocation_response(spec: &FunctionSpec, request_id: &str, payload: Bytes) ->
     response.unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-async fn response(State(slots): State<Slots>, Path((instance, request)): Path<(String, String)>, body: Bytes) -> Response<Body> {
-    finish(&slots, &instance, &request, Ok(body))
+async fn response(
+    State(slots): State<Slots>,
+    Path((instance, request)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    if headers.get(RESPONSE_MODE).is_some_and(|mode| mode == "streaming") {
+        // One piece at a time: a slow client slows the function down.
+        let (pieces, receiver) = mpsc::channel(1);
+        let accepted = finish(&slots, &instance, &request, Ok(Answer::Streamed(receiver)));
+        pass_on(body, pieces).await;
+        return accepted;
+    }
+    match to_bytes(body, usize::MAX).await {
+        Ok(body) => finish(&slots, &instance, &request, Ok(Answer::Whole(body))),
+        Err(_) => status(StatusCode::BAD_REQUEST),
+    }
+}
+
+/// Until the answer ends, or nobody wants it any more.
+async fn pass_on(body: Body, pieces: mpsc::Sender<Result<Bytes, InvokeError>>) {
+    let mut body = body.into_data_stream();
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|error| InvokeError::Crashed(format!("its answer broke off: {error}")));
+        if pieces.send(piece).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn error(State(slots): State<Slots>, Path((instance, request)): Path<(String, String)>, body: Bytes) -> Response<Body> {
@@ -157,7 +198,7 @@ async fn init_error(State(slots): State<Slots>, Path(instance): Path<String>, he
     status(StatusCode::ACCEPTED)
 }
 
-fn finish(slots: &Slots, instance: &str, request: &str, answer: Result<Bytes, InvokeError>) -> Response<Body> {
+fn finish(slots: &Slots, instance: &str, request: &str, answer: Result<Answer, InvokeError>) -> Response<Body> {
     let running = find(slots, instance).and_then(|slot| lock(&slot.running).take_if(|running| running.request_id == request));
     match running {
         Some(running) => {

@@ -71,6 +71,8 @@ mod tests {
             memory_mb: 256,
             environment: [("TARGET_POLICY".to_owned(), "strict".to_owned()), ("A".to_owned(), "b".to_owned())].into(),
             routes: Vec::new(),
+            url: None,
+            reserved_concurrency: None,
             sources: Vec::new(),
             statements: Vec::new(),
         }

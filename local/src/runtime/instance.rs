@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::api::{Invocation, RuntimeApi, SlotHandle};
+use super::api::{Answer, Invocation, RuntimeApi, SlotHandle};
 use super::pool::FunctionSpec;
 
 /// The longest that a process may take until it asks for its first event. Lambda gives 10 s; a loaded machine with debug builds
@@ -34,8 +34,8 @@ pub enum InvokeError {
     /// The process couldn't be started, or ended before it asked for an event.
     #[error("the function doesn't start: {0}")]
     NotStarted(String),
-    /// Too many invocations wait already.
-    #[error("too many requests wait for this function")]
+    /// Too many invocations run or wait already.
+    #[error("too many requests run or wait for this function")]
     TooBusy,
     /// The stack is shutting down.
     #[error("the stack is shutting down")]
@@ -96,8 +96,8 @@ impl Instance {
         }
     }
 
-    /// Has one event handled. After an error other than [`InvokeError::Failed`], the instance is of no use any more.
-    pub(super) async fn invoke(&mut self, payload: Bytes) -> Result<Bytes, InvokeError> {
+    /// Has one event handled; a streamed answer has only begun then. After an error other than [`InvokeError::Failed`], the instance is of no use any more.
+    pub(super) async fn invoke(&mut self, payload: Bytes) -> Result<Answer, InvokeError> {
         self.ready().await?;
         let (taken, is_taken) = oneshot::channel();
         let (answer, answered) = oneshot::channel();

@@ -14,7 +14,7 @@ pub mod instance;
 pub mod logs;
 pub mod pool;
 
-pub use api::RuntimeApi;
+pub use api::{Pieces, RuntimeApi};
 pub use instance::InvokeError;
 pub use logs::LogSink;
 pub use pool::{FunctionSpec, Pool};

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, TryAcquireError, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
 
-use super::api::RuntimeApi;
+use super::api::{Answer, Pieces, RuntimeApi};
 use super::instance::{Instance, InvokeError};
 use super::logs::LogSink;
 
@@ -87,15 +88,75 @@ impl Pool {
     async fn run(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
         let _turn = self.turn().await?;
         let mut instance = self.take()?;
-        let answer = instance.invoke(payload).await;
+        let answer = match instance.invoke(payload).await {
+            Ok(Answer::Whole(answer)) => Ok(answer),
+            Ok(Answer::Streamed(pieces)) => collect(pieces).await,
+            Err(error) => Err(error),
+        };
         match &answer {
             Ok(_) | Err(InvokeError::Failed(_)) => self.put_back(instance),
-            Err(error) => {
-                self.spec.log.note(&error.to_string());
-                instance.end().await;
-            }
+            Err(error) => self.end(instance, error).await,
         }
         answer
+    }
+
+    /// Has one event handled by a function that streams its answer: at once or not at all, as nobody can wait for what lasts for minutes.
+    ///
+    /// The invocation ends when the pieces are dropped. (Lambda would let it go on, and bill it; here it would only take memory.)
+    pub async fn stream(self: &Arc<Self>, payload: Bytes) -> Result<Pieces, InvokeError> {
+        let (begin, beginning) = oneshot::channel();
+        let pool = Arc::clone(self);
+        tokio::spawn(async move { pool.run_stream(payload, begin).await });
+        beginning.await.unwrap_or(Err(InvokeError::ShuttingDown))
+    }
+
+    async fn run_stream(&self, payload: Bytes, begin: oneshot::Sender<Result<Pieces, InvokeError>>) {
+        // Whoever waits for the beginning may have gone: then nobody takes the pieces either, and the invocation ends.
+        let begin = |answered| drop(begin.send(answered));
+        let _turn = match self.turns.try_acquire() {
+            Ok(turn) => turn,
+            Err(TryAcquireError::NoPermits) => return begin(Err(InvokeError::TooBusy)),
+            Err(TryAcquireError::Closed) => return begin(Err(InvokeError::ShuttingDown)),
+        };
+        let mut instance = match self.take() {
+            Ok(instance) => instance,
+            Err(error) => return begin(Err(error)),
+        };
+        let (to, pieces) = mpsc::channel(1);
+        let deadline = Instant::now() + self.spec.timeout;
+        match instance.invoke(payload).await {
+            Ok(Answer::Whole(answer)) => {
+                self.put_back(instance);
+                let _ = to.send(Ok(answer)).await;
+                begin(Ok(pieces));
+            }
+            Ok(Answer::Streamed(from)) => {
+                begin(Ok(pieces));
+                match timeout_at(deadline, pass_on(from, &to)).await {
+                    Ok(Passed::Whole) => self.put_back(instance),
+                    Ok(Passed::Unwanted) => instance.end().await,
+                    Ok(Passed::Broken(error)) => self.end(instance, &error).await,
+                    Err(_) => {
+                        let error = InvokeError::TimedOut(self.spec.timeout);
+                        let _ = to.try_send(Err(error.clone()));
+                        self.end(instance, &error).await;
+                    }
+                }
+            }
+            Err(error @ InvokeError::Failed(_)) => {
+                self.put_back(instance);
+                begin(Err(error));
+            }
+            Err(error) => {
+                self.end(instance, &error).await;
+                begin(Err(error));
+            }
+        }
+    }
+
+    async fn end(&self, instance: Instance, why: &InvokeError) {
+        self.spec.log.note(&why.to_string());
+        instance.end().await;
     }
 
     async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, InvokeError> {
@@ -141,6 +202,41 @@ impl Pool {
 
     fn idle(&self) -> MutexGuard<'_, Vec<Instance>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A streamed answer, for whoever wants it whole.
+async fn collect(mut pieces: Pieces) -> Result<Bytes, InvokeError> {
+    let mut whole = Vec::new();
+    while let Some(piece) = pieces.recv().await {
+        whole.extend_from_slice(&piece?);
+    }
+    Ok(whole.into())
+}
+
+/// How the passing on of a streamed answer ended.
+enum Passed {
+    Whole,
+    /// Nobody takes the pieces any more.
+    Unwanted,
+    Broken(InvokeError),
+}
+
+async fn pass_on(mut from: Pieces, to: &mpsc::Sender<Result<Bytes, InvokeError>>) -> Passed {
+    loop {
+        let piece = tokio::select! {
+            biased;
+            () = to.closed() => return Passed::Unwanted,
+            piece = from.recv() => piece,
+        };
+        let Some(piece) = piece else { return Passed::Whole };
+        let broken = piece.as_ref().err().cloned();
+        if to.send(piece).await.is_err() {
+            return Passed::Unwanted;
+        }
+        if let Some(error) = broken {
+            return Passed::Broken(error);
+        }
     }
 }
 

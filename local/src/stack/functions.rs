@@ -21,6 +21,9 @@ use crate::template::{Function, Template};
 /// Instances of a function that serves HTTP: enough to keep a few cores busy while some wait for the database, and few enough to start quickly.
 const HTTP_INSTANCES: usize = 4;
 
+/// Instances of a function that streams: as many viewers at once, each a process of 10 MB that asks the database nine times a second.
+const STREAM_INSTANCES: usize = 50;
+
 pub(super) struct Functions {
     front: Front,
     url: String,
@@ -74,6 +77,7 @@ impl Functions {
 
 fn spec(plan: &Plan, function: &Function, binary: PathBuf, surroundings: &Surroundings) -> Result<FunctionSpec, StackError> {
     let http = if function.routes.is_empty() { 0 } else { HTTP_INSTANCES };
+    let url = if function.url.is_none() { 0 } else { STREAM_INSTANCES };
     // One instance for every batch that a source may have under way, so that waiting retries never keep first attempts from running.
     let queues: usize = function.sources.iter().filter(|source| source.enabled).map(concurrency).sum();
     Ok(FunctionSpec {
@@ -83,7 +87,7 @@ fn spec(plan: &Plan, function: &Function, binary: PathBuf, surroundings: &Surrou
         arguments: Vec::new(),
         environment: environment::of_function(function, surroundings),
         timeout: function.timeout,
-        max_instances: (http + queues).max(1),
+        max_instances: function.reserved_concurrency.unwrap_or(http + url + queues).max(1),
         log: LogSink::open(&plan.data.logs(), &function.name, plan.args.verbose)?,
     })
 }

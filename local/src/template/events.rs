@@ -1,4 +1,4 @@
-//! What invokes a function: routes of the HTTP API and queues.
+//! What invokes a function: routes of the HTTP API, a URL of its own, and queues.
 //!
 //! Easy to get wrong: a route without a path, or with `/$default`, is the catch-all `$default`, which has no method.
 
@@ -24,6 +24,28 @@ impl HttpRoute {
     pub fn key(&self) -> String {
         if self.path == "$default" { self.path.clone() } else { format!("{} {}", self.method, self.path) }
     }
+}
+
+/// A URL of the function's own, by which it streams its answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionUrl {
+    /// Where the local stack has it (`Metadata.LocalPath`): on AWS it has a host of its own, here there is one port for everything.
+    pub path: String,
+    /// Which pages in browsers may ask.
+    pub cors: Option<Cors>,
+}
+
+/// Which pages in browsers may ask at a function URL, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// Origins, or `*`.
+    pub origins: Vec<String>,
+    /// Methods.
+    pub methods: Vec<String>,
+    /// Request headers.
+    pub headers: Vec<String>,
+    /// Seconds for which a browser may remember this.
+    pub max_age: u64,
 }
 
 /// A queue that Lambda polls for a function (an event source mapping).
@@ -57,6 +79,30 @@ pub(super) fn read(events: &Json) -> Result<(Vec<HttpRoute>, Vec<QueueSource>), 
         }
     }
     Ok((routes, sources))
+}
+
+pub(super) fn url(config: &Json, metadata: &Json) -> Result<Option<FunctionUrl>, String> {
+    if config.is_null() {
+        return Ok(None);
+    }
+    let (auth, mode) = (config["AuthType"].as_str(), config["InvokeMode"].as_str());
+    if (auth, mode) != (Some("NONE"), Some("RESPONSE_STREAM")) {
+        return Err(format!(
+            "the local stack knows function URLs with AuthType NONE and InvokeMode RESPONSE_STREAM, not {auth:?} and {mode:?}"
+        ));
+    }
+    let path = metadata["LocalPath"].as_str().filter(|path| path.starts_with('/'));
+    let path = path.ok_or("a function URL needs Metadata.LocalPath: the path at which the local stack serves it")?;
+    Ok(Some(FunctionUrl { path: path.to_owned(), cors: cors(&config["Cors"])? }))
+}
+
+fn cors(config: &Json) -> Result<Option<Cors>, String> {
+    if config.is_null() {
+        return Ok(None);
+    }
+    let texts = |name: &str| config[name].as_array().into_iter().flatten().map(plain).collect::<Result<Vec<_>, _>>();
+    let max_age = number(&config["MaxAge"])?.unwrap_or(0);
+    Ok(Some(Cors { origins: texts("AllowOrigins")?, methods: texts("AllowMethods")?, headers: texts("AllowHeaders")?, max_age }))
 }
 
 fn route(properties: &Json) -> Result<HttpRoute, String> {

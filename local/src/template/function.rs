@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::events::{self, HttpRoute, QueueSource};
+use super::events::{self, FunctionUrl, HttpRoute, QueueSource};
 use super::intrinsic::{Reference, Resolver, plain};
 use super::policy::{self, Statement};
 use super::storage::name_of;
@@ -37,6 +37,10 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// HTTP API routes that invoke it.
     pub routes: Vec<HttpRoute>,
+    /// Its own URL.
+    pub url: Option<FunctionUrl>,
+    /// The most invocations at once, if they are reserved for it.
+    pub reserved_concurrency: Option<usize>,
     /// Queues that invoke it.
     pub sources: Vec<QueueSource>,
     /// What its role allows and denies.
@@ -59,6 +63,8 @@ impl Function {
             memory_mb: number(&properties["MemorySize"])?.unwrap_or(DEFAULT_MEMORY_MB),
             environment: environment_of(&properties)?,
             routes,
+            url: events::url(&properties["FunctionUrlConfig"], &resource["Metadata"])?,
+            reserved_concurrency: number(&properties["ReservedConcurrentExecutions"])?,
             sources,
             statements: policy::of_function(resolver, &resource["Properties"], document)?,
         })

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-pub use events::{HttpRoute, QueueSource};
+pub use events::{Cors, FunctionUrl, HttpRoute, QueueSource};
 pub use function::Function;
 pub use policy::{Effect, Statement};
 pub use settings::{ACCOUNT, REGION, Settings};
@@ -131,6 +131,10 @@ impl Reader<'_> {
             match reference {
                 Some(reference) => drop(resolver.references.insert((*id).to_owned(), reference)),
                 None => drop(resolver.others.insert((*id).to_owned())),
+            }
+            if !resource["Properties"]["FunctionUrlConfig"].is_null() {
+                // SAM makes this resource of it.
+                resolver.others.insert(format!("{id}Url"));
             }
         }
         for (id, kind, resource) in &resources {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use serde_json::Value as Json;
 use tower::ServiceExt;
 
 use super::AwsStandIn;
 use crate::front::payload::{self, Circumstances};
-use crate::front::{Match, RouteTable};
+use crate::front::{Match, RouteTable, Via};
 use crate::samples;
 
 /// Host that the API is asked at.
@@ -95,10 +95,28 @@ impl Api {
             function: String::new(),
             route_key: "$default".to_owned(),
             path_parameters: std::collections::BTreeMap::new(),
+            via: Via::HttpApi,
         });
         let about =
             Circumstances { source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 443, now: Duration::ZERO, request_id: "test".to_owned() };
         self.invoke(&payload::event(&parts, body.as_bytes(), &found, &about).to_string()).await
+    }
+
+    /// `GET`s what is streamed: the answer as it begins.
+    ///
+    /// # Panics
+    /// If that is no request.
+    pub async fn open(&self, path: &str) -> Response<Body> {
+        let mut request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+        *request.headers_mut() = self.headers.clone();
+        self.serve(request).await
+    }
+
+    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+        match self.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(impossible) => match impossible {},
+        }
     }
 
     /// Invokes the function with API Gateway's event (payload 2.0).
@@ -107,11 +125,7 @@ impl Api {
     /// If it is none.
     pub async fn invoke(&self, event: &str) -> Answer {
         let request = lambda_http::request::from_str(event).expect("an event of API Gateway");
-        let response = match self.router.clone().oneshot(request.map(Body::new)).await {
-            Ok(response) => response,
-            Err(impossible) => match impossible {},
-        };
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.serve(request.map(Body::new)).await.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a whole body");
         let status: StatusCode = parts.status;
         Answer { status: status.as_u16(), headers: parts.headers, body: serde_json::from_slice(&bytes).unwrap_or_default() }

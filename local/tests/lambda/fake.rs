@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use lambda_runtime::{Error, FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, service_fn};
 use local::runtime::{FunctionSpec, LogSink, Pool, RuntimeApi};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -67,7 +70,35 @@ fn fake_function() {
     runtime.block_on(lambda_runtime::run(service_fn(handle))).unwrap();
 }
 
-async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+type Pieces = BoxStream<'static, Result<Bytes, Error>>;
+
+async fn handle(event: LambdaEvent<Value>) -> Result<FunctionResponse<Value, Pieces>, Error> {
+    // By its URL, the query says what to do.
+    if event.payload["routeKey"] == "$default" {
+        return Ok(FunctionResponse::StreamingResponse(streamed(event.payload["rawQueryString"].as_str().unwrap_or_default())));
+    }
+    Ok(FunctionResponse::BufferedResponse(answer(event).await?))
+}
+
+/// `pieces=3` streams so many, one in 200 ms; `endless` goes on; `exit` ends the process after the first. All begin with the process's id.
+fn streamed(order: &str) -> StreamResponse<Pieces> {
+    let (end, exits) = (order.strip_prefix("pieces=").map(|count| count.parse().unwrap()), order == "exit");
+    let pieces = stream::unfold(0, move |number: u64| async move {
+        if number > 0 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        if exits && number == 1 {
+            std::process::exit(7);
+        }
+        let piece = if number == 0 { format!("{}\n", std::process::id()) } else { format!("piece {number}\n") };
+        end.is_none_or(|end| number <= end).then(|| (Ok(Bytes::from(piece)), number + 1))
+    });
+    let mut metadata_prelude = MetadataPrelude::default();
+    metadata_prelude.headers.insert("x-fake", "yes".parse().unwrap());
+    StreamResponse { metadata_prelude, stream: pieces.boxed() }
+}
+
+async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let (event, context) = event.into_parts();
     if event.get("Records").is_some() {
         return Ok(batch(&event));

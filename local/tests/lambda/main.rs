@@ -6,3 +6,4 @@ mod fake;
 mod front;
 mod poller;
 mod runtime;
+mod streaming;

@@ -56,6 +56,7 @@ pub const ALLOWED: &[(&str, &str)] = &[
     ("/automations/{id}", "DELETE, GET, PATCH"),
     ("/events", "GET, POST"),
     ("/events/batch", "POST"),
+    ("/events/stream", "GET"),
     ("/events/{id}", "GET"),
     ("/projects", "GET, POST"),
     ("/projects/{id}", "GET, PATCH"),

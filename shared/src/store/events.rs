@@ -2,7 +2,10 @@
 //!
 //! An event's row is written once and names its targets, so that its deliveries are found without an index.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
@@ -11,8 +14,8 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use serde_json::value::RawValue;
 
 use super::{
-    Page, PageRequest, StoreError, Table,
-    item::{INFLATED, Item, events_pk, item, key, number},
+    Page, PageRequest, StoreError, Table, feed,
+    item::{INFLATED, Item, events_pk, item, key, number, string},
     list::Listing,
     writes,
 };
@@ -28,6 +31,10 @@ use crate::{
 const COMPRESS_FROM: usize = 2_048;
 /// Characters of a target's URL that are kept.
 const SHOWN_URL: usize = 100;
+/// How often events are written that turn out too slow for their position in the feed.
+const ROUNDS: u32 = 3;
+/// How much later their next position is, each time.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// No stored payload inflates to more: data and metadata, with room.
 const MAX_INFLATED: u64 = 1 << 20;
 
@@ -58,18 +65,48 @@ impl EventWriter {
         Self { table: log, retention_seconds: u64::from(retention_days) * 86_400 }
     }
 
-    /// Writes one event. Writing the same event again changes nothing: a request that takes over from a dead one may.
-    pub async fn put(&self, access: Access, logged: &LoggedEvent) -> Result<(), StoreError> {
-        let item = self.item(access.project(), logged)?;
-        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
-        put.send().await.map_err(super::error::failed("PutItem"))?;
-        Ok(())
+    /// Writes events, each with its place in the [`feed`]: a single one with its id as position takes one call. Writing the same event again changes
+    /// nothing else: a request that takes over from a dead one may.
+    pub async fn record(&self, access: Access, events: &[LoggedEvent], clock: impl Fn() -> Timestamp) -> Result<(), StoreError> {
+        let now = clock();
+        let place = |id| feed::is_out_of_place(id, now).then(|| EventId::new(now, rand::random()));
+        let mut unsettled: Vec<_> = events.iter().map(|logged| (logged, place(logged.event.id))).collect();
+        for round in 1..=ROUNDS {
+            self.write(access.project(), &unsettled).await?;
+            let now = clock();
+            unsettled.retain(|(logged, position)| feed::is_late(position.unwrap_or(logged.event.id), now));
+            if unsettled.is_empty() {
+                return Ok(());
+            }
+            // It took long, so it gets longer: viewers come to that position only then.
+            for (_, position) in &mut unsettled {
+                *position = Some(EventId::new(now + PATIENCE * round, rand::random()));
+            }
+        }
+        Err(StoreError::Unavailable { operation: "PutItem", detail: "events were written too slowly for the feed".to_owned() })
     }
 
-    /// Writes many.
-    pub async fn put_all(&self, access: Access, logged: &[LoggedEvent]) -> Result<(), StoreError> {
-        let items = logged.iter().map(|event| self.item(access.project(), event)).collect::<Result<_, _>>()?;
+    async fn write(&self, project: ProjectId, events: &[(&LoggedEvent, Option<EventId>)]) -> Result<(), StoreError> {
+        if let [(logged, None)] = events {
+            let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(self.item(project, logged)?));
+            put.send().await.map_err(super::error::failed("PutItem"))?;
+            return Ok(());
+        }
+        let mut items = Vec::new();
+        for (logged, position) in events {
+            let mut item = self.item(project, logged)?;
+            if let Some(position) = *position {
+                item.insert(feed::POSITION.to_owned(), string(position.to_string()));
+                items.push(feed::pointer(project, position, logged.event.id, self.expiry(logged)));
+            }
+            items.push(item);
+        }
         writes::put_all(&self.table, items).await
+    }
+
+    /// When the log forgets an event, in Unix seconds.
+    fn expiry(&self, logged: &LoggedEvent) -> u64 {
+        logged.accepted_at.seconds() + self.retention_seconds
     }
 
     fn item(&self, project: ProjectId, logged: &LoggedEvent) -> Result<Item, StoreError> {
@@ -95,7 +132,7 @@ impl EventWriter {
             item.insert(name.to_owned(), packed);
         }
         item.insert(INFLATED.to_owned(), number(inflated));
-        item.insert("expires_at".to_owned(), number(logged.accepted_at.seconds() + self.retention_seconds));
+        item.insert("expires_at".to_owned(), number(self.expiry(logged)));
         Ok(item)
     }
 }
@@ -134,7 +171,7 @@ impl EventReader {
     }
 }
 
-fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
+pub(super) fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
     let data = unpack(item.remove("data")).ok_or(StoreError::Damaged("an event's data"))?;
     let metadata = item.remove("metadata").map(|value| unpack(Some(value)).ok_or(StoreError::Damaged("an event's metadata")));
     let targets = unpack(item.remove("targets")).and_then(|json| serde_json::from_str(json.get()).ok());

@@ -59,6 +59,11 @@ pub(super) fn events_pk(project: ProjectId, shard: u8) -> String {
     format!("PROJ#{project}#{shard}")
 }
 
+/// Where a project's events stand in its feed that can't stand at their ids (see [`super::feed`]).
+pub(super) fn late_pk(project: ProjectId) -> String {
+    format!("PROJ#{project}#LATE")
+}
+
 /// One partition of an endpoint's attempts.
 pub(super) fn attempts_pk(endpoint: EndpointId, shard: u8) -> String {
     format!("EP#{endpoint}#{shard}")

@@ -10,6 +10,7 @@
 //! | config | `PROJ#<proj>` | `WORKER#<worker id>` | a worker's webhook: an endpoint |
 //! | config | `KEY#<sha-256>` | `KEY` | API key |
 //! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
+//! | log | `PROJ#<proj>#LATE` | position in the [`feed`] | pointer to an event that does not stand at its id |
 //! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
 //! | log | `EP#<we>` | `HEALTH` | how an endpoint is doing that has failed |
 //! | log | `PARKED#<we>#<shard>` | `<evt>#<round>` | a delivery that waits for its receiver to be well; never expires |
@@ -21,6 +22,7 @@ pub mod deliveries;
 pub mod endpoints;
 mod error;
 pub mod events;
+pub mod feed;
 pub mod health;
 mod item;
 pub mod keys;

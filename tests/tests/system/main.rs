@@ -26,6 +26,7 @@ mod resending;
 mod retrying;
 mod routes;
 mod sizes;
+mod stream;
 mod strictness;
 mod styles;
 mod topics;

@@ -11,7 +11,8 @@ use local::{
     template::{Effect, Settings, Template},
 };
 use serde_json::json;
-use system_tests::{Client, Event, Receiver, Reply, Stack, eventually, workspace};
+use shared::{id::EventId, time::Timestamp};
+use system_tests::{Client, Event, Receiver, Reply, Stack, Viewer, eventually, workspace};
 
 /// An action of a function on a table or queue.
 type Use = (String, String, String);
@@ -90,6 +91,7 @@ async fn everything(stack: &Stack) {
     let waiting = deliver(&project, &receiver).await;
     read(&project, &waiting).await;
     recover(&project, &receiver).await;
+    watch(&project).await;
 
     // A message that a newer `deliver` has written: it is put away until that one is deployed here.
     stack.queues().send("-deliveries", r#"{"v":99}"#).await;
@@ -170,6 +172,14 @@ async fn recover(project: &Client, receiver: &Receiver) {
     .await;
     receiver.always_at("/down", Reply::status(200));
     project.wait_for_message(&parked, "succeeded").await;
+}
+
+/// An event where it was posted, and one that doesn't stand at its id.
+async fn watch(project: &Client) {
+    let mut viewer = Viewer::open(project, "?topic=run.updated", None).await;
+    let old = EventId::new(Timestamp::from_millis(Timestamp::now().millis() - 60_000), 7).to_string();
+    project.post("/events", json!({"kind": "run.updated", "data": {}, "id": old})).await.expect(202);
+    assert_eq!(viewer.event().await.id(), old);
 }
 
 async fn read(project: &Client, event: &Event) {

@@ -25,6 +25,7 @@ async fn another_method_is_refused_and_the_right_ones_are_named() {
         ("/events", Method::DELETE, "GET POST"),
         ("/events/batch", Method::PUT, "POST"),
         ("/events/evt_1", Method::PUT, "GET"),
+        ("/events/stream", Method::DELETE, "GET"),
         ("/webhooks/endpoints", Method::PUT, "GET POST"),
         ("/webhooks/endpoints/we_1", Method::POST, "DELETE GET PATCH PUT"),
         ("/webhooks/endpoints/we_1/secret", Method::POST, "GET"),

@@ -13,6 +13,12 @@ use crate::draft::Draft;
 #[test]
 fn every_function_serves_its_routes_in_the_template_and_no_other() {
     let template = Draft::of_the_real_template().unwrap().read().unwrap();
+    let url = template.function("stream").and_then(|stream| stream.url.as_ref()).map(|url| format!("GET {}", url.path));
+    assert_eq!(
+        url.into_iter().collect::<BTreeSet<_>>(),
+        keys(stream::routes()),
+        "the path of stream's URL: template.yaml (left), its own (right)"
+    );
     let own = [("admin", keys(admin::routes())), ("endpoints", keys(endpoints::routes())), ("events", keys(events::routes()))];
     for (function, served) in own {
         assert_eq!(declared(&template, function), served, "the routes of {function}: template.yaml (left), its own (right)");

@@ -75,6 +75,10 @@ fn routes_by_path(template: &Template) -> BTreeMap<&str, BTreeMap<&str, &str>> {
                 declared.entry(&route.path).or_default().insert(&route.method, &function.name);
             }
         }
+        // A URL of its own takes every method.
+        if let Some(url) = &function.url {
+            declared.entry(&url.path).or_default().extend(METHODS.map(|method| (method, function.name.as_str())));
+        }
     }
     for functions in declared.values_mut() {
         let owners: BTreeSet<&str> = functions.values().copied().collect();

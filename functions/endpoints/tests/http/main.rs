@@ -5,9 +5,9 @@
 mod automations;
 mod changing;
 mod creating;
+mod faults;
 mod limits;
 mod project_secret;
-mod faults;
 mod reading;
 mod topics;
 mod workers;

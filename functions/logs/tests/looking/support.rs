@@ -98,7 +98,7 @@ impl Started {
     pub(crate) async fn logged(&self, event: Event, targets: Vec<Target>, at: Timestamp) -> LoggedEvent {
         let logged = LoggedEvent { event, targets, accepted_at: at };
         let project = Access::trusted(samples::PROJECT.parse().unwrap());
-        EventWriter::new(self.log(), 30).put(project, &logged).await.unwrap();
+        EventWriter::new(self.log(), 30).record(project, std::slice::from_ref(&logged), || at).await.unwrap();
         logged
     }
 

@@ -6,7 +6,7 @@ use local::template::{Function, QueueSource, Template};
 
 use super::{missing, properties, referred};
 
-const FUNCTIONS: [&str; 5] = ["endpoints", "events", "deliver", "logs", "admin"];
+const FUNCTIONS: [&str; 6] = ["endpoints", "events", "deliver", "logs", "admin", "stream"];
 
 /// HTTP APIs end an integration after 30 seconds; a function that is still at work then has answered nobody.
 const API_TIMEOUT: Duration = Duration::from_secs(30);

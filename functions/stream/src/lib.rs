@@ -1,0 +1,55 @@
+//! The `stream` function: a project's events live, as server-sent events (WHATWG HTML, "Server-sent events").
+//!
+//! Read [`open`] for what may be asked, [`viewer`] for the story of a connection, [`sse`] for its bytes, and [`shared::store::feed`] for why a viewer that
+//! comes back misses nothing. One invocation is one viewer: the function answers with a stream, behind a function URL, as an HTTP API waits for whole answers.
+//!
+//! Easy to get wrong: Lambda lets a stream run on, and bills it, when its viewer has gone (its guide, "Response streaming"). So a stream ends by itself
+//! after a few minutes (`STREAM_SECONDS`), and viewers come back with `Last-Event-ID`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::routing::get;
+use shared::{
+    auth::{Authenticates, Authenticator},
+    http::Route,
+    settings::{SdkConfig, Settings, SettingsError},
+    store::{Table, feed::Feed},
+};
+
+mod open;
+mod recent;
+mod sse;
+mod viewer;
+
+/// All that a stream needs.
+#[derive(Debug)]
+pub struct App {
+    authenticator: Authenticator,
+    feed: Feed,
+    /// How long a stream lasts at most.
+    life: Duration,
+}
+
+impl App {
+    /// With the settings that the template gives.
+    pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
+        Ok(Self {
+            authenticator: Authenticator::from_settings(settings, config)?,
+            feed: Feed::new(Table::new(dynamodb, settings.text("LOG_TABLE")?)),
+            life: Duration::from_secs(settings.parsed("STREAM_SECONDS")?),
+        })
+    }
+}
+
+impl Authenticates for App {
+    fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+}
+
+/// The routes that this function serves.
+pub fn routes() -> Vec<Route<Arc<App>>> {
+    vec![Route { method: "GET", path: "/events/stream", handler: get(open::open) }]
+}
