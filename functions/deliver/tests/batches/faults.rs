@@ -27,7 +27,7 @@ const NEWER: &str = r#"{"v":99}"#;
 struct World {
     started: Started,
     good: TestReceiver,
-    _bad: TestReceiver,
+    bad: TestReceiver,
     gone: TestReceiver,
     endpoints: [EndpointId; 3],
     number: u128,
@@ -43,7 +43,16 @@ impl World {
         let app = Arc::new(App::new(&aws.sdk_config_of("deliver"), &aws.settings_of("deliver")).unwrap());
         let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
         let started = Started { aws, receiver: TestReceiver::answering(&[200]).await, app, sqs };
-        Self { started, good, _bad: bad, gone, endpoints, number: 0 }
+        Self { started, good, bad, gone, endpoints, number: 0 }
+    }
+
+    /// Other endpoints for those that fail: what earlier batches have seen of them must not count.
+    async fn renew(&mut self) {
+        self.number += 1;
+        let id = |place: u128| EndpointId::new(Timestamp::from_seconds(2), self.number * 10 + place);
+        let (bad, gone) = (id(1), id(2));
+        self.started.aws.plant(&[endpoint(bad, &self.bad), endpoint(gone, &self.gone)]).await;
+        (self.endpoints[1], self.endpoints[2]) = (bad, gone);
     }
 
     /// A message of a new event to the endpoint of this place.
@@ -130,12 +139,12 @@ impl World {
 
     /// First attempts of every kind.
     async fn first_attempts(&mut self, place: usize, trouble: Option<Trouble>) {
+        self.renew().await;
         let [one, two, bad, gone] = [0, 0, 1, 2].map(|place| self.message(place));
         let poison = format!("no delivery {}", self.number);
         let texts: Vec<_> = [&one, &two, &bad, &gone].map(|message| message.encode().unwrap()).into();
         self.enqueue("DeliveriesQueue", &[&texts[..], &[poison.clone(), NEWER.to_owned()]].concat()).await;
         let waiting = self.started.count("RetriesQueue").await;
-        self.started.aws.plant_again(self.endpoints[2], &self.gone).await;
 
         let recorded = self.meet(place, trouble);
         self.turn("DeliveriesQueue").await;
@@ -207,21 +216,6 @@ impl World {
 fn endpoint(id: EndpointId, receiver: &TestReceiver) -> Endpoint {
     let endpoint = samples::endpoint_of(id, receiver.url(), samples::SECRETS_KEY).unwrap();
     Endpoint { retry_schedule: Some(schedule(&[WAIT])), ..endpoint }
-}
-
-trait PlantAgain {
-    async fn plant_again(&self, id: EndpointId, receiver: &TestReceiver);
-}
-
-impl PlantAgain for AwsStandIn {
-    /// The endpoint as it was before it was disabled.
-    async fn plant_again(&self, id: EndpointId, receiver: &TestReceiver) {
-        let key = [("pk", format!("PROJ#{}", samples::PROJECT)), ("sk", format!("EP#{id}"))]
-            .map(|(name, text)| (name.to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(text)));
-        let dynamodb = aws_sdk_dynamodb::Client::new(&self.sdk_config());
-        dynamodb.delete_item().table_name(self.table_name(samples::CONFIG_TABLE)).set_key(Some(key.into())).send().await.unwrap();
-        self.plant(&[endpoint(id, receiver)]).await;
-    }
 }
 
 #[tokio::test]
