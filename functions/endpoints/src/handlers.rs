@@ -12,9 +12,9 @@ use shared::{
     auth::{Access, Caller},
     http::{ApiError, Body, listed, page_request},
     id::EndpointId,
-    model::{Endpoint, Scope, Status, Topic},
+    model::{Endpoint, Outcome, Scope, Status, Topic},
     signing::Secret,
-    store::endpoints::ProjectView,
+    store::{attempts::Owned, endpoints::ProjectView},
     time::Timestamp,
 };
 
@@ -27,6 +27,9 @@ use crate::{
 
 /// The most endpoints of a project: an event's one Query reads them all.
 const MAX_ENDPOINTS: usize = 500;
+
+/// Attempts among which the last success is looked for.
+const NEWEST: usize = 25;
 
 const STATUSES: [(&str, Status); 3] = [("active", Status::Active), ("paused", Status::Paused), ("disabled", Status::Disabled)];
 
@@ -140,11 +143,23 @@ impl App {
         self.endpoints.get(access, endpoint_id(id)?).await?.ok_or_else(no_such_endpoint)
     }
 
-    /// An endpoint with its health.
+    /// An endpoint with its health. Of one that never failed, its newest attempts tell the last success.
     async fn view(&self, endpoint: Endpoint, manages: bool) -> Result<EndpointView, ApiError> {
         let health = self.health.of(&[endpoint.id]).await?;
-        let health = health.get(&endpoint.id);
-        Ok(EndpointView::of(endpoint, health, &self.defaults, manages))
+        let newest = self.attempts.slice(Owned::from(&endpoint), 0, NEWEST, Timestamp::now()).await?;
+        let mut view = EndpointView::of(endpoint, health.values().next(), &self.defaults, manages);
+        view.note_success(newest.iter().filter(|attempt| attempt.outcome == Outcome::Succeeded).map(|attempt| attempt.created_at).max());
+        Ok(view)
+    }
+
+    /// An endpoint that was changed or turned on again is not held to what went before.
+    pub(crate) async fn start_afresh(&self, endpoint: &Endpoint) -> Result<(), ApiError> {
+        if let Some(health) =
+            self.health.of(&[endpoint.id]).await?.get(&endpoint.id).filter(|health| health.failures > 0 || health.is_open())
+        {
+            self.health.start_afresh(health).await?;
+        }
+        Ok(())
     }
 
     /// Applies the input to what `base` makes of an endpoint, and writes it.
@@ -169,6 +184,9 @@ impl App {
             Ok(new)
         };
         let new = self.update(access, id, change).await?;
+        if input.starts_afresh() {
+            self.start_afresh(&new).await?;
+        }
         Ok(Json(self.view(new, true).await?))
     }
 

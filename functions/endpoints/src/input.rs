@@ -130,6 +130,11 @@ impl Changes {
         self.signatures.is_some()
     }
 
+    /// Whether what an endpoint did before says nothing any more: it goes elsewhere, or was turned on.
+    pub(crate) fn starts_afresh(&self) -> bool {
+        self.url.is_some() || self.status == Some(Some(Status::Active))
+    }
+
     /// Applies every field that is there. All or nothing: `endpoint` is taken and given back.
     pub(crate) fn apply(self, mut endpoint: Endpoint, rules: &Rules) -> Result<Endpoint, ApiError> {
         if let Some(url) = self.url {

@@ -15,6 +15,7 @@ use shared::{
     signing::Vault,
     store::{
         Table,
+        attempts::AttemptReader,
         automations::AutomationStore,
         endpoints::{EndpointStore, ProjectViews},
         health::HealthStore,
@@ -49,6 +50,7 @@ pub struct App {
     authenticator: Authenticator,
     endpoints: EndpointStore,
     health: HealthStore,
+    attempts: AttemptReader,
     projects: ProjectViews,
     topics: TopicStore,
     automations: AutomationStore,
@@ -68,7 +70,8 @@ impl App {
         Ok(Self {
             authenticator: Authenticator::from_settings(settings, config.clone())?,
             endpoints: EndpointStore::new(config.clone()),
-            health: HealthStore::new(log),
+            health: HealthStore::new(log.clone()),
+            attempts: AttemptReader::new(log),
             projects: ProjectViews::new(config.clone()),
             topics: TopicStore::new(config.clone()),
             automations: AutomationStore::new(config.clone()),

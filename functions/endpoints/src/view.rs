@@ -82,10 +82,17 @@ struct HealthView {
     /// The first of them, in Unix seconds.
     failing_since: Option<u64>,
     last_failure_at: Option<u64>,
-    /// The last success that ended failures; attempts tell of the others.
+    /// In lists the last success that ended failures; of one endpoint also a later one.
     last_success_at: Option<u64>,
     /// Whether deliveries are parked until a probe succeeds.
     parking: bool,
+}
+
+impl EndpointView {
+    /// A success that the endpoint's health may not know of, as it notes only those that end failures.
+    pub(crate) fn note_success(&mut self, at: Option<Timestamp>) {
+        self.health.last_success_at = self.health.last_success_at.max(at.map(Timestamp::seconds));
+    }
 }
 
 impl HealthView {

@@ -83,6 +83,7 @@ pub(crate) async fn write(
         Ok(new)
     })
     .await?;
+    app.start_afresh(&written).await?;
     app.worker_view(&written)
 }
 

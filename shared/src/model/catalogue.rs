@@ -120,8 +120,16 @@ mod tests {
             |name: &str, description: &str| CatalogueEntry { name: name.parse().unwrap(), description: description.into(), example: None };
         let all = deployment.with([entry("media.created", "New media"), entry("task.failed", "It failed")]);
         assert_eq!(
-            all.entries().collect::<Vec<_>>(),
+            all.entries().filter(|entry| !entry.name.is_system()).collect::<Vec<_>>(),
             [entry("media.created", "New media"), entry("task.created", "A task was made"), entry("task.failed", "It failed")]
+        );
+    }
+
+    #[test]
+    fn our_own_topics_are_in_every_catalogue() {
+        let catalogue: Catalogue = "task.created".parse().unwrap();
+        assert!(
+            SYSTEM_TOPICS.iter().all(|(name, _)| name.parse::<Topic>().is_ok_and(|topic| topic.is_system() && catalogue.knows(&topic)))
         );
     }
 

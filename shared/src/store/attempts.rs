@@ -75,7 +75,7 @@ impl Owned {
 const CONCURRENCY: usize = 8;
 
 /// Reads attempts for the API: only of an endpoint or event that was itself read through an
-/// [`Access`](crate::auth::Access), so that no other project's can be named.
+/// [`Access`], so that no other project's can be named.
 #[derive(Clone, Debug)]
 pub struct AttemptReader(Table);
 

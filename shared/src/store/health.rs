@@ -81,20 +81,32 @@ impl HealthStore {
 
     /// A success after failures: they are over, and an open circuit goes on to let its parked deliveries go.
     pub async fn succeeded(&self, health: &Health, now: Timestamp) -> Result<Health, StoreError> {
-        let zero = [(":zero", number(0)), (":now", number(now.millis()))];
-        let over = "SET failures = :zero, last_success_at = :now, announced = :no REMOVE failing_since";
-        let no = (":no", AttributeValue::Bool(false));
+        self.end_failures(health, Some(now)).await
+    }
+
+    /// The endpoint was changed or turned on again: what went before says nothing any more.
+    pub async fn start_afresh(&self, health: &Health) -> Result<Health, StoreError> {
+        self.end_failures(health, None).await
+    }
+
+    async fn end_failures(&self, health: &Health, success: Option<Timestamp>) -> Result<Health, StoreError> {
+        let mut changes = vec!["failures = :zero", "announced = :no"];
+        let mut values = vec![(":zero", number(0)), (":no", AttributeValue::Bool(false))];
+        if let Some(now) = success {
+            changes.push("last_success_at = :now");
+            values.push((":now", number(now.millis())));
+        }
+        let over = |changes: &[&str]| format!("SET {} REMOVE failing_since", changes.join(", "));
         if let Some(circuit) = health.circuit.as_ref().filter(|_| health.is_open()) {
-            let [zero, now] = zero.clone();
-            let values = [zero, now, no.clone(), (":phase", phase_value(Phase::RECOVERED)?), (":opening", string(&circuit.opening))];
-            let change = over.replacen("announced = :no", "announced = :no, circuit.phase = :phase", 1);
+            let also = [(":phase", phase_value(Phase::RECOVERED)?), (":opening", string(&circuit.opening))];
+            let change = over(&[changes.as_slice(), &["circuit.phase = :phase"]].concat());
+            let values = values.iter().cloned().chain(also);
             match self.update(health.endpoint, &change, Some("circuit.opening = :opening"), values).await {
                 Err(StoreError::Conflict) => {}
                 other => return other,
             }
         }
-        let [zero, now] = zero;
-        self.update(health.endpoint, over, None, [zero, now, no]).await
+        self.update(health.endpoint, &over(&changes), None, values).await
     }
 
     /// Notes that the project was told. Whether it wasn't before.
@@ -153,12 +165,12 @@ impl HealthStore {
         Ok(())
     }
 
-    async fn update<const N: usize>(
+    async fn update(
         &self,
         endpoint: EndpointId,
         change: &str,
         condition: Option<&str>,
-        values: [(&str, AttributeValue); N],
+        values: impl IntoIterator<Item = (&str, AttributeValue)>,
     ) -> Result<Health, StoreError> {
         // A reserved word in expressions.
         let names = change.contains("#project").then(|| HashMap::from([("#project".to_owned(), "project".to_owned())]));
@@ -171,7 +183,7 @@ impl HealthStore {
             .update_expression(change)
             .set_condition_expression(condition.map(str::to_owned))
             .set_expression_attribute_names(names)
-            .set_expression_attribute_values(Some(values.map(|(name, value)| (name.to_owned(), value)).into()))
+            .set_expression_attribute_values(Some(values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
             .return_values(ReturnValue::AllNew)
             .send()
             .await

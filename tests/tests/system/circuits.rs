@@ -137,6 +137,27 @@ async fn a_project_is_told_of_an_endpoint_that_is_gone_and_of_a_delivery_that_wa
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_changed_starts_afresh_and_gets_what_was_parked_at_its_new_url() {
+    let stack = Stack::start().await;
+    let project = stack.project().await;
+    let (down, new) = (Receiver::start().await, Receiver::start().await);
+    down.always(Reply::status(500));
+    let endpoint = project.create_endpoint(&down.url("/"), &["*"]).await;
+    let batch: Vec<_> = (0..20).map(|n| json!({"kind": "task.created", "data": {"n": n}})).collect();
+    project.post("/events/batch", json!({"events": batch})).await.expect(202);
+    wait_for_parking(&project, &endpoint.id, true).await;
+    let parked = project.post_event("task.created", json!({})).await;
+    eventually("it is parked", async || (project.message(&parked.id).await.deliveries[0].status == "parked").then_some(())).await;
+
+    let changed = project.patch(&format!("/webhooks/endpoints/{}", endpoint.id), json!({"url": new.url("/")})).await.expect(200);
+    assert_eq!((&changed["health"]["state"], &changed["health"]["parking"]), (&json!("healthy"), &json!(false)));
+    project.wait_for_message(&parked.id, "succeeded").await;
+    assert!(new.received().iter().any(|request| *request.webhook_id() == parked.id));
+    let seen = health(&project, &endpoint.id).await;
+    assert!(seen["last_success_at"].is_u64(), "an endpoint shows its last success: {seen}");
+}
+
+#[tokio::test]
 async fn topics_of_our_own_can_be_subscribed_to_but_not_posted_or_described() {
     let stack = Stack::shared().await;
     let project = stack.project().await;

@@ -160,7 +160,7 @@ async fn deliver(project: &Client, receiver: &Receiver) -> Event {
 /// An endpoint that is down, of which another one is told, and that is well again.
 async fn recover(project: &Client, receiver: &Receiver) {
     receiver.always_at("/down", Reply::status(500));
-    project.create_endpoint(&receiver.url("/down"), &["run.updated"]).await;
+    let down = project.create_endpoint(&receiver.url("/down"), &["run.updated"]).await;
     project.create_endpoint(&receiver.url("/ops"), &["webhook.*"]).await;
     let batch: Vec<_> = (0..20).map(|n| json!({"kind": "run.updated", "data": n})).collect();
     project.post("/events/batch", json!({"events": batch})).await.expect(202);
@@ -171,6 +171,7 @@ async fn recover(project: &Client, receiver: &Receiver) {
     })
     .await;
     receiver.always_at("/down", Reply::status(200));
+    project.patch(&format!("/webhooks/endpoints/{}", down.id), json!({"status": "active"})).await.expect(200);
     project.wait_for_message(&parked, "succeeded").await;
 }
 

@@ -31,7 +31,8 @@ fn the_default_catalogue_is_the_eight_topics_of_system_a_each_described() {
     let catalogue: Catalogue = declared("Topics")["Default"].as_str().unwrap().parse().unwrap();
     let mut expected = TOPICS;
     expected.sort_unstable();
-    assert_eq!(catalogue.entries().map(|entry| entry.name.to_string()).collect::<Vec<_>>(), expected);
+    let platforms = catalogue.entries().filter(|entry| !entry.name.is_system());
+    assert_eq!(platforms.map(|entry| entry.name.to_string()).collect::<Vec<_>>(), expected);
     assert!(catalogue.entries().all(|entry| !entry.description.is_empty()), "a topic without a description helps nobody");
 }
 
