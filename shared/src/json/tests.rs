@@ -1,5 +1,6 @@
 //! What the canonical form is, by table, by property and by Node.
 
+mod bodies;
 mod model;
 mod node;
 mod properties;

@@ -49,6 +49,11 @@ impl BodyShape {
     /// The resource alone.
     pub const DATA: Self = Self(&data::SHAPE);
 
+    /// Every shape that there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        SHAPES.into_iter().map(Self)
+    }
+
     /// Its name in the API.
     pub fn name(self) -> &'static str {
         self.0.name

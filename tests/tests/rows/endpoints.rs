@@ -49,7 +49,9 @@ async fn a_customer_manages_endpoints_as_the_platform_documents_it() {
 async fn the_eight_topics_are_known_and_no_other_is() {
     let project = platform("Ittybit", json!({}), &[]).await;
     let topics = project.get("/webhooks/topics").await.expect(200);
-    let names: Vec<_> = topics.as_array().unwrap().iter().map(|topic| topic["name"].as_str().unwrap()).collect();
+    // What Posthaste itself tells (an endpoint was disabled, a delivery has failed) has topics of its own.
+    let names = topics.as_array().unwrap().iter().map(|topic| topic["name"].as_str().unwrap());
+    let names: Vec<_> = names.filter(|name| !name.starts_with("webhook.")).collect();
     let of = |thing: &str| ["created", "failed", "succeeded", "updated"].map(|state| format!("{thing}.{state}"));
     assert_eq!(names, [of("run"), of("task")].concat());
     assert!(topics.as_array().unwrap().iter().all(|topic| !topic["description"].as_str().unwrap().is_empty()));

@@ -12,7 +12,9 @@ use proptest::{
 };
 
 use super::{
-    NASTY, canonical,
+    NASTY,
+    bodies::bodies,
+    canonical,
     model::{models, written_badly},
 };
 
@@ -38,15 +40,20 @@ fn node_prints_the_same() {
     let mut runner = TestRunner::deterministic();
     let random = (models(), any::<u64>()).prop_map(|(model, seed)| written_badly(&model, seed));
     inputs.extend((0..1000).map(|_| random.new_tree(&mut runner).unwrap().current()));
+    let users = any::<String>();
+    let whole: Vec<_> =
+        inputs.iter().flat_map(|input| bodies(&canonical(input), &users.new_tree(&mut runner).unwrap().current())).collect();
 
     let mut stdin = node.stdin.take().unwrap();
-    for input in &inputs {
-        let line = serde_json::to_string(&[input, &canonical(input)]).unwrap();
-        writeln!(stdin, "{line}").unwrap();
+    let values = inputs.iter().map(|input| [input.clone(), canonical(input)]);
+    // Whole bodies must come out as they are.
+    let lines: Vec<_> = values.chain(whole.into_iter().map(|body| [body.clone(), body])).collect();
+    for line in &lines {
+        writeln!(stdin, "{}", serde_json::to_string(line).unwrap()).unwrap();
     }
     drop(stdin);
     let output = node.wait_with_output().unwrap();
 
     let report = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(report.trim(), format!("{} compared", inputs.len()));
+    assert_eq!(report.trim(), format!("{} compared", lines.len()));
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 use super::{
+    bodies::bodies,
     canonical, canonicalise,
     model::{as_javascript, models, written_badly},
 };
@@ -19,6 +20,13 @@ proptest! {
     fn canonical_text_is_left_alone(model in models(), seed in any::<u64>()) {
         let once = canonical(&written_badly(&model, seed));
         prop_assert_eq!(canonical(&once), once);
+    }
+
+    #[test]
+    fn whole_bodies_of_every_shape_are_canonical(model in models(), seed in any::<u64>(), user_id in any::<String>()) {
+        for body in bodies(&canonical(&written_badly(&model, seed)), &user_id) {
+            prop_assert_eq!(canonical(&body), body);
+        }
     }
 
     #[test]
