@@ -109,7 +109,7 @@ async fn receivers_with_the_old_the_new_or_both_secrets_never_see_an_invalid_sig
     let single = project.create_endpoint_with(single).await;
 
     let load = Load::on(&project, &receiver);
-    receiver.wait_for(4 * ENOUGH).await;
+    receiver.wait_for(16 * ENOUGH).await;
     let (several, single) = tokio::join!(rotate(&project, &several), rotate(&project, &single));
     let over = several.until.max(single.until);
     eventually("the overlap ends, and requests go on", async || {

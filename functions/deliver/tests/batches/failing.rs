@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use deliver::{App, BatchError};
+use local::aws::Fault;
 use serde_json::json;
 use shared::{model::Outcome, time::Timestamp};
 
@@ -45,13 +46,8 @@ async fn with_no_time_left_nothing_is_sent_and_the_message_comes_again() {
 #[tokio::test]
 async fn an_attempt_that_cannot_be_recorded_keeps_its_message() {
     let started = start(&[200], &[]).await;
-    let mut variables = started.aws.environment_of("deliver");
-    variables.insert("LOG_TABLE".to_owned(), "no-such-table".to_owned());
-    variables.insert("TARGET_POLICY".to_owned(), "local".to_owned());
-    let app = App::new(&started.aws.sdk_config_of("deliver"), &variables.into_iter().collect()).unwrap();
-    let deadline = Timestamp::now() + Duration::from_mins(1);
-    let response = deliver::handle(Arc::new(app), event_of("first-attempt.json"), deadline).await.unwrap();
-    assert_eq!(response.batch_item_failures.len(), 1);
+    started.aws.faults().on("deliver", "BatchWriteItem").fail(Fault::Throttled);
+    assert_eq!(started.handle(event_of("first-attempt.json")).await.len(), 1);
     assert_eq!(started.receiver.webhooks().len(), 1, "it comes again: better twice than unknown");
 }
 

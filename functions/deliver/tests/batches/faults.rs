@@ -24,17 +24,17 @@ const WAIT: u32 = 86_400;
 /// What newer code may have written.
 const NEWER: &str = r#"{"v":99}"#;
 
-struct World {
-    started: Started,
-    good: TestReceiver,
+pub(super) struct World {
+    pub(super) started: Started,
+    pub(super) good: TestReceiver,
     bad: TestReceiver,
     gone: TestReceiver,
-    endpoints: [EndpointId; 3],
-    number: u128,
+    pub(super) endpoints: [EndpointId; 3],
+    pub(super) number: u128,
 }
 
 impl World {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let aws = AwsStandIn::start().await;
         let [good, bad, gone] =
             [TestReceiver::answering(&[200]).await, TestReceiver::answering(&[500]).await, TestReceiver::answering(&[410]).await];
@@ -56,7 +56,7 @@ impl World {
     }
 
     /// A message of a new event to the endpoint of this place.
-    fn message(&mut self, place: usize) -> Message {
+    pub(super) fn message(&mut self, place: usize) -> Message {
         self.number += 1;
         let mut message = message_of("first-attempt.json", 0);
         message.event.id = EventId::new(message.event.id.time(), self.number);
@@ -94,7 +94,7 @@ impl World {
     }
 
     /// One batch, as Lambda's event source mapping does it. Then the visibility timeout of what stays on the queue ends at once.
-    async fn turn(&self, queue: &str) {
+    pub(super) async fn turn(&self, queue: &str) {
         let event = self.receive(queue).await;
         if event.records.is_empty() {
             return;
@@ -110,7 +110,7 @@ impl World {
     }
 
     /// Takes all that can be received off a queue.
-    async fn drain(&self, queue: &str) -> BTreeSet<String> {
+    pub(super) async fn drain(&self, queue: &str) -> BTreeSet<String> {
         let mut bodies = BTreeSet::new();
         loop {
             let records = self.receive(queue).await.records;
@@ -122,11 +122,11 @@ impl World {
         }
     }
 
-    async fn attempts(&self, message: &Message) -> Vec<Attempt> {
+    pub(super) async fn attempts(&self, message: &Message) -> Vec<Attempt> {
         self.started.log().of(message.endpoint, message.event.id).await.unwrap()
     }
 
-    fn arrivals(&self, message: &Message) -> usize {
+    pub(super) fn arrivals(&self, message: &Message) -> usize {
         let id = message.event.id.to_string();
         self.good.webhooks().iter().filter(|webhook| webhook.header("webhook-id") == id).count()
     }
@@ -194,7 +194,7 @@ impl World {
     }
 
     /// Orders the trouble. What this gives tells afterwards whether it struck the writing of the log, so that a second request is no fault of ours.
-    fn meet(&self, place: usize, trouble: Option<Trouble>) -> impl Fn(&Self) -> bool + use<> {
+    pub(super) fn meet(&self, place: usize, trouble: Option<Trouble>) -> impl Fn(&Self) -> bool + use<> {
         let writes = |world: &Self| {
             let calls = world.started.aws.calls().calls;
             let failed = calls.iter().filter(|call| call.operation == "BatchWriteItem" && call.outcome != "ok");
@@ -213,7 +213,7 @@ impl World {
     }
 }
 
-fn endpoint(id: EndpointId, receiver: &TestReceiver) -> Endpoint {
+pub(super) fn endpoint(id: EndpointId, receiver: &TestReceiver) -> Endpoint {
     let endpoint = samples::endpoint_of(id, receiver.url(), samples::SECRETS_KEY).unwrap();
     Endpoint { retry_schedule: Some(schedule(&[WAIT])), ..endpoint }
 }
@@ -318,6 +318,7 @@ async fn these_are_all_calls_that_the_function_may_make() {
     for place in 0..12 {
         world.first_attempts(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
         world.retries(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
+        world.circuit(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
     }
     let aws = &world.started.aws;
     let unstruck: Vec<_> = aws.allowed("deliver").difference(&aws.faults().struck()).cloned().collect();

@@ -43,7 +43,10 @@ async fn what_fails_moves_to_the_retries_queue_for_its_wait() {
     let [attempt] = started.attempts(message.event.id).await.try_into().unwrap();
     assert_eq!((attempt.outcome, attempt.response_status), (Outcome::HttpError, Some(500)));
     let due = attempt.next_attempt_at.unwrap();
-    assert_eq!(started.calls(), json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["SendMessageBatch", "ok", 1]]));
+    assert_eq!(
+        started.calls(),
+        json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["UpdateItem", "ok", 1], ["SendMessageBatch", "ok", 1]])
+    );
 
     let retry = started.received("RetriesQueue").await;
     assert!(Timestamp::now() >= due, "it was hidden until then");

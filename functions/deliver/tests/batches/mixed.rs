@@ -84,7 +84,7 @@ async fn one_call_moves_what_failed_in_a_batch() {
     });
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!((started.receiver.webhooks().len(), started.count("RetriesQueue").await), (5, 5));
-    let expected = json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["SendMessageBatch", "ok", 1]]);
+    let expected = json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["UpdateItem", "ok", 1], ["SendMessageBatch", "ok", 1]]);
     assert_eq!(started.calls(), expected);
 }
 

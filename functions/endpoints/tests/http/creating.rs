@@ -18,9 +18,13 @@ async fn the_sample_creates_an_endpoint_and_the_answer_holds_its_secret() {
     for field in ["id", "secret", "created_at", "updated_at"] {
         rest.as_object_mut().unwrap().remove(field);
     }
+    let health = json!({
+        "state": "healthy", "consecutive_failures": 0, "failing_since": null, "last_failure_at": null, "last_success_at": null,
+        "parking": false,
+    });
     let expected = json!({
         "object": "webhook_endpoint", "name": "Example", "url": "https://example.com/webhooks", "topics": ["task.*"], "status": "active",
-        "disabled_reason": null, "description": null, "metadata": {}, "headers": {}, "signatures": ["standard"], "body": "event",
+        "disabled_reason": null, "health": health, "description": null, "metadata": {}, "headers": {}, "signatures": ["standard"], "body": "event",
         "timeout_seconds": 5, "retry_schedule": [5, 300],
     });
     assert_eq!(rest, expected);

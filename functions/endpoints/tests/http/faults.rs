@@ -2,9 +2,14 @@
 
 use local::{
     aws::Fault,
+    samples,
     testing::{Answer, Trouble},
 };
 use serde_json::{Value as Json, json};
+use shared::{
+    store::{Table, health::HealthStore},
+    time::Timestamp,
+};
 
 use super::{Started, create, minimal, path_of, start};
 
@@ -44,7 +49,12 @@ async fn prepare(started: &Started, (method, path, _): (&str, &str, u16)) -> Jso
         let other = if method == "PUT" { "DELETE" } else { "PUT" };
         started.api.ask(other, path, body(other, path)).await;
     }
-    create(&started.api, minimal()).await
+    let endpoint = create(&started.api, minimal()).await;
+    // It has failed, so that a change has something to start afresh from.
+    let log = Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name("LogTable"));
+    let (project, id) = (samples::PROJECT.parse().unwrap(), endpoint["id"].as_str().unwrap().parse().unwrap());
+    HealthStore::new(log).failed(project, id, 1, Timestamp::now(), Timestamp::now()).await.unwrap();
+    endpoint
 }
 
 /// What became of the endpoint, and of its secret: without its times.
@@ -52,7 +62,7 @@ async fn state(started: &Started, endpoint: &Json) -> (u16, Json, Json) {
     let answer = started.api.ask("GET", &path_of(endpoint), Json::Null).await;
     let secret = started.api.ask("GET", &format!("{}/secret", path_of(endpoint)), Json::Null).await;
     let mut shown = answer.body;
-    shown.as_object_mut().unwrap().retain(|name, _| !name.ends_with("_at"));
+    shown.as_object_mut().unwrap().retain(|name, _| !name.ends_with("_at") && name != "health");
     (answer.status, shown, secret.body)
 }
 
