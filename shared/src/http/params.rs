@@ -4,6 +4,8 @@
 
 use std::str::FromStr;
 
+use utoipa::IntoParams;
+
 use super::ApiError;
 use crate::time::Timestamp;
 
@@ -63,6 +65,16 @@ impl Params {
 
 /// The longest id of the producer's own things (workers, users), in characters.
 pub const MAX_FOREIGN_ID: usize = 200;
+
+/// A worker's id in a path, for the API's document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "only described, never read")]
+pub struct WorkerPath {
+    /// Your own id of the worker, without control characters.
+    #[param(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", example = "worker_1")]
+    id: String,
+}
 
 /// A worker's id in a path.
 pub fn worker_id(text: &str) -> Result<&str, ApiError> {

@@ -58,6 +58,7 @@ pub const ALLOWED: &[(&str, &str)] = &[
     ("/events/batch", "POST"),
     ("/events/stream", "GET"),
     ("/events/{id}", "GET"),
+    ("/openapi.json", "GET"),
     ("/projects", "GET, POST"),
     ("/projects/{id}", "GET, PATCH"),
     ("/projects/{id}/keys", "GET, POST"),
