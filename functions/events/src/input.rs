@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{
-    http::{ApiError, MAX_FOREIGN_ID, parse_json},
+    http::{ABSURD_SECONDS, ApiError, MAX_FOREIGN_ID, parse_json},
     id::EventId,
     json::canonicalise,
     model::{Catalogue, Topic, event::MAX_PAYLOAD, topic::SYSTEM_PREFIX},
@@ -24,8 +24,6 @@ pub(crate) const MAX_EVENT_BYTES: usize = 1 << 20;
 const MAX_METADATA: usize = 16 * 1_024;
 /// How far an event's own id may be ahead of our clock.
 const AHEAD: Duration = Duration::from_mins(5);
-/// Unix seconds from here on are milliseconds by mistake: this is the year 5138.
-const ABSURD_SECONDS: u64 = 100_000_000_000;
 
 /// An event to be sent to everybody who wants it.
 #[derive(Deserialize, ToSchema)]

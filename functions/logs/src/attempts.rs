@@ -59,7 +59,7 @@ impl Filter {
 /// Of a message, ordered by their own time; or of an endpoint, ordered by the time of their events.
 #[utoipa::path(
     get, path = "/webhooks/delivery-attempts", tag = "Attempts", operation_id = "listAttempts",
-    params(ListParams, ("message_id" = Option<EventId>, Query, description = "Only of this message"), ("endpoint_id" = Option<EndpointId>, Query, description = "Only of this endpoint; one of the two is required"), ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("outcome" = Option<Outcome>, Query, description = "Only with this outcome"), ("status" = inline(Option<AttemptStatus>), Query, description = "Only successes, or only failures of whatever outcome"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on"), ("until" = Option<u64>, Query, description = "Unix seconds: only before then")),
+    params(ListParams, ("message_id" = Option<EventId>, Query, description = "Only of this message"), ("endpoint_id" = Option<EndpointId>, Query, description = "Only of this endpoint; one of the two is required"), ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("outcome" = Option<Outcome>, Query, description = "Only with this outcome"), ("status" = inline(Option<AttemptStatus>), Query, description = "Only successes, or only failures of whatever outcome"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on", maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query, description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
     responses((status = 200, body = [AttemptView], description = "A page of attempts")),
     security(("projectKey" = ["read"]))
 )]
@@ -84,7 +84,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
 /// Ordered by the time of their events. A deleted endpoint's attempts can be read as long as the log has them.
 #[utoipa::path(
     get, path = "/webhooks/endpoints/{id}/deliveries", tag = "Attempts", operation_id = "listEndpointAttempts",
-    params(("id" = EndpointId, Path), ListParams, ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("outcome" = Option<Outcome>, Query, description = "Only with this outcome"), ("status" = inline(Option<AttemptStatus>), Query, description = "Only successes, or only failures of whatever outcome"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on"), ("until" = Option<u64>, Query, description = "Unix seconds: only before then")),
+    params(("id" = EndpointId, Path), ListParams, ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("outcome" = Option<Outcome>, Query, description = "Only with this outcome"), ("status" = inline(Option<AttemptStatus>), Query, description = "Only successes, or only failures of whatever outcome"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on", maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query, description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
     responses((status = 200, body = [AttemptView], description = "A page of attempts")),
     security(("projectKey" = ["read"]))
 )]

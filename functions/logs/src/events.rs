@@ -21,7 +21,7 @@ use crate::App;
 /// List events
 #[utoipa::path(
     get, path = "/events", tag = "Events", operation_id = "listEvents",
-    params(ListParams, ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on"), ("until" = Option<u64>, Query, description = "Unix seconds: only before then")),
+    params(ListParams, ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on", maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query, description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
     responses((status = 200, body = [EventView], description = "A page of events")),
     security(("projectKey" = ["read"]))
 )]

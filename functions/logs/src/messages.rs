@@ -44,7 +44,7 @@ struct Filter {
 /// A message is an event with the state of its deliveries.
 #[utoipa::path(
     get, path = "/webhooks/messages", tag = "Messages", operation_id = "listMessages",
-    params(ListParams, ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("status" = Option<DeliveryStatus>, Query, description = "Only with a delivery in this state"), ("endpoint_id" = Option<EndpointId>, Query, description = "Only to this endpoint"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on"), ("until" = Option<u64>, Query, description = "Unix seconds: only before then")),
+    params(ListParams, ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("status" = Option<DeliveryStatus>, Query, description = "Only with a delivery in this state"), ("endpoint_id" = Option<EndpointId>, Query, description = "Only to this endpoint"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on", maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query, description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
     responses((status = 200, body = [MessageView], description = "A page of messages")),
     security(("projectKey" = ["read"]))
 )]
