@@ -124,7 +124,7 @@ fn describe_list(operation: &mut Json) {
 
 /// A query parameter without a value is as good as absent.
 fn allow_empty(operation: &mut Json) {
-    let parameters = operation["parameters"].as_array_mut().into_iter().flatten();
+    let parameters = operation.get_mut("parameters").and_then(Json::as_array_mut).into_iter().flatten();
     for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
         parameter["allowEmptyValue"] = json!(true);
     }

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document of the API, made from the code: from the types that the functions read and write, and from what stands above each handler.
+//! The API's `OpenAPI` 3.1 document, made from the code: from the types that the functions read and write, and from what stands above each handler.
 //!
 //! A route is described by three lines: a summary as the handler's doc comment, `#[utoipa::path]` with its body, its answers and the scopes that it asks for, and
 //! its name in the function's `Described`. What is so on every route is added here: [`conventions`] the key, the headers and the errors, [`examples`]
@@ -41,7 +41,7 @@ const TAGS: [(&str, &str); 9] = [
 
 /// The document.
 pub fn document() -> Json {
-    let described = functions().into_iter().reduce(|all, one| all.merge_from(one)).unwrap_or_default();
+    let described = functions().into_iter().reduce(utoipa::openapi::OpenApi::merge_from).unwrap_or_default();
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -54,14 +54,16 @@ pub fn document() -> Json {
             "url": "https://{api}.execute-api.{region}.amazonaws.com",
             "description": "A deployment: the output `ApiUrl` of its stack.",
             "variables": {"api": {"default": "api"}, "region": {"default": "us-east-1"}},
-        }, {
-            "url": "http://127.0.0.1:8080",
-            "description": "One machine: `cargo run`.",
-        }],
+        }, here()],
         "tags": TAGS.map(|(name, description)| json!({"name": name, "description": description})),
         "paths": described.paths,
         "components": described.components,
     });
+    document["paths"]["/events/stream"]["servers"] = json!([{
+        "url": "https://{id}.lambda-url.{region}.on.aws",
+        "description": "A deployment: the beginning of the output `StreamUrl` of its stack.",
+        "variables": {"id": {"default": "id"}, "region": {"default": "us-east-1"}},
+    }, here()]);
     for (name, schema) in errors() {
         document["components"]["schemas"][name] = schema;
     }
@@ -73,7 +75,13 @@ pub fn document() -> Json {
 
 /// What each function says of its routes.
 pub fn functions() -> Vec<utoipa::openapi::OpenApi> {
-    vec![admin::Described::openapi(), endpoints::Described::openapi(), events::Described::openapi(), logs::Described::openapi()]
+    vec![
+        admin::Described::openapi(),
+        endpoints::Described::openapi(),
+        events::Described::openapi(),
+        logs::Described::openapi(),
+        stream::Described::openapi(),
+    ]
 }
 
 /// The schemas of errors, which no handler names.
@@ -82,6 +90,11 @@ fn errors() -> Vec<(String, Json)> {
     ErrorView::schemas(&mut schemas);
     schemas.push((ErrorView::name().into_owned(), ErrorView::schema()));
     schemas.into_iter().map(|(name, schema)| (name, json!(schema))).collect()
+}
+
+/// The server of the local stack.
+fn here() -> Json {
+    json!({"url": "http://127.0.0.1:8080", "description": "One machine: `cargo run`."})
 }
 
 /// utoipa takes a struct's `Default` for the defaults of its fields; where that is "not given", null would say something else.
@@ -101,7 +114,8 @@ pub fn operations(document: &mut Json) -> Vec<(String, String, &mut Json)> {
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     paths
         .flat_map(|(path, methods)| {
-            methods.as_object_mut().into_iter().flatten().map(|(method, operation)| (method.to_uppercase(), path.clone(), operation))
+            let methods = methods.as_object_mut().into_iter().flatten().filter(|(method, _)| *method != "servers");
+            methods.map(|(method, operation)| (method.to_uppercase(), path.clone(), operation))
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! The schemas that OpenAPI's document of the API has for types that JSON holds as a text, or as a list with rules of its own.
+//! The schemas that the API's document has for types that JSON holds as a text, or as a list with rules of its own.
 //!
 //! Each type says by [`described!`] next to itself what it takes; all others derive it. Nothing of this runs in a function: only the test that makes the
 //! document asks for schemas, and the linker drops them from the binaries.
