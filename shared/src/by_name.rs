@@ -1,9 +1,11 @@
 //! Choices that the API and the tables know by name, and the code by a reference into a list of what there is.
 
 /// Makes `$choice`, a wrapper of a reference to something with a `name`, what its name says: equal by it, shown, read and written as it. `$all` lists what
-/// there is, and `$unknown` is the error for any other text.
+/// there is, `$unknown` is the error for any other text, and `$what` is what the API's document says of it.
 macro_rules! by_name {
-    ($choice:ident, $all:ident, $unknown:ident) => {
+    ($choice:ident, $all:ident, $unknown:ident, $what:literal) => {
+        crate::schema::described!($choice, crate::schema::word($what, &$all.map(|one| one.name)));
+
         impl PartialEq for $choice {
             fn eq(&self, other: &Self) -> bool {
                 self.0.name == other.0.name

@@ -9,7 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
-use crate::time::Timestamp;
+use crate::{
+    schema::{described, text},
+    time::Timestamp,
+};
 
 /// A text that is not an id of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +73,9 @@ macro_rules! id_types {
                 String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
+
+        described!($name, text(concat!("`", $prefix, "` and a ULID: ids sort by time."), concat!($prefix, "01JZ0000000000000000000000"))
+            .pattern(Some(concat!("^", $prefix, "[0-7][0-9A-HJKMNP-TV-Z]{25}$"))));
     )*};
 }
 

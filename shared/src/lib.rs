@@ -15,6 +15,8 @@
 //! 8. [`announce`]: events of our own about a project's endpoints.
 //! 9. [`auth`], [`http`]: who is calling, and the API's conventions (errors, lists, bodies).
 //! 10. [`settings`]: what a function reads from its environment.
+//!
+//! [`schema`] is for the API's document (`openapi/`), and no part of what runs.
 
 pub mod announce;
 pub mod auth;
@@ -29,6 +31,7 @@ pub mod message;
 pub mod model;
 pub mod queue;
 pub mod schedule;
+pub mod schema;
 pub mod settings;
 pub mod shape;
 pub mod signing;

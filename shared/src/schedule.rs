@@ -6,6 +6,9 @@
 use std::{str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{Array, ObjectBuilder, Type};
+
+use crate::schema::described;
 
 /// The longest single wait: one day.
 pub const MAX_WAIT: u32 = 86_400;
@@ -94,6 +97,14 @@ impl From<Schedule> for Vec<u32> {
         schedule.0
     }
 }
+
+described!(Schedule, {
+    let wait = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(MAX_WAIT));
+    let waits = Array::builder().items(wait).max_items(Some(MAX_WAITS)).examples([serde_json::json!(Self::default().0)]);
+    waits.description(Some(
+        "The waits between attempts, in seconds: n waits make n + 1 attempts. At most ten days in all; each is varied by a fifth.",
+    ))
+});
 
 impl FromStr for Schedule {
     type Err = ScheduleError;

@@ -11,37 +11,51 @@ use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use shared::{
     auth::Caller,
-    http::{ApiError, Body, listed, page_request},
+    http::{ApiError, Body, ListParams, listed, page_request},
     id::{KeyId, ProjectId},
     model::{ApiKey, KeyRecord, Scope, project::MAX_NAME},
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 use crate::App;
 
 /// The most keys of a project: they stand in the partition that each event's one Query reads.
 const MAX_KEYS: usize = 100;
 
-#[derive(Debug, Default, Deserialize)]
+/// A new key.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Backend", "scopes": ["events", "read"]}))]
 pub(crate) struct NewKey {
+    /// For people.
     #[serde(default)]
+    #[schema(max_length = 200)]
     name: Option<String>,
+    /// What it may do; everything if absent or null.
     #[serde(default)]
+    #[schema(min_items = 1)]
     scopes: Option<Vec<Scope>>,
 }
 
-/// No `Debug`: it may hold a key.
-#[derive(Serialize)]
+// No `Debug`: it may hold a key.
+/// A project's key.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Key)]
 pub(crate) struct KeyView {
     id: KeyId,
+    #[schema(pattern = "^api_key$", example = "api_key")]
     object: &'static str,
     project_id: ProjectId,
+    #[schema(required, example = "Backend")]
     name: Option<String>,
     scopes: Vec<Scope>,
+    /// Unix seconds.
+    #[schema(example = 1_767_225_600)]
     created_at: u64,
-    /// Only in the answer to a creation.
+    /// The key itself, only in the answer to a creation.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "phk_…")]
     key: Option<String>,
 }
 
@@ -59,11 +73,23 @@ impl From<KeyRecord> for KeyView {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// What a revocation answers.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Revoked {
+    #[schema(example = true)]
     success: bool,
 }
 
+/// Create a project's key
+///
+/// The answer holds the key itself, this once.
+#[utoipa::path(
+    post, path = "/projects/{id}/keys", tag = "Operator", operation_id = "createKey",
+    params(("id" = ProjectId, Path)),
+    request_body = NewKey,
+    responses((status = 201, body = KeyView, description = "The key"), (status = 409, description = "The project has 100 keys")),
+    security(("operatorKey" = []))
+)]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -92,6 +118,13 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
+/// List a project's keys
+#[utoipa::path(
+    get, path = "/projects/{id}/keys", tag = "Operator", operation_id = "listKeys",
+    params(("id" = ProjectId, Path), ListParams),
+    responses((status = 200, body = [KeyView], description = "A page of keys")),
+    security(("operatorKey" = []))
+)]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(project): Path<String>, uri: Uri) -> Result<Response, ApiError> {
     caller.operator()?;
     let (request, params) = page_request::<KeyId>(uri.query(), &[])?;
@@ -100,6 +133,13 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(proje
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
 }
 
+/// Revoke a project's key
+#[utoipa::path(
+    delete, path = "/projects/{id}/keys/{key_id}", tag = "Operator", operation_id = "revokeKey",
+    params(("id" = ProjectId, Path), ("key_id" = KeyId, Path)),
+    responses((status = 200, body = Revoked, description = "It opens nothing any more, within a minute")),
+    security(("operatorKey" = []))
+)]
 pub(crate) async fn revoke(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -1,4 +1,4 @@
-//! The `admin` function: projects and their keys, for the operator alone; and the answer to routes that don't exist.
+//! The `admin` function: projects and their keys, for the operator alone; the API's own document; and the answer to routes that don't exist.
 //!
 //! Easy to get wrong: a key is in the answer to its creation, and nowhere else ever again.
 
@@ -18,6 +18,7 @@ use shared::{
     },
 };
 
+mod document;
 mod keys;
 mod projects;
 
@@ -60,6 +61,7 @@ impl Authenticates for App {
 pub fn routes() -> Vec<Route<Arc<App>>> {
     let route = |method, path, handler| Route { method, path, handler };
     vec![
+        route("GET", "/openapi.json", get(document::read)),
         route("POST", "/projects", post(projects::create)),
         route("GET", "/projects", get(projects::list)),
         route("GET", "/projects/{id}", get(projects::read)),
@@ -69,3 +71,17 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
         route("DELETE", "/projects/{id}/keys/{key_id}", delete(keys::revoke)),
     ]
 }
+
+/// What the API's document says of these routes (see `openapi/`).
+#[derive(Debug, utoipa::OpenApi)]
+#[openapi(paths(
+    document::read,
+    projects::create,
+    projects::list,
+    projects::read,
+    projects::change,
+    keys::create,
+    keys::list,
+    keys::revoke,
+))]
+pub struct Described;

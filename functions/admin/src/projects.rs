@@ -11,7 +11,7 @@ use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use shared::{
     auth::{Access, Caller},
-    http::{ApiError, Body, Field, given, listed, page_request},
+    http::{ApiError, Body, Field, ListParams, given, listed, page_request},
     id::ProjectId,
     model::{
         Project,
@@ -21,47 +21,71 @@ use shared::{
     signing::{Secret, SignatureStyle, compatible},
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 use crate::App;
 
 /// The longest brand: it becomes part of header names.
 const MAX_BRAND: usize = 40;
 
-#[derive(Debug, Deserialize)]
+/// A new project.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Acme", "brand": "Acme"}))]
 pub(crate) struct NewProject {
+    /// For people; not blank.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     name: String,
+    /// The name in brand-specific headers (`<Brand>-Signature`); the deployment's if absent or null.
     #[serde(default)]
+    #[schema(max_length = 40, pattern = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")]
     brand: Option<String>,
+    /// How requests are signed where an endpoint doesn't say; `standard` if absent or null.
     #[serde(default)]
+    #[schema(min_items = 1)]
     signatures: Option<Vec<SignatureStyle>>,
+    /// What bodies look like where an endpoint doesn't say.
     #[serde(default)]
     body: Option<BodyShape>,
 }
 
-/// What isn't named stays; null sets back to the default.
-#[derive(Debug, Default, Deserialize)]
+/// What changes of a project. What is absent stays; null sets back to the default.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(example = json!({"signatures": ["standard", "timestamped"]}))]
 pub(crate) struct ProjectChanges {
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     name: Option<String>,
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 40, pattern = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")]
     brand: Field<String>,
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<SignatureStyle>>, min_items = 1)]
     signatures: Field<Vec<SignatureStyle>>,
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<BodyShape>)]
     body: Field<BodyShape>,
 }
 
-#[derive(Debug, Serialize)]
+/// One customer of the platform.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Project)]
 pub(crate) struct ProjectView {
     id: ProjectId,
+    #[schema(pattern = "^project$", example = "project")]
     object: &'static str,
+    #[schema(example = "Acme")]
     name: String,
+    /// The name in brand-specific headers (`<Brand>-Signature`).
+    #[schema(example = "Acme")]
     brand: String,
     /// How requests are signed where an endpoint doesn't say.
     signatures: Vec<SignatureStyle>,
     /// What bodies look like where an endpoint doesn't say; null is `event` for endpoints, and `data` for URLs without one.
+    #[schema(required)]
     body: Option<BodyShape>,
+    /// Unix seconds.
+    #[schema(example = 1_767_225_600)]
     created_at: u64,
 }
 
@@ -79,6 +103,13 @@ impl ProjectView {
     }
 }
 
+/// Create a project
+#[utoipa::path(
+    post, path = "/projects", tag = "Operator", operation_id = "createProject",
+    request_body = NewProject,
+    responses((status = 201, body = ProjectView, description = "The project")),
+    security(("operatorKey" = []))
+)]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -97,6 +128,13 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(ProjectView::of(project, &app.brand))))
 }
 
+/// List projects
+#[utoipa::path(
+    get, path = "/projects", tag = "Operator", operation_id = "listProjects",
+    params(ListParams),
+    responses((status = 200, body = [ProjectView], description = "A page of projects")),
+    security(("operatorKey" = []))
+)]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
     caller.operator()?;
     let (request, params) = page_request::<ProjectId>(uri.query(), &[])?;
@@ -105,11 +143,28 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
 }
 
+/// Read a project
+#[utoipa::path(
+    get, path = "/projects/{id}", tag = "Operator", operation_id = "getProject",
+    params(("id" = ProjectId, Path)),
+    responses((status = 200, body = ProjectView, description = "The project")),
+    security(("operatorKey" = []))
+)]
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Json<ProjectView>, ApiError> {
     caller.operator()?;
     Ok(Json(ProjectView::of(app.find(&id).await?, &app.brand)))
 }
 
+/// Change a project
+///
+/// What isn't named stays; null sets back to the default.
+#[utoipa::path(
+    patch, path = "/projects/{id}", tag = "Operator", operation_id = "changeProject",
+    params(("id" = ProjectId, Path)),
+    request_body = ProjectChanges,
+    responses((status = 200, body = ProjectView, description = "The project")),
+    security(("operatorKey" = []))
+)]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -11,7 +11,8 @@ use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use shared::{
     auth::{Access, Caller},
-    http::{ApiError, Body, listed, page_request},
+    body_schema,
+    http::{ApiError, Body, ListParams, listed, page_request},
     id::AutomationId,
     model::{
         Automation, Scope, Topic,
@@ -21,6 +22,7 @@ use shared::{
     target::EndpointUrl,
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 use crate::{App, handlers::Answer, input::Rules, rewrite::rewrite, view::Deleted};
 
@@ -30,75 +32,126 @@ const MAX_AUTOMATIONS: usize = 50;
 const STATUSES: [(&str, bool); 2] = [("active", true), ("paused", false)];
 
 /// The body of a creation or change. Fields that only Posthaste sets are taken and left alone, so that what was read can be put back.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Input {
+    /// For people.
     #[serde(default)]
+    #[schema(max_length = 200)]
     name: Option<String>,
     #[serde(default)]
+    #[schema(nullable = false)]
     trigger: Option<TriggerInput>,
+    /// What is done then.
     #[serde(default)]
+    #[schema(nullable = false, min_items = 1, max_items = 5)]
     workflow: Option<Vec<StepInput>>,
     #[serde(default)]
     status: Option<Status>,
+    /// Left alone.
     #[serde(default, rename = "id")]
+    #[schema(value_type = Value)]
     _id: serde::de::IgnoredAny,
+    /// Left alone.
     #[serde(default, rename = "object")]
+    #[schema(value_type = Value)]
     _object: serde::de::IgnoredAny,
+    /// Left alone.
     #[serde(default, rename = "created_at")]
+    #[schema(value_type = Value)]
     _created_at: serde::de::IgnoredAny,
+    /// Left alone.
     #[serde(default, rename = "updated_at")]
+    #[schema(value_type = Value)]
     _updated_at: serde::de::IgnoredAny,
 }
 
-#[derive(Debug, Deserialize)]
+body_schema! {
+    /// A new automation.
+    NewAutomation: Input, requires ["trigger", "workflow"], without [], like {
+        "name": "Publish", "trigger": {"kind": "event", "event": "media.created"},
+        "workflow": [{"kind": "webhook", "url": "https://example.com/media", "ref": "publish"}]
+    }
+}
+body_schema! {
+    /// What changes of an automation. What is absent stays.
+    AutomationChanges: Input, requires [], without [], like {"status": "paused"}
+}
+
+/// What sets an automation off.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewAutomationTrigger)]
 struct TriggerInput {
+    #[schema(pattern = "^event$", example = "event")]
     kind: String,
+    #[schema(value_type = Topic)]
     event: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// A step of a workflow: a request to a URL.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewAutomationStep)]
 struct StepInput {
+    #[schema(pattern = "^webhook$", example = "webhook")]
     kind: String,
+    #[schema(value_type = EndpointUrl)]
     url: String,
+    /// Its name within the workflow; by default its place: `step-1`.
     #[serde(default, rename = "ref")]
+    #[schema(min_length = 1, max_length = 64, example = "publish")]
     name: Option<String>,
 }
 
 /// Whether an automation is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AutomationStatus)]
 enum Status {
     Active,
     Paused,
 }
 
-/// An automation in an answer.
-#[derive(Debug, Serialize)]
+/// Requests that a topic sets off.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Automation)]
 pub(crate) struct AutomationView {
     id: AutomationId,
+    #[schema(pattern = "^automation$", example = "automation")]
     object: &'static str,
+    #[schema(required, example = "Publish")]
     name: Option<String>,
     trigger: TriggerView,
     workflow: Vec<StepView>,
     status: Status,
+    /// Unix seconds.
+    #[schema(example = 1_767_225_600)]
     created_at: u64,
+    /// Unix seconds.
+    #[schema(example = 1_767_225_600)]
     updated_at: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// What sets an automation off.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AutomationTrigger)]
 struct TriggerView {
+    #[schema(pattern = "^event$", example = "event")]
     kind: &'static str,
     event: Topic,
 }
 
-#[derive(Debug, Serialize)]
+/// A step of a workflow.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AutomationStep)]
 struct StepView {
+    #[schema(pattern = "^webhook$", example = "webhook")]
     kind: &'static str,
     url: EndpointUrl,
+    /// Its name within the workflow.
     #[serde(rename = "ref")]
+    #[schema(example = "publish")]
     name: String,
 }
 
@@ -122,6 +175,15 @@ impl From<Automation> for AutomationView {
     }
 }
 
+/// Create an automation
+///
+/// When an event of its topic is posted, its data goes to each step's URL, signed with the project's secret.
+#[utoipa::path(
+    post, path = "/automations", tag = "Automations", operation_id = "createAutomation",
+    request_body = NewAutomation,
+    responses((status = 201, body = AutomationView, description = "The automation"), (status = 409, description = "The project has 50 automations")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -155,6 +217,13 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(automation.into())))
 }
 
+/// List automations
+#[utoipa::path(
+    get, path = "/automations", tag = "Automations", operation_id = "listAutomations",
+    params(ListParams, ("status" = Option<Status>, Query, description = "Only those in this state"), ("event" = Option<Topic>, Query, description = "Only those that this topic sets off")),
+    responses((status = 200, body = [AutomationView], description = "A page of automations")),
+    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     let (request, params) = page_request::<AutomationId>(uri.query(), &["status", "event"])?;
@@ -167,12 +236,28 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
 }
 
+/// Read an automation
+#[utoipa::path(
+    get, path = "/automations/{id}", tag = "Automations", operation_id = "getAutomation",
+    params(("id" = AutomationId, Path)),
+    responses((status = 200, body = AutomationView, description = "The automation")),
+    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<AutomationView> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     Ok(Json(app.automation(access, &id).await?.into()))
 }
 
-/// PATCH: what isn't named stays.
+/// Change an automation
+///
+/// What isn't named stays.
+#[utoipa::path(
+    patch, path = "/automations/{id}", tag = "Automations", operation_id = "changeAutomation",
+    params(("id" = AutomationId, Path)),
+    request_body = AutomationChanges,
+    responses((status = 200, body = AutomationView, description = "The automation"), (status = 409, description = "It was changed at the same time")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -204,6 +289,13 @@ pub(crate) async fn change(
     Ok(Json(changed.into()))
 }
 
+/// Delete an automation
+#[utoipa::path(
+    delete, path = "/automations/{id}", tag = "Automations", operation_id = "deleteAutomation",
+    params(("id" = AutomationId, Path)),
+    responses((status = 200, body = Deleted, description = "It is gone")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<Deleted> {
     let access = caller.access(&[Scope::Endpoints])?;
     let id = id.parse().map_err(|_| no_such_automation())?;

@@ -10,7 +10,7 @@ use axum::{
 use http::{HeaderMap, StatusCode, Uri};
 use shared::{
     auth::{Access, Caller},
-    http::{ApiError, Body, listed, page_request},
+    http::{ApiError, Body, ListParams, listed, page_request},
     id::EndpointId,
     model::{Endpoint, Outcome, Scope, Status, Topic},
     signing::Secret,
@@ -20,7 +20,7 @@ use shared::{
 
 use crate::{
     App,
-    input::{Changes, Rules, check_secret},
+    input::{Changes, EndpointChanges, EndpointReplacement, NewEndpoint, Rules, check_secret},
     rewrite::rewrite,
     view::{Deleted, EndpointView},
 };
@@ -35,6 +35,15 @@ const STATUSES: [(&str, Status); 3] = [("active", Status::Active), ("paused", St
 
 pub(crate) type Answer<T> = Result<Json<T>, ApiError>;
 
+/// Create an endpoint
+///
+/// The answer holds its secret, this once.
+#[utoipa::path(
+    post, path = "/webhooks/endpoints", tag = "Endpoints", operation_id = "createEndpoint",
+    request_body = NewEndpoint,
+    responses((status = 201, body = EndpointView, description = "The endpoint, with its secret"), (status = 409, description = "The project has 500 endpoints")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -65,6 +74,13 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
+/// List endpoints
+#[utoipa::path(
+    get, path = "/webhooks/endpoints", tag = "Endpoints", operation_id = "listEndpoints",
+    params(ListParams, ("status" = Option<Status>, Query, description = "Only those in this state"), ("topic" = Option<Topic>, Query, description = "Only those that want this topic")),
+    responses((status = 200, body = [EndpointView], description = "A page of endpoints")),
+    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     let (request, params) = page_request::<EndpointId>(uri.query(), &["status", "topic"])?;
@@ -85,13 +101,29 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
 }
 
+/// Read an endpoint
+#[utoipa::path(
+    get, path = "/webhooks/endpoints/{id}", tag = "Endpoints", operation_id = "getEndpoint",
+    params(("id" = EndpointId, Path)),
+    responses((status = 200, body = EndpointView, description = "The endpoint")),
+    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<EndpointView> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     let endpoint = app.find(access, &id).await?;
     Ok(Json(app.view(endpoint, caller.may(Scope::Endpoints)).await?))
 }
 
-/// PATCH: what isn't named stays.
+/// Change an endpoint
+///
+/// What isn't named stays; null sets back to the default.
+#[utoipa::path(
+    patch, path = "/webhooks/endpoints/{id}", tag = "Endpoints", operation_id = "changeEndpoint",
+    params(("id" = EndpointId, Path)),
+    request_body = EndpointChanges,
+    responses((status = 200, body = EndpointView, description = "The endpoint"), (status = 409, description = "It was changed at the same time")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -102,7 +134,16 @@ pub(crate) async fn change(
     app.write(&caller, &id, &headers, input, |old, _, _| Ok(old)).await
 }
 
-/// PUT: what isn't named is as on a new endpoint, but for its identity, its secret and whether it is on.
+/// Replace an endpoint
+///
+/// What isn't named is as on a new endpoint, but for its identity, its secret and whether it is on.
+#[utoipa::path(
+    put, path = "/webhooks/endpoints/{id}", tag = "Endpoints", operation_id = "replaceEndpoint",
+    params(("id" = EndpointId, Path)),
+    request_body = EndpointReplacement,
+    responses((status = 200, body = EndpointView, description = "The endpoint"), (status = 409, description = "It was changed at the same time")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn replace(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -124,6 +165,15 @@ pub(crate) async fn replace(
     app.write(&caller, &id, &headers, input, blank).await
 }
 
+/// Delete an endpoint
+///
+/// Deliveries that wait for a retry are given up. Its attempts stay in the log.
+#[utoipa::path(
+    delete, path = "/webhooks/endpoints/{id}", tag = "Endpoints", operation_id = "deleteEndpoint",
+    params(("id" = EndpointId, Path)),
+    responses((status = 200, body = Deleted, description = "It is gone")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<Deleted> {
     let access = caller.access(&[Scope::Endpoints])?;
     if app.endpoints.delete(access, endpoint_id(&id)?).await? { Ok(Json(Deleted::YES)) } else { Err(no_such_endpoint()) }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 use shared::{
+    body_schema,
     http::{ApiError, Field, Texts, given},
     model::{
         Catalogue, CustomHeaders, Endpoint, Project, Selector, Status,
@@ -18,48 +19,101 @@ use shared::{
     signing::{Secret, SignatureStyle, compatible},
     target::{EndpointUrl, Judge},
 };
+use utoipa::ToSchema;
 
 /// The body of a creation, replacement or change. Fields that only Posthaste sets are taken and left alone, so that what was read can be put
 /// back. No `Debug`: it may hold a secret.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Changes {
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = EndpointUrl, required = false)]
     url: Field<String>,
+    /// An event is sent if one of them matches its topic.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Vec<Selector>, required = false, min_items = 1, max_items = 100)]
     topics: Field<Vec<String>>,
+    /// For people.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 200)]
     name: Field<String>,
+    /// What it is for.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 1000)]
     description: Field<String>,
+    /// Your own notes: at most 50 entries, keys of 1 to 40 characters and values of at most 500.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     metadata: Field<Texts>,
+    /// Headers that each request carries beside ours: at most 20, names of at most 100 characters, values of at most 1,024 visible ASCII characters. Null is none.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     headers: Field<Texts>,
+    /// How requests are signed; several at once while a receiver migrates (but `timestamped` and `digest` exclude each other). Null is the project's default.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<SignatureStyle>>, min_items = 1)]
     signatures: Field<Vec<SignatureStyle>>,
+    /// Null is the project's default.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<BodyShape>)]
     body: Field<BodyShape>,
+    /// Seconds that a receiver is given for the whole exchange. Null is the deployment's default.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<u8>, minimum = 1, maximum = 30)]
     timeout_seconds: Field<u64>,
+    /// Null is the deployment's default.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<Schedule>)]
     retry_schedule: Field<Vec<u32>>,
+    /// `active` or `paused`; only Posthaste disables, and `active` ends that.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Status, required = false)]
     status: Field<Status>,
+    /// A secret of your own, 16 to 256 visible ASCII characters without spaces; `standard` and `svix` need `whsec_` and the base64 of 24 to 64 bytes. Made for you if absent or null.
     #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, min_length = 16, max_length = 256, pattern = "^[!-~]+$")]
     pub(crate) secret: Field<String>,
+    /// Left alone.
     #[serde(rename = "id")]
+    #[schema(value_type = Value)]
     _id: IgnoredAny,
+    /// Left alone.
     #[serde(rename = "object")]
+    #[schema(value_type = Value)]
     _object: IgnoredAny,
+    /// Left alone.
     #[serde(rename = "disabled_reason")]
+    #[schema(value_type = Value)]
     _disabled_reason: IgnoredAny,
+    /// Left alone.
     #[serde(rename = "health")]
+    #[schema(value_type = Value)]
     _health: IgnoredAny,
+    /// Left alone.
     #[serde(rename = "created_at")]
+    #[schema(value_type = Value)]
     _created_at: IgnoredAny,
+    /// Left alone.
     #[serde(rename = "updated_at")]
+    #[schema(value_type = Value)]
     _updated_at: IgnoredAny,
+}
+
+body_schema! {
+    /// A new endpoint. What is absent is by default.
+    NewEndpoint: Changes, requires ["url", "topics"], without [], like {
+        "url": "https://example.com/webhooks", "topics": ["task.*", "run.failed"], "name": "Billing", "metadata": {"team": "billing"}
+    }
+}
+body_schema! {
+    /// An endpoint anew. What is absent is by default, but for its secret and whether it is on, which stay.
+    EndpointReplacement: Changes, requires ["url", "topics"], without ["secret"], like {
+        "url": "https://example.com/webhooks", "topics": ["task.*"], "signatures": ["standard", "timestamped"]
+    }
+}
+body_schema! {
+    /// What changes of an endpoint. What is absent stays.
+    EndpointChanges: Changes, requires [], without ["secret"], like {"status": "paused", "timeout_seconds": 10}
 }
 
 /// What the checks are made against.

@@ -122,3 +122,32 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
         route("DELETE", "/webhooks/topics/{name}", delete(topics::remove)),
     ]
 }
+
+/// What the API's document says of these routes (see `openapi/`).
+#[derive(Debug, utoipa::OpenApi)]
+#[openapi(paths(
+    handlers::create,
+    handlers::list,
+    handlers::read,
+    handlers::change,
+    handlers::replace,
+    handlers::remove,
+    secrets::read,
+    secrets::rotate,
+    project_secret::read,
+    project_secret::rotate,
+    automations::create,
+    automations::list,
+    automations::read,
+    automations::change,
+    automations::remove,
+    workers::read,
+    workers::write,
+    workers::remove,
+    workers::regenerate_token,
+    topics::list,
+    topics::read,
+    topics::write,
+    topics::remove,
+))]
+pub struct Described;

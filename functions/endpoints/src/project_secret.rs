@@ -19,10 +19,18 @@ use crate::{
     handlers::Answer,
     input::check_secret,
     rewrite::rewrite,
-    secrets::Wanted,
+    secrets::{Rotation, Wanted},
     view::{RotatedView, SecretView},
 };
 
+/// Read the project's secret
+///
+/// It signs what goes to URLs without an endpoint: the `webhook_url` of events, and steps of automations.
+#[utoipa::path(
+    get, path = "/webhooks/secret", tag = "Project", operation_id = "getProjectSecret",
+    responses((status = 200, body = SecretView, description = "The secret")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller) -> Answer<SecretView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let found = app.project_secret(access).await?;
@@ -30,7 +38,15 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller) -> Answer<
     Ok(Json(SecretView { secret: secret.reveal().to_owned() }))
 }
 
+/// Rotate the project's secret
+///
 /// As for an endpoint's secret.
+#[utoipa::path(
+    post, path = "/webhooks/secret/rotate", tag = "Project", operation_id = "rotateProjectSecret",
+    request_body = Option<Rotation>,
+    responses((status = 200, body = RotatedView, description = "The new secret"), (status = 409, description = "It was changed at the same time")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn rotate(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Answer<RotatedView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let wanted = Wanted::read(request).await?;

@@ -10,10 +10,12 @@ use serde::Deserialize;
 use shared::{
     auth::Caller,
     http::{ApiError, parse_json, read_json},
+    id::EndpointId,
     model::{Endpoint, Scope, SecretRing},
     signing::{Secret, Vault},
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 use crate::{
     App,
@@ -29,13 +31,19 @@ const MAX_OVERLAP: u64 = 7 * 86_400;
 /// The largest body of a rotation, in bytes.
 const MAX_BODY: usize = 4_096;
 
-/// The body of a rotation. No `Debug`: it may hold a secret.
-#[derive(Default, Deserialize)]
+// No `Debug`: it may hold a secret.
+/// How a secret is to be rotated.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Rotation {
+#[schema(example = json!({"overlap_seconds": 3600}))]
+pub(crate) struct Rotation {
+    /// Seconds that the old secret goes on signing; a day if absent or null.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 604_800)]
     overlap_seconds: Option<u64>,
+    /// A secret of your own, 16 to 256 visible ASCII characters without spaces; made for you if absent or null.
     #[serde(default)]
+    #[schema(min_length = 16, max_length = 256, pattern = "^[!-~]+$")]
     secret: Option<String>,
 }
 
@@ -78,6 +86,13 @@ impl Wanted {
     }
 }
 
+/// Read an endpoint's secret
+#[utoipa::path(
+    get, path = "/webhooks/endpoints/{id}/secret", tag = "Endpoints", operation_id = "getEndpointSecret",
+    params(("id" = EndpointId, Path)),
+    responses((status = 200, body = SecretView, description = "The secret")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<SecretView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let endpoint = app.find(access, &id).await?;
@@ -85,7 +100,16 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
     Ok(Json(SecretView { secret: secret.reveal().to_owned() }))
 }
 
-/// The old secret goes on signing beside the new one for the overlap.
+/// Rotate an endpoint's secret
+///
+/// The old secret goes on signing beside the new one for the overlap. The body may be missing.
+#[utoipa::path(
+    post, path = "/webhooks/endpoints/{id}/secret/rotate", tag = "Endpoints", operation_id = "rotateEndpointSecret",
+    params(("id" = EndpointId, Path)),
+    request_body = Option<Rotation>,
+    responses((status = 200, body = RotatedView, description = "The new secret"), (status = 409, description = "It was changed at the same time")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn rotate(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>, request: Request) -> Answer<RotatedView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let wanted = Wanted::read(request).await?;

@@ -19,6 +19,7 @@ use shared::{
         topic::SYSTEM_PREFIX,
     },
 };
+use utoipa::ToSchema;
 
 use crate::{
     App,
@@ -28,16 +29,29 @@ use crate::{
 /// The most topics that a project adds.
 const MAX_TOPICS: usize = 500;
 
-#[derive(Debug, Deserialize)]
+/// A topic of the project's own.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"description": "A task ended well", "example": {"id": "task_1", "object": "task", "status": "succeeded"}}))]
 pub(crate) struct NewTopic {
+    /// What it means, for the developers who subscribe to it.
     #[serde(default)]
+    #[schema(max_length = 500)]
     description: String,
+    /// What a test of an endpoint sends: any JSON of at most 16 KiB. Made from the topic's name if absent.
     #[serde(default)]
+    #[schema(value_type = Value)]
     example: Option<Box<RawValue>>,
 }
 
-/// All topics, by name: there are few enough for one answer.
+/// List topics
+///
+/// The deployment's and the project's own, all in one answer.
+#[utoipa::path(
+    get, path = "/webhooks/topics", tag = "Topics", operation_id = "listTopics",
+    responses((status = 200, body = [TopicView], description = "All topics, by name")),
+    security(("projectKey" = ["endpoints"]), ("projectKey" = ["events"]), ("projectKey" = ["read"]))
+)]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Json<Vec<TopicView>>, ApiError> {
     let access = caller.access(&Scope::ALL)?;
     Params::read(uri.query(), &[])?;
@@ -45,6 +59,13 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     Ok(Json(app.catalogue.with(own).entries().map(TopicView::from).collect()))
 }
 
+/// Read a topic
+#[utoipa::path(
+    get, path = "/webhooks/topics/{name}", tag = "Topics", operation_id = "getTopic",
+    params(("name" = Topic, Path)),
+    responses((status = 200, body = TopicView, description = "The topic")),
+    security(("projectKey" = ["endpoints"]), ("projectKey" = ["events"]), ("projectKey" = ["read"]))
+)]
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(name): Path<String>) -> Result<Json<TopicView>, ApiError> {
     let access = caller.access(&Scope::ALL)?;
     let name: Topic = name.parse().map_err(|_| ApiError::not_found("topic"))?;
@@ -53,7 +74,14 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(name)
     Ok(Json(entry.into()))
 }
 
-/// Adds a topic, or describes one anew. 201 when it is new to the project.
+/// Add a topic, or describe one anew
+#[utoipa::path(
+    put, path = "/webhooks/topics/{name}", tag = "Topics", operation_id = "putTopic",
+    params(("name" = Topic, Path)),
+    request_body = NewTopic,
+    responses((status = 200, body = TopicView, description = "The topic, described anew"), (status = 201, body = TopicView, description = "The topic, new to the project"), (status = 409, description = "The project has 500 topics")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn write(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -78,7 +106,15 @@ pub(crate) async fn write(
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(entry.into())))
 }
 
-/// Takes a topic of the project's own out of its catalogue. Endpoints that name it keep it; events of it are refused from now on.
+/// Delete a topic of the project's own
+///
+/// Endpoints that name it keep it; events of it are refused from now on.
+#[utoipa::path(
+    delete, path = "/webhooks/topics/{name}", tag = "Topics", operation_id = "deleteTopic",
+    params(("name" = Topic, Path)),
+    responses((status = 200, body = Deleted, description = "It is gone"), (status = 409, description = "It is the deployment's")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(name): Path<String>) -> Result<Json<Deleted>, ApiError> {
     let access = caller.access(&[Scope::Endpoints])?;
     let name: Topic = name.parse().map_err(|_| ApiError::not_found("topic"))?;

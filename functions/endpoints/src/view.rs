@@ -14,34 +14,55 @@ use shared::{
     target::EndpointUrl,
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 use crate::Defaults;
 
 /// What stands for a header's value that the caller may not see.
 const HIDDEN: &str = "***";
 
-/// An endpoint in an answer. No `Debug`: it may hold a secret.
-#[derive(Serialize)]
+// No `Debug`: it may hold a secret.
+/// A URL that wants events of some topics.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Endpoint)]
 pub(crate) struct EndpointView {
     pub(crate) id: EndpointId,
+    #[schema(pattern = "^webhook_endpoint$", example = "webhook_endpoint")]
     object: &'static str,
+    #[schema(required, example = "Billing")]
     name: Option<String>,
     url: EndpointUrl,
+    /// An event is sent if one of them matches its topic.
     topics: Vec<Selector>,
     status: Status,
+    /// Why Posthaste disabled it.
+    #[schema(required, example = json!(null))]
     disabled_reason: Option<String>,
     health: HealthView,
+    #[schema(required, example = "Books succeeded tasks")]
     description: Option<String>,
+    /// Your own notes.
+    #[schema(example = json!({"team": "billing"}))]
     metadata: BTreeMap<String, String>,
+    /// Headers that each request carries beside ours. A key without the scope `endpoints` reads `***` for their values.
+    #[schema(example = json!({"x-tenant": "acme"}))]
     headers: BTreeMap<String, String>,
+    /// How requests are signed; several at once while a receiver migrates.
     signatures: Vec<SignatureStyle>,
     body: BodyShape,
+    /// Seconds that a receiver is given for the whole exchange.
+    #[schema(minimum = 1, maximum = 30, example = 5)]
     timeout_seconds: u8,
     retry_schedule: Schedule,
+    /// Unix seconds.
+    #[schema(example = 1_767_225_600)]
     created_at: u64,
+    /// Unix seconds.
+    #[schema(example = 1_767_225_600)]
     updated_at: u64,
     /// Only in the answer to a creation.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     pub(crate) secret: Option<String>,
 }
 
@@ -73,18 +94,26 @@ impl EndpointView {
 }
 
 /// How an endpoint is doing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Health)]
 struct HealthView {
     /// `healthy` or `failing`: many failures in a row, or an hour of nothing else.
+    #[schema(pattern = "^(healthy|failing)$", example = "healthy")]
     state: &'static str,
     /// Failures since the last success.
+    #[schema(example = 0)]
     consecutive_failures: u64,
     /// The first of them, in Unix seconds.
+    #[schema(required, example = json!(null))]
     failing_since: Option<u64>,
+    /// Unix seconds.
+    #[schema(required, example = json!(null))]
     last_failure_at: Option<u64>,
-    /// In lists the last success that ended failures; of one endpoint also a later one.
+    /// In lists the last success that ended failures; of one endpoint also a later one. Unix seconds.
+    #[schema(required, example = json!(null))]
     last_success_at: Option<u64>,
     /// Whether deliveries are parked until a probe succeeds.
+    #[schema(example = false)]
     parking: bool,
 }
 
@@ -110,23 +139,33 @@ impl HealthView {
     }
 }
 
-/// A secret in an answer. No `Debug`.
-#[derive(Serialize)]
+// No `Debug`.
+/// A secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Secret)]
 pub(crate) struct SecretView {
+    /// What requests are signed with.
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     pub(crate) secret: String,
 }
 
-/// What a rotation answers. No `Debug`.
-#[derive(Serialize)]
+// No `Debug`.
+/// What a rotation answers.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotatedSecret)]
 pub(crate) struct RotatedView {
+    /// The new secret.
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     pub(crate) secret: String,
     /// Unix seconds until which the previous secret signs too.
+    #[schema(example = 1_767_312_000)]
     pub(crate) previous_expires_at: u64,
 }
 
 /// What a deletion answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Deleted {
+    #[schema(example = true)]
     success: bool,
 }
 
@@ -135,13 +174,18 @@ impl Deleted {
     pub(crate) const YES: Self = Self { success: true };
 }
 
-/// A topic in an answer.
-#[derive(Debug, Serialize)]
+/// A kind of events.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TopicEntry)]
 pub(crate) struct TopicView {
     pub(crate) name: Topic,
+    #[schema(pattern = "^topic$", example = "topic")]
     object: &'static str,
+    /// What it means, for the developers who subscribe to it.
+    #[schema(example = "A task ended well")]
     description: String,
-    /// What a test of an endpoint sends.
+    /// What a test of an endpoint sends: any JSON.
+    #[schema(value_type = Value, example = json!({"id": "task_example", "object": "task", "status": "succeeded"}))]
     example: Option<Box<RawValue>>,
 }
 

@@ -12,32 +12,42 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use shared::{
     auth::{Access, Caller},
-    http::{ApiError, Body, worker_id},
+    http::{ApiError, Body, WorkerPath, worker_id},
     id::EndpointId,
     model::{Endpoint, Scope, Selector, Status},
     signing::{Secret, SignatureStyle},
+    target::EndpointUrl,
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 use crate::{App, handlers::Answer, rewrite::rewrite};
 
-/// The body of a PUT.
-#[derive(Debug, Deserialize)]
+/// Where a worker's events go.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WorkerWebhookChange, example = json!({"url": "https://example.com/workers/1"}))]
 pub(crate) struct Wanted {
     /// Null removes the webhook.
+    #[schema(value_type = Option<EndpointUrl>, required)]
     #[serde(deserialize_with = "Option::deserialize")]
     url: Option<String>,
     /// The first PUT takes it for the webhook's: who comes from elsewhere has one already. Later ones keep what is there, so that what a GET answered may be
     /// put back.
     #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 16, max_length = 256, pattern = "^[!-~]+$")]
     token: Option<Secret>,
 }
 
-/// A worker's webhook in an answer. No `Debug`: it holds the token.
-#[derive(Serialize)]
+// No `Debug`: it holds the token.
+/// A worker's webhook; both are null when there is none.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WorkerWebhook)]
 pub(crate) struct WorkerView {
+    /// What each request carries as `X-<Brand>-Token`.
+    #[schema(required, example = "whk_8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca")]
     token: Option<String>,
+    #[schema(required, value_type = Option<EndpointUrl>)]
     url: Option<String>,
 }
 
@@ -45,6 +55,13 @@ impl WorkerView {
     const NONE: Self = Self { token: None, url: None };
 }
 
+/// Read a worker's webhook
+#[utoipa::path(
+    get, path = "/api/workers/{id}/webhook", tag = "Workers", operation_id = "getWorkerWebhook",
+    params(WorkerPath),
+    responses((status = 200, body = WorkerView, description = "The webhook; both null when there is none")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<WorkerView> {
     let access = caller.access(&[Scope::Endpoints])?;
     match app.endpoints.worker(access, worker_id(&id)?).await? {
@@ -53,7 +70,16 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
     }
 }
 
-/// The first one mints the token, or takes the one that it names; later ones keep it. A webhook that was disabled is on again.
+/// Set a worker's webhook
+///
+/// The first time makes the token, or takes the one that it names; later ones keep it. A webhook that was disabled is on again.
+#[utoipa::path(
+    put, path = "/api/workers/{id}/webhook", tag = "Workers", operation_id = "putWorkerWebhook",
+    params(WorkerPath),
+    request_body = Wanted,
+    responses((status = 200, body = WorkerView, description = "The webhook"), (status = 409, description = "It was changed at the same time")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn write(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -87,12 +113,29 @@ pub(crate) async fn write(
     app.worker_view(&written)
 }
 
+/// Remove a worker's webhook
+///
+/// It is no error if there is none.
+#[utoipa::path(
+    delete, path = "/api/workers/{id}/webhook", tag = "Workers", operation_id = "deleteWorkerWebhook",
+    params(WorkerPath),
+    responses((status = 200, body = WorkerView, description = "Both null")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<WorkerView> {
     let access = caller.access(&[Scope::Endpoints])?;
     app.remove_worker(access, worker_id(&id)?).await
 }
 
-/// A new token; the old one is void at once. 404 without a webhook.
+/// Make a new token for a worker's webhook
+///
+/// The old one is void at once.
+#[utoipa::path(
+    post, path = "/api/workers/{id}/webhook/regenerate-token", tag = "Workers", operation_id = "regenerateWorkerToken",
+    params(WorkerPath),
+    responses((status = 200, body = WorkerView, description = "The webhook with its new token"), (status = 409, description = "It was changed at the same time")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn regenerate_token(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<WorkerView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let id = worker_id(&id)?;

@@ -20,7 +20,7 @@ use crate::{
     App,
     accept::accept,
     audience::Audience,
-    input::{Draft, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Rules},
+    input::{Draft, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Posted, PostedBatch, Rules},
 };
 
 /// The header by which a producer may repeat a request without repeating its events.
@@ -28,6 +28,16 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Its longest value, in characters.
 const MAX_KEY: usize = 255;
 
+/// Post an event
+///
+/// Everybody who wants it gets one request, retried until it is taken. A `503` promises nothing: repeat it with the same `Idempotency-Key`, or the event's own `id`.
+#[utoipa::path(
+    post, path = "/events", tag = "Events", operation_id = "postEvent",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless for a day: the same key and content get the same answer", min_length = 1, max_length = 255, pattern = "^[!-~]+( +[!-~]+)*$")),
+    request_body = Posted,
+    responses((status = 202, body = EventView, description = "The event; each of its deliveries is on its way"), (status = 409, description = "A request with this idempotency key or id is under way"), (status = 422, description = "This idempotency key or id was used with other content"), (status = 429, description = "Too many events at once")),
+    security(("projectKey" = ["events"]))
+)]
 pub(crate) async fn one(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<(StatusCode, Json<EventView>), ApiError> {
     let access = caller.access(&[Scope::Events])?;
     let (key, judge) = (idempotency_key(request.headers())?, app.targets.judge(request.headers()));
@@ -42,6 +52,16 @@ pub(crate) async fn one(State(app): State<Arc<App>>, caller: Caller, request: Re
     Ok((StatusCode::ACCEPTED, Json(event.into())))
 }
 
+/// Post up to 100 events
+///
+/// All are accepted or none. An error says by `errors` what is wrong with each refused one.
+#[utoipa::path(
+    post, path = "/events/batch", tag = "Events", operation_id = "postEvents",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless for a day: the same key and content get the same answer", min_length = 1, max_length = 255, pattern = "^[!-~]+( +[!-~]+)*$")),
+    request_body = PostedBatch,
+    responses((status = 202, body = [EventView], description = "The events, in the order of the batch"), (status = 409, description = "A request with this idempotency key or id is under way"), (status = 422, description = "This idempotency key or id was used with other content"), (status = 429, description = "Too many events at once")),
+    security(("projectKey" = ["events"]))
+)]
 pub(crate) async fn many(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{
-    http::{ApiError, MAX_FOREIGN_ID, parse_json},
+    http::{ABSURD_SECONDS, ApiError, MAX_FOREIGN_ID, parse_json},
     id::EventId,
     json::canonicalise,
     model::{Catalogue, Topic, event::MAX_PAYLOAD, topic::SYSTEM_PREFIX},
@@ -11,6 +11,7 @@ use shared::{
     time::Timestamp,
 };
 use std::{collections::HashSet, time::Duration};
+use utoipa::ToSchema;
 
 /// The most events of a batch.
 pub(crate) const MAX_BATCH: usize = 100;
@@ -23,33 +24,48 @@ pub(crate) const MAX_EVENT_BYTES: usize = 1 << 20;
 const MAX_METADATA: usize = 16 * 1_024;
 /// How far an event's own id may be ahead of our clock.
 const AHEAD: Duration = Duration::from_mins(5);
-/// Unix seconds from here on are milliseconds by mistake: this is the year 5138.
-const ABSURD_SECONDS: u64 = 100_000_000_000;
 
-/// The body of `POST /events`, and each entry of a batch.
-#[derive(Deserialize)]
+/// An event to be sent to everybody who wants it.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Posted {
+#[schema(as = NewEvent, example = json!({"kind": "task.succeeded", "data": {"id": "task_1", "object": "task", "status": "succeeded"}}))]
+pub(crate) struct Posted {
     kind: Topic,
+    /// What happened: any JSON of at most 256 KiB in compact form.
+    #[schema(value_type = Value, required)]
     data: Box<RawValue>,
+    /// An id of your own, of the time in which the log holds events: the same event posted twice is one.
     #[serde(default)]
     id: Option<EventId>,
+    /// Your end user that it is about.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 200)]
     user_id: Option<String>,
+    /// Your worker that it is about: its webhook gets the event too.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 200)]
     worker_id: Option<String>,
+    /// Where it goes besides, without an endpoint, signed with the project's secret.
     #[serde(default)]
+    #[schema(value_type = Option<EndpointUrl>)]
     webhook_url: Option<String>,
+    /// Your own notes: any JSON of at most 16 KiB in compact form.
     #[serde(default)]
+    #[schema(value_type = Value)]
     metadata: Option<Box<RawValue>>,
+    /// When it happened, in Unix seconds; now, if absent or null.
     #[serde(default)]
+    #[schema(maximum = 99_999_999_999_i64)]
     created_at: Option<u64>,
 }
 
-/// The body of `POST /events/batch`.
-#[derive(Deserialize)]
+/// Events that are accepted all or none.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct PostedBatch {
+#[schema(as = NewEvents, example = json!({"events": [{"kind": "task.created", "data": {"id": "task_1"}}, {"kind": "task.succeeded", "data": {"id": "task_1"}}]}))]
+pub(crate) struct PostedBatch {
+    /// At most 2 MiB together.
+    #[schema(value_type = Vec<Posted>, min_items = 1, max_items = 100)]
     events: Vec<Box<RawValue>>,
 }
 

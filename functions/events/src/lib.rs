@@ -76,3 +76,8 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
         route("POST", "/webhooks/endpoints/{id}/test", post(test_event::send)),
     ]
 }
+
+/// What the API's document says of these routes (see `openapi/`).
+#[derive(Debug, utoipa::OpenApi)]
+#[openapi(paths(handlers::one, handlers::many, test_event::send,))]
+pub struct Described;

@@ -19,6 +19,7 @@ use shared::{
     model::{Catalogue, CatalogueEntry, Endpoint, Event, Origin, Scope, Status, Target, Topic, Trigger, event::LoggedEvent},
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 use crate::{
     App,
@@ -26,18 +27,30 @@ use crate::{
     input::{MAX_EVENT_BYTES, payload},
 };
 
-/// The body; it may be missing.
-#[derive(Default, Deserialize)]
+/// What a test sends.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schema(as = TestEvent, example = json!({"kind": "task.succeeded"}))]
+pub(crate) struct Wanted {
     /// Any topic of the catalogue; by default the first that the endpoint subscribes to.
     #[serde(default)]
     kind: Option<Topic>,
     /// By default the topic's example.
     #[serde(default)]
+    #[schema(value_type = Value)]
     data: Option<Box<RawValue>>,
 }
 
+/// Send a test event to an endpoint
+///
+/// Whatever the endpoint subscribes to. It is logged, signed and delivered like any other, but tried only once. The body may be missing.
+#[utoipa::path(
+    post, path = "/webhooks/endpoints/{id}/test", tag = "Endpoints", operation_id = "testEndpoint",
+    params(("id" = EndpointId, Path)),
+    request_body = Option<Wanted>,
+    responses((status = 202, body = EventView, description = "The event; its delivery is on its way"), (status = 409, description = "The endpoint is not active")),
+    security(("projectKey" = ["endpoints"]))
+)]
 pub(crate) async fn send(
     State(app): State<Arc<App>>,
     caller: Caller,

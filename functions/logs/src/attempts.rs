@@ -9,8 +9,8 @@ use axum::{
 use http::Uri;
 use shared::{
     auth::{Access, Caller},
-    http::{ApiError, Params, listed, page_request},
-    id::{AttemptId, EndpointId},
+    http::{ApiError, ListParams, Params, listed, page_request},
+    id::{AttemptId, EndpointId, EventId},
     model::{Attempt, Outcome, Scope, Selector},
     store::{Order, Page, PageRequest, attempts::Owned},
     time::Timestamp,
@@ -20,6 +20,15 @@ use crate::{App, view::AttemptView};
 
 const FILTERS: [&str; 5] = ["kind", "outcome", "status", "since", "until"];
 const OUTCOMES: [Outcome; 5] = [Outcome::Succeeded, Outcome::HttpError, Outcome::Unreachable, Outcome::Timeout, Outcome::Refused];
+
+/// The values of `status`, for the API's document.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "only described; `Filter::read` reads them")]
+pub(crate) enum AttemptStatus {
+    Succeeded,
+    Failed,
+}
 
 /// Which attempts a list shows.
 struct Filter {
@@ -45,7 +54,15 @@ impl Filter {
     }
 }
 
-/// `GET /webhooks/delivery-attempts?message_id=…|endpoint_id=…`
+/// List attempts
+///
+/// Of a message, ordered by their own time; or of an endpoint, ordered by the time of their events.
+#[utoipa::path(
+    get, path = "/webhooks/delivery-attempts", tag = "Attempts", operation_id = "listAttempts",
+    params(ListParams, ("message_id" = Option<EventId>, Query, description = "Only of this message"), ("endpoint_id" = Option<EndpointId>, Query, description = "Only of this endpoint; one of the two is required"), ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("outcome" = Option<Outcome>, Query, description = "Only with this outcome"), ("status" = inline(Option<AttemptStatus>), Query, description = "Only successes, or only failures of whatever outcome"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on", maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query, description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
+    responses((status = 200, body = [AttemptView], description = "A page of attempts")),
+    security(("projectKey" = ["read"]))
+)]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let (request, params) = page_request::<AttemptId>(uri.query(), &[&FILTERS[..], &["message_id", "endpoint_id"]].concat())?;
@@ -62,7 +79,15 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     Ok(answer(&uri, &params, &request, page))
 }
 
-/// `GET /webhooks/endpoints/{id}/deliveries`
+/// List the attempts of an endpoint
+///
+/// Ordered by the time of their events. A deleted endpoint's attempts can be read as long as the log has them.
+#[utoipa::path(
+    get, path = "/webhooks/endpoints/{id}/deliveries", tag = "Attempts", operation_id = "listEndpointAttempts",
+    params(("id" = EndpointId, Path), ListParams, ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("outcome" = Option<Outcome>, Query, description = "Only with this outcome"), ("status" = inline(Option<AttemptStatus>), Query, description = "Only successes, or only failures of whatever outcome"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on", maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query, description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
+    responses((status = 200, body = [AttemptView], description = "A page of attempts")),
+    security(("projectKey" = ["read"]))
+)]
 pub(crate) async fn of_endpoint(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -10,7 +10,7 @@ use axum::{
 use http::Uri;
 use shared::{
     auth::{Access, Caller},
-    http::{ApiError, EventView, listed, page_request},
+    http::{ApiError, EventView, ListParams, listed, page_request},
     id::EventId,
     model::{Scope, Selector, event::LoggedEvent},
     time::Timestamp,
@@ -18,6 +18,13 @@ use shared::{
 
 use crate::App;
 
+/// List events
+#[utoipa::path(
+    get, path = "/events", tag = "Events", operation_id = "listEvents",
+    params(ListParams, ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on", maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query, description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
+    responses((status = 200, body = [EventView], description = "A page of events")),
+    security(("projectKey" = ["read"]))
+)]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let (request, params) = page_request::<EventId>(uri.query(), &["kind", "since", "until"])?;
@@ -31,6 +38,13 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     Ok(listed(uri.path(), &params, &request, &page, |event| event.id.to_string()))
 }
 
+/// Read an event
+#[utoipa::path(
+    get, path = "/events/{id}", tag = "Events", operation_id = "getEvent",
+    params(("id" = EventId, Path)),
+    responses((status = 200, body = EventView, description = "The event")),
+    security(("projectKey" = ["read"]))
+)]
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Json<EventView>, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     Ok(Json(app.find(access, &id, "event").await?.event.into()))

@@ -16,12 +16,13 @@ use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 use shared::{
     auth::Caller,
-    http::{ApiError, Params, worker_id},
+    http::{ApiError, Params, WorkerPath, worker_id},
     id::{AttemptId, EventId},
     model::{Attempt, Outcome, Scope},
     store::attempts::Owned,
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 use crate::App;
 
@@ -30,32 +31,59 @@ const PER_PAGE: usize = 50;
 /// The last page that can be read: a page by number is found by reading all that come before it.
 const LAST_PAGE: usize = 200;
 
-/// A page.
-#[derive(Debug, Serialize)]
+/// A page of executions.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Executions)]
 pub(crate) struct ExecutionsView {
     logs: Vec<ExecutionView>,
+    #[schema(example = 1)]
     page: usize,
+    #[schema(example = 1)]
     page_count: usize,
+    #[schema(example = 1)]
     total_count: usize,
 }
 
-/// One attempt.
-#[derive(Debug, Serialize)]
+/// One attempt of a worker's webhook.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Execution)]
 struct ExecutionView {
     id: AttemptId,
+    #[schema(format = DateTime, example = "2026-01-01T00:00:00.25Z")]
     created_at: String,
+    #[schema(example = 87)]
     duration_ms: u64,
+    /// What went wrong, in words.
+    #[schema(required, example = json!(null))]
     error_message: Option<String>,
+    #[schema(pattern = "^(success|error)$", example = "success")]
     request_status: &'static str,
+    /// The receiver's status code, if it answered.
+    #[schema(required, example = 200)]
     response_status: Option<u16>,
+    /// The id of the task in the event's data.
+    #[schema(required, example = "task_1")]
     task_id: Option<String>,
+    /// Its title.
+    #[schema(required, example = "Transcode")]
     task_title: Option<String>,
+    #[schema(example = "https://example.com/workers/1")]
     url: String,
+    #[schema(example = "worker_1")]
     worker_id: String,
 }
 
+/// List the executions of a worker's webhook
+///
+/// Its attempts, newest first.
+#[utoipa::path(
+    get, path = "/api/workers/{id}/webhook/executions", tag = "Workers", operation_id = "listWorkerExecutions",
+    params(WorkerPath, ("page" = Option<u16>, Query, description = "From 1; a page has 50 executions", minimum = 1, maximum = 200)),
+    responses((status = 200, body = ExecutionsView, description = "A page of executions")),
+    security(("projectKey" = ["read"]))
+)]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,

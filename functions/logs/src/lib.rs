@@ -77,3 +77,17 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
         route("GET", "/webhooks/endpoints/{id}/deliveries", get(attempts::of_endpoint)),
     ]
 }
+
+/// What the API's document says of these routes (see `openapi/`).
+#[derive(Debug, utoipa::OpenApi)]
+#[openapi(paths(
+    events::list,
+    events::read,
+    messages::list,
+    messages::read,
+    resend::resend,
+    attempts::list,
+    executions::list,
+    attempts::of_endpoint,
+))]
+pub struct Described;

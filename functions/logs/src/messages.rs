@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use http::Uri;
 use shared::{
     auth::Caller,
-    http::{ApiError, listed, page_request},
+    http::{ApiError, ListParams, listed, page_request},
     id::{EndpointId, EventId},
     model::{Scope, Selector, attempt::DeliveryStatus, event::LoggedEvent},
     store::StoreError,
@@ -39,6 +39,15 @@ struct Filter {
     endpoint: Option<EndpointId>,
 }
 
+/// List messages
+///
+/// A message is an event with the state of its deliveries.
+#[utoipa::path(
+    get, path = "/webhooks/messages", tag = "Messages", operation_id = "listMessages",
+    params(ListParams, ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("status" = Option<DeliveryStatus>, Query, description = "Only with a delivery in this state"), ("endpoint_id" = Option<EndpointId>, Query, description = "Only to this endpoint"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on", maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query, description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
+    responses((status = 200, body = [MessageView], description = "A page of messages")),
+    security(("projectKey" = ["read"]))
+)]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let (request, params) = page_request::<EventId>(uri.query(), &["kind", "status", "endpoint_id", "since", "until"])?;
@@ -49,6 +58,13 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     Ok(listed(uri.path(), &params, &request, &page, |message| message.event.id.to_string()))
 }
 
+/// Read a message
+#[utoipa::path(
+    get, path = "/webhooks/messages/{id}", tag = "Messages", operation_id = "getMessage",
+    params(("id" = EventId, Path)),
+    responses((status = 200, body = MessageView, description = "The message")),
+    security(("projectKey" = ["read"]))
+)]
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Json<MessageView>, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let logged = app.find(access, &id, "message").await?;

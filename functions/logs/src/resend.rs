@@ -17,29 +17,44 @@ use shared::{
     queue::Outgoing,
     time::Timestamp,
 };
+use utoipa::ToSchema;
 
 use crate::App;
 
 /// The largest body of a resend, in bytes.
 const MAX_BODY: usize = 4_096;
 
-#[derive(Default, Deserialize)]
+/// To whom a message goes again.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schema(as = Resend)]
+pub(crate) struct Wanted {
+    /// The one endpoint that it goes to; all of the message's, if absent or null.
     #[serde(default)]
     endpoint_id: Option<EndpointId>,
 }
 
-/// The answer: no more than a key that may not read could have sent.
-#[derive(Debug, Serialize)]
+// No more than a key that may not read could have sent.
+/// Where a message goes again.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Resent {
     id: EventId,
+    #[schema(pattern = "^message$", example = "message")]
     object: &'static str,
     /// The endpoints that it goes to again.
     endpoint_ids: Vec<EndpointId>,
 }
 
-/// Enqueues the deliveries; each is a round of its own with a schedule of its own. The body may be missing.
+/// Send a message again
+///
+/// To one of its endpoints, or to all that are active; each with a schedule of its own. The body may be missing.
+#[utoipa::path(
+    post, path = "/webhooks/messages/{id}/resend", tag = "Messages", operation_id = "resendMessage",
+    params(("id" = EventId, Path)),
+    request_body = Option<Wanted>,
+    responses((status = 202, body = Resent, description = "The deliveries are on their way"), (status = 409, description = "None of the message's endpoints is active")),
+    security(("projectKey" = ["events"]))
+)]
 pub(crate) async fn resend(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -6,9 +6,11 @@ use shared::{
     id::{AttemptId, EndpointId, EventId},
     model::{Attempt, Event, Outcome, Target, Topic, Trigger, attempt::DeliveryStatus},
 };
+use utoipa::ToSchema;
 
 /// An event with the state of its deliveries.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Message)]
 pub(crate) struct MessageView {
     #[serde(flatten)]
     pub(crate) event: EventView,
@@ -16,33 +18,58 @@ pub(crate) struct MessageView {
 }
 
 /// One event's way to one endpoint.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Delivery)]
 pub(crate) struct DeliveryView {
     endpoint_id: EndpointId,
+    #[schema(example = "https://example.com/webhooks")]
     url: String,
     pub(crate) status: DeliveryStatus,
+    /// How many there were.
+    #[schema(example = 1)]
     attempts: usize,
+    /// Unix seconds.
+    #[schema(required, example = 1_767_225_600)]
     last_attempt_at: Option<u64>,
+    /// Unix seconds; null unless one is to come.
+    #[schema(required, example = json!(null))]
     next_attempt_at: Option<u64>,
 }
 
-/// One attempt.
-#[derive(Debug, Serialize)]
+/// One request of a delivery, and what came back.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
 pub(crate) struct AttemptView {
     pub(crate) id: AttemptId,
+    #[schema(pattern = "^attempt$", example = "attempt")]
     object: &'static str,
     message_id: EventId,
     endpoint_id: EndpointId,
     kind: Topic,
+    #[schema(example = "https://example.com/webhooks")]
     url: String,
+    /// Which attempt of the delivery it was, from 1.
+    #[schema(example = 1)]
     number: u32,
     trigger: Trigger,
     outcome: Outcome,
+    /// The receiver's status code, if it answered.
+    #[schema(required, example = 200)]
     response_status: Option<u16>,
+    /// The first KiB of its answer's body.
+    #[schema(required, example = "ok")]
     response_body: Option<String>,
+    /// What went wrong, in words.
+    #[schema(required, example = json!(null))]
     error: Option<String>,
+    /// How long the exchange took.
+    #[schema(example = 87)]
     duration_ms: u64,
+    /// Unix seconds.
+    #[schema(example = 1_767_225_600)]
     created_at: u64,
+    /// Unix seconds; null after success and after the last.
+    #[schema(required, example = json!(null))]
     next_attempt_at: Option<u64>,
 }
 

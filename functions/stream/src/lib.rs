@@ -53,3 +53,8 @@ impl Authenticates for App {
 pub fn routes() -> Vec<Route<Arc<App>>> {
     vec![Route { method: "GET", path: "/events/stream", handler: get(open::open) }]
 }
+
+/// What the API's document says of this route (see `openapi/`).
+#[derive(Debug, utoipa::OpenApi)]
+#[openapi(paths(open::open))]
+pub struct Described;

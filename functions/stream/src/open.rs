@@ -35,6 +35,20 @@ const AHEAD: usize = 8;
 /// How long before Lambda ends the invocation its stream ends by itself. A slow viewer may need some of it for what is on its way.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Watch events live
+///
+/// A project's events as server-sent events, in one order: by the time of their acceptance. A stream begins with what is accepted from now on or, with `Last-Event-ID`,
+/// behind that position. It ends after some minutes, and clients come back with the last id. In a deployment it has a URL of its own.
+#[utoipa::path(
+    get, path = "/events/stream", tag = "Events", operation_id = "watchEvents",
+    params(
+        ("topic" = Option<String>, Query, description = "Selectors as endpoints have them, separated by commas: at most 50. All events without", example = "task.*,run.failed"),
+        ("Last-Event-ID" = Option<EventId>, Header, description = "Where the viewer was; it misses nothing from there")
+    ),
+    responses((status = 200, body = String, description = "Events: the topic as `event`, what `GET /events/{id}` answers as `data`", content_type = "text/event-stream",
+        example = json!("id: evt_01JZ0000000000000000000000\nevent: task.succeeded\ndata: {\"id\":\"evt_01JZ0000000000000000000000\",\"object\":\"event\",\"kind\":\"task.succeeded\",\"data\":{\"id\":\"task_1\"},\"created_at\":1767225600}\n\n"))),
+    security(("projectKey" = ["read"]))
+)]
 pub(crate) async fn open(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let now = Timestamp::now();

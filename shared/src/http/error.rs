@@ -6,6 +6,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{queue::QueueError, signing::VaultError, store::StoreError};
 
@@ -29,23 +30,38 @@ struct Details {
 }
 
 /// What is wrong with one entry of a batch.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EntryError {
     /// Its place in the batch, from 0.
     pub index: usize,
+    #[schema(example = "validation_error")]
     kind: &'static str,
+    #[schema(example = "no such topic: `task.finished`; GET /webhooks/topics lists them")]
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "events[0].kind")]
     field: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Shape<'a> {
+/// Every answer that is an error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct ErrorView<'a> {
+    /// What kind of error it is, for programs: `validation_error` (a field breaks a rule), `malformed_request` (no JSON object), `unauthorized`, `forbidden`,
+    /// `not_found`, `method_not_allowed`, `conflict`, `payload_too_large`, `unsupported_media_type`, `unprocessable`, `rate_limited` or
+    /// `unavailable`.
+    #[schema(example = "validation_error")]
     kind: &'a str,
+    /// What is wrong and what the rule is, for people.
+    #[schema(example = "must be 1 to 30 seconds")]
     message: &'a str,
+    /// The field, query parameter or header that is wrong, if it is one: `topics[1]`, `Idempotency-Key`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "timeout_seconds")]
     field: Option<&'a str>,
+    /// Of a batch: what is wrong with each refused entry. None of the batch was accepted.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
     errors: &'a [EntryError],
 }
 
@@ -193,8 +209,8 @@ impl From<QueueError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let details = *self.0;
-        let shape = Shape { kind: details.kind, message: &details.message, field: details.field.as_deref(), errors: &details.entries };
-        let mut response = (details.status, axum::Json(shape)).into_response();
+        let view = ErrorView { kind: details.kind, message: &details.message, field: details.field.as_deref(), errors: &details.entries };
+        let mut response = (details.status, axum::Json(view)).into_response();
         if let Some((name, value)) = details.header {
             response.headers_mut().insert(name, value);
         }

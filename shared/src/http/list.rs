@@ -8,6 +8,7 @@ use axum::{
 };
 use http::HeaderValue;
 use serde::Serialize;
+use utoipa::IntoParams;
 
 use super::{ApiError, Params};
 use crate::store::{Order, Page, PageRequest};
@@ -16,6 +17,31 @@ use crate::store::{Order, Page, PageRequest};
 const LIST_PARAMS: [&str; 4] = ["limit", "after", "before", "order"];
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
+
+/// [`LIST_PARAMS`] for the API's document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "only described, never read: `page_request` reads them")]
+pub struct ListParams {
+    /// The most items of a page.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u8>,
+    /// The id of the item behind which the page starts: the last one of the page before.
+    after: Option<String>,
+    /// The id of the item before which the page ends. Not together with `after`.
+    before: Option<String>,
+    /// `desc` is newest first.
+    #[param(inline, default = "desc")]
+    order: Option<ListOrder>,
+}
+
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "see `ListParams`")]
+enum ListOrder {
+    Asc,
+    Desc,
+}
 
 /// Reads a list's parameters, and beside them those of `filters`.
 pub fn page_request<Id>(query: Option<&str>, filters: &[&str]) -> Result<(PageRequest<Id>, Params), ApiError>

@@ -9,9 +9,9 @@ mod routes;
 mod texts;
 
 pub use body::{Body, Field, given, parse_json, read_json};
-pub use error::{ApiError, EntryError};
+pub use error::{ApiError, EntryError, ErrorView};
 pub use event_view::EventView;
-pub use list::{listed, page_request};
-pub use params::{MAX_FOREIGN_ID, Params, worker_id};
+pub use list::{ListParams, listed, page_request};
+pub use params::{ABSURD_SECONDS, MAX_FOREIGN_ID, Params, WorkerPath, worker_id};
 pub use routes::{ALLOWED, Route, no_such_route, router};
 pub use texts::Texts;

@@ -4,6 +4,8 @@
 
 use std::str::FromStr;
 
+use utoipa::IntoParams;
+
 use super::ApiError;
 use crate::time::Timestamp;
 
@@ -39,8 +41,9 @@ impl Params {
 
     /// A moment in Unix seconds.
     pub fn moment(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
-        let parse = |text: &str| text.parse().map(Timestamp::from_seconds);
-        self.text(name).map(|text| parse(text).map_err(|_| ApiError::validation(name, "must be Unix seconds"))).transpose()
+        let parse = |text: &str| text.parse().ok().filter(|&seconds| seconds < ABSURD_SECONDS).map(Timestamp::from_seconds);
+        let refused = || ApiError::validation(name, "must be Unix seconds, not milliseconds");
+        self.text(name).map(|text| parse(text).ok_or_else(refused)).transpose()
     }
 
     /// One of a few words.
@@ -61,8 +64,21 @@ impl Params {
     }
 }
 
+/// Unix seconds from here on are milliseconds by mistake: this is the year 5138.
+pub const ABSURD_SECONDS: u64 = 100_000_000_000;
+
 /// The longest id of the producer's own things (workers, users), in characters.
 pub const MAX_FOREIGN_ID: usize = 200;
+
+/// A worker's id in a path, for the API's document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "only described, never read")]
+pub struct WorkerPath {
+    /// Your own id of the worker, without control characters.
+    #[param(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", example = "worker_1")]
+    id: String,
+}
 
 /// A worker's id in a path.
 pub fn worker_id(text: &str) -> Result<&str, ApiError> {
@@ -70,4 +86,20 @@ pub fn worker_id(text: &str) -> Result<&str, ApiError> {
         return Err(ApiError::validation("id", format!("must be 1 to {MAX_FOREIGN_ID} characters without control characters")));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_are_not_taken_for_seconds() {
+        let moment =
+            |text: &str| Params::read(Some(&format!("since={text}")), &["since"]).unwrap().moment("since").map_err(|error| error.status());
+        assert_eq!(moment("1767225600").unwrap(), Some(Timestamp::from_seconds(1_767_225_600)));
+        assert_eq!(moment("").unwrap(), None);
+        for text in ["1767225600000", "18446744073709551615", "-1", "1.5", "now"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
 }

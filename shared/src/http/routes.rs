@@ -28,7 +28,18 @@ pub struct Route<S> {
 pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S) -> Router {
     let served = routes.into_iter().fold(Router::new(), |all, one| all.route(one.path, one.handler));
     let served = served.fallback(no_such_route).method_not_allowed_fallback(no_such_route);
+    let served = served.layer(middleware::from_fn(refuse_methods_of_literal_paths));
     served.layer(middleware::from_fn(refuse_paths_of_no_text)).with_state(state)
+}
+
+/// 405 for a path that stands in the API as it is and doesn't take the method, though a pattern that it matches does: `/events/batch` names no event.
+async fn refuse_methods_of_literal_paths(request: Request, next: Next) -> Response {
+    match ALLOWED.iter().find(|(pattern, _)| *pattern == request.uri().path()) {
+        Some((_, allow)) if !allow.split(", ").any(|method| method == request.method()) => {
+            ApiError::method_not_allowed(allow).into_response()
+        }
+        _ => next.run(request).await,
+    }
 }
 
 /// 404 for a path whose percent-encoding isn't UTF-8: it names nothing, and axum would answer in a format of its own.
@@ -58,6 +69,7 @@ pub const ALLOWED: &[(&str, &str)] = &[
     ("/events/batch", "POST"),
     ("/events/stream", "GET"),
     ("/events/{id}", "GET"),
+    ("/openapi.json", "GET"),
     ("/projects", "GET, POST"),
     ("/projects/{id}", "GET, PATCH"),
     ("/projects/{id}/keys", "GET, POST"),

@@ -5,12 +5,12 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{Error, MapAccess, Visitor},
 };
 
 /// Texts by their keys, each key once. No `Debug`: headers hold credentials.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Texts(pub BTreeMap<String, String>);
 
 impl<'de> Deserialize<'de> for Texts {

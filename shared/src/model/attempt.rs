@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::topic::Topic;
 use crate::{
     id::{AttemptId, EndpointId, EventId, RoundId},
+    schema::{described, word},
     time::Timestamp,
 };
 
@@ -62,8 +63,17 @@ pub enum Trigger {
     Probe,
 }
 
+// Without probes, which are scheduled attempts to their readers.
+described!(
+    Trigger,
+    word(
+        "Why an attempt was made: by the delivery's schedule, by a resend, or by a test of the endpoint.",
+        &["scheduled", "manual", "test"]
+    )
+);
+
 /// What came of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// A 2xx answer.
@@ -92,7 +102,7 @@ impl Outcome {
 }
 
 /// How a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryStatus {
     /// Not delivered yet; attempts are to come.

@@ -140,7 +140,8 @@ impl Endpoint {
 }
 
 /// Whether an endpoint gets events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = EndpointStatus)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It does.

@@ -73,7 +73,7 @@ impl ApiKeyHash {
 }
 
 /// What a project's key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Manage endpoints, their secrets and the project's topics.

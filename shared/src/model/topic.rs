@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::schema::{described, text};
+
 /// The longest topic, in bytes.
 pub const MAX_TOPIC: usize = 128;
 
@@ -60,6 +62,13 @@ impl fmt::Display for Topic {
         f.write_str(&self.0)
     }
 }
+
+described!(
+    Topic,
+    text("The kind of an event. `GET /webhooks/topics` lists those that there are.", "task.succeeded")
+        .max_length(Some(MAX_TOPIC))
+        .pattern(Some(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"))
+);
 
 /// What an endpoint subscribes to: a topic, all topics below a prefix (`task.*`), or all (`*`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -124,6 +133,13 @@ impl fmt::Display for Selector {
         }
     }
 }
+
+described!(
+    Selector,
+    text("A topic, all topics below a prefix (`task.*`), or all (`*`).", "task.*")
+        .max_length(Some(MAX_TOPIC + 2))
+        .pattern(Some(r"^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?)$"))
+);
 
 #[cfg(test)]
 mod tests {

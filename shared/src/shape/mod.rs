@@ -89,7 +89,13 @@ fn rfc_3339(event: &Event) -> String {
     DateTime::from_secs(seconds).fmt(DateTimeFormat::DateTime).unwrap_or_default()
 }
 
-by_name!(BodyShape, SHAPES, UnknownShape);
+by_name!(
+    BodyShape,
+    SHAPES,
+    UnknownShape,
+    "What the body of a request looks like: `event` is `{id, object, kind, data, created_at}`, `data` the event's data alone, `standard` Standard Webhooks' `{type, timestamp, data}`, \
+     `envelope` `{timestamp, user_id, event_id, event_type, data}` for data that holds a `task`, `cloudevents` structured JSON of CloudEvents 1.0."
+);
 
 #[cfg(test)]
 mod tests {

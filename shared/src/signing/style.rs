@@ -96,7 +96,13 @@ pub fn compatible(wanted: Vec<SignatureStyle>) -> Result<Vec<SignatureStyle>, St
     if styles.is_empty() { Err(StylesError::None) } else { Ok(styles) }
 }
 
-by_name!(SignatureStyle, STYLES, UnknownStyle);
+by_name!(
+    SignatureStyle,
+    STYLES,
+    UnknownStyle,
+    "How a request proves where it comes from: `standard` are the headers of Standard Webhooks, `svix` the same by other names, `timestamped` is `<Brand>-Signature: t=…,v1=…`, \
+     `digest` `<Brand>-Signature: <hex>`, `token` the secret itself in `X-<Brand>-Token`."
+);
 
 #[cfg(test)]
 mod tests {

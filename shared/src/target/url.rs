@@ -14,8 +14,10 @@ use std::{
 use http::Uri;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::{Host, Url};
+use utoipa::openapi::SchemaFormat;
 
 use super::{error::TargetError, own_host::OwnHost, policy::TargetPolicy};
+use crate::schema::{described, text};
 
 /// The longest URL taken, in characters as written and in bytes once percent-encoded: what browsers and proxies agree on.
 pub const MAX_URL_LENGTH: usize = 2048;
@@ -143,6 +145,13 @@ impl Serialize for EndpointUrl {
         serializer.serialize_str(&self.written)
     }
 }
+
+described!(
+    EndpointUrl,
+    text("Where requests go: `https` to a public address, without credentials and fragment.", "https://example.com/webhooks")
+        .format(Some(SchemaFormat::Custom("uri".to_owned())))
+        .max_length(Some(MAX_URL_LENGTH))
+);
 
 impl<'de> Deserialize<'de> for EndpointUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -8,6 +8,7 @@ mod accepting;
 mod circuits;
 mod crash;
 mod delivering;
+mod document;
 mod endpoints;
 mod fuzz;
 mod hostile_callers;

@@ -24,6 +24,7 @@ async fn another_method_is_refused_and_the_right_ones_are_named() {
     for (path, method, allowed) in [
         ("/events", Method::DELETE, "GET POST"),
         ("/events/batch", Method::PUT, "POST"),
+        ("/events/batch", Method::GET, "POST"),
         ("/events/evt_1", Method::PUT, "GET"),
         ("/events/stream", Method::DELETE, "GET"),
         ("/webhooks/endpoints", Method::PUT, "GET POST"),
