@@ -112,11 +112,14 @@ async fn probe(app: &App, health: &Health, next: Duration, deadline: Timestamp) 
         let succeeded = verdict.outcome == Outcome::Succeeded;
         let next = (!succeeded).then(|| Timestamp::now() + next);
         app.attempts.record(&[attempt(&parked.message, &endpoint, verdict, number, started, next)]).await?;
-        if succeeded {
-            app.parked.delete(&[parked]).await?;
+        if !succeeded {
+            app.note(health.project, &endpoint, Some(health), 0, 1, started).await;
+            return Ok(Found::Down);
         }
-        app.note(health.project, &endpoint, Some(health), u64::from(succeeded), u64::from(!succeeded), started).await;
-        return Ok(if succeeded { Found::Up } else { Found::Down });
+        // Unlike what a batch sees, this must be noted: with the old failures still counted, what is let go next would be parked again.
+        app.note_success(health.project, &endpoint, health).await?;
+        app.parked.delete(&[parked]).await?;
+        return Ok(Found::Up);
     }
 }
 

@@ -82,7 +82,8 @@ impl App {
         }
     }
 
-    async fn note_success(&self, project: ProjectId, endpoint: &Endpoint, before: &Health) -> Result<(), crate::jobs::JobError> {
+    /// Notes a success after failures.
+    pub(crate) async fn note_success(&self, project: ProjectId, endpoint: &Endpoint, before: &Health) -> Result<(), crate::jobs::JobError> {
         self.health.succeeded(before, Timestamp::now()).await?;
         if before.announced {
             self.tell(project, endpoint, &News::Recovered).await;
