@@ -93,10 +93,10 @@ pub(crate) async fn handle(app: &App, item: Incoming, receivers: &Receivers, hos
             return Handled { fate: Fate::Dead, ..handled };
         }
     };
-    // A resend is by somebody who wants to see: its first attempt goes out, and a test always does.
+    // A resend is by somebody who wants to see: its first attempt goes out, and a test always does. A recovery's many are no different from the rest.
     let parkable = match message.trigger {
         Trigger::Scheduled | Trigger::Probe => true,
-        Trigger::Manual => item.source == Source::Retries,
+        Trigger::Manual => item.source == Source::Retries || message.round.is_some_and(|round| round.is_of_recovery()),
         Trigger::Test => false,
     };
     if parkable && receivers.health.get(&message.endpoint).is_some_and(Health::is_open) {

@@ -69,7 +69,7 @@ pub(crate) async fn send(
 
     let now = Timestamp::now();
     let event = event(wanted, &endpoint, &app.catalogue.with(project.topics), now)?;
-    let target = Target { endpoint: endpoint.id, url: endpoint.url.to_string(), origin: Origin::Endpoint };
+    let target = Target { test: true, ..Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint) };
     let logged = LoggedEvent { event, targets: vec![target.clone()], accepted_at: now };
     app.events.record(access, std::slice::from_ref(&logged), Timestamp::now).await?;
     let brand = project.project.and_then(|project| project.brand);

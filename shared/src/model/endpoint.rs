@@ -134,8 +134,13 @@ impl Endpoint {
 
     /// Whether an event of this topic is to be delivered here now.
     pub fn wants(&self, topic: &Topic) -> bool {
+        self.status == Status::Active && self.subscribes(topic)
+    }
+
+    /// Whether it is subscribed to a topic, whatever its status.
+    pub fn subscribes(&self, topic: &Topic) -> bool {
         let selects = |selector: &Selector| selector.matches(topic) && (*selector != Selector::All || !topic.is_system());
-        self.status == Status::Active && self.topics.iter().any(selects)
+        self.topics.iter().any(selects)
     }
 }
 
