@@ -144,8 +144,9 @@ impl Recovery {
         let mut targets = targets.to_vec();
         match targets.iter_mut().find(|target| target.endpoint == endpoint.id) {
             Some(target) => target.recovery = Some(self.id),
-            None => targets
-                .push(Target { recovery: Some(self.id), ..Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint) }),
+            None => {
+                targets.push(Target { recovery: Some(self.id), ..Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint) });
+            }
         }
         targets
     }
@@ -172,5 +173,148 @@ impl Recovery {
     pub fn stopped(&self, because: &str, now: Timestamp) -> Self {
         let (step, because) = (self.step + 1, Some(because.to_owned()));
         Self { state: State::Stopped, step, finished_at: Some(now), stopped_because: because, ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::{AttemptId, RoundId},
+        model::{Event, Outcome, Selector, Trigger},
+        signing::{SealedSecret, Secret, Vault},
+        target::{EndpointUrl, TargetPolicy},
+    };
+    use serde_json::value::RawValue;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn endpoint() -> Endpoint {
+        let (id, project) = (EndpointId::new(at(1), 1), ProjectId::new(at(1), 1));
+        let vault: Vault = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse().unwrap();
+        let secret: SealedSecret = vault.seal(&Secret::new([7; 32]), &id, [7; 12]).unwrap();
+        let url = EndpointUrl::parse("https://example.com/", TargetPolicy::Strict).unwrap();
+        Endpoint::new(id, project, url, vec![Selector::All], secret, at(1))
+    }
+
+    fn recovery(number: u128) -> Recovery {
+        Recovery::new(RecoveryId::new(at(500), number), &endpoint(), at(100), at(400), false, at(500))
+    }
+
+    fn event(targets: Vec<Target>) -> LoggedEvent {
+        let event = Event {
+            id: EventId::new(at(200), 1),
+            kind: "task.created".parse().unwrap(),
+            data: RawValue::from_string("{}".to_owned()).unwrap(),
+            created_at: 200,
+            user_id: None,
+            worker_id: None,
+            webhook_url: None,
+            metadata: None,
+        };
+        LoggedEvent { event, targets, accepted_at: at(200) }
+    }
+
+    fn target() -> Target {
+        Target::new(endpoint().id, "https://example.com/".to_owned(), Origin::Endpoint)
+    }
+
+    fn attempt(number: u32, round: Option<RoundId>, outcome: Outcome, next: Option<u64>) -> Attempt {
+        let event = EventId::new(at(200), 1);
+        Attempt {
+            id: AttemptId::of(&event, at(200 + u64::from(number)), 0),
+            event,
+            endpoint: endpoint().id,
+            kind: "task.created".parse().unwrap(),
+            url: "https://example.com/".to_owned(),
+            number,
+            round,
+            trigger: Trigger::Scheduled,
+            outcome,
+            response_status: None,
+            response_body: None,
+            error: None,
+            duration_ms: 1,
+            created_at: at(200 + u64::from(number)),
+            next_attempt_at: next.map(at),
+        }
+    }
+
+    #[test]
+    fn an_event_that_never_went_there_is_missed_if_the_endpoint_wants_it_now() {
+        let nobodys = event(vec![]);
+        let examine = |endpoint: &Endpoint, event: &LoggedEvent| recovery(1).examine(endpoint, event, &[]);
+        assert_eq!(examine(&endpoint(), &nobodys), Finding::Missed);
+        let paused = Endpoint { status: Status::Paused, ..endpoint() };
+        assert_eq!(examine(&paused, &nobodys), Finding::Missed, "a dry run counts for it");
+        let others = Endpoint { topics: vec!["run.*".parse().unwrap()], ..endpoint() };
+        assert_eq!(examine(&others, &nobodys), Finding::Leave);
+        let shaped = Endpoint { body: "envelope".parse().unwrap(), ..endpoint() };
+        assert_eq!(examine(&shaped, &nobodys), Finding::Leave);
+        let test = Target { test: true, endpoint: EndpointId::new(at(2), 2), ..target() };
+        assert_eq!(examine(&endpoint(), &event(vec![test])), Finding::Leave, "somebody else's test");
+    }
+
+    #[test]
+    fn a_delivery_goes_again_only_once_it_has_failed() {
+        let failed = || attempt(1, None, Outcome::Timeout, None);
+        for (attempts, finding) in [
+            (vec![], Finding::Leave),
+            (vec![attempt(1, None, Outcome::Timeout, Some(600))], Finding::Leave),
+            (vec![failed(), attempt(2, None, Outcome::Succeeded, None)], Finding::Leave),
+            (vec![failed()], Finding::Failed),
+            (vec![failed(), attempt(2, Some(RoundId::new(at(300), 1)), Outcome::Timeout, Some(600))], Finding::Leave),
+        ] {
+            assert_eq!(recovery(1).examine(&endpoint(), &event(vec![target()]), &attempts), finding, "{attempts:?}");
+        }
+    }
+
+    #[test]
+    fn a_recovery_finds_its_own_work_and_leaves_that_of_another_which_is_on_its_way() {
+        let (one, other) = (recovery(1), recovery(2));
+        let id = event(vec![]).event.id;
+        let failed = attempt(1, None, Outcome::Timeout, None);
+        for (targets, attempts, finding) in [(vec![], vec![], Finding::Missed), (vec![target()], vec![failed], Finding::Failed)] {
+            assert_eq!(one.examine(&endpoint(), &event(targets.clone()), &attempts), finding);
+            let marked = event(one.mark(&endpoint(), &targets));
+            assert_eq!(marked.targets.len(), 1);
+            assert_eq!(one.examine(&endpoint(), &marked, &attempts), finding, "the step is done again");
+            assert!(!one.has_arrived(id, &attempts));
+            assert_eq!(other.examine(&endpoint(), &marked, &attempts), Finding::Leave, "it is on its way");
+
+            let tried = |outcome| [attempts.clone(), vec![attempt(2, Some(one.id.round(id)), outcome, None)]].concat();
+            assert_eq!(one.examine(&endpoint(), &marked, &tried(Outcome::Succeeded)), finding);
+            assert!(one.has_arrived(id, &tried(Outcome::Timeout)));
+            assert_eq!(other.examine(&endpoint(), &marked, &tried(Outcome::Timeout)), Finding::Failed);
+            assert_eq!(other.examine(&endpoint(), &marked, &tried(Outcome::Succeeded)), Finding::Leave);
+        }
+    }
+
+    #[test]
+    fn a_recoveries_round_is_done_by_any_success_and_a_resends_is_not() {
+        let id = event(vec![]).event.id;
+        let log = [attempt(1, None, Outcome::Succeeded, None)];
+        let decide = |round| crate::delivery::decide(&log, Some(round), at(900));
+        assert_eq!(decide(recovery(1).id.round(id)), crate::delivery::Step::Drop);
+        assert!(matches!(decide(RoundId::new(at(500), 1)), crate::delivery::Step::Send { .. }));
+        assert_ne!(recovery(1).id.round(id), recovery(2).id.round(id));
+    }
+
+    #[test]
+    fn the_counts_add_up_over_steps() {
+        let findings: Vec<_> = [Finding::Leave, Finding::Failed, Finding::Missed, Finding::Missed]
+            .into_iter()
+            .enumerate()
+            .map(|(number, finding)| (EventId::new(at(200), number as u128), finding))
+            .collect();
+        let after = recovery(1).after(&findings, true, at(600)).after(&findings[..2], false, at(700));
+        assert_eq!(after.found, Found { examined: 6, failed: 2, missed: 2, enqueued: 4 });
+        assert_eq!((after.state, after.step, after.finished_at), (State::Done, 2, Some(at(700))));
+        assert_eq!(after.looked_at, Some(findings[1].0));
+        let counting = Recovery { dry_run: true, ..recovery(1) };
+        assert_eq!(counting.after(&findings, false, at(600)).found.enqueued, 0);
+        assert_eq!(counting.after(&[], false, at(600)).looked_at, None);
     }
 }

@@ -91,8 +91,5 @@ fn to_subscriber(subscriber: &Subscriber) -> Recipient {
 
 fn to_endpoint(endpoint: &Endpoint) -> Recipient {
     let origin = if endpoint.worker_id.is_some() { Origin::Worker } else { Origin::Endpoint };
-    Recipient {
-        target: Target::new(endpoint.id, endpoint.url.to_string(), origin),
-        via: endpoint.worker_id.clone().map(Via::Worker),
-    }
+    Recipient { target: Target::new(endpoint.id, endpoint.url.to_string(), origin), via: endpoint.worker_id.clone().map(Via::Worker) }
 }

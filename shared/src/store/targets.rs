@@ -26,7 +26,7 @@ const TRIES: u32 = 8;
 #[derive(Clone, Debug)]
 pub struct Targets {
     event: EventId,
-    targets: Vec<Target>,
+    read: Vec<Target>,
     stored: Option<AttributeValue>,
 }
 
@@ -58,7 +58,7 @@ impl TargetStore {
             let stored = row.get("targets").cloned();
             match unpack_row(row) {
                 Ok(logged) => {
-                    let targets = Targets { event: logged.event.id, targets: logged.targets.clone(), stored };
+                    let targets = Targets { event: logged.event.id, read: logged.targets.clone(), stored };
                     keep(logged, targets).await
                 }
                 Err(error) => {
@@ -75,8 +75,8 @@ impl TargetStore {
         let mut there = read;
         for attempt in 0..TRIES {
             super::pause(attempt).await;
-            let changed = change(&there.targets);
-            if changed == there.targets {
+            let changed = change(&there.read);
+            if changed == there.read {
                 return Ok(());
             }
             match self.write(access, &there, &changed).await {
@@ -86,7 +86,7 @@ impl TargetStore {
             let row = self.0.get_item(key(events_pk(access.project(), there.event.shard()), there.event.to_string())).await?;
             let Some(row) = row else { return Ok(()) };
             let stored = row.get("targets").cloned();
-            there = Targets { targets: unpack_row(row)?.targets, stored, ..there };
+            there = Targets { read: unpack_row(row)?.targets, stored, ..there };
         }
         Err(StoreError::Conflict)
     }

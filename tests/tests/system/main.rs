@@ -22,6 +22,7 @@ mod logs;
 mod operations;
 mod permissions;
 mod receivers;
+mod recovering;
 mod redriving;
 mod resending;
 mod retrying;

@@ -9,5 +9,6 @@ mod first_attempts;
 mod mixed;
 mod poison;
 mod receivers;
+mod recovering;
 mod retrying;
 mod support;
