@@ -60,7 +60,8 @@ impl Past {
     }
 
     async fn log(&self, events: &[LoggedEvent]) {
-        EventWriter::new(table(&self.started, "LogTable"), 30).put_all(self.project, events).await.unwrap();
+        let writer = EventWriter::new(table(&self.started, "LogTable"), 30);
+        writer.record(self.project, events, Timestamp::now).await.unwrap();
     }
 
     /// The delivery of an event to the samples' endpoint has had these attempts.
