@@ -20,6 +20,7 @@ use shared::{
         events::EventWriter,
         health::HealthStore,
         parked::ParkedStore,
+        rates::RateStore,
         recoveries::RecoveryProgress,
         targets::TargetStore,
     },
@@ -34,6 +35,7 @@ mod health;
 mod hosts;
 mod incoming;
 mod jobs;
+mod rate;
 mod recovery;
 mod request;
 mod settle;
@@ -56,6 +58,7 @@ pub struct App {
     parked: ParkedStore,
     announcer: Announcer,
     disable_after: Duration,
+    rates: RateStore,
     recoveries: RecoveryProgress,
     targets: TargetStore,
     deliveries: Queue,
@@ -107,6 +110,7 @@ impl App {
             parked: ParkedStore::new(log.clone()),
             announcer: Announcer::new(ProjectViews::new(config.clone()), events, queue("DELIVERIES_QUEUE_URL")?),
             disable_after: health::days(settings.parsed("DISABLE_AFTER_DAYS")?),
+            rates: RateStore::new(log.clone()),
             recoveries: RecoveryProgress::new(config, log.clone()),
             targets: TargetStore::new(log),
             deliveries: queue("DELIVERIES_QUEUE_URL")?,

@@ -15,7 +15,7 @@ use shared::{
     auth::Caller,
     http::{ApiError, EventView, parse_json, read_json},
     id::{EndpointId, EventId},
-    message::{Message, Recipient, VERSION},
+    message::{Message, Recipient},
     model::{Catalogue, CatalogueEntry, Endpoint, Event, Origin, Scope, Status, Target, Topic, Trigger, event::LoggedEvent},
     time::Timestamp,
 };
@@ -74,7 +74,7 @@ pub(crate) async fn send(
     app.events.record(access, std::slice::from_ref(&logged), Timestamp::now).await?;
     let brand = project.project.and_then(|project| project.brand);
     let first = Message::first(access.project(), brand, &logged.event, &Recipient { target, via: None }, now);
-    let message = outgoing(&Message { v: VERSION, trigger: Trigger::Test, ..first });
+    let message = outgoing(&Message { v: 2, trigger: Trigger::Test, ..first });
     app.deliveries.send(std::iter::once(message)).await?;
     Ok((StatusCode::ACCEPTED, Json(logged.event.into())))
 }

@@ -99,5 +99,8 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
     attempts::list,
     executions::list,
     attempts::of_endpoint,
+    recoveries::recover,
+    recoveries::list,
+    recoveries::read,
 ))]
 pub struct Described;

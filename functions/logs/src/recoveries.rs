@@ -14,7 +14,7 @@ use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use shared::{
     auth::{Access, Caller},
-    http::{ApiError, Body, listed, page_request},
+    http::{ApiError, Body, ListParams, listed, page_request},
     id::{EndpointId, RecoveryId},
     job::{Job, RecoveryStep},
     model::{Endpoint, Scope, Status},
@@ -24,34 +24,66 @@ use shared::{
     time::Timestamp,
 };
 
+use utoipa::ToSchema;
+
 use crate::App;
 
-#[derive(Deserialize)]
+/// Which events an endpoint is to get that it has failed to take or never got.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Recover)]
 pub(crate) struct Wanted {
+    /// Unix seconds: events from then on.
+    #[schema(example = 1_767_225_600)]
     since: u64,
+    /// Unix seconds: events before then; now, if absent or null.
     #[serde(default)]
+    #[schema(example = json!(null))]
     until: Option<u64>,
+    /// Whether to count only.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// A recovery in an answer.
-#[derive(Debug, Serialize)]
+/// Failed and missed deliveries of an endpoint, again, and how far that is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Recovery)]
 pub(crate) struct RecoveryView {
     id: RecoveryId,
+    #[schema(pattern = "^recovery$", example = "recovery")]
     object: &'static str,
     endpoint_id: EndpointId,
+    /// `stopped` is ended early.
+    #[schema(value_type = String, pattern = "^(running|done|stopped)$", example = "done")]
     status: Progress,
+    /// Whether it only counts.
     dry_run: bool,
+    /// Unix seconds.
+    #[schema(example = 1_767_225_600)]
     since: u64,
+    /// Unix seconds.
+    #[schema(example = 1_767_229_200)]
     until: u64,
+    /// Events that were looked at so far.
+    #[schema(example = 1_000)]
     examined: u64,
+    /// Deliveries that had failed.
+    #[schema(example = 12)]
     failed: u64,
+    /// Events that the endpoint never got.
+    #[schema(example = 3)]
     missed: u64,
+    /// Deliveries that were enqueued.
+    #[schema(example = 15)]
     enqueued: u64,
+    /// Why it ended before it had looked at all events.
+    #[schema(required, example = json!(null))]
     stopped_because: Option<String>,
+    /// Unix seconds.
+    #[schema(example = 1_767_229_200)]
     created_at: u64,
+    /// Unix seconds.
+    #[schema(required, example = 1_767_229_260)]
     finished_at: Option<u64>,
 }
 
@@ -76,7 +108,20 @@ impl From<Recovery> for RecoveryView {
     }
 }
 
-/// `POST /webhooks/endpoints/{id}/recover`
+/// Recover an endpoint
+///
+/// Sends again all deliveries of a time range that failed or were missed, also those of a time when the endpoint was paused, disabled or not yet subscribed. Safe to call twice.
+#[utoipa::path(
+    post, path = "/webhooks/endpoints/{id}/recover", tag = "Endpoints", operation_id = "recoverEndpoint",
+    params(("id" = EndpointId, Path)),
+    request_body = Wanted,
+    responses(
+        (status = 202, body = RecoveryView, description = "The recovery has begun"),
+        (status = 200, body = RecoveryView, description = "It is running already"),
+        (status = 409, description = "The endpoint is not active, or a recovery of another range is running"),
+    ),
+    security(("projectKey" = ["events"]))
+)]
 pub(crate) async fn recover(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -104,7 +149,13 @@ pub(crate) async fn recover(
     }
 }
 
-/// `GET /webhooks/endpoints/{id}/recoveries/{recovery_id}`
+/// Read a recovery
+#[utoipa::path(
+    get, path = "/webhooks/endpoints/{id}/recoveries/{recovery_id}", tag = "Endpoints", operation_id = "getRecovery",
+    params(("id" = EndpointId, Path), ("recovery_id" = RecoveryId, Path)),
+    responses((status = 200, body = RecoveryView, description = "The recovery")),
+    security(("projectKey" = ["read"]))
+)]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -117,7 +168,13 @@ pub(crate) async fn read(
     found.map(|recovery| Json(recovery.into())).ok_or_else(not_found)
 }
 
-/// `GET /webhooks/endpoints/{id}/recoveries`
+/// List the recoveries of an endpoint
+#[utoipa::path(
+    get, path = "/webhooks/endpoints/{id}/recoveries", tag = "Endpoints", operation_id = "listRecoveries",
+    params(("id" = EndpointId, Path), ListParams),
+    responses((status = 200, body = [RecoveryView], description = "A page of recoveries")),
+    security(("projectKey" = ["read"]))
+)]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>, uri: Uri) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let (request, params) = page_request::<RecoveryId>(uri.query(), &[])?;

@@ -64,6 +64,9 @@ pub struct Endpoint {
     /// Waits between attempts; the deployment's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_schedule: Option<Schedule>,
+    /// Deliveries a second that it takes at most; any number when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<u16>,
     /// Whether it gets events.
     pub status: Status,
     /// Why Posthaste disabled it.
@@ -113,6 +116,7 @@ impl Endpoint {
             body: BodyShape::EVENT,
             timeout_seconds: None,
             retry_schedule: None,
+            rate_limit: None,
             status: Status::Active,
             disabled_reason: None,
             secrets: SecretRing::new(secret),

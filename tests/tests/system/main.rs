@@ -16,6 +16,7 @@ mod hostile_receivers;
 mod idempotency;
 mod isolation;
 mod keys;
+mod limiting;
 mod lists;
 mod load;
 mod logs;

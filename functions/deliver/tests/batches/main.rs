@@ -6,6 +6,7 @@ mod circuits;
 mod failing;
 mod faults;
 mod first_attempts;
+mod limiting;
 mod mixed;
 mod poison;
 mod receivers;
