@@ -141,5 +141,5 @@ pub fn may_cause_news(topic: &Topic) -> bool {
 }
 
 fn recipient(endpoint: &Endpoint) -> Recipient {
-    Recipient { target: Target { endpoint: endpoint.id, url: endpoint.url.to_string(), origin: Origin::Endpoint }, via: None }
+    Recipient { target: Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint), via: None }
 }

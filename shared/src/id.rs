@@ -144,6 +144,24 @@ impl EndpointId {
     }
 }
 
+impl RecoveryId {
+    /// The round in which a recovery sends an event, the same whenever a step of it is done again. Its time is the beginning of time: the recovery asks for one
+    /// success, whenever that was, where a resend asks for one more.
+    pub fn round(&self, event: EventId) -> RoundId {
+        let digest: [u8; 32] = Sha256::new().chain_update(self.0.to_bytes()).chain_update(event.0.to_bytes()).finalize().into();
+        let mut low = [0; 16];
+        low[6..].copy_from_slice(&digest[..10]);
+        RoundId(Ulid::from_bytes(low))
+    }
+}
+
+impl RoundId {
+    /// Whether it is a recovery's, not a resend's.
+    pub fn is_of_recovery(&self) -> bool {
+        self.time() == Timestamp::from_millis(0)
+    }
+}
+
 /// Bits of an attempt's id that hold its event's age, five of its ten random bytes: 2^40 ms are 34 years.
 const AGE_BITS: u32 = 40;
 

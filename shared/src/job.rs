@@ -45,6 +45,8 @@ pub struct RecoveryStep {
     pub endpoint: EndpointId,
     /// The recovery.
     pub recovery: RecoveryId,
+    /// Which step it is, from 0.
+    pub step: u64,
 }
 
 #[derive(Serialize, Deserialize)]

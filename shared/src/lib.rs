@@ -5,7 +5,8 @@
 //! 1. [`id`], [`time`]: names and moments; everything sorts by time.
 //! 2. [`model`]: project, key, topic, endpoint, event, attempt, as plain types whose constructors hold the rules.
 //! 3. [`json`]: the one byte form of a payload; [`shape`]: the body around it; [`signing`]: secrets and signatures over those bytes.
-//! 4. [`schedule`]: when to try again; [`delivery`]: what to do with a message, given what the log says; [`health`]: and with an endpoint that keeps failing.
+//! 4. [`schedule`]: when to try again; [`delivery`]: what to do with a message, given what the log says; [`health`]: and with an endpoint that keeps failing;
+//!    [`rate`]: how fast; [`recovery`]: which deliveries an endpoint gets again.
 //! 5. [`target`]: where a request may go, and the only HTTP client that may carry it.
 //!
 //! Up to here nothing does I/O (but for `target`'s client) and time and randomness are arguments. Then the adapters:
@@ -30,6 +31,8 @@ pub mod json;
 pub mod message;
 pub mod model;
 pub mod queue;
+pub mod rate;
+pub mod recovery;
 pub mod schedule;
 pub mod schema;
 pub mod settings;

@@ -10,6 +10,7 @@ use crate::{
     id::{EndpointId, ProjectId, RoundId},
     json::{canonicalise, escape_for_sqs},
     model::{Event, Origin, Project, Target, Trigger},
+    rate::Reserved,
     shape::BodyShape,
     signing::SignatureStyle,
     target::EndpointUrl,
@@ -21,8 +22,9 @@ use crate::{
 ///
 /// 1. deliveries to endpoints;
 /// 2. adds `via`, and the trigger `test`;
-/// 3. is for jobs, which are no deliveries: see [`crate::job`].
-pub const VERSION: u32 = 2;
+/// 3. is for jobs, which are no deliveries: see [`crate::job`];
+/// 4. adds `reserved`: older code would send it early.
+pub const VERSION: u32 = 4;
 
 /// One event's way to one endpoint.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +54,9 @@ pub struct Message {
     /// first attempt must look at the log.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recheck: bool,
+    /// When it may be sent, if its endpoint has a rate limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<Reserved>,
 }
 
 /// Where the settings of a receiver are that is not an endpoint of its own.
@@ -118,7 +123,22 @@ impl Message {
             trigger: Trigger::Scheduled,
             round: None,
             recheck: false,
+            reserved: None,
         }
+    }
+
+    /// The same, with a slot of its endpoint's rate limit.
+    #[must_use]
+    pub fn with_slot(&self, slot: Reserved) -> Self {
+        Self { v: 4, reserved: Some(slot), ..self.clone() }
+    }
+
+    /// The same without a slot: for when it isn't known when it goes on.
+    #[must_use]
+    pub fn without_slot(&self) -> Self {
+        // A later version than needed does no harm, but an older one can be read by more.
+        let v = if self.reserved.is_some() { 2 } else { self.v };
+        Self { v, reserved: None, ..self.clone() }
     }
 
     /// The text that goes on the queue.
@@ -134,7 +154,8 @@ impl Message {
             v: u32,
         }
         let Version { v } = serde_json::from_str(text)?;
-        if v > VERSION {
+        // A job that this code knows was taken for one before it came here.
+        if v > VERSION || v == crate::job::VERSION {
             return Err(MessageError::TooNew(v));
         }
         let mut message: Self = serde_json::from_str(text)?;
@@ -180,7 +201,18 @@ mod tests {
             trigger: Trigger::Scheduled,
             round: None,
             recheck: false,
+            reserved: None,
         }
+    }
+
+    #[test]
+    fn a_slot_is_in_the_message_and_older_code_leaves_it_alone() {
+        let slot = Reserved { number: 2, at: Timestamp::from_seconds(9), passed: 1 };
+        let text = message("1").with_slot(slot).encode().unwrap();
+        assert!(text.contains("\"v\":4"));
+        let message = Message::decode(&text).unwrap();
+        assert_eq!(message.reserved, Some(slot));
+        assert!(message.without_slot().encode().unwrap().contains("\"v\":2"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
     App,
     hosts::Hosts,
     incoming::{Incoming, Source},
+    rate::{self, Permission},
     request::{self, RequestError},
     verdict::Verdict,
 };
@@ -32,6 +33,8 @@ pub(crate) enum Fate {
     Drop,
     /// It is to come again after so long, on the retries queue.
     Again(Duration),
+    /// As it was rewritten, it is to come again after so long, as a new message on the retries queue.
+    Move(Duration),
     /// It stays on its queue, hidden for so long, as nothing could be done for it.
     Hide(Duration),
     /// It goes to the dead-letter queue.
@@ -72,6 +75,17 @@ impl Handled {
         }
     }
 
+    /// A message that comes again as another. It was received, so it can be written.
+    fn moved(self, message: &Message, wait: Duration) -> Self {
+        match message.encode() {
+            Ok(body) => Self { body, fate: Fate::Move(wait), ..self },
+            Err(error) => {
+                tracing::error!(%error, "could not write a message again");
+                Self { fate: Fate::Keep, ..self }
+            }
+        }
+    }
+
     /// A message that comes again soon, as nothing could be done for it now.
     pub(crate) fn postponed(item: &Incoming) -> Self {
         Self { fate: Fate::Hide(item.pause()), ..Self::kept(item) }
@@ -93,10 +107,10 @@ pub(crate) async fn handle(app: &App, item: Incoming, receivers: &Receivers, hos
             return Handled { fate: Fate::Dead, ..handled };
         }
     };
-    // A resend is by somebody who wants to see: its first attempt goes out, and a test always does.
+    // A resend is by somebody who wants to see: its first attempt goes out, and a test always does. A recovery's many are no different from the rest.
     let parkable = match message.trigger {
         Trigger::Scheduled | Trigger::Probe => true,
-        Trigger::Manual => item.source == Source::Retries,
+        Trigger::Manual => item.source == Source::Retries || message.round.is_some_and(|round| round.is_of_recovery()),
         Trigger::Test => false,
     };
     if parkable && receivers.health.get(&message.endpoint).is_some_and(Health::is_open) {
@@ -127,6 +141,14 @@ pub(crate) async fn handle(app: &App, item: Incoming, receivers: &Receivers, hos
             return handled;
         }
     };
+    match rate::permit(app, endpoint, &message, number).await {
+        Ok(Permission::Now) => {}
+        Ok(Permission::Later(message, wait)) => return handled.moved(&message, wait),
+        Err(error) => {
+            tracing::error!(endpoint = %message.endpoint, %error, "could not tell when an endpoint takes the next delivery");
+            return Handled { fate: Fate::Hide(pause), ..handled };
+        }
+    }
     let started = Timestamp::now();
     let Some(verdict) = exchange(app, endpoint, &message, hosts, deadline).await else {
         return Handled { fate: Fate::Hide(pause), ..handled };

@@ -13,6 +13,7 @@ use crate::{
     App, circuit,
     delivery::{Fate, Handled},
     incoming::Incoming,
+    recovery,
 };
 
 /// Why a step comes again.
@@ -42,8 +43,7 @@ pub(crate) enum JobError {
 pub(crate) async fn handle(app: &App, item: Incoming, job: Job, deadline: Timestamp) -> Handled {
     let outcome = match &job {
         Job::Circuit(step) => circuit::step(app, step, deadline).await,
-        // Filled in with recoveries.
-        Job::Recovery(_) => Err(JobError::Fault),
+        Job::Recovery(step) => recovery::step(app, step).await,
     };
     match outcome {
         Ok(()) => Handled { fate: Fate::Drop, ..Handled::kept(&item) },

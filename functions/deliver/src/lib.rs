@@ -20,6 +20,9 @@ use shared::{
         events::EventWriter,
         health::HealthStore,
         parked::ParkedStore,
+        rates::RateStore,
+        recoveries::RecoveryProgress,
+        targets::TargetStore,
     },
     target::{ClientError, DeliveryClient},
     time::Timestamp,
@@ -32,6 +35,8 @@ mod health;
 mod hosts;
 mod incoming;
 mod jobs;
+mod rate;
+mod recovery;
 mod request;
 mod settle;
 mod tasks;
@@ -53,6 +58,9 @@ pub struct App {
     parked: ParkedStore,
     announcer: Announcer,
     disable_after: Duration,
+    rates: RateStore,
+    recoveries: RecoveryProgress,
+    targets: TargetStore,
     deliveries: Queue,
     retries: Queue,
     dead_letters: Queue,
@@ -99,9 +107,12 @@ impl App {
             endpoints: DeliveryEndpoints::new(config.clone(), log.clone()),
             attempts: AttemptLog::new(log.clone(), retention_days),
             health: HealthStore::new(log.clone()),
-            parked: ParkedStore::new(log),
-            announcer: Announcer::new(ProjectViews::new(config), events, queue("DELIVERIES_QUEUE_URL")?),
+            parked: ParkedStore::new(log.clone()),
+            announcer: Announcer::new(ProjectViews::new(config.clone()), events, queue("DELIVERIES_QUEUE_URL")?),
             disable_after: health::days(settings.parsed("DISABLE_AFTER_DAYS")?),
+            rates: RateStore::new(log.clone()),
+            recoveries: RecoveryProgress::new(config, log.clone()),
+            targets: TargetStore::new(log),
             deliveries: queue("DELIVERIES_QUEUE_URL")?,
             retries: queue("RETRIES_QUEUE_URL")?,
             dead_letters: queue("DEAD_LETTER_QUEUE_URL")?,

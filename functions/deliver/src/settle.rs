@@ -37,7 +37,7 @@ pub(crate) async fn settle(app: &App, mut handled: Vec<Handled>, receivers: &Rec
             (Fate::Drop | Fate::Park(_), _) => {}
             (Fate::Dead, _) => dead.push(item),
             // The queue of first attempts never holds what waits: hidden messages count as in flight, and SQS hands out none beyond 120,000.
-            (Fate::Again(wait), Source::Deliveries) => moved.push((*wait, item)),
+            (Fate::Again(wait), Source::Deliveries) | (Fate::Move(wait), _) => moved.push((*wait, item)),
             (Fate::Again(wait) | Fate::Hide(wait), _) => {
                 kept.insert(item.id);
                 hidden.push((item.source, item.receipt, *wait));

@@ -14,6 +14,7 @@ use shared::{
         endpoint::{MAX_DESCRIPTION, MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE, MAX_SELECTORS, TIMEOUT_SECONDS},
         project::MAX_NAME,
     },
+    rate::RATE_LIMIT,
     schedule::Schedule,
     shape::BodyShape,
     signing::{Secret, SignatureStyle, compatible},
@@ -65,6 +66,10 @@ pub(crate) struct Changes {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<Schedule>)]
     retry_schedule: Field<Vec<u32>>,
+    /// Deliveries a second at most; what is over it waits. Null is any number.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 500)]
+    rate_limit: Field<u64>,
     /// `active` or `paused`; only Posthaste disables, and `active` ends that.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Status, required = false)]
@@ -223,6 +228,9 @@ impl Changes {
         if let Some(waits) = self.retry_schedule {
             endpoint.retry_schedule = waits.map(schedule).transpose()?;
         }
+        if let Some(limit) = self.rate_limit {
+            endpoint.rate_limit = limit.map(rate_within_limits).transpose()?;
+        }
         if let Some(status) = self.status {
             set_status(&mut endpoint, status.ok_or_else(|| not_null("status"))?)?;
         }
@@ -278,6 +286,13 @@ fn timeout_within_limits(seconds: u64) -> Result<u8, ApiError> {
     let within = u8::try_from(seconds).ok().filter(|seconds| TIMEOUT_SECONDS.contains(seconds));
     within.ok_or_else(|| {
         ApiError::validation("timeout_seconds", format!("must be {} to {} seconds", TIMEOUT_SECONDS.start(), TIMEOUT_SECONDS.end()))
+    })
+}
+
+fn rate_within_limits(limit: u64) -> Result<u16, ApiError> {
+    let within = u16::try_from(limit).ok().filter(|limit| RATE_LIMIT.contains(limit));
+    within.ok_or_else(|| {
+        ApiError::validation("rate_limit", format!("must be {} to {} deliveries a second, or null", RATE_LIMIT.start(), RATE_LIMIT.end()))
     })
 }
 

@@ -54,6 +54,9 @@ pub(crate) struct EndpointView {
     #[schema(minimum = 1, maximum = 30, example = 5)]
     timeout_seconds: u8,
     retry_schedule: Schedule,
+    /// Deliveries a second at most; null is any number.
+    #[schema(required, minimum = 1, maximum = 500, example = json!(null))]
+    rate_limit: Option<u16>,
     /// Unix seconds.
     #[schema(example = 1_767_225_600)]
     created_at: u64,
@@ -85,6 +88,7 @@ impl EndpointView {
             signatures: endpoint.signatures,
             body: endpoint.body,
             timeout_seconds: endpoint.timeout_seconds.unwrap_or(defaults.timeout_seconds),
+            rate_limit: endpoint.rate_limit,
             retry_schedule: endpoint.retry_schedule.unwrap_or_else(|| defaults.schedule.clone()),
             created_at: endpoint.created_at.seconds(),
             updated_at: endpoint.updated_at.seconds(),

@@ -78,21 +78,18 @@ impl Audience {
 
     fn to_url(&self, endpoint: EndpointId, url: &EndpointUrl, origin: Origin) -> Recipient {
         Recipient {
-            target: Target { endpoint, url: url.to_string(), origin },
+            target: Target::new(endpoint, url.to_string(), origin),
             via: Some(Via::url(self.project.project.as_ref(), url.clone(), origin)),
         }
     }
 }
 
 fn to_subscriber(subscriber: &Subscriber) -> Recipient {
-    let target = Target { endpoint: subscriber.id, url: subscriber.url.clone(), origin: Origin::Endpoint };
+    let target = Target::new(subscriber.id, subscriber.url.clone(), Origin::Endpoint);
     Recipient { target, via: None }
 }
 
 fn to_endpoint(endpoint: &Endpoint) -> Recipient {
     let origin = if endpoint.worker_id.is_some() { Origin::Worker } else { Origin::Endpoint };
-    Recipient {
-        target: Target { endpoint: endpoint.id, url: endpoint.url.to_string(), origin },
-        via: endpoint.worker_id.clone().map(Via::Worker),
-    }
+    Recipient { target: Target::new(endpoint.id, endpoint.url.to_string(), origin), via: endpoint.worker_id.clone().map(Via::Worker) }
 }

@@ -15,7 +15,7 @@ use shared::{
     auth::Caller,
     http::{ApiError, EventView, parse_json, read_json},
     id::{EndpointId, EventId},
-    message::{Message, Recipient, VERSION},
+    message::{Message, Recipient},
     model::{Catalogue, CatalogueEntry, Endpoint, Event, Origin, Scope, Status, Target, Topic, Trigger, event::LoggedEvent},
     time::Timestamp,
 };
@@ -69,12 +69,12 @@ pub(crate) async fn send(
 
     let now = Timestamp::now();
     let event = event(wanted, &endpoint, &app.catalogue.with(project.topics), now)?;
-    let target = Target { endpoint: endpoint.id, url: endpoint.url.to_string(), origin: Origin::Endpoint };
+    let target = Target { test: true, ..Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint) };
     let logged = LoggedEvent { event, targets: vec![target.clone()], accepted_at: now };
     app.events.record(access, std::slice::from_ref(&logged), Timestamp::now).await?;
     let brand = project.project.and_then(|project| project.brand);
     let first = Message::first(access.project(), brand, &logged.event, &Recipient { target, via: None }, now);
-    let message = outgoing(&Message { v: VERSION, trigger: Trigger::Test, ..first });
+    let message = outgoing(&Message { v: 2, trigger: Trigger::Test, ..first });
     app.deliveries.send(std::iter::once(message)).await?;
     Ok((StatusCode::ACCEPTED, Json(logged.event.into())))
 }

@@ -13,7 +13,7 @@ use shared::{
     settings::{SdkConfig, Settings, SettingsError},
     store::{
         Table, attempts::AttemptReader, automations::AutomationStore, endpoints::EndpointStore, events::EventReader, parked::ParkedStore,
-        projects::ProjectReader,
+        projects::ProjectReader, recoveries::RecoveryStore,
     },
 };
 
@@ -22,6 +22,7 @@ mod events;
 mod executions;
 mod messages;
 mod recipients;
+mod recoveries;
 mod resend;
 mod view;
 
@@ -35,13 +36,16 @@ pub struct App {
     events: EventReader,
     attempts: AttemptReader,
     parked: ParkedStore,
+    recoveries: RecoveryStore,
     deliveries: Queue,
+    retries: Queue,
+    retention_days: u32,
 }
 
 impl App {
     /// With the settings that the template gives.
     pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
-        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let (dynamodb, sqs) = (aws_sdk_dynamodb::Client::new(aws), aws_sdk_sqs::Client::new(aws));
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
         let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
         Ok(Self {
@@ -51,8 +55,11 @@ impl App {
             automations: AutomationStore::new(config),
             events: EventReader::new(log.clone()),
             attempts: AttemptReader::new(log.clone()),
-            parked: ParkedStore::new(log),
-            deliveries: Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?),
+            parked: ParkedStore::new(log.clone()),
+            recoveries: RecoveryStore::new(log),
+            deliveries: Queue::new(sqs.clone(), settings.text("DELIVERIES_QUEUE_URL")?),
+            retries: Queue::new(sqs, settings.text("RETRIES_QUEUE_URL")?),
+            retention_days: settings.parsed("EVENT_RETENTION_DAYS")?,
         })
     }
 }
@@ -75,6 +82,9 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
         route("GET", "/webhooks/delivery-attempts", get(attempts::list)),
         route("GET", "/api/workers/{id}/webhook/executions", get(executions::list)),
         route("GET", "/webhooks/endpoints/{id}/deliveries", get(attempts::of_endpoint)),
+        route("POST", "/webhooks/endpoints/{id}/recover", post(recoveries::recover)),
+        route("GET", "/webhooks/endpoints/{id}/recoveries", get(recoveries::list)),
+        route("GET", "/webhooks/endpoints/{id}/recoveries/{recovery_id}", get(recoveries::read)),
     ]
 }
 
@@ -89,5 +99,8 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
     attempts::list,
     executions::list,
     attempts::of_endpoint,
+    recoveries::recover,
+    recoveries::list,
+    recoveries::read,
 ))]
 pub struct Described;

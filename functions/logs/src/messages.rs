@@ -81,7 +81,7 @@ impl App {
         let found = self.attempts.of_event(&logged, now).await?;
         let event = logged.event.id;
         let deliveries = try_join_all(found.into_iter().map(|(target, attempts)| async move {
-            let status = match DeliveryStatus::of(&attempts) {
+            let status = match DeliveryStatus::of_target(event, &target, &attempts) {
                 DeliveryStatus::Pending if self.parked.holds(target.endpoint, event).await? => DeliveryStatus::Parked,
                 other => other,
             };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::topic::Topic;
+use super::{event::Target, topic::Topic};
 use crate::{
     id::{AttemptId, EndpointId, EventId, RoundId},
     schema::{described, word},
@@ -128,5 +128,14 @@ impl DeliveryStatus {
         };
         let to_come = attempts.iter().filter(is_last).any(|attempt| attempt.next_attempt_at.is_some());
         if attempts.is_empty() || to_come { Self::Pending } else { Self::Failed }
+    }
+
+    /// As [`Self::of`], of an event's delivery to this target: what a recovery has sent again is pending even before its first attempt.
+    pub fn of_target(event: EventId, target: &Target, attempts: &[Attempt]) -> Self {
+        let recovered = target.recovery.map(|recovery| recovery.round(event));
+        match Self::of(attempts) {
+            Self::Failed if recovered.is_some() && attempts.iter().all(|attempt| attempt.round != recovered) => Self::Pending,
+            status => status,
+        }
     }
 }

@@ -64,6 +64,9 @@ pub struct Endpoint {
     /// Waits between attempts; the deployment's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_schedule: Option<Schedule>,
+    /// Deliveries a second that it takes at most; any number when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<u16>,
     /// Whether it gets events.
     pub status: Status,
     /// Why Posthaste disabled it.
@@ -113,6 +116,7 @@ impl Endpoint {
             body: BodyShape::EVENT,
             timeout_seconds: None,
             retry_schedule: None,
+            rate_limit: None,
             status: Status::Active,
             disabled_reason: None,
             secrets: SecretRing::new(secret),
@@ -134,8 +138,13 @@ impl Endpoint {
 
     /// Whether an event of this topic is to be delivered here now.
     pub fn wants(&self, topic: &Topic) -> bool {
+        self.status == Status::Active && self.subscribes(topic)
+    }
+
+    /// Whether it is subscribed to a topic, whatever its status.
+    pub fn subscribes(&self, topic: &Topic) -> bool {
         let selects = |selector: &Selector| selector.matches(topic) && (*selector != Selector::All || !topic.is_system());
-        self.status == Status::Active && self.topics.iter().any(selects)
+        self.topics.iter().any(selects)
     }
 }
 

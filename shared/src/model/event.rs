@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::topic::Topic;
 use crate::{
-    id::{AutomationId, EndpointId, EventId},
+    id::{AutomationId, EndpointId, EventId, RecoveryId},
     json::canonicalise,
     target::EndpointUrl,
     time::Timestamp,
@@ -64,6 +64,19 @@ pub struct Target {
     /// Why it goes there.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub origin: Origin,
+    /// Whether it is a test of the endpoint, which concerns nobody else.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub test: bool,
+    /// The last recovery that has sent it there, again or for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryId>,
+}
+
+impl Target {
+    /// Where an event goes that has just been accepted.
+    pub fn new(endpoint: EndpointId, url: String, origin: Origin) -> Self {
+        Self { endpoint, url, origin, test: false, recovery: None }
+    }
 }
 
 /// What makes an event go somewhere.

@@ -121,8 +121,7 @@ impl EventWriter {
             webhook_url: event.webhook_url.clone(),
         };
         let mut item = item(events_pk(project, event.id.shard()), event.id.to_string(), &row)?;
-        let targets = serde_json::to_string(&logged.targets.iter().map(shortened).collect::<Vec<_>>());
-        let targets = targets.map_err(|_| StoreError::Damaged("an event's targets"))?;
+        let targets = targets_text(&logged.targets)?;
         let parts =
             [("data", Some(event.data.get())), ("metadata", event.metadata.as_deref().map(RawValue::get)), ("targets", Some(&*targets))];
         let mut inflated = 0;
@@ -190,6 +189,11 @@ pub(super) fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
         targets: targets.ok_or(StoreError::Damaged("an event's targets"))?,
         accepted_at: row.accepted_at,
     })
+}
+
+/// Targets as a row holds them.
+pub(super) fn targets_text(targets: &[Target]) -> Result<String, StoreError> {
+    serde_json::to_string(&targets.iter().map(shortened).collect::<Vec<_>>()).map_err(|_| StoreError::Damaged("an event's targets"))
 }
 
 /// A target whose URL takes little room: 750 of them (endpoints, and steps of automations) must fit into an item of at most 400 KB (DynamoDB), beside a payload.

@@ -14,6 +14,9 @@
 //! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
 //! | log | `EP#<we>` | `HEALTH` | how an endpoint is doing that has failed |
 //! | log | `PARKED#<we>#<shard>` | `<evt>#<round>` | a delivery that waits for its receiver to be well; never expires |
+//! | log | `EP#<we>` | `RECOVERY#<rcv>` | a recovery and how far it is |
+//! | log | `EP#<we>` | `RATE` | when an endpoint with a rate limit takes the next delivery |
+//! | log | `EP#<we>` | `RECOVERING` | which recovery has the endpoint |
 //! | log | `IDEM#<proj>#<sha-256 of the key>` | `IDEM` | idempotency lease and answer |
 
 pub mod attempts;
@@ -31,8 +34,11 @@ pub mod list;
 mod merge;
 pub mod parked;
 pub mod projects;
+pub mod rates;
+pub mod recoveries;
 pub mod secrets;
 mod table;
+pub mod targets;
 pub mod topics;
 
 pub use error::StoreError;

@@ -57,7 +57,7 @@ impl ParkedStore {
     pub async fn park(&self, messages: &[Message]) -> Result<(), ParkError> {
         let items = messages.iter().map(|message| {
             // Whoever sends it on can't know what the log says of it.
-            let body = Message { recheck: true, ..message.clone() }.encode()?;
+            let body = Message { recheck: true, ..message.without_slot() }.encode()?;
             let mut item =
                 item(pk(message.endpoint, message.event.id), sk(message.event.id, message.round), &Row { project: message.project })?;
             item.insert("body".to_owned(), pack(&body));

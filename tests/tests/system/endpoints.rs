@@ -92,6 +92,8 @@ async fn a_field_that_breaks_a_rule_is_refused_by_name() {
         ("timeout_seconds", json!(0), "1 to 30"),
         ("timeout_seconds", json!(31), "1 to 30"),
         ("retry_schedule", json!([0]), "1 to"),
+        ("rate_limit", json!(0), "1 to 500"),
+        ("rate_limit", json!(501), "1 to 500"),
         ("status", json!("disabled"), "active"),
         ("signatures[0]", json!(["rot13"]), "standard"),
         ("headers", json!({"webhook-id": "mine"}), ""),

@@ -17,6 +17,7 @@ struct Ids {
     endpoint: String,
     event: String,
     attempt: String,
+    recovery: String,
     topic: String,
     automation: String,
     worker: String,
@@ -34,6 +35,7 @@ impl Ids {
             endpoint: beside(&self.endpoint),
             event: beside(&self.event),
             attempt: beside(&self.attempt),
+            recovery: beside(&self.recovery),
             topic: beside(&self.topic),
             automation: beside(&self.automation),
             worker: beside(&self.worker),
@@ -42,13 +44,14 @@ impl Ids {
         }
     }
 
-    fn all(&self) -> [(&'static str, &str); 9] {
+    fn all(&self) -> [(&'static str, &str); 10] {
         [
             ("PROJECT", &self.project),
             ("KEY", &self.key),
             ("ENDPOINT", &self.endpoint),
             ("EVENT", &self.event),
             ("ATTEMPT", &self.attempt),
+            ("RECOVERY", &self.recovery),
             ("TOPIC", &self.topic),
             ("AUTOMATION", &self.automation),
             ("WORKER", &self.worker),
@@ -127,6 +130,9 @@ async fn what_b_has(operator: &Client, b: &Client, receiver: &Receiver) -> (Ids,
     let event: system_tests::Event = b.post_event_once(key, "b.own", json!({"secret of": "B"})).await.read(202);
     b.wait_for_message(&event.id, "succeeded").await;
     let attempt = b.attempts(&event.id).await.remove(0);
+    let since = Timestamp::now().seconds() - 60;
+    let recovery =
+        b.post(&format!("/webhooks/endpoints/{}/recover", endpoint.id), json!({"since": since, "dry_run": true})).await.expect(202);
     let (key_id, _) = operator.new_key(b.project(), &["read"]).await;
     let ids = Ids {
         project: b.project().to_owned(),
@@ -134,6 +140,7 @@ async fn what_b_has(operator: &Client, b: &Client, receiver: &Receiver) -> (Ids,
         endpoint: endpoint.id.clone(),
         event: event.id,
         attempt: attempt.id,
+        recovery: recovery["id"].as_str().unwrap().to_owned(),
         topic: "b.own".to_owned(),
         automation,
         worker: "worker-of-b".to_owned(),
@@ -186,7 +193,12 @@ fn asks(route: &HttpRoute, ids: &Ids) -> Vec<Ask> {
         _ if route.path.starts_with("/webhooks/messages") => &ids.event,
         _ => &ids.endpoint,
     };
-    let path = route.path.replace("{id}", thing).replace("{key_id}", &ids.key).replace("{name}", &ids.topic);
+    let path = route
+        .path
+        .replace("{id}", thing)
+        .replace("{key_id}", &ids.key)
+        .replace("{recovery_id}", &ids.recovery)
+        .replace("{name}", &ids.topic);
     let ask = |body: Option<Json>| Ask { method: method.clone(), path: path.clone(), header: None, body };
 
     let mut asks: Vec<Ask> = bodies(route, ids).into_iter().map(ask).collect();
@@ -226,6 +238,10 @@ fn bodies(route: &HttpRoute, ids: &Ids) -> Vec<Option<Json>> {
         ("PUT", "/api/workers/{id}/webhook") => vec![Some(json!({"url": null})), Some(json!({"url": 1}))],
         ("PUT", "/webhooks/topics/{name}") => vec![Some(json!({"description": "A was here", "example": 1}))],
         ("POST", "/webhooks/messages/{id}/resend") => vec![None, Some(json!({"endpoint_id": ids.endpoint}))],
+        ("POST", "/webhooks/endpoints/{id}/recover") => {
+            let since = Timestamp::now().seconds() - 60;
+            vec![None, Some(json!({})), Some(json!({"since": since, "dry_run": true})), Some(json!({"since": since}))]
+        }
         ("POST", path) if path.starts_with("/webhooks/endpoints/{id}/") => vec![None, Some(json!({}))],
         ("POST" | "PATCH", path) if path.starts_with("/projects") => vec![Some(json!({"name": "A was here"}))],
         _ => panic!("{} is new: what can one project ask of another there?", route.key()),
@@ -236,6 +252,7 @@ fn queries(route: &HttpRoute, ids: &Ids) -> Vec<String> {
     let cursor = match route.path.as_str() {
         "/events" | "/webhooks/messages" => &ids.event,
         "/webhooks/endpoints" => &ids.endpoint,
+        "/webhooks/endpoints/{id}/recoveries" => &ids.recovery,
         "/webhooks/delivery-attempts" | "/webhooks/endpoints/{id}/deliveries" => &ids.attempt,
         "/automations" => &ids.automation,
         "/projects" => &ids.project,

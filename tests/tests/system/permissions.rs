@@ -154,6 +154,7 @@ async fn deliver(project: &Client, receiver: &Receiver) -> Event {
     project.wait_for_attempts(&waiting.id, 1).await;
     project.post(&format!("/webhooks/messages/{}/resend", good.id), json!({})).await.expect(202);
     project.wait_for_attempts(&good.id, 2).await;
+    recover_endpoint(project, &bad).await;
     waiting
 }
 
@@ -181,6 +182,17 @@ async fn watch(project: &Client) {
     let old = EventId::new(Timestamp::from_millis(Timestamp::now().millis() - 60_000), 7).to_string();
     project.post("/events", json!({"kind": "run.updated", "data": {}, "id": old})).await.expect(202);
     assert_eq!(viewer.event().await.id(), old);
+}
+
+/// A recovery that finds something to send again.
+async fn recover_endpoint(project: &Client, failed: &Event) {
+    let endpoint = project.message(&failed.id).await.deliveries[0].endpoint_id.clone();
+    let path = format!("/webhooks/endpoints/{endpoint}");
+    let begun = project.post(&format!("{path}/recover"), json!({"since": failed.created_at})).await.expect(202);
+    let progress = format!("{path}/recoveries/{}", begun["id"].as_str().unwrap_or_default());
+    eventually("the recovery is done", async || (project.get(&progress).await.expect(200)["status"] == "done").then_some(())).await;
+    project.get(&format!("{path}/recoveries")).await.expect(200);
+    project.wait_for_attempts(&failed.id, 4).await;
 }
 
 async fn read(project: &Client, event: &Event) {

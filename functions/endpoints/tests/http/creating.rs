@@ -25,7 +25,7 @@ async fn the_sample_creates_an_endpoint_and_the_answer_holds_its_secret() {
     let expected = json!({
         "object": "webhook_endpoint", "name": "Example", "url": "https://example.com/webhooks", "topics": ["task.*"], "status": "active",
         "disabled_reason": null, "health": health, "description": null, "metadata": {}, "headers": {}, "signatures": ["standard"], "body": "event",
-        "timeout_seconds": 5, "retry_schedule": [5, 300],
+        "timeout_seconds": 5, "rate_limit": null, "retry_schedule": [5, 300],
     });
     assert_eq!(rest, expected);
 }

@@ -20,7 +20,7 @@ async fn record(started: &Started, worker: &str, numbers: std::ops::Range<u64>) 
     for number in numbers {
         let data = format!(r#"{{"task":{{"id":"task_{number}","title":"Task {number}"}}}}"#);
         let event = Event { worker_id: Some(worker.to_owned()), ..event(&data, minute(number)) };
-        let target = Target { endpoint, url: samples::RECEIVER.to_owned(), origin: Origin::Worker };
+        let target = Target::new(endpoint, samples::RECEIVER.to_owned(), Origin::Worker);
         let logged = started.logged(event, vec![target], minute(number)).await;
         attempts.push(attempt(&logged, 1, Outcome::Succeeded, None));
     }
@@ -58,7 +58,7 @@ async fn pages_hold_fifty_newest_first_and_count_all() {
 async fn an_execution_tells_how_it_went() {
     let started = start().await;
     let endpoint = EndpointId::of_worker(samples::PROJECT.parse().unwrap(), "worker_1");
-    let target = Target { endpoint, url: samples::RECEIVER.to_owned(), origin: Origin::Worker };
+    let target = Target::new(endpoint, samples::RECEIVER.to_owned(), Origin::Worker);
     let logged = started.logged(event(r#"{"run":1}"#, minute(1)), vec![target], minute(1)).await;
     let failed = Attempt {
         error: Some("it took too long".to_owned()),

@@ -62,7 +62,7 @@ async fn each_of_them_gets_it_again_the_way_it_got_it_first() {
     let step = automation.endpoint_of(&automation.workflow[0]);
     let own = EndpointId::of_url(access().project(), url("own").normalised());
     let event = Event { worker_id: Some("worker_1".to_owned()), webhook_url: Some(url("own")), ..event(r#"{"id":"task_1"}"#, minute(1)) };
-    let target = |endpoint, path: &str, origin| Target { endpoint, url: url(path).to_string(), origin };
+    let target = |endpoint, path: &str, origin| Target::new(endpoint, url(path).to_string(), origin);
     let targets = vec![
         target(own, "own", Origin::Event),
         target(step, "step", Origin::Automation(automation.id)),
@@ -92,8 +92,8 @@ async fn what_is_gone_gets_nothing_any_more() {
     let started = start().await;
     let (automation, webhook) = (automation(&started).await, worker(&started).await);
     let step = automation.endpoint_of(&automation.workflow[0]);
-    let of_step = Target { endpoint: step, url: String::new(), origin: Origin::Automation(automation.id) };
-    let of_worker = Target { endpoint: webhook.id, url: String::new(), origin: Origin::Worker };
+    let of_step = Target::new(step, String::new(), Origin::Automation(automation.id));
+    let of_worker = Target::new(webhook.id, String::new(), Origin::Worker);
     let event = Event { worker_id: Some("worker_1".to_owned()), ..event("{}", minute(1)) };
     started.logged(event.clone(), vec![of_step, of_worker], minute(1)).await;
 

@@ -90,7 +90,7 @@ impl Started {
 
     /// Logs an event of the samples' project to the samples' endpoint.
     pub(crate) async fn event(&self, kind: &str, at: Timestamp) -> LoggedEvent {
-        let target = Target { endpoint: samples::ENDPOINT.parse().unwrap(), url: samples::RECEIVER.to_owned(), origin: Origin::Endpoint };
+        let target = Target::new(samples::ENDPOINT.parse().unwrap(), samples::RECEIVER.to_owned(), Origin::Endpoint);
         self.logged(Event { kind: kind.parse().unwrap(), ..event(r#"{"id":"task_1"}"#, at) }, vec![target], at).await
     }
 

@@ -1,0 +1,135 @@
+//! A step of a recovery: looks at some hundred events, oldest first, and enqueues what has failed or was missed.
+//!
+//! Easy to get wrong: crashes. In order, a step 1. marks each event's target, so that its message shows a pending delivery, 2. enqueues the deliveries, 3. sends the
+//! next step, 4. moves the recovery's row on, on the condition that nobody else has. Before 4 the row names this step, so that whatever comes, its own message
+//! again or the next step's, does it anew: the marks are found to be its own, and what is enqueued twice is of one round, of which `deliver`
+//! drops what has succeeded. After 4 the next step's message exists for certain, and messages of earlier steps are dropped by their number: no crash loses the recovery, and
+//! none leaves two chains of steps behind.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use shared::{
+    auth::Access,
+    id::EventId,
+    job::{Job, RecoveryStep},
+    message::{Message, Recipient},
+    model::{Endpoint, Target, Trigger},
+    queue::Outgoing,
+    recovery::{Finding, Recovery, State},
+    store::{Order, PageRequest, StoreError, targets::Targets},
+    time::Timestamp,
+};
+
+use crate::{App, jobs::JobError};
+
+/// Events of a step. With [`PAUSE`] in between, an endpoint gets a few hundred deliveries a second at most.
+const EVENTS: usize = 500;
+/// Between steps, if the one before has enqueued anything.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Events that are marked at a time.
+const CONCURRENCY: usize = 16;
+
+/// An event that was looked at.
+struct Examined {
+    id: EventId,
+    finding: Finding,
+    /// What to enqueue, unless there is nothing to, or it has been done.
+    again: Option<(Message, Targets)>,
+}
+
+/// Does the step that the recovery's row names.
+pub(crate) async fn step(app: &App, job: &RecoveryStep) -> Result<(), JobError> {
+    let Some(recovery) = app.recoveries.load(job.endpoint, job.recovery).await? else { return Ok(()) };
+    if recovery.state != State::Running {
+        // Whoever ended it may not have come to this.
+        return Ok(app.recoveries.release(&recovery).await?);
+    }
+    if job.step < recovery.step {
+        return Ok(());
+    }
+    let (endpoint, project) = app.recoveries.receiver(recovery.project, recovery.endpoint).await?;
+    let now = Timestamp::now();
+    let endpoint = match (recovery.obstacle(endpoint.as_ref()), endpoint) {
+        (None, Some(endpoint)) => endpoint,
+        (obstacle, _) => return end(app, &recovery, &recovery.stopped(obstacle.unwrap_or_default(), now)).await,
+    };
+    let (examined, has_more) = examine(app, &recovery, &endpoint, project.and_then(|project| project.brand)).await?;
+
+    let findings: Vec<_> = examined.iter().map(|event| (event.id, event.finding)).collect();
+    let next = recovery.after(&findings, has_more, Timestamp::now());
+    if !recovery.dry_run {
+        send_again(app, &recovery, &endpoint, examined).await?;
+    }
+    if !has_more {
+        return end(app, &recovery, &next).await;
+    }
+    let pause = if next.found.enqueued > recovery.found.enqueued { PAUSE } else { Duration::ZERO };
+    app.go_on(&Job::Recovery(RecoveryStep { step: next.step, ..job.clone() }), pause).await?;
+    advance(app, &recovery, &next).await?;
+    Ok(())
+}
+
+/// The next events of the range, and whether there are more behind them.
+async fn examine(app: &App, recovery: &Recovery, endpoint: &Endpoint, brand: Option<String>) -> Result<(Vec<Examined>, bool), StoreError> {
+    let request = PageRequest {
+        limit: EVENTS,
+        order: Order::Asc,
+        after: recovery.looked_at,
+        before: None,
+        since: Some(recovery.since),
+        until: Some(recovery.until),
+    };
+    let (now, brand) = (Timestamp::now(), &brand);
+    let access = Access::trusted(recovery.project);
+    let page = app.targets.list(access, &request, now, |logged, targets| async move {
+        let known = logged.targets.iter().any(|target| target.endpoint == endpoint.id);
+        let attempts = if known { app.attempts.of(endpoint.id, logged.event.id).await? } else { Vec::new() };
+        let finding = recovery.examine(endpoint, &logged, &attempts);
+        let wanted = finding != Finding::Leave && !recovery.has_arrived(logged.event.id, &attempts);
+        let again = wanted.then(|| {
+            let target = Target::new(endpoint.id, endpoint.url.to_string(), shared::model::Origin::Endpoint);
+            let first = Message::first(recovery.project, brand.clone(), &logged.event, &Recipient { target, via: None }, now);
+            let round = Some(recovery.id.round(logged.event.id));
+            (Message { trigger: Trigger::Manual, round, ..first }, targets)
+        });
+        Ok(Some(Examined { id: logged.event.id, finding, again }))
+    });
+    let page = page.await?;
+    Ok((page.items, page.has_more))
+}
+
+/// First the marks, then the queue: what is sent can be found.
+async fn send_again(app: &App, recovery: &Recovery, endpoint: &Endpoint, examined: Vec<Examined>) -> Result<(), JobError> {
+    let again: Vec<_> = examined.into_iter().filter_map(|event| event.again).collect();
+    let access = Access::trusted(recovery.project);
+    let messages: Vec<Message> = stream::iter(again)
+        .map(|(message, targets)| async move {
+            app.targets.change(access, targets, |targets| recovery.mark(endpoint, targets)).await?;
+            Ok::<_, StoreError>(message)
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    let outgoing = messages.into_iter().map(|message| {
+        let body = message.encode()?;
+        Ok::<_, JobError>(Outgoing { body, group: Some(message.endpoint.to_string()), delay: Duration::ZERO })
+    });
+    app.deliveries.send(outgoing).await
+}
+
+async fn end(app: &App, recovery: &Recovery, ended: &Recovery) -> Result<(), JobError> {
+    if advance(app, recovery, ended).await? {
+        app.recoveries.release(ended).await?;
+    }
+    Ok(())
+}
+
+/// Moves the row on. False if somebody else has done this step at the same time: the rest is theirs.
+async fn advance(app: &App, recovery: &Recovery, next: &Recovery) -> Result<bool, StoreError> {
+    match app.recoveries.advance(recovery, next).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,104 @@
+//! Endpoints with a rate limit.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::{
+    message::Message,
+    model::{Outcome, Trigger},
+    rate::Reserved,
+    time::Timestamp,
+};
+
+use super::support::{Started, logged, message_of, start_with};
+
+/// The samples' endpoint takes so many deliveries a second, and its receiver answers so.
+async fn start_limited(limit: u16, statuses: &[u16]) -> Started {
+    start_with(statuses, |endpoint| {
+        endpoint.rate_limit = Some(limit);
+        endpoint.retry_schedule = Some(super::support::schedule(&[1, 1, 1]));
+    })
+    .await
+}
+
+/// The one message of the retries queue, once it comes.
+async fn moved(started: &Started) -> (aws_lambda_events::sqs::SqsEvent, Message) {
+    let event = started.received("RetriesQueue").await;
+    let message = Message::decode(event.records[0].body.as_deref().unwrap()).unwrap();
+    (event, message)
+}
+
+fn slot(number: u32, ahead: Duration) -> Reserved {
+    Reserved { number, at: Timestamp::now() + ahead, passed: 0 }
+}
+
+#[tokio::test]
+async fn what_is_over_the_limit_comes_again_at_its_slot_without_an_attempt() {
+    let started = start_limited(1, &[200]).await;
+    let first = message_of("first-attempt.json", 0);
+    let mut records = started.enqueued("DeliveriesQueue", &first).await;
+    let others: Vec<_> = (1..=3_u64)
+        .map(|number| {
+            let mut message = first.clone();
+            message.event.id = shared::id::EventId::new(Timestamp::now(), number.into());
+            message
+        })
+        .collect();
+    for other in &others {
+        records.records.extend(started.enqueued("DeliveriesQueue", other).await.records);
+    }
+    let began = Timestamp::now();
+    assert_eq!(started.handle(records).await, [""; 0]);
+    assert_eq!(started.receiver.webhooks().len(), 2, "now, and a second later");
+    assert!(Timestamp::now().since(began) >= Duration::from_millis(900));
+    assert_eq!(started.count("RetriesQueue").await, 2);
+    for _ in 0..2 {
+        let (event, message) = moved(&started).await;
+        let reserved = message.reserved.unwrap();
+        assert_eq!((message.v, reserved.number), (4, 1));
+        assert!(started.attempts(message.event.id).await.is_empty(), "waiting is no attempt");
+        assert_eq!(started.handle(event).await, [""; 0]);
+        let attempts = started.attempts(message.event.id).await;
+        assert_eq!((attempts.len(), attempts[0].number, attempts[0].outcome), (1, 1, Outcome::Succeeded));
+        assert!(attempts[0].created_at >= reserved.at, "not before its slot");
+    }
+    assert_eq!(started.receiver.webhooks().len(), 4);
+}
+
+#[tokio::test]
+async fn a_message_with_a_slot_takes_no_other_and_is_moved_again_when_it_is_early() {
+    let started = start_limited(1, &[200]).await;
+    let early = slot(1, Duration::from_secs(4));
+    let event = started.enqueued("RetriesQueue", &message_of("retry.json", 0).with_slot(early)).await;
+    assert_eq!(started.handle(event).await, [""; 0]);
+    assert!(started.receiver.webhooks().is_empty());
+    let (event, message) = moved(&started).await;
+    assert_eq!(message.reserved, Some(early));
+    assert_eq!(started.handle(event).await, [""; 0]);
+    assert_eq!(started.receiver.webhooks().len(), 1);
+    let updates = started.calls().as_array().unwrap().iter().filter(|call| call[0] == "UpdateItem").count();
+    assert_eq!(updates, 0, "no slot was taken");
+}
+
+#[tokio::test]
+async fn a_retry_needs_a_slot_of_its_own_and_so_does_one_whose_slot_has_long_passed() {
+    let started = start_limited(500, &[200]).await;
+    let message = message_of("retry.json", 0);
+    let due = Some(Timestamp::from_seconds(1));
+    started.log().record(&[logged(&message, 1, Outcome::HttpError, due)]).await.unwrap();
+    let far = Duration::from_mins(10);
+    let event = started.enqueued("RetriesQueue", &message.with_slot(slot(1, far))).await;
+    assert_eq!(started.handle(event).await, [""; 0]);
+    assert_eq!(started.attempts(message.event.id).await.len(), 2, "the slot was the first attempt's");
+
+    let passed = Reserved { number: 3, at: Timestamp::from_seconds(1), passed: 0 };
+    let mut again = message.with_slot(passed);
+    again.trigger = Trigger::Manual;
+    again.round = Some(shared::id::RoundId::new(Timestamp::now(), 1));
+    let event = started.enqueued("RetriesQueue", &again).await;
+    assert_eq!(started.handle(event).await, [""; 0]);
+    assert_eq!(started.receiver.webhooks().len(), 2);
+    let calls = started.calls();
+    let taken = calls.as_array().unwrap().iter().filter(|call| call[0] == "UpdateItem" && call[1] == "ok").map(|call| &call[2]);
+    assert_eq!(taken.collect::<Vec<_>>(), [&json!(2)], "{calls}");
+}

@@ -1,0 +1,350 @@
+//! Steps of a recovery.
+
+use std::collections::BTreeSet;
+
+use aws_lambda_events::sqs::SqsEvent;
+use local::samples;
+use serde_json::value::RawValue;
+use shared::{
+    auth::Access,
+    id::{EndpointId, EventId, ProjectId, RecoveryId},
+    job::{Job, RecoveryStep},
+    message::Message,
+    model::{Attempt, Endpoint, Event, Origin, Outcome, Target, attempt::DeliveryStatus, event::LoggedEvent},
+    recovery::{Found, Recovery, State},
+    store::{
+        Table,
+        endpoints::EndpointStore,
+        events::{EventReader, EventWriter},
+        recoveries::{RecoveryProgress, RecoveryStore},
+    },
+    time::Timestamp,
+};
+
+use super::support::{Started, logged, message_of, start, start_with};
+
+/// The samples' endpoint did not exist in this range for events without it as a target.
+struct Past {
+    started: Started,
+    project: Access,
+    endpoint: Endpoint,
+}
+
+fn ago(seconds: u64) -> Timestamp {
+    Timestamp::from_seconds(Timestamp::now().seconds() - seconds)
+}
+
+/// An event that went to these endpoints.
+fn event_at(number: u64, data: &str, targets: &[EndpointId]) -> LoggedEvent {
+    let at = ago(3_000 - number);
+    let event = Event {
+        id: EventId::new(at, number.into()),
+        kind: "task.created".parse().unwrap(),
+        data: RawValue::from_string(data.to_owned()).unwrap(),
+        created_at: at.seconds(),
+        user_id: None,
+        worker_id: None,
+        webhook_url: None,
+        metadata: None,
+    };
+    let targets = targets.iter().map(|id| Target::new(*id, "https://example.com/".to_owned(), Origin::Endpoint)).collect();
+    LoggedEvent { event, targets, accepted_at: at }
+}
+
+impl Past {
+    async fn new(started: Started) -> Self {
+        let project = Access::trusted(samples::PROJECT.parse::<ProjectId>().unwrap());
+        let config = EndpointStore::new(table(&started, "ConfigTable"));
+        let endpoint = config.get(project, samples::ENDPOINT.parse().unwrap()).await.unwrap().unwrap();
+        Self { started, project, endpoint }
+    }
+
+    async fn log(&self, events: &[LoggedEvent]) {
+        let writer = EventWriter::new(table(&self.started, "LogTable"), 30);
+        writer.record(self.project, events, Timestamp::now).await.unwrap();
+    }
+
+    /// The delivery of an event to the samples' endpoint has had these attempts.
+    async fn attempted(&self, event: &LoggedEvent, outcomes: &[(Outcome, Option<Timestamp>)]) {
+        let message = Message { event: event.event.clone(), endpoint: self.endpoint.id, ..message_of("first-attempt.json", 0) };
+        let attempts: Vec<_> = (1..).zip(outcomes).map(|(number, (outcome, next))| logged(&message, number, *outcome, *next)).collect();
+        self.started.log().record(&attempts).await.unwrap();
+    }
+
+    async fn begin(&self, dry_run: bool) -> Recovery {
+        let now = Timestamp::now();
+        let recovery = Recovery::new(RecoveryId::new(now, rand::random()), &self.endpoint, ago(3_600), now, dry_run, now);
+        RecoveryStore::new(table(&self.started, "LogTable")).begin(recovery.clone(), now).await.unwrap();
+        recovery
+    }
+
+    fn progress(&self) -> RecoveryProgress {
+        RecoveryProgress::new(table(&self.started, "ConfigTable"), table(&self.started, "LogTable"))
+    }
+
+    async fn now(&self, recovery: &Recovery) -> Recovery {
+        self.progress().load(recovery.endpoint, recovery.id).await.unwrap().unwrap()
+    }
+
+    /// The message of a step, as it comes off its queue.
+    async fn step(&self, recovery: &Recovery) -> SqsEvent {
+        let &Recovery { project, endpoint, id, step, .. } = recovery;
+        let body = Job::Recovery(RecoveryStep { project, endpoint, recovery: id, step }).encode().unwrap();
+        self.started.sqs.send_message().queue_url(self.started.aws.queue_url("RetriesQueue")).message_body(body).send().await.unwrap();
+        self.started.received("RetriesQueue").await
+    }
+
+    /// Does steps until the recovery is over, one after the other.
+    async fn finish(&self, recovery: &Recovery) -> (Recovery, u64) {
+        let mut event = self.step(recovery).await;
+        loop {
+            assert_eq!(self.started.handle(event.clone()).await, [""; 0]);
+            self.delete("RetriesQueue", &event).await;
+            let now = self.now(recovery).await;
+            if now.state != State::Running {
+                return (now.clone(), now.step);
+            }
+            event = self.started.received("RetriesQueue").await;
+        }
+    }
+
+    async fn delete(&self, queue: &str, event: &SqsEvent) {
+        for record in &event.records {
+            let delete = self.started.sqs.delete_message().queue_url(self.started.aws.queue_url(queue));
+            delete.receipt_handle(record.receipt_handle.clone().unwrap()).send().await.unwrap();
+        }
+    }
+
+    /// Delivers what is on the queue of deliveries. Twins of one batch go one after the other.
+    async fn deliver(&self) {
+        while self.started.count("DeliveriesQueue").await > 0 {
+            let mut event = self.started.received("DeliveriesQueue").await;
+            let kept = self.started.handle(event.clone()).await;
+            event.records.retain(|record| !kept.contains(record.message_id.as_ref().unwrap()));
+            self.delete("DeliveriesQueue", &event).await;
+        }
+    }
+
+    /// What arrived, by event.
+    fn arrived(&self) -> Vec<String> {
+        let mut arrived: Vec<_> = self.started.receiver.webhooks().iter().map(|webhook| webhook.header("webhook-id").to_owned()).collect();
+        arrived.sort();
+        arrived
+    }
+
+    async fn message_status(&self, event: &LoggedEvent) -> Option<DeliveryStatus> {
+        let reader = EventReader::new(table(&self.started, "LogTable"));
+        let there = reader.get(self.project, event.event.id, Timestamp::now()).await.unwrap().unwrap();
+        let target = there.targets.iter().find(|target| target.endpoint == self.endpoint.id)?;
+        let attempts: Vec<Attempt> = self.started.attempts(event.event.id).await;
+        Some(DeliveryStatus::of_target(event.event.id, target, &attempts))
+    }
+}
+
+fn table(started: &Started, name: &str) -> Table {
+    Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name(name))
+}
+
+const FAILED: &[(Outcome, Option<Timestamp>)] = &[(Outcome::HttpError, None)];
+
+/// One event of every kind that there is. Gives those that are to go again: one that failed, and one that was missed.
+async fn one_of_each(past: &Past) -> [LoggedEvent; 2] {
+    let (own, other) = (past.endpoint.id, EndpointId::new(ago(9), 9));
+    let fits = r#"{"task":{}}"#;
+    let [succeeded, retried, waiting, failed] = [1, 2, 3, 4].map(|number| event_at(number, fits, &[other, own]));
+    let missed = event_at(5, fits, &[other]);
+    let misshapen = event_at(6, "[]", &[]);
+    let mut unwanted = event_at(7, fits, &[]);
+    unwanted.event.kind = "run.created".parse().unwrap();
+    let [mut others_test, mut own_test] = [(8, other), (9, own)].map(|(number, endpoint)| event_at(number, fits, &[endpoint]));
+    others_test.targets[0].test = true;
+    own_test.targets[0].test = true;
+    let too_old = LoggedEvent { event: Event { id: EventId::new(ago(4_000), 1), ..missed.event.clone() }, ..missed.clone() };
+    past.log(
+        &[&succeeded, &retried, &waiting, &failed, &missed, &misshapen, &unwanted, &others_test, &own_test, &too_old].map(Clone::clone),
+    )
+    .await;
+    let soon = Some(Timestamp::from_seconds(Timestamp::now().seconds() + 600));
+    past.attempted(&succeeded, &[(Outcome::HttpError, None), (Outcome::Succeeded, None)]).await;
+    past.attempted(&retried, &[(Outcome::Timeout, soon)]).await;
+    past.attempted(&failed, FAILED).await;
+    past.attempted(&own_test, FAILED).await;
+    [failed, missed]
+}
+
+async fn a_past_of_each() -> (Past, [LoggedEvent; 2]) {
+    let started = start_with(&[200], |endpoint| {
+        endpoint.topics = vec!["task.*".parse().unwrap()];
+        endpoint.body = "envelope".parse().unwrap();
+    });
+    let past = Past::new(started.await).await;
+    let again = one_of_each(&past).await;
+    (past, again)
+}
+
+#[tokio::test]
+async fn it_counts_and_sends_what_failed_and_what_was_missed_and_nothing_else() {
+    let (past, [failed, missed]) = a_past_of_each().await;
+    let (counted, _) = past.finish(&past.begin(true).await).await;
+    assert_eq!(counted.found, Found { examined: 9, failed: 1, missed: 1, enqueued: 0 });
+    assert_eq!(past.started.count("DeliveriesQueue").await, 0, "a dry run only counts");
+    assert_eq!(past.message_status(&missed).await, None);
+
+    let (done, _) = past.finish(&past.begin(false).await).await;
+    assert_eq!((done.state, done.found), (State::Done, Found { enqueued: 2, ..counted.found }));
+    for event in [&failed, &missed] {
+        assert_eq!(past.message_status(event).await, Some(DeliveryStatus::Pending), "before the first attempt");
+    }
+    // While they are on their way, there is nothing to do for another recovery.
+    let (second, _) = past.finish(&past.begin(false).await).await;
+    assert_eq!(second.found, Found { examined: 9, ..Found::default() });
+    past.deliver().await;
+    let mut expected = vec![failed.event.id.to_string(), missed.event.id.to_string()];
+    expected.sort();
+    assert_eq!(past.arrived(), expected);
+    for event in [&failed, &missed] {
+        assert_eq!(past.message_status(event).await, Some(DeliveryStatus::Succeeded));
+    }
+    // And none once they have arrived.
+    let (third, _) = past.finish(&past.begin(false).await).await;
+    assert_eq!(third.found, Found { examined: 9, ..Found::default() });
+    past.deliver().await;
+    assert_eq!(past.arrived(), expected);
+}
+
+#[tokio::test]
+async fn a_step_that_comes_twice_changes_nothing() {
+    let (past, _) = a_past_of_each().await;
+    let recovery = past.begin(false).await;
+    let event = past.step(&recovery).await;
+    assert_eq!(past.started.handle(event.clone()).await, [""; 0]);
+    let (done, queued) = (past.now(&recovery).await, past.started.count("DeliveriesQueue").await);
+    past.deliver().await;
+    let arrived = past.arrived();
+    assert_eq!((queued, arrived.len()), (2, 2));
+    assert_eq!(past.started.handle(event).await, [""; 0]);
+    assert_eq!((past.now(&recovery).await, past.started.count("DeliveriesQueue").await), (done, 0));
+    assert_eq!(past.arrived(), arrived);
+}
+
+#[tokio::test]
+async fn after_a_crash_between_the_queue_and_the_row_a_step_is_done_anew_with_the_same_counts() {
+    let (past, _) = a_past_of_each().await;
+    let recovery = past.begin(false).await;
+    let event = past.step(&recovery).await;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&past.started.aws.sdk_config());
+    for delivered_before in [false, true] {
+        // As if the step had died before it moved the row on.
+        let before = row(&past, &dynamodb, &recovery).await;
+        assert_eq!(past.started.handle(event.clone()).await, [""; 0]);
+        let done = past.now(&recovery).await;
+        dynamodb.put_item().table_name(past.started.aws.table_name("LogTable")).set_item(Some(before)).send().await.unwrap();
+        if delivered_before {
+            past.deliver().await;
+        }
+        assert_eq!(past.started.handle(event.clone()).await, [""; 0]);
+        let again = past.now(&recovery).await;
+        assert_eq!((again.state, again.found), (State::Done, done.found), "the same counts");
+        let put = dynamodb.put_item().table_name(past.started.aws.table_name("LogTable"));
+        let mut back = row(&past, &dynamodb, &recovery).await;
+        back.extend([("state".to_owned(), text("running")), ("step".to_owned(), n(0))]);
+        back.remove("looked_at");
+        for count in ["examined", "failed", "missed", "enqueued"] {
+            back.insert(count.to_owned(), n(0));
+        }
+        put.set_item(Some(back)).send().await.unwrap();
+    }
+    past.deliver().await;
+    assert_eq!(past.arrived().len(), 2, "what was enqueued several times arrived once");
+}
+
+fn text(text: &str) -> aws_sdk_dynamodb::types::AttributeValue {
+    aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned())
+}
+
+fn n(number: u64) -> aws_sdk_dynamodb::types::AttributeValue {
+    aws_sdk_dynamodb::types::AttributeValue::N(number.to_string())
+}
+
+async fn row(
+    past: &Past,
+    dynamodb: &aws_sdk_dynamodb::Client,
+    recovery: &Recovery,
+) -> std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue> {
+    let get = dynamodb.get_item().table_name(past.started.aws.table_name("LogTable"));
+    let get = get.key("pk", text(&format!("EP#{}", recovery.endpoint))).key("sk", text(&format!("RECOVERY#{}", recovery.id)));
+    get.send().await.unwrap().item.unwrap()
+}
+
+#[tokio::test]
+async fn more_than_a_thousand_events_take_several_steps() {
+    const EVENTS: u64 = 1_200;
+    let past = Past::new(start(&[200], &[]).await).await;
+    let events: Vec<_> = (0..EVENTS).map(|number| event_at(number, "{}", &[])).collect();
+    past.log(&events).await;
+    let recovery = past.begin(false).await;
+    let (done, steps) = past.finish(&recovery).await;
+    assert_eq!((done.state, done.found), (State::Done, Found { examined: EVENTS, failed: 0, missed: EVENTS, enqueued: EVENTS }));
+    assert_eq!(steps, 3);
+    assert_eq!(past.started.count("RetriesQueue").await, 0, "no step is left over");
+    let mut enqueued = BTreeSet::new();
+    for _ in 0..EVENTS / 10 {
+        let event = past.started.received("DeliveriesQueue").await;
+        for record in &event.records {
+            let message = Message::decode(record.body.as_deref().unwrap()).unwrap();
+            assert_eq!(message.round, Some(recovery.id.round(message.event.id)));
+            assert!(enqueued.insert(message.event.id), "each is enqueued once");
+        }
+    }
+    assert_eq!(enqueued, events.iter().map(|event| event.event.id).collect());
+}
+
+#[tokio::test]
+async fn it_stops_when_the_endpoint_is_deleted_or_paused_in_the_middle() {
+    for (paused, reason) in [(false, "deleted"), (true, "paused")] {
+        let past = Past::new(start(&[200], &[]).await).await;
+        let events: Vec<_> = (0..600).map(|number| event_at(number, "{}", &[])).collect();
+        past.log(&events).await;
+        let recovery = past.begin(false).await;
+        let event = past.step(&recovery).await;
+        past.started.handle(event.clone()).await;
+        past.delete("RetriesQueue", &event).await;
+        assert_eq!(past.now(&recovery).await.state, State::Running);
+
+        let config = EndpointStore::new(table(&past.started, "ConfigTable"));
+        if paused {
+            let paused = Endpoint { status: shared::model::Status::Paused, revision: 2, ..past.endpoint.clone() };
+            config.replace(past.project, &paused, 1).await.unwrap();
+        } else {
+            assert!(config.delete(past.project, past.endpoint.id).await.unwrap());
+        }
+        let event = past.started.received("RetriesQueue").await;
+        assert_eq!(past.started.handle(event).await, [""; 0]);
+        let ended = past.now(&recovery).await;
+        assert_eq!((ended.state, ended.found.examined), (State::Stopped, 500));
+        assert!(ended.stopped_because.unwrap().contains(reason) && ended.finished_at.is_some());
+        // Its turn is free again.
+        let now = Timestamp::now();
+        let next = Recovery::new(RecoveryId::new(now, 1), &past.endpoint, ago(3_600), now, false, now);
+        let turn = RecoveryStore::new(table(&past.started, "LogTable")).begin(next, now).await.unwrap();
+        assert!(matches!(turn, shared::store::recoveries::Turn::Taken(_)));
+    }
+}
+
+#[tokio::test]
+async fn recoveries_of_two_endpoints_do_not_undo_each_others_targets() {
+    let past = Past::new(start(&[200], &[]).await).await;
+    let event = event_at(1, "{}", &[]);
+    past.log(std::slice::from_ref(&event)).await;
+    let other = samples::endpoint_of(EndpointId::new(ago(5), 5), past.started.receiver.url(), samples::SECRETS_KEY).unwrap();
+    past.started.aws.plant(std::slice::from_ref(&other)).await;
+    let past_of_other = Recovery::new(RecoveryId::new(ago(0), 7), &other, ago(3_600), ago(0), false, ago(0));
+    RecoveryStore::new(table(&past.started, "LogTable")).begin(past_of_other.clone(), ago(0)).await.unwrap();
+    let mut steps = past.step(&past.begin(false).await).await;
+    steps.records.extend(past.step(&past_of_other).await.records);
+    assert_eq!(past.started.handle(steps).await, [""; 0]);
+    let there = EventReader::new(table(&past.started, "LogTable")).get(past.project, event.event.id, ago(0)).await.unwrap().unwrap();
+    let targets: BTreeSet<_> = there.targets.iter().map(|target| target.endpoint).collect();
+    assert_eq!(targets, [past.endpoint.id, other.id].into());
+    assert_eq!(past.started.count("DeliveriesQueue").await, 2);
+}

@@ -1,0 +1,237 @@
+//! Recoveries: all failed or missed deliveries of an endpoint in a time range, again.
+//!
+//! Easy to get wrong: asking twice. While a recovery runs, asking for it again gives that one, and sends its present step once more, so that a request that died before it
+//! had sent the first step is made good by its repetition.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::Response,
+};
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use shared::{
+    auth::{Access, Caller},
+    http::{ApiError, Body, ListParams, listed, page_request},
+    id::{EndpointId, RecoveryId},
+    job::{Job, RecoveryStep},
+    model::{Endpoint, Scope, Status},
+    queue::Outgoing,
+    recovery::{Recovery, State as Progress},
+    store::recoveries::Turn,
+    time::Timestamp,
+};
+
+use utoipa::ToSchema;
+
+use crate::App;
+
+/// Which events an endpoint is to get that it has failed to take or never got.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Recover)]
+pub(crate) struct Wanted {
+    /// Unix seconds: events from then on.
+    #[schema(example = 1_767_225_600)]
+    since: u64,
+    /// Unix seconds: events before then; now, if absent or null.
+    #[serde(default)]
+    #[schema(example = json!(null))]
+    until: Option<u64>,
+    /// Whether to count only.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Failed and missed deliveries of an endpoint, again, and how far that is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Recovery)]
+pub(crate) struct RecoveryView {
+    id: RecoveryId,
+    #[schema(pattern = "^recovery$", example = "recovery")]
+    object: &'static str,
+    endpoint_id: EndpointId,
+    /// `stopped` is ended early.
+    #[schema(value_type = String, pattern = "^(running|done|stopped)$", example = "done")]
+    status: Progress,
+    /// Whether it only counts.
+    dry_run: bool,
+    /// Unix seconds.
+    #[schema(example = 1_767_225_600)]
+    since: u64,
+    /// Unix seconds.
+    #[schema(example = 1_767_229_200)]
+    until: u64,
+    /// Events that were looked at so far.
+    #[schema(example = 1_000)]
+    examined: u64,
+    /// Deliveries that had failed.
+    #[schema(example = 12)]
+    failed: u64,
+    /// Events that the endpoint never got.
+    #[schema(example = 3)]
+    missed: u64,
+    /// Deliveries that were enqueued.
+    #[schema(example = 15)]
+    enqueued: u64,
+    /// Why it ended before it had looked at all events.
+    #[schema(required, example = json!(null))]
+    stopped_because: Option<String>,
+    /// Unix seconds.
+    #[schema(example = 1_767_229_200)]
+    created_at: u64,
+    /// Unix seconds.
+    #[schema(required, example = 1_767_229_260)]
+    finished_at: Option<u64>,
+}
+
+impl From<Recovery> for RecoveryView {
+    fn from(recovery: Recovery) -> Self {
+        Self {
+            id: recovery.id,
+            object: "recovery",
+            endpoint_id: recovery.endpoint,
+            status: recovery.state,
+            dry_run: recovery.dry_run,
+            since: recovery.since.seconds(),
+            until: recovery.until.seconds(),
+            examined: recovery.found.examined,
+            failed: recovery.found.failed,
+            missed: recovery.found.missed,
+            enqueued: recovery.found.enqueued,
+            stopped_because: recovery.stopped_because,
+            created_at: recovery.created_at.seconds(),
+            finished_at: recovery.finished_at.map(Timestamp::seconds),
+        }
+    }
+}
+
+/// Recover an endpoint
+///
+/// Sends again all deliveries of a time range that failed or were missed, also those of a time when the endpoint was paused, disabled or not yet subscribed. Safe to call twice.
+#[utoipa::path(
+    post, path = "/webhooks/endpoints/{id}/recover", tag = "Endpoints", operation_id = "recoverEndpoint",
+    params(("id" = EndpointId, Path)),
+    request_body = Wanted,
+    responses(
+        (status = 202, body = RecoveryView, description = "The recovery has begun"),
+        (status = 200, body = RecoveryView, description = "It is running already"),
+        (status = 409, description = "The endpoint is not active, or a recovery of another range is running"),
+    ),
+    security(("projectKey" = ["events"]))
+)]
+pub(crate) async fn recover(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(wanted): Body<Wanted>,
+) -> Result<(StatusCode, Json<RecoveryView>), ApiError> {
+    let access = caller.access(&[Scope::Events])?;
+    let endpoint = app.endpoint(access, &id).await?;
+    let now = Timestamp::now();
+    let (since, until) = range(&wanted, app.retention_days, now)?;
+    if endpoint.status != Status::Active && !wanted.dry_run {
+        return Err(ApiError::conflict("the endpoint is not active; nothing could be delivered to it, but a `dry_run` counts"));
+    }
+    let recovery = Recovery::new(RecoveryId::new(now, rand::random()), &endpoint, since, until, wanted.dry_run, now);
+    let turn = app.recoveries.begin(recovery, now).await?;
+    let (Turn::Taken(recovery) | Turn::Held(recovery)) = &turn;
+    app.go_on(recovery).await?;
+    match turn {
+        Turn::Taken(recovery) => Ok((StatusCode::ACCEPTED, Json(recovery.into()))),
+        // Without `until`, "up to now" is what the running one does too.
+        Turn::Held(held) if held.since == since && wanted.until.is_none_or(|_| held.until == until) => {
+            Ok((StatusCode::OK, Json(held.into())))
+        }
+        Turn::Held(held) => Err(ApiError::conflict(format!("the recovery {} of another range is running for this endpoint", held.id))),
+    }
+}
+
+/// Read a recovery
+#[utoipa::path(
+    get, path = "/webhooks/endpoints/{id}/recoveries/{recovery_id}", tag = "Endpoints", operation_id = "getRecovery",
+    params(("id" = EndpointId, Path), ("recovery_id" = RecoveryId, Path)),
+    responses((status = 200, body = RecoveryView, description = "The recovery")),
+    security(("projectKey" = ["read"]))
+)]
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((id, recovery)): Path<(String, String)>,
+) -> Result<Json<RecoveryView>, ApiError> {
+    let access = caller.access(&[Scope::Read])?;
+    let not_found = || ApiError::not_found("recovery");
+    let (id, recovery) = (id.parse().map_err(|_| not_found())?, recovery.parse().map_err(|_| not_found())?);
+    let found = app.recoveries.get(access, id, recovery, Timestamp::now()).await?;
+    found.map(|recovery| Json(recovery.into())).ok_or_else(not_found)
+}
+
+/// List the recoveries of an endpoint
+#[utoipa::path(
+    get, path = "/webhooks/endpoints/{id}/recoveries", tag = "Endpoints", operation_id = "listRecoveries",
+    params(("id" = EndpointId, Path), ListParams),
+    responses((status = 200, body = [RecoveryView], description = "A page of recoveries")),
+    security(("projectKey" = ["read"]))
+)]
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>, uri: Uri) -> Result<Response, ApiError> {
+    let access = caller.access(&[Scope::Read])?;
+    let (request, params) = page_request::<RecoveryId>(uri.query(), &[])?;
+    let endpoint = app.endpoint(access, &id).await?;
+    let page = app.recoveries.list(&endpoint, &request, Timestamp::now()).await?.map(RecoveryView::from);
+    Ok(listed(uri.path(), &params, &request, &page, |recovery| recovery.id.to_string()))
+}
+
+impl App {
+    async fn endpoint(&self, access: Access, id: &str) -> Result<Endpoint, ApiError> {
+        let not_found = || ApiError::not_found("endpoint");
+        let id = id.parse().map_err(|_| not_found())?;
+        self.endpoints.get(access, id).await?.ok_or_else(not_found)
+    }
+
+    /// Sends the step of a recovery that is next; that it may be on its way already does no harm.
+    async fn go_on(&self, recovery: &Recovery) -> Result<(), ApiError> {
+        let &Recovery { project, endpoint, id, step, .. } = recovery;
+        let body = Job::Recovery(RecoveryStep { project, endpoint, recovery: id, step }).encode().map_err(|error| {
+            tracing::error!(%error, "could not encode a job");
+            ApiError::unavailable()
+        })?;
+        let step = Outgoing { body, group: Some(endpoint.to_string()), delay: Duration::ZERO };
+        self.retries.send(std::iter::once(Ok::<_, ApiError>(step))).await
+    }
+}
+
+/// The range, if the log holds it.
+fn range(wanted: &Wanted, retention_days: u32, now: Timestamp) -> Result<(Timestamp, Timestamp), ApiError> {
+    let since = Timestamp::from_seconds(wanted.since);
+    let until = wanted.until.map_or(now, Timestamp::from_seconds);
+    let oldest = now.seconds().saturating_sub(u64::from(retention_days) * 86_400);
+    if until > now {
+        return Err(ApiError::validation("until", "must be Unix seconds, and not in the future"));
+    }
+    if since >= until {
+        return Err(ApiError::validation("since", "must be Unix seconds before `until`, which is now by default"));
+    }
+    if wanted.since < oldest {
+        let message = format!("events are kept for {retention_days} days: must be {oldest} (Unix seconds) or later");
+        return Err(ApiError::validation("since", message));
+    }
+    Ok((since, until))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_ends_by_now_and_begins_where_the_log_does() {
+        let now = Timestamp::from_seconds(30 * 86_400 + 1_000);
+        let of = |since, until| range(&Wanted { since, until, dry_run: false }, 30, now);
+        assert_eq!(of(1_000, None).unwrap(), (Timestamp::from_seconds(1_000), now));
+        assert_eq!(of(1_000, Some(1_001)).unwrap().1, Timestamp::from_seconds(1_001));
+        for (since, until) in [(999, None), (1_000, Some(1_000)), (2_000, Some(1_500)), (u64::MAX, None), (1_000, Some(u64::MAX))] {
+            assert_eq!(of(since, until).unwrap_err().status(), 400, "{since} {until:?}");
+        }
+    }
+}

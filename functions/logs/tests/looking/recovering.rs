@@ -1,0 +1,158 @@
+//! `POST /webhooks/endpoints/{id}/recover`, and what can be read of recoveries. Their steps are `deliver`'s.
+
+use local::samples;
+use serde_json::{Value as Json, json};
+use shared::{
+    job::Job,
+    model::{Scope, Status},
+    recovery::{Finding, Recovery},
+    store::{Table, recoveries::RecoveryProgress},
+    time::Timestamp,
+};
+
+use super::support::{STRANGER, Started, minute, start, start_with};
+
+fn path() -> String {
+    format!("/webhooks/endpoints/{}/recover", samples::ENDPOINT)
+}
+
+async fn steps(started: &Started) -> Vec<Job> {
+    let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
+    let receive = sqs.receive_message().queue_url(started.aws.queue_url("RetriesQueue")).max_number_of_messages(10);
+    let received = receive.send().await.unwrap().messages.unwrap_or_default();
+    received.iter().map(|message| Job::decode(message.body().unwrap()).unwrap()).collect()
+}
+
+fn progress(started: &Started) -> RecoveryProgress {
+    let table = |name| Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name(name));
+    RecoveryProgress::new(table("ConfigTable"), table("LogTable"))
+}
+
+async fn row(started: &Started, id: &str) -> Recovery {
+    progress(started).load(samples::ENDPOINT.parse().unwrap(), id.parse().unwrap()).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn it_answers_with_the_recovery_and_sends_its_first_step() {
+    let started = start().await;
+    let (since, until) = (minute(1).seconds(), minute(2).seconds());
+    let answer = started.api.ask("POST", &path(), json!({"since": since, "until": until})).await;
+    let id = answer.text("id").to_owned();
+    let expected = json!({"id": id, "object": "recovery", "endpoint_id": samples::ENDPOINT, "status": "running", "dry_run": false,
+        "since": since, "until": until, "examined": 0, "failed": 0, "missed": 0, "enqueued": 0, "stopped_because": null,
+        "created_at": answer.body["created_at"], "finished_at": null});
+    assert_eq!((answer.status, &answer.body), (202, &expected));
+    let [Job::Recovery(step)] = &steps(&started).await[..] else { panic!("one step") };
+    assert_eq!((step.recovery.to_string(), step.step), (id.clone(), 0));
+
+    let list = format!("/webhooks/endpoints/{}/recoveries", samples::ENDPOINT);
+    assert_eq!(started.api.ask("GET", &format!("{list}/{id}"), Json::Null).await.body, expected);
+    assert_eq!(started.api.ask("GET", &list, Json::Null).await.body, json!([expected]));
+}
+
+#[tokio::test]
+async fn asked_twice_it_answers_with_the_running_one_and_refuses_another_range() {
+    let started = start().await;
+    let since = minute(1).seconds();
+    let first = started.api.ask("POST", &path(), json!({"since": since})).await;
+    for body in [json!({"since": since}), json!({"since": since, "dry_run": false})] {
+        let again = started.api.ask("POST", &path(), body).await;
+        assert_eq!((again.status, &again.body), (200, &first.body));
+    }
+    let other = started.api.ask("POST", &path(), json!({"since": since, "until": since + 5})).await;
+    assert_eq!((other.status, other.text("kind")), (409, "conflict"));
+    assert!(other.text("message").contains(first.text("id")), "{}", other.body);
+    assert_eq!(started.api.ask("POST", &path(), json!({"since": since, "dry_run": true})).await.status, 202, "it only counts");
+    let steps = steps(&started).await;
+    assert_eq!(steps.len(), 5, "each call makes sure that the step is on its way");
+}
+
+#[tokio::test]
+async fn of_many_at_once_one_begins() {
+    let started = start().await;
+    let since = minute(1).seconds();
+    let (path, body) = (path(), json!({"since": since}));
+    let answers = futures::future::join_all((0..10).map(|_| started.api.ask("POST", &path, body.clone()))).await;
+    let ids: std::collections::BTreeSet<_> = answers.iter().map(|answer| answer.text("id").to_owned()).collect();
+    let begun = answers.iter().filter(|answer| answer.status == 202).count();
+    assert_eq!((ids.len(), begun), (1, 1), "{answers:?}");
+}
+
+#[tokio::test]
+async fn the_next_may_begin_once_one_is_over_even_if_it_could_not_give_back_its_turn() {
+    let started = start().await;
+    let mut before = String::new();
+    for released in [true, false] {
+        let answer = started.api.ask("POST", &path(), json!({"since": minute(1).seconds()})).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        assert_ne!(answer.text("id"), before);
+        answer.text("id").clone_into(&mut before);
+        let recovery = row(&started, &before).await;
+        let event = shared::id::EventId::new(minute(1), 1);
+        let over = recovery.after(&[(event, Finding::Failed)], false, Timestamp::now());
+        progress(&started).advance(&recovery, &over).await.unwrap();
+        if released {
+            progress(&started).release(&over).await.unwrap();
+        }
+    }
+    assert_eq!(started.api.ask("POST", &path(), json!({"since": minute(2).seconds()})).await.status, 202);
+    let list = format!("/webhooks/endpoints/{}/recoveries?limit=1", samples::ENDPOINT);
+    let newest = started.api.ask("GET", &list, Json::Null).await;
+    assert_eq!((newest.body[0]["status"].as_str(), newest.header("has-more")), (Some("running"), "true"), "newest first");
+    let after = started.api.ask("GET", &format!("{list}&after={}", newest.body[0]["id"].as_str().unwrap()), Json::Null).await;
+    assert_eq!((&after.body[0]["id"], &after.body[0]["status"]), (&json!(before), &json!("done")));
+}
+
+#[tokio::test]
+async fn bad_input_is_refused_by_field_and_rule() {
+    let started = start().await;
+    let (now, day) = (Timestamp::now().seconds(), 86_400);
+    for (body, field) in [
+        (json!({}), "since"),
+        (json!({"since": null}), "since"),
+        (json!({"since": "yesterday"}), "since"),
+        (json!({"since": -1}), "since"),
+        (json!({"since": now - 31 * day}), "since"),
+        (json!({"since": 0}), "since"),
+        (json!({"since": now + day}), "since"),
+        (json!({"since": now - 10, "until": now - 10}), "since"),
+        (json!({"since": now - 10, "until": now - 20}), "since"),
+        (json!({"since": now - 10, "until": now + day}), "until"),
+        (json!({"since": now - 10, "until": 1.5}), "until"),
+        (json!({"since": now - 10, "dry_run": "yes"}), "dry_run"),
+        (json!({"since": now - 10, "dryrun": true}), "dryrun"),
+    ] {
+        let answer = started.api.ask("POST", &path(), body.clone()).await;
+        assert_eq!((answer.status, answer.text("field")), (400, field), "{body}: {}", answer.body);
+    }
+    assert!(steps(&started).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_takes_nothing_can_only_be_counted_for() {
+    for status in [Status::Paused, Status::Disabled] {
+        let mut endpoint = samples::endpoint(samples::RECEIVER).unwrap();
+        endpoint.status = status;
+        let started = start_with(endpoint).await;
+        let since = minute(1).seconds();
+        let answer = started.api.ask("POST", &path(), json!({"since": since})).await;
+        assert_eq!((answer.status, answer.text("kind")), (409, "conflict"));
+        assert_eq!(started.api.ask("POST", &path(), json!({"since": since, "dry_run": true})).await.status, 202);
+    }
+}
+
+#[tokio::test]
+async fn it_needs_the_scope_to_send_and_another_projects_key_finds_nothing() {
+    let started = start().await;
+    let body = json!({"since": minute(1).seconds()});
+    let id = started.api.ask("POST", &path(), body.clone()).await.text("id").to_owned();
+    let list = format!("/webhooks/endpoints/{}/recoveries", samples::ENDPOINT);
+    let reader = started.api.with_key(&started.aws.key_of(samples::PROJECT, &[Scope::Read]).await);
+    assert_eq!(reader.ask("POST", &path(), body.clone()).await.status, 403);
+    assert_eq!(reader.ask("GET", &format!("{list}/{id}"), Json::Null).await.status, 200);
+    let stranger = started.api.with_key(&started.aws.key_of(STRANGER, &Scope::ALL).await);
+    assert_eq!(stranger.ask("POST", &path(), body).await.status, 404);
+    for path in [list.clone(), format!("{list}/{id}"), format!("{list}/rcv_1")] {
+        assert_eq!(stranger.ask("GET", &path, Json::Null).await.status, 404, "{path}");
+    }
+}

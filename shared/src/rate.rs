@@ -1,0 +1,94 @@
+//! How many deliveries a second an endpoint takes.
+//!
+//! Each request of a limited endpoint has a slot, and slots are an interval apart: the generic cell rate algorithm without a burst. A row holds the next free one (see
+//! [`crate::store::rates`]). Whoever gets a near slot waits for it; whoever gets a far one puts the message away until then, with the slot in it. Easy to get
+//! wrong: slots that come late. If a queue stood still, all of its messages' slots have passed, and sending them all at once would drown the receiver.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// Deliveries a second that an endpoint may be limited to: at most half of the 1,000 writes a second that an item takes (DynamoDB).
+pub const RATE_LIMIT: std::ops::RangeInclusive<u16> = 1..=500;
+
+/// What is waited for where the message is, in place of putting it away. Queues' delays are whole seconds, so that what was put away comes up to one early.
+pub const NEAR: Duration = Duration::from_millis(1_500);
+/// How late a slot may be used; twice as late each time that it was too late, so that a slow queue can't go on for ever.
+const LATE: Duration = Duration::from_secs(2);
+
+/// The slot of an attempt, in its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    /// The attempt that it is for, by its number in the log. A later one needs a slot of its own.
+    pub number: u32,
+    /// Its time.
+    pub at: Timestamp,
+    /// How many slots of this attempt have passed unused.
+    #[serde(default)]
+    pub passed: u32,
+}
+
+/// Microseconds between slots. Rounded up: never more than the limit.
+pub fn interval(limit: u16) -> u64 {
+    1_000_000_u64.div_ceil(limit.max(1).into())
+}
+
+/// What a message's slot is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// It is this attempt's: at this time, or now if that has passed.
+    Good(Reserved),
+    /// There is none, or it has passed: another is needed.
+    Needed {
+        /// See [`Reserved::passed`].
+        passed: u32,
+    },
+}
+
+/// Judges the slot that a message brings, for the attempt that is due now.
+pub fn judge(reserved: Option<Reserved>, number: u32, now: Timestamp) -> Slot {
+    match reserved.filter(|reserved| reserved.number == number) {
+        None => Slot::Needed { passed: 0 },
+        Some(slot) if now.since(slot.at) <= LATE.saturating_mul(1 << slot.passed.min(16)) => Slot::Good(slot),
+        Some(Reserved { passed, .. }) => Slot::Needed { passed: passed.saturating_add(1) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_slot_is_for_one_attempt_and_not_for_much_later() {
+        let at = Timestamp::from_seconds(100);
+        let slot = |passed| Reserved { number: 2, at, passed };
+        let reserved = |passed| Some(slot(passed));
+        let after = |seconds: u64| Timestamp::from_seconds(100 + seconds);
+        assert_eq!(judge(None, 1, at), Slot::Needed { passed: 0 });
+        assert_eq!(judge(reserved(0), 3, at), Slot::Needed { passed: 0 }, "another attempt's");
+        assert_eq!(judge(reserved(0), 2, Timestamp::from_seconds(1)), Slot::Good(slot(0)));
+        assert_eq!(judge(reserved(0), 2, after(2)), Slot::Good(slot(0)));
+        assert_eq!(judge(reserved(0), 2, after(3)), Slot::Needed { passed: 1 });
+        assert_eq!(judge(reserved(1), 2, after(4)), Slot::Good(slot(1)));
+    }
+
+    proptest! {
+        #[test]
+        fn slots_are_never_denser_than_the_limit(limit in RATE_LIMIT) {
+            prop_assert!(interval(limit) * u64::from(limit) >= 1_000_000);
+            prop_assert!(interval(limit) * u64::from(limit) <= 1_000_000 + u64::from(limit));
+        }
+
+        #[test]
+        fn whatever_the_delay_a_message_is_sent_in_the_end(late in 0..1_000_u64) {
+            let at = Timestamp::from_seconds(1_000);
+            let now = Timestamp::from_seconds(1_000 + late);
+            let mut slots = (0..20).map(|passed| Reserved { number: 1, at, passed });
+            let good = slots.any(|slot| judge(Some(slot), 1, now) == Slot::Good(slot));
+            prop_assert!(good);
+        }
+    }
+}
