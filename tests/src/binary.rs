@@ -54,7 +54,7 @@ fn is_about_this_package(name: &std::ffi::OsStr) -> bool {
     ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Where cargo has put this test: `<target>[/<triple>]/<profile>/deps/<test>`.
+/// Where cargo has put this program: `<target>[/<triple>]/<profile>/deps/<test>`, or `<target>[/<triple>]/<profile>/soak`.
 struct Place {
     target: PathBuf,
     triple: Option<String>,
@@ -65,7 +65,8 @@ struct Place {
 impl Place {
     fn of_this_test() -> Self {
         let test = std::env::current_exe().expect("a process knows its own path");
-        let binaries = test.ancestors().nth(2).expect("cargo puts tests into <profile>/deps");
+        let folder = test.parent().expect("a program is in a folder");
+        let binaries = if folder.ends_with("deps") { folder.parent().expect("deps is in a profile's folder") } else { folder };
         let above = binaries.parent().expect("a profile's folder is in the target folder");
         // Cargo keeps what it knows of rustc here. (Its CACHEDIR.TAG is missing where something else made the folder first.)
         let is_target = above.join(".rustc_info.json").is_file();

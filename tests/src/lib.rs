@@ -7,6 +7,7 @@
 //! - [`Viewer`] is a dashboard: it watches a project's stream
 //! - [`Queues`] looks into SQS, as an operator would
 //! - [`eventually`] waits for a condition
+//! - [`soak`] is the long run, behind a command of its own
 //! - [`processes`] tells which processes are there
 //!
 //! Easy to get wrong: leftovers. Tests share a stack where they can, so each makes a project of its own and looks at nothing else.
@@ -26,6 +27,7 @@ mod gate;
 pub mod processes;
 mod queues;
 mod receiver;
+pub mod soak;
 mod stack;
 mod viewer;
 mod wait;

@@ -108,6 +108,16 @@ impl Receiver {
         lock(&self.shared.by_path).insert(path.to_owned(), Script::always(reply));
     }
 
+    /// From now on, every request gets what `choose` says.
+    pub fn by(&self, choose: impl FnMut() -> Reply + Send + 'static) {
+        *lock(&self.shared.everywhere) = Script::By(Box::new(choose));
+    }
+
+    /// The requests since they were last taken, which are then forgotten: for receivers of very many.
+    pub fn take(&self) -> Vec<Request> {
+        std::mem::take(&mut *lock(&self.shared.requests))
+    }
+
     /// All requests so far.
     pub fn received(&self) -> Vec<Request> {
         lock(&self.shared.requests).clone()
@@ -142,7 +152,7 @@ async fn receive(State(shared): State<Arc<Shared>>, ConnectInfo(cut): ConnectInf
     };
     let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let reply = shared.next_reply(&path);
-    lock(&shared.requests).push(Request { method: parts.method, path, headers: parts.headers, body, arrived });
+    lock(&shared.requests).push(Request { method: parts.method, path, headers: parts.headers, body, arrived, answer: reply.answer() });
     shared.count.send_modify(|count| *count += 1);
     tokio::time::sleep(reply.delay).await;
     if reply.hangs_up {

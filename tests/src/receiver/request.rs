@@ -19,6 +19,8 @@ pub struct Request {
     pub body: Bytes,
     /// When it came.
     pub arrived: Instant,
+    /// The status that it was answered with, unless the caller left before; none when it was hung up on.
+    pub answer: Option<u16>,
 }
 
 impl Request {

@@ -30,6 +30,17 @@ impl Reply {
         Self { delay, ..Self::status(200) }
     }
 
+    /// As it is, but only after so long.
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    /// The status that the caller is to see, if it waits for it; none when it is hung up on.
+    pub(super) fn answer(&self) -> Option<u16> {
+        (!self.hangs_up).then_some(self.status)
+    }
+
     /// With a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -50,11 +61,12 @@ impl Reply {
     }
 }
 
-/// Some answers, and what comes after them.
-pub(super) struct Script {
-    left: usize,
-    first: Reply,
-    then: Reply,
+/// What is answered to one request after the other.
+pub(super) enum Script {
+    /// Some answers, and what comes after them.
+    Steps { left: usize, first: Reply, then: Reply },
+    /// Whatever this says.
+    By(Box<dyn FnMut() -> Reply + Send>),
 }
 
 impl Default for Script {
@@ -65,18 +77,21 @@ impl Default for Script {
 
 impl Script {
     pub(super) fn first(times: usize, reply: Reply) -> Self {
-        Self { left: times, first: reply, then: Reply::status(200) }
+        Self::Steps { left: times, first: reply, then: Reply::status(200) }
     }
 
     pub(super) fn always(reply: Reply) -> Self {
-        Self { left: 0, first: reply.clone(), then: reply }
+        Self::Steps { left: 0, first: reply.clone(), then: reply }
     }
 
     pub(super) fn next(&mut self) -> Reply {
-        if self.left == 0 {
-            return self.then.clone();
+        match self {
+            Self::By(choose) => choose(),
+            Self::Steps { left: 0, then, .. } => then.clone(),
+            Self::Steps { left, first, .. } => {
+                *left -= 1;
+                first.clone()
+            }
         }
-        self.left -= 1;
-        self.first.clone()
     }
 }

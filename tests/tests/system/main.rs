@@ -29,6 +29,7 @@ mod resending;
 mod retrying;
 mod routes;
 mod sizes;
+mod soak;
 mod stream;
 mod strictness;
 mod styles;

@@ -1,0 +1,106 @@
+//! The soak run: customers' servers of every kind, clients that post all the time, kills at any moment, and then the books.
+//!
+//! - [`population`]: who receives
+//! - [`posting`]: who posts
+//! - [`trouble`]: what dies
+//! - [`arrivals`]: what the receivers saw
+//! - [`ledger`]: every acknowledged delivery, where it is and whether that adds up
+//! - [`dead`]: one dead endpoint next to a healthy one, under load
+//!
+//! Easy to get wrong: a seed repeats what is posted, answered and killed, but not the clock.
+
+mod arrivals;
+pub mod dead;
+mod ledger;
+mod population;
+mod posting;
+mod queued;
+mod trouble;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use crate::{Client, Stack};
+use arrivals::Arrivals;
+pub use ledger::Ledger;
+use population::Population;
+use posting::Posted;
+
+/// What a run is to be.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How long clients post and processes die.
+    pub length: Duration,
+    /// How long everything that can still move may take to come to rest, afterwards.
+    pub drain: Duration,
+    /// Events per second, of all clients together.
+    pub rate: f64,
+    /// How many post at once.
+    pub clients: u32,
+    /// The mean time between two kills; none without.
+    pub kill_every: Option<Duration>,
+    /// Of all that is random.
+    pub seed: u64,
+}
+
+/// Runs it, prints how it goes, and gives the books.
+pub async fn run(plan: &Plan) -> Ledger {
+    println!("soak: {plan:?}");
+    let started = Instant::now();
+    let mut stack = Stack::start().await;
+    let project = stack.project().await;
+    let population = Population::settle(&project, plan).await;
+    let (current, client) = watch::channel(project.clone());
+    let posted = Arc::new(Posted::default());
+    let (arrivals, over) = (Arc::new(Arrivals::default()), Arc::new(AtomicBool::new(false)));
+    let reading = tokio::spawn(arrivals::read(Arc::clone(&population), Arc::clone(&arrivals)));
+    let posting: Vec<_> = (0..plan.clients)
+        .map(|number| tokio::spawn(posting::post(number, plan.clone(), client.clone(), Arc::clone(&posted), Arc::clone(&over))))
+        .collect();
+
+    let kills = trouble::until(started + plan.length, plan, &mut stack, &current, &posted).await;
+    over.store(true, Ordering::SeqCst);
+    for task in posting {
+        task.await.expect("a client goes on until it is told to stop");
+    }
+    population.heal();
+    println!(
+        "{:>4.0} s  posting is over: {} events acknowledged, {kills} kills; what can be well is well now",
+        started.elapsed().as_secs_f64(),
+        posted.len()
+    );
+    let project = current.borrow().clone();
+    drain(plan, started, &stack, &project, &population).await;
+    // The last arrivals are read, then there are no more.
+    tokio::time::sleep(arrivals::READ_EVERY * 3).await;
+    let ledger = Ledger::of(&stack, &project, &population, &posted, &arrivals, kills).await;
+    reading.abort();
+    println!("{ledger}");
+    ledger
+}
+
+/// Waits until everything rests that can: no receiver that is well has a delivery in a queue or parked.
+async fn drain(plan: &Plan, started: Instant, stack: &Stack, project: &Client, population: &Population) {
+    let deadline = Instant::now() + plan.drain;
+    loop {
+        let moving = ledger::moving(project, population).await;
+        let (deliveries, retries) = (stack.queues().depth("-deliveries").await, stack.queues().depth("-retries").await);
+        println!(
+            "{:>4.0} s  draining: {} pending, {} parked of receivers that are well; deliveries {deliveries:?}, retries {retries:?} (waiting, hidden)",
+            started.elapsed().as_secs_f64(),
+            moving.0,
+            moving.1
+        );
+        if moving == (0, 0) || Instant::now() > deadline {
+            return;
+        }
+        tokio::time::sleep((plan.drain / 60).max(Duration::from_secs(1))).await;
+    }
+}
