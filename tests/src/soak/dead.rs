@@ -83,6 +83,7 @@ pub async fn run(plan: &DeadPlan) -> Figures {
     let (healthy, sink, dead) = (Receiver::start().await, Receiver::start().await, Receiver::start().await);
     dead.always(Reply::status(500));
     for (receiver, topic) in [(&healthy, "load.healthy"), (&sink, "load.sink"), (&dead, "load.dead")] {
+        project.put(&format!("/webhooks/topics/{topic}"), json!({"description": "The load"})).await.expect(201);
         project.create_endpoint(&receiver.url("/"), &[topic]).await;
     }
     let most: Arc<[AtomicUsize; 3]> = Arc::default();

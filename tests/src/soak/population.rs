@@ -109,6 +109,9 @@ pub(super) struct Population {
 impl Population {
     /// Starts the receivers and creates their endpoints.
     pub(super) async fn settle(project: &Client, plan: &Plan) -> Arc<Self> {
+        for topic in Kind::ALL.map(Kind::topic).into_iter().chain([EVERYBODY.to_owned()]) {
+            project.put(&format!("/webhooks/topics/{topic}"), json!({"description": "The soak run"})).await.expect(201);
+        }
         let (healed, mut members) = (Arc::new(AtomicBool::new(false)), HashMap::new());
         for (number, kind) in Kind::ALL.into_iter().enumerate() {
             let receiver = Receiver::start().await;
