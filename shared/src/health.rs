@@ -153,10 +153,13 @@ impl Phase {
     pub fn after(self, found: Found, failures: u64, now: Timestamp) -> Option<Self> {
         let failing_again = failures >= OPENS_AFTER;
         match (self, found) {
-            // With nothing parked there is nothing to probe with: the next delivery is the probe, and opens the circuit again if it fails.
-            (Self::Open(_), Found::Nothing) => None,
+            // With nothing parked there is nothing to probe with: the next delivery is the probe, and opens the circuit again if it fails. But a batch that saw
+            // the circuit open may be about to park some.
+            (Self::Open(_), Found::Nothing) => Some(Self::Lingering(now + LINGER)),
             (Self::Open(_), Found::Up) => Some(Self::RECOVERED),
             (Self::Open(probes), _) => Some(Self::Open(probes.saturating_add(1))),
+            // Failures of before, as nothing has been sent since.
+            (Self::Lingering(until), Found::Released(0)) => (now < until).then_some(self),
             (_, Found::Released(_) | Found::Up | Found::Down) if failing_again => Some(Self::FIRST),
             (Self::Releasing(pace), Found::Released(count)) if count >= pace => {
                 // One failure is a hint to go no faster.
@@ -246,7 +249,12 @@ mod tests {
 
     #[test]
     fn without_anything_parked_the_next_delivery_is_the_probe() {
-        assert_eq!(Phase::Open(5).after(Found::Nothing, 12, at(0)), None);
+        // Deliveries are sent again, and somebody looks for what a batch parks that saw the circuit open.
+        let lingering = Phase::Open(5).after(Found::Nothing, 12, at(0)).unwrap();
+        assert_eq!(lingering, Phase::Lingering(at(180)));
+        assert_eq!(lingering.after(Found::Released(0), 12, at(100)), Some(lingering), "the failures are those of before");
+        assert_eq!(lingering.after(Found::Released(1), 12, at(100)), Some(Phase::FIRST));
+        assert_eq!(lingering.after(Found::Released(0), 12, at(180)), None);
     }
 
     #[test]
