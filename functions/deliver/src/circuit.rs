@@ -40,13 +40,22 @@ pub(crate) async fn step(app: &App, step: &CircuitStep, deadline: Timestamp) -> 
         Phase::Open(probes) => probe(app, &health, Phase::Open(probes.saturating_add(1)).wait(), deadline).await?,
         phase @ (Phase::Releasing(_) | Phase::Lingering(_)) => release(app, &health, phase.pace()).await?,
     };
-    let (now, failures) = (Timestamp::now(), app.health.get(step.endpoint).await?.map_or(0, |health| health.failures));
-    match done.phase.after(found, failures, now) {
-        Some(phase) => go_on(app, step, &done, phase, now).await,
-        None => match app.health.close(step.endpoint, &done).await {
-            Err(StoreError::Conflict) => Ok(()),
-            other => Ok(other?),
-        },
+    let now = Timestamp::now();
+    let Some(health) = app.health.get(step.endpoint).await? else { return Ok(()) };
+    let Some(current) = health.circuit.filter(|circuit| circuit.opening == done.opening && circuit.step == done.step) else {
+        return Ok(());
+    };
+    // Failures may have opened it again meanwhile, or a success has ended them: that holds, and what this step found is old.
+    let next = if current.phase == done.phase { done.phase.after(found, health.failures, now) } else { Some(current.phase) };
+    let advanced = match next {
+        Some(phase) => go_on(app, step, &current, phase, now).await,
+        None => app.health.close(step.endpoint, &current).await.map_err(JobError::from),
+    };
+    match advanced {
+        // Done by somebody else too; or its phase has just changed, and this message is needed for what is to be done now.
+        Err(JobError::Store(StoreError::Conflict)) if is_to_come(app, step).await? => Err(JobError::Early),
+        Err(JobError::Store(StoreError::Conflict)) => Ok(()),
+        other => other,
     }
 }
 
@@ -60,10 +69,7 @@ async fn is_to_come(app: &App, step: &CircuitStep) -> Result<bool, JobError> {
 async fn go_on(app: &App, step: &CircuitStep, done: &Circuit, phase: Phase, now: Timestamp) -> Result<(), JobError> {
     let next = Circuit { opening: done.opening.clone(), step: done.step + 1, due_at: now + phase.wait(), phase, busy_until: None };
     app.go_on(&Job::Circuit(CircuitStep { step: next.step, ..step.clone() }), phase.wait()).await?;
-    match app.health.advance(step.endpoint, done, &next).await {
-        Err(StoreError::Conflict) => Ok(()),
-        other => Ok(other?),
-    }
+    Ok(app.health.advance(step.endpoint, done, &next).await?)
 }
 
 /// Opens a circuit: from now on deliveries are parked. `instead_of` is one whose steps are lost.

@@ -25,6 +25,9 @@ pub(super) const SK: &str = "HEALTH";
 /// Days that it is kept after it was last written: longer than any delivery waits.
 const KEPT_DAYS: u64 = 60;
 
+/// The circuit is as it was when what comes next was decided.
+const SAME_STEP: &str = "circuit.opening = :opening AND circuit.step = :step AND circuit.phase = :phase";
+
 /// The key of an endpoint's health.
 pub(super) fn health_key(endpoint: EndpointId) -> Item {
     key(format!("EP#{endpoint}"), SK)
@@ -151,17 +154,16 @@ impl HealthStore {
         self.update(endpoint, "SET circuit.busy_until = :until", Some(free), values).await
     }
 
-    /// The step is done; this one is next. [`StoreError::Conflict`] when somebody else did it too.
+    /// The step is done; this one is next. [`StoreError::Conflict`] when somebody else did it too, or the phase has changed from `done`'s meanwhile.
     pub async fn advance(&self, endpoint: EndpointId, done: &Circuit, next: &Circuit) -> Result<(), StoreError> {
-        let values = [(":next", circuit_value(next)?), (":opening", string(&done.opening)), (":step", number(done.step))];
-        self.update(endpoint, "SET circuit = :next", Some("circuit.opening = :opening AND circuit.step = :step"), values).await?;
+        let values = [(":next", circuit_value(next)?)].into_iter().chain(step_values(done)?);
+        self.update(endpoint, "SET circuit = :next", Some(SAME_STEP), values).await?;
         Ok(())
     }
 
-    /// The circuit is closed.
+    /// The circuit is closed. [`StoreError::Conflict`] as for [`HealthStore::advance`].
     pub async fn close(&self, endpoint: EndpointId, done: &Circuit) -> Result<(), StoreError> {
-        let values = [(":opening", string(&done.opening)), (":step", number(done.step))];
-        self.update(endpoint, "REMOVE circuit", Some("circuit.opening = :opening AND circuit.step = :step"), values).await?;
+        self.update(endpoint, "REMOVE circuit", Some(SAME_STEP), step_values(done)?).await?;
         Ok(())
     }
 
@@ -194,6 +196,11 @@ impl HealthStore {
 
 fn expiry(now: Timestamp) -> u64 {
     now.seconds() + KEPT_DAYS * 86_400
+}
+
+/// The values of [`SAME_STEP`].
+fn step_values(circuit: &Circuit) -> Result<[(&'static str, AttributeValue); 3], StoreError> {
+    Ok([(":opening", string(&circuit.opening)), (":step", number(circuit.step)), (":phase", phase_value(circuit.phase)?)])
 }
 
 fn circuit_value(circuit: &Circuit) -> Result<AttributeValue, StoreError> {
