@@ -110,7 +110,9 @@ pub async fn run(plan: &DeadPlan) -> Figures {
     dead.always(Reply::status(200));
     let arrived = arrivals(&dead, plan).await;
     let mut counts: HashMap<u64, usize> = HashMap::new();
-    arrived.iter().for_each(|(number, _)| *counts.entry(*number).or_default() += 1);
+    for (number, _) in &arrived {
+        *counts.entry(*number).or_default() += 1;
+    }
     let (first, last) = (arrived.first().map_or(healed, |arrival| arrival.1), arrived.last().map_or(healed, |arrival| arrival.1));
     let load = |index: usize| most[index].load(Ordering::SeqCst);
     Figures {
