@@ -22,7 +22,7 @@ const FAILING_AFTER: Duration = Duration::from_hours(1);
 /// The wait before the first probe; each next one is twice as long, up to [`MAX_PROBE_WAIT`].
 const FIRST_PROBE_WAIT: Duration = Duration::from_secs(5);
 /// So long at most does a receiver that is well again wait for its deliveries.
-const MAX_PROBE_WAIT: Duration = Duration::from_mins(5);
+pub const MAX_PROBE_WAIT: Duration = Duration::from_mins(5);
 /// Parked deliveries that are let go in the first second.
 const FIRST_PACE: usize = 10;
 /// And at most in any: 50 batches of SQS.
@@ -109,13 +109,18 @@ pub enum Found {
 
 impl Health {
     /// Whether the endpoint counts as failing.
-    pub fn is_failing(&self, now: Timestamp) -> bool {
-        self.failures >= OPENS_AFTER || self.failing_for(now) >= FAILING_AFTER
+    pub fn is_failing(&self) -> bool {
+        self.failures >= OPENS_AFTER || self.failing_for() >= FAILING_AFTER
     }
 
-    /// How long nothing has succeeded.
-    pub fn failing_for(&self, now: Timestamp) -> Duration {
-        self.failing_since.map(|since| now.since(since)).unwrap_or_default()
+    /// Between the first and the last of its failures. A quiet time after one says nothing.
+    fn failing_for(&self) -> Duration {
+        self.failing_since.zip(self.last_failure_at).map(|(first, last)| last.since(first)).unwrap_or_default()
+    }
+
+    /// Whether it is to be disabled, which takes more than an unlucky few failures with days between them.
+    pub fn must_be_disabled(&self, after: Duration) -> bool {
+        self.failures >= OPENS_AFTER && self.failing_for() >= after
     }
 
     /// Whether deliveries are to be parked.
@@ -188,13 +193,13 @@ mod tests {
         Timestamp::from_seconds(seconds)
     }
 
-    fn health(failures: u64, since: u64) -> Health {
+    fn health(failures: u64, since: u64, last: u64) -> Health {
         Health {
             endpoint: EndpointId::new(at(0), 0),
             project: ProjectId::new(at(0), 0),
             failures,
             failing_since: (failures > 0).then(|| at(since)),
-            last_failure_at: None,
+            last_failure_at: (failures > 0).then(|| at(last)),
             last_success_at: None,
             announced: false,
             circuit: None,
@@ -203,11 +208,19 @@ mod tests {
 
     #[test]
     fn many_failures_or_a_long_time_of_them_are_failing() {
-        assert!(!health(0, 0).is_failing(at(9_999)));
-        assert!(!health(1, 0).is_failing(at(3_599)));
-        assert!(health(1, 0).is_failing(at(3_600)));
-        assert!(!health(OPENS_AFTER - 1, 0).is_failing(at(1)) && health(OPENS_AFTER, 0).is_failing(at(1)));
-        assert!(health(OPENS_AFTER, 0).must_open() && !health(OPENS_AFTER - 1, 0).must_open());
+        assert!(!health(0, 0, 0).is_failing());
+        assert!(!health(2, 0, 3_599).is_failing());
+        assert!(health(2, 0, 3_600).is_failing());
+        assert!(!health(OPENS_AFTER - 1, 0, 1).is_failing() && health(OPENS_AFTER, 0, 1).is_failing());
+        assert!(health(OPENS_AFTER, 0, 1).must_open() && !health(OPENS_AFTER - 1, 0, 1).must_open());
+    }
+
+    #[test]
+    fn days_of_failures_disable_but_not_two_failures_with_days_between_them() {
+        let days = Duration::from_hours(5 * 24);
+        assert!(!health(2, 0, 6 * 86_400).must_be_disabled(days));
+        assert!(!health(OPENS_AFTER, 0, 5 * 86_400 - 1).must_be_disabled(days));
+        assert!(health(OPENS_AFTER, 0, 5 * 86_400).must_be_disabled(days));
     }
 
     #[test]
@@ -260,7 +273,7 @@ mod tests {
     #[test]
     fn a_circuit_whose_step_is_lost_is_noticed() {
         let circuit = Circuit { opening: "a".into(), step: 1, due_at: at(100), phase: Phase::FIRST, busy_until: None };
-        let health = Health { circuit: Some(circuit), ..health(10, 0) };
+        let health = Health { circuit: Some(circuit), ..health(10, 0, 1) };
         assert!(health.is_open() && !health.must_open());
         assert!(!health.is_left_alone(at(700)) && health.is_left_alone(at(701)));
     }

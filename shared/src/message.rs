@@ -84,7 +84,12 @@ impl Via {
             Origin::Automation(_) => BodyShape::DATA,
             _ => project.and_then(|project| project.body).unwrap_or(BodyShape::DATA),
         };
-        let signatures = project.map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures);
+        let mut signatures = project.map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures);
+        // The project's secret signs for all of its URLs, so it is shown to none of them.
+        signatures.retain(|style| *style != SignatureStyle::TOKEN);
+        if signatures.is_empty() {
+            signatures.push(SignatureStyle::STANDARD);
+        }
         Self::Url { url, signatures, body }
     }
 }

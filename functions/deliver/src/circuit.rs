@@ -8,7 +8,7 @@ use std::time::Duration;
 use shared::{
     announce::News,
     delivery::{Step, decide},
-    health::{Circuit, Found, Health, Phase},
+    health::{Circuit, Found, Health, MAX_PROBE_WAIT, Phase},
     id::AttemptId,
     job::{CircuitStep, Job},
     message::Message,
@@ -25,6 +25,8 @@ use crate::{App, delivery::exchange, hosts::Hosts, jobs::JobError, verdict::Verd
 const LOT: usize = 25;
 /// Such lots of one step; the next step takes the rest.
 const LOTS: usize = 20;
+/// What a step leaves for its probe: the longest timeout, and the time to write down what came of it.
+const PROBE_TIME: Duration = Duration::from_secs(45);
 /// What the log says of a delivery whose time was over before its receiver was well.
 const OVER: &str = "given up: the endpoint kept failing for as long as the delivery was to be retried";
 
@@ -93,16 +95,15 @@ pub(crate) async fn open(app: &App, health: &Health, instead_of: Option<&str>) -
 
 /// Sends the oldest parked delivery, to see whether the receiver is well.
 async fn probe(app: &App, health: &Health, next: Duration, deadline: Timestamp) -> Result<Found, JobError> {
-    give_up_what_is_over(app, health).await?;
-    loop {
+    give_up_what_is_over(app, health, deadline).await?;
+    for _ in 0..LOT {
         let Some(parked) = app.parked.oldest(health.endpoint, 1).await?.pop() else { return Ok(Found::Nothing) };
-        let Some(endpoint) = receiver(app, &parked.message).await? else { return Ok(Found::Up) };
-        match endpoint.status {
-            Status::Active => {}
-            Status::Paused => return Ok(Found::Down),
-            // Its parked deliveries are let go, to be refused like any others.
-            Status::Disabled => return Ok(Found::Up),
-        }
+        let endpoint = match receiver(app, &parked.message).await? {
+            Some(endpoint) if endpoint.status == Status::Paused => return Ok(Found::Down),
+            Some(endpoint) if endpoint.status == Status::Active => endpoint,
+            // Deleted or disabled: its parked deliveries are let go, to be refused like any others.
+            _ => return let_go(app, health).await,
+        };
         let attempts = app.attempts.of(endpoint.id, parked.message.event.id).await?;
         let number = match decide(&attempts, parked.message.round, Timestamp::MAX) {
             Step::Send { number, .. } => number,
@@ -115,9 +116,17 @@ async fn probe(app: &App, health: &Health, next: Duration, deadline: Timestamp) 
         let Some(verdict) = exchange(app, Some(&endpoint), &parked.message, &Hosts::default(), deadline).await else {
             return Err(JobError::Fault);
         };
-        let succeeded = verdict.outcome == Outcome::Succeeded;
+        let (outcome, gone) = (verdict.outcome, verdict.is_gone());
+        let succeeded = outcome == Outcome::Succeeded;
         let next = (!succeeded).then(|| Timestamp::now() + next);
         app.attempts.record(&[attempt(&parked.message, &endpoint, verdict, number, started, next)]).await?;
+        if gone {
+            app.disable_gone(&endpoint).await;
+        }
+        // What can't be sent says nothing of the receiver, and must not keep the others waiting: each is judged for itself.
+        if gone || outcome == Outcome::Refused {
+            return let_go(app, health).await;
+        }
         if !succeeded {
             app.note(health.project, &endpoint, Some(health), 0, 1, started).await;
             return Ok(Found::Down);
@@ -127,6 +136,14 @@ async fn probe(app: &App, health: &Health, next: Duration, deadline: Timestamp) 
         app.parked.delete(&[parked]).await?;
         return Ok(Found::Up);
     }
+    // The rest in the next step.
+    Ok(Found::Down)
+}
+
+/// There is nothing to wait for: failures of before don't keep anything parked.
+async fn let_go(app: &App, health: &Health) -> Result<Found, JobError> {
+    app.health.start_afresh(health).await?;
+    Ok(Found::Up)
 }
 
 /// Lets the oldest parked deliveries go.
@@ -139,13 +156,17 @@ async fn release(app: &App, health: &Health, count: usize) -> Result<Found, JobE
 }
 
 /// Deliveries whose whole time span went by while the receiver was down.
-async fn give_up_what_is_over(app: &App, health: &Health) -> Result<(), JobError> {
+async fn give_up_what_is_over(app: &App, health: &Health, deadline: Timestamp) -> Result<(), JobError> {
     for _ in 0..LOTS {
+        // The next step takes the rest: this one is in a batch with others, and its probe needs time.
+        if deadline.since(Timestamp::now()) < PROBE_TIME {
+            return Ok(());
+        }
         let oldest = app.parked.oldest(health.endpoint, LOT).await?;
         let Some(first) = oldest.first() else { return Ok(()) };
         let Some(endpoint) = receiver(app, &first.message).await? else { return Ok(()) };
         let now = Timestamp::now();
-        let over: Vec<Parked> = oldest.into_iter().filter(|parked| now > parked.message.enqueued_at + span(app, &endpoint)).collect();
+        let over: Vec<Parked> = oldest.into_iter().filter(|parked| is_over(parked, span(app, &endpoint), now)).collect();
         if over.is_empty() {
             return Ok(());
         }
@@ -165,6 +186,11 @@ async fn give_up_what_is_over(app: &App, health: &Health) -> Result<(), JobError
         }
     }
     Ok(())
+}
+
+/// Not before a few probes have had the time to find the receiver well: its schedule may be short, or have been over when it was redriven.
+fn is_over(parked: &Parked, span: Duration, now: Timestamp) -> bool {
+    now > (parked.message.enqueued_at + span).max(parked.parked_at + MAX_PROBE_WAIT * 2)
 }
 
 /// How long a delivery is tried: all waits of its schedule, at their longest.

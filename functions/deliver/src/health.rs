@@ -103,11 +103,11 @@ impl App {
         if health.must_open() {
             circuit::open(self, &health, None).await?;
         }
-        if health.is_failing(now) && !health.announced && self.health.announced(endpoint.id).await? {
+        if health.is_failing() && !health.announced && self.health.announced(endpoint.id).await? {
             let news = News::Failing { consecutive_failures: health.failures, failing_since: health.failing_since };
             self.tell(project, endpoint, &news).await;
         }
-        if health.failing_for(now) >= self.disable_after {
+        if health.must_be_disabled(self.disable_after) {
             let days = self.disable_after.as_secs() / 86_400;
             self.disable(endpoint, &format!("no delivery has succeeded for {days} days")).await;
         }

@@ -13,6 +13,7 @@ use shared::{
     id::EndpointId,
     queue::{Outgoing, QueueError},
     store::deliveries::Receivers,
+    time::Timestamp,
 };
 
 use crate::{
@@ -77,12 +78,12 @@ async fn record(app: &App, handled: &mut [Handled]) -> HashMap<EndpointId, Seen>
 
 /// What can't be parked stays on its queue.
 async fn park(app: &App, handled: &mut [Handled]) {
-    let messages: Vec<_> =
-        handled.iter().filter_map(|item| if let Fate::Park(message) = &item.fate { Some((**message).clone()) } else { None }).collect();
+    let parked = |item: &Handled| if let Fate::Park(message) = &item.fate { Some((item.id.clone(), (**message).clone())) } else { None };
+    let messages: Vec<_> = handled.iter().filter_map(parked).collect();
     if messages.is_empty() {
         return;
     }
-    if let Err(error) = app.parked.park(&messages).await {
+    if let Err(error) = app.parked.park(&messages, Timestamp::now()).await {
         tracing::error!(%error, count = messages.len(), "could not park deliveries; their messages stay on the queue");
         for item in handled.iter_mut().filter(|item| matches!(item.fate, Fate::Park(_))) {
             item.fate = Fate::Keep;

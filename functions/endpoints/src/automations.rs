@@ -329,7 +329,7 @@ fn checked_trigger(trigger: &TriggerInput, rules: &Rules) -> Result<Topic, ApiEr
         return Err(ApiError::validation("trigger.kind", "must be `event`"));
     }
     let topic: Topic = trigger.event.parse().map_err(|error| ApiError::validation("trigger.event", format!("{error}")))?;
-    if !rules.catalogue.knows(&topic) {
+    if topic.is_system() || !rules.catalogue.knows(&topic) {
         return Err(ApiError::validation("trigger.event", format!("no such topic: `{topic}`; GET /webhooks/topics lists them")));
     }
     Ok(topic)

@@ -227,8 +227,9 @@ impl App {
         }
         let rules = self.rules(self.projects.load(access).await?, headers);
         let change = |old: Endpoint| {
+            let signatures = old.signatures.clone();
             let new = input.clone().apply(base(old, &input, &rules)?, &rules)?;
-            if input.changes_signatures() {
+            if new.signatures != signatures {
                 check_secret(&new.signatures, &self.vault.open(&new.secrets.secret, &new.id)?)?;
             }
             Ok(new)

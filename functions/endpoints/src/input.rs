@@ -184,11 +184,6 @@ impl Changes {
         topics.ok_or_else(|| ApiError::validation("topics", "is required")).and_then(|topics| rules.topics(topics))
     }
 
-    /// Whether an existing endpoint's secret may not do any more.
-    pub(crate) fn changes_signatures(&self) -> bool {
-        self.signatures.is_some()
-    }
-
     /// Whether what an endpoint did before says nothing any more: it goes elsewhere, or was turned on.
     pub(crate) fn starts_afresh(&self) -> bool {
         self.url.is_some() || self.status == Some(Some(Status::Active))

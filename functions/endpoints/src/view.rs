@@ -81,7 +81,7 @@ impl EndpointView {
             topics: endpoint.topics,
             status: endpoint.status,
             disabled_reason: endpoint.disabled_reason,
-            health: HealthView::of(health, Timestamp::now()),
+            health: HealthView::of(health),
             description: endpoint.description,
             metadata: endpoint.metadata,
             headers: endpoint.headers.iter().map(|(name, value)| (name.to_owned(), shown(value))).collect(),
@@ -130,10 +130,10 @@ impl EndpointView {
 
 impl HealthView {
     /// An endpoint of which there is no health has never failed.
-    fn of(health: Option<&Health>, now: Timestamp) -> Self {
+    fn of(health: Option<&Health>) -> Self {
         let seconds = |time: fn(&Health) -> Option<Timestamp>| health.and_then(time).map(Timestamp::seconds);
         Self {
-            state: if health.is_some_and(|health| health.is_failing(now)) { "failing" } else { "healthy" },
+            state: if health.is_some_and(Health::is_failing) { "failing" } else { "healthy" },
             consecutive_failures: health.map_or(0, |health| health.failures),
             failing_since: seconds(|health| health.failing_since),
             last_failure_at: seconds(|health| health.last_failure_at),

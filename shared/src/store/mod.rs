@@ -13,7 +13,7 @@
 //! | log | `PROJ#<proj>#LATE` | position in the [`feed`] | pointer to an event that does not stand at its id |
 //! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
 //! | log | `EP#<we>` | `HEALTH` | how an endpoint is doing that has failed |
-//! | log | `PARKED#<we>#<shard>` | `<evt>#<round>` | a delivery that waits for its receiver to be well; never expires |
+//! | log | `PARKED#<we>#<shard>` | `<evt>#<round>#<queue message>` | a delivery that waits for its receiver to be well; never expires |
 //! | log | `EP#<we>` | `RECOVERY#<rcv>` | a recovery and how far it is |
 //! | log | `EP#<we>` | `RATE` | when an endpoint with a rate limit takes the next delivery |
 //! | log | `EP#<we>` | `RECOVERING` | which recovery has the endpoint |

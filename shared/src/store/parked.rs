@@ -15,6 +15,7 @@ use super::{
 use crate::{
     id::{EndpointId, EventId, ProjectId, RoundId, SHARDS},
     message::{Message, MessageError},
+    time::Timestamp,
 };
 
 /// A parked delivery.
@@ -22,6 +23,8 @@ use crate::{
 pub struct Parked {
     /// Its message.
     pub message: Message,
+    /// Since when it waits.
+    pub parked_at: Timestamp,
     pk: String,
     sk: String,
 }
@@ -30,6 +33,7 @@ pub struct Parked {
 #[derive(Serialize)]
 struct Row {
     project: ProjectId,
+    parked_at: Timestamp,
 }
 
 /// Why a delivery can't be parked or read back.
@@ -53,20 +57,24 @@ impl ParkedStore {
         Self(log)
     }
 
-    /// Parks deliveries: one call for up to 25. Parking one again changes nothing.
-    pub async fn park(&self, messages: &[Message]) -> Result<(), ParkError> {
-        let items = messages.iter().map(|message| {
+    /// Parks deliveries, each by the id of its queue message: one call for up to 25. Parking the same queue message again changes nothing; a delivery that was let go and is parked
+    /// anew has another message and so another row, which whoever lets it go does not delete with the old one.
+    pub async fn park(&self, messages: &[(String, Message)], now: Timestamp) -> Result<(), ParkError> {
+        let items = messages.iter().map(|(queue_id, message)| {
             // Whoever sends it on can't know what the log says of it.
             let body = Message { recheck: true, ..message.without_slot() }.encode()?;
-            let mut item =
-                item(pk(message.endpoint, message.event.id), sk(message.event.id, message.round), &Row { project: message.project })?;
+            let mut item = item(
+                pk(message.endpoint, message.event.id),
+                sk(message.event.id, message.round, queue_id),
+                &Row { project: message.project, parked_at: now },
+            )?;
             item.insert("body".to_owned(), pack(&body));
             Ok::<_, ParkError>(item)
         });
         Ok(writes::put_all(&self.0, items.collect::<Result<_, _>>()?).await?)
     }
 
-    /// The oldest parked deliveries of an endpoint, by their events; and how many rows of them can't be read.
+    /// The oldest parked deliveries of an endpoint, by their events. Rows that can't be read are left out, and stay.
     pub async fn oldest(&self, endpoint: EndpointId, count: usize) -> Result<Vec<Parked>, StoreError> {
         let partitions: Vec<_> = (0..SHARDS).map(|shard| format!("PARKED#{endpoint}#{shard}")).collect();
         let merge = Merge::new(&self.0, &partitions, "evt_".to_owned(), "evt_~".to_owned(), false);
@@ -98,13 +106,14 @@ impl ParkedStore {
 
 fn read(row: &Item) -> Option<Parked> {
     let body = unpack_text(row.get("body")?)?;
-    Some(Parked { message: Message::decode(&body).ok()?, pk: text(row, "pk").to_owned(), sk: text(row, "sk").to_owned() })
+    let parked_at = Timestamp::from_millis(row.get("parked_at")?.as_n().ok()?.parse().ok()?);
+    Some(Parked { message: Message::decode(&body).ok()?, parked_at, pk: text(row, "pk").to_owned(), sk: text(row, "sk").to_owned() })
 }
 
 fn pk(endpoint: EndpointId, event: EventId) -> String {
     format!("PARKED#{endpoint}#{}", event.shard())
 }
 
-fn sk(event: EventId, round: Option<RoundId>) -> String {
-    format!("{event}#{}", round.map(|round| round.to_string()).unwrap_or_default())
+fn sk(event: EventId, round: Option<RoundId>, queue_id: &str) -> String {
+    format!("{event}#{}#{queue_id}", round.map(|round| round.to_string()).unwrap_or_default())
 }

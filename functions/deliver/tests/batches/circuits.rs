@@ -59,7 +59,8 @@ impl World {
         self.endpoints[1] = id;
         let messages = [1, 1, 1].map(|place| self.message(place));
         let parked = ParkedStore::new(self.log_table());
-        parked.park(&messages).await.unwrap();
+        let by_id: Vec<_> = messages.iter().map(|message| (message.event.id.to_string(), message.clone())).collect();
+        parked.park(&by_id, Timestamp::now()).await.unwrap();
         let recorded = self.meet(place, trouble);
         self.step(id).await;
         self.step(id).await;
