@@ -42,6 +42,7 @@ pub(crate) struct Wanted {
     until: Option<u64>,
     /// Whether to count only.
     #[serde(default)]
+    #[schema(example = true)]
     dry_run: bool,
 }
 

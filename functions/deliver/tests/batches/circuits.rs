@@ -69,10 +69,15 @@ impl World {
             self.step(id).await;
         }
         // A message that came twice waits for its twin.
-        for _ in 0..3 {
+        for _ in 0..100 {
             self.turn("DeliveriesQueue").await;
+            if self.started.count("DeliveriesQueue").await == 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        let case = format!("call {place}: {trouble:?}");
+        let left = (self.started.count("DeliveriesQueue").await, HealthStore::new(self.log_table()).get(id).await.unwrap());
+        let case = format!("call {place}: {trouble:?}, {left:?}");
         assert!(parked.oldest(id, 10).await.unwrap().is_empty(), "{case}");
         for message in &messages {
             let attempts = self.attempts(message).await;

@@ -318,6 +318,9 @@ async fn these_are_all_calls_that_the_function_may_make() {
     for place in 0..12 {
         world.first_attempts(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
         world.retries(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
+    }
+    // Each look for parked deliveries is eight queries.
+    for place in 0..48 {
         world.circuit(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
     }
     let aws = &world.started.aws;

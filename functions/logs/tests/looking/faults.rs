@@ -4,8 +4,8 @@ use local::{
     samples,
     testing::{Answer, Trouble},
 };
-use serde_json::Value as Json;
-use shared::{message::Message, model::Outcome};
+use serde_json::{Value as Json, json};
+use shared::{message::Message, model::Outcome, time::Timestamp};
 
 use super::support::{Started, attempt, minute, start};
 
@@ -60,6 +60,24 @@ async fn every_request_survives_every_fault_at_every_call() {
             }
         }
     }
+    recover(&started).await;
     let unstruck: Vec<_> = started.aws.allowed("logs").difference(&started.aws.faults().struck()).cloned().collect();
     assert!(unstruck.is_empty(), "these are all calls that the function may make: {unstruck:?}");
+}
+
+/// Counting what could be recovered: begun, or 503.
+async fn recover(started: &Started) {
+    let path = format!("/webhooks/endpoints/{}/recover", samples::ENDPOINT);
+    let ask = async || started.api.ask("POST", &path, json!({"since": Timestamp::now().seconds() - 60, "dry_run": true})).await;
+    let before = started.aws.faults().calls();
+    assert_eq!(ask().await.status, 202);
+    let calls = started.aws.faults().calls() - before;
+    for trouble in Trouble::few() {
+        for place in 0..calls {
+            started.aws.trouble("logs", place, trouble);
+            let answer = ask().await;
+            started.aws.faults().heal();
+            assert!([202, 503].contains(&answer.status), "call {place}: {trouble:?}: {} {}", answer.status, answer.body);
+        }
+    }
 }
