@@ -4,13 +4,25 @@ use serde_json::json;
 use system_tests::Stack;
 
 #[tokio::test]
-async fn the_catalogue_has_the_eight_topics_each_with_a_description() {
+async fn the_catalogue_has_the_templates_topics_and_our_own_each_with_a_description() {
     let project = Stack::shared().await.project().await;
     let topics = project.get("/webhooks/topics").await.expect(200);
     let names: Vec<_> = topics.as_array().unwrap().iter().map(|topic| topic["name"].as_str().unwrap()).collect();
-    let expected =
-        ["run.created", "run.failed", "run.succeeded", "run.updated", "task.created", "task.failed", "task.succeeded", "task.updated"];
-    assert_eq!(names, expected);
+    let expected = [
+        "run.created",
+        "run.failed",
+        "run.succeeded",
+        "run.updated",
+        "task.created",
+        "task.failed",
+        "task.succeeded",
+        "task.updated",
+        "webhook.delivery.failed",
+        "webhook.endpoint.disabled",
+        "webhook.endpoint.failing",
+        "webhook.endpoint.recovered",
+    ];
+    assert_eq!(names, expected, "the template's eight, and Posthaste's own");
     assert!(topics.as_array().unwrap().iter().all(|topic| !topic["description"].as_str().unwrap().is_empty()));
     assert_eq!(project.get("/webhooks/topics/task.created").await.expect(200), topics[4]);
 }
