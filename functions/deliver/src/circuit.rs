@@ -84,11 +84,16 @@ pub(crate) async fn open(app: &App, health: &Health, instead_of: Option<&str>) -
     let circuit = Circuit { opening, step: 0, due_at: started + phase.wait(), phase, busy_until: None };
     // First the step: without an open circuit it does nothing, but an open circuit without it would keep its deliveries for ever.
     app.go_on(&Job::Circuit(first.clone()), phase.wait()).await?;
-    app.health.open(health.endpoint, &circuit, instead_of).await?;
-    if Timestamp::now().since(started) > phase.wait() / 2 {
-        // The step may have come before the circuit was open. Twice is harmless.
+    let opened = app.health.open(health.endpoint, &circuit, instead_of).await;
+    if matches!(opened, Err(StoreError::Conflict)) {
+        // Somebody else has opened it.
+        return Ok(());
+    }
+    if opened.is_err() || Timestamp::now().since(started) > phase.wait() / 2 {
+        // The step may have come before the circuit was open, and a call that failed may have been carried out. Twice is harmless.
         app.go_on(&Job::Circuit(first), phase.wait()).await?;
     }
+    opened?;
     tracing::warn!(endpoint = %health.endpoint, failures = health.failures, "a circuit has opened; deliveries are parked");
     Ok(())
 }
