@@ -23,6 +23,8 @@ use crate::{App, delivery::exchange, hosts::Hosts, jobs::JobError, verdict::Verd
 
 /// Parked deliveries that are given up at a time.
 const LOT: usize = 25;
+/// Parked deliveries that are let go at a time.
+const RELEASED: usize = 100;
 /// Such lots of one step; the next step takes the rest.
 const LOTS: usize = 20;
 /// What a step leaves for its probe: the longest timeout, and the time to write down what came of it.
@@ -151,13 +153,20 @@ async fn let_go(app: &App, health: &Health) -> Result<Found, JobError> {
     Ok(Found::Up)
 }
 
-/// Lets the oldest parked deliveries go.
+/// Lets the oldest parked deliveries go, a lot at a time: all at once they may be larger than memory.
 async fn release(app: &App, health: &Health, count: usize) -> Result<Found, JobError> {
-    let parked = app.parked.oldest(health.endpoint, count).await?;
-    let messages: Vec<_> = parked.iter().map(|parked| outgoing(&parked.message)).collect();
-    app.deliveries.send(messages.into_iter()).await?;
-    app.parked.delete(&parked).await?;
-    Ok(Found::Released(parked.len()))
+    let mut released = 0;
+    while released < count {
+        let parked = app.parked.oldest(health.endpoint, RELEASED.min(count - released)).await?;
+        if parked.is_empty() {
+            break;
+        }
+        let messages: Vec<_> = parked.iter().map(|parked| outgoing(&parked.message)).collect();
+        app.deliveries.send(messages.into_iter()).await?;
+        app.parked.delete(&parked).await?;
+        released += parked.len();
+    }
+    Ok(Found::Released(released))
 }
 
 /// Deliveries whose whole time span went by while the receiver was down.
