@@ -184,15 +184,17 @@ async fn give_up_what_is_over(app: &App, health: &Health, deadline: Timestamp) -
         if over.is_empty() {
             return Ok(());
         }
-        let mut given_up = Vec::new();
-        for parked in &over {
-            let number = app.attempts.of(endpoint.id, parked.message.event.id).await?.len();
-            let number = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
-            given_up.push(attempt(&parked.message, &endpoint, Verdict::refused(OVER), number, now, None));
+        let (mut given_up, mut dead) = (Vec::new(), Vec::new());
+        for Parked { message, .. } in &over {
+            let attempts = app.attempts.of(endpoint.id, message.event.id).await?;
+            // What has arrived in another way is only deleted.
+            if let Step::Send { number, .. } = decide(&attempts, message.round, Timestamp::MAX) {
+                given_up.push(attempt(message, &endpoint, Verdict::refused(OVER), number, now, None));
+                dead.push(outgoing(message));
+            }
         }
         app.attempts.record(&given_up).await?;
-        let messages: Vec<_> = over.iter().map(|parked| outgoing(&parked.message)).collect();
-        app.dead_letters.send(messages.into_iter()).await?;
+        app.dead_letters.send(dead.into_iter()).await?;
         app.parked.delete(&over).await?;
         for attempt in given_up {
             let news = News::DeliveryFailed { event: attempt.event, kind: attempt.kind, attempts: attempt.number };
