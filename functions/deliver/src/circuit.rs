@@ -8,7 +8,7 @@ use std::time::Duration;
 use shared::{
     announce::News,
     delivery::{Step, decide},
-    health::{Circuit, Found, Health, MAX_PROBE_WAIT, Phase},
+    health::{Circuit, Found, Health, MAX_PROBE_WAIT, Phase, STEP_TIME},
     id::AttemptId,
     job::{CircuitStep, Job},
     message::Message,
@@ -32,9 +32,21 @@ const PROBE_TIME: Duration = Duration::from_secs(45);
 /// What the log says of a delivery whose time was over before its receiver was well.
 const OVER: &str = "given up: the endpoint kept failing for as long as the delivery was to be retried";
 
-/// Does one step.
+/// Does one step. What fails gives the step back, so that its message can take it as soon as it comes again.
 pub(crate) async fn step(app: &App, step: &CircuitStep, deadline: Timestamp) -> Result<(), JobError> {
-    let health = match app.health.take(step.endpoint, &step.opening, step.step, Timestamp::now()).await {
+    // By the random part two that take it within a millisecond can be told apart.
+    let until = Timestamp::now() + STEP_TIME + Duration::from_millis(rand::random_range(0..1_000));
+    let done = take(app, step, until, deadline).await;
+    if done.is_err()
+        && let Err(error) = app.health.give_back(step.endpoint, &step.opening, step.step, until).await
+    {
+        tracing::error!(endpoint = %step.endpoint, %error, "could not give back a circuit's step; it stands still for a minute");
+    }
+    done
+}
+
+async fn take(app: &App, step: &CircuitStep, until: Timestamp, deadline: Timestamp) -> Result<(), JobError> {
+    let health = match app.health.take(step.endpoint, &step.opening, step.step, Timestamp::now(), until).await {
         Ok(health) => health,
         Err(StoreError::Conflict) => return if is_to_come(app, step).await? { Err(JobError::Early) } else { Ok(()) },
         Err(error) => return Err(error.into()),
@@ -76,9 +88,25 @@ async fn go_on(app: &App, step: &CircuitStep, done: &Circuit, phase: Phase, now:
     Ok(app.health.advance(step.endpoint, done, &next).await?)
 }
 
-/// Opens a circuit: from now on deliveries are parked. `instead_of` is one whose steps are lost.
-pub(crate) async fn open(app: &App, health: &Health, instead_of: Option<&str>) -> Result<(), JobError> {
-    if let (Some(circuit), None) = (&health.circuit, instead_of) {
+/// Sends a circuit's next step once more, to be done at once. Whichever message comes first does it; to the other it is done. Whoever is at it already sees for himself what has
+/// changed.
+pub(crate) async fn hurry(app: &App, health: &Health) -> Result<(), JobError> {
+    let now = Timestamp::now();
+    let Some(circuit) = health.circuit.as_ref().filter(|circuit| !circuit.is_busy(now)) else { return Ok(()) };
+    match app.health.put_due(health.endpoint, circuit, now).await {
+        Ok(()) => {}
+        // Done, or sent once more by somebody else.
+        Err(StoreError::Conflict) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    let &Health { project, endpoint, .. } = health;
+    let step = CircuitStep { project, endpoint, opening: circuit.opening.clone(), step: circuit.step };
+    app.go_on(&Job::Circuit(step), Duration::ZERO).await
+}
+
+/// Opens a circuit: from now on deliveries are parked.
+pub(crate) async fn open(app: &App, health: &Health) -> Result<(), JobError> {
+    if let Some(circuit) = &health.circuit {
         return Ok(app.health.reopen(health.endpoint, &circuit.opening).await?);
     }
     let (opening, phase, started) = (format!("{:032x}", rand::random::<u128>()), Phase::FIRST, Timestamp::now());
@@ -86,7 +114,7 @@ pub(crate) async fn open(app: &App, health: &Health, instead_of: Option<&str>) -
     let circuit = Circuit { opening, step: 0, due_at: started + phase.wait(), phase, busy_until: None };
     // First the step: without an open circuit it does nothing, but an open circuit without it would keep its deliveries for ever.
     app.go_on(&Job::Circuit(first.clone()), phase.wait()).await?;
-    let opened = app.health.open(health.endpoint, &circuit, instead_of).await;
+    let opened = app.health.open(health.endpoint, &circuit).await;
     if matches!(opened, Err(StoreError::Conflict)) {
         // Somebody else has opened it.
         return Ok(());
