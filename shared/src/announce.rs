@@ -1,7 +1,7 @@
 //! Events of Posthaste's own, which a project's endpoints may subscribe to like any others: an endpoint fails, is disabled, is well again; a delivery was given up.
 //!
-//! Easy to get wrong: loops. What comes of a failing delivery must not itself cause more: topics under `webhook.` are never announced about, an
-//! announcement is not sent to the endpoint that it is about, and `*` doesn't mean them.
+//! Easy to get wrong: loops. News must not cause news for ever. So a delivery of news that is given up is no news itself ([`may_cause_news`]), and an announcement is not sent to
+//! the endpoint that it is about; an endpoint that fails to take news is told about like any other, but that is told once until it is well again. And `*` doesn't mean these topics.
 
 use std::time::Duration;
 
@@ -135,7 +135,7 @@ impl Announcer {
     }
 }
 
-/// Whether news of deliveries of this topic may be told.
+/// Whether it may be told that a delivery of this topic was given up.
 pub fn may_cause_news(topic: &Topic) -> bool {
     !topic.is_system()
 }

@@ -34,9 +34,9 @@ const RELEASE_WAIT: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_mins(3);
 /// Between two such looks.
 const LINGER_WAIT: Duration = Duration::from_secs(45);
-/// A step is done within an invocation of `deliver`; if its message comes again later, whoever was at it has died.
+/// A step is done, or given back, within an invocation of `deliver`; if its message comes again later, whoever was at it has died.
 pub const STEP_TIME: Duration = Duration::from_mins(1);
-/// A step that is so late is lost, and another one takes its place.
+/// A step that is so late may be lost, and is sent once more.
 const LOST_AFTER: Duration = Duration::from_mins(10);
 
 /// How an endpoint is doing. There is none for an endpoint that has never failed.
@@ -133,9 +133,21 @@ impl Health {
         self.failures >= OPENS_AFTER && !self.is_open()
     }
 
-    /// Whether a circuit's next step never came.
-    pub fn is_left_alone(&self, now: Timestamp) -> bool {
-        self.circuit.as_ref().is_some_and(|circuit| now.since(circuit.due_at) > LOST_AFTER)
+    /// Whether a circuit's next step is to be sent once more, to be done at once: it never came, or it was to be a probe, minutes from now, and meanwhile the endpoint was found
+    /// well or was changed.
+    pub fn must_hurry(&self, now: Timestamp) -> bool {
+        self.circuit.as_ref().is_some_and(|circuit| {
+            // Twice, as no two clocks agree.
+            let far = matches!(circuit.phase, Phase::Releasing(_)) && circuit.due_at.since(now) > RELEASE_WAIT * 2;
+            far || now.since(circuit.due_at) > LOST_AFTER
+        })
+    }
+}
+
+impl Circuit {
+    /// Whether somebody is at its step.
+    pub fn is_busy(&self, now: Timestamp) -> bool {
+        self.busy_until.is_some_and(|until| now < until)
     }
 }
 
@@ -271,10 +283,18 @@ mod tests {
     }
 
     #[test]
-    fn a_circuit_whose_step_is_lost_is_noticed() {
-        let circuit = Circuit { opening: "a".into(), step: 1, due_at: at(100), phase: Phase::FIRST, busy_until: None };
-        let health = Health { circuit: Some(circuit), ..health(10, 0, 1) };
-        assert!(health.is_open() && !health.must_open());
-        assert!(!health.is_left_alone(at(700)) && health.is_left_alone(at(701)));
+    fn a_step_that_is_lost_or_is_to_release_minutes_from_now_is_sent_once_more() {
+        let with = |phase| {
+            let circuit = Circuit { opening: "a".into(), step: 1, due_at: at(1_000), phase, busy_until: None };
+            Health { circuit: Some(circuit), ..health(10, 0, 1) }
+        };
+        let open = with(Phase::Open(9));
+        assert!(open.is_open() && !open.must_open());
+        assert!(!open.must_hurry(at(700)) && !open.must_hurry(at(1_600)) && open.must_hurry(at(1_601)));
+        let releasing = with(Phase::RECOVERED);
+        assert!(releasing.must_hurry(at(700)) && releasing.must_hurry(at(997)));
+        assert!(!releasing.must_hurry(at(998)) && !releasing.must_hurry(at(1_600)) && releasing.must_hurry(at(1_601)));
+        assert!(!with(Phase::Lingering(at(2_000))).must_hurry(at(955)));
+        assert!(!health(10, 0, 1).must_hurry(at(9_999)));
     }
 }

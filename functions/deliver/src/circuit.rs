@@ -8,7 +8,7 @@ use std::time::Duration;
 use shared::{
     announce::News,
     delivery::{Step, decide},
-    health::{Circuit, Found, Health, MAX_PROBE_WAIT, Phase},
+    health::{Circuit, Found, Health, MAX_PROBE_WAIT, Phase, STEP_TIME},
     id::AttemptId,
     job::{CircuitStep, Job},
     message::Message,
@@ -23,6 +23,8 @@ use crate::{App, delivery::exchange, hosts::Hosts, jobs::JobError, verdict::Verd
 
 /// Parked deliveries that are given up at a time.
 const LOT: usize = 25;
+/// Parked deliveries that are let go at a time.
+const RELEASED: usize = 100;
 /// Such lots of one step; the next step takes the rest.
 const LOTS: usize = 20;
 /// What a step leaves for its probe: the longest timeout, and the time to write down what came of it.
@@ -30,9 +32,21 @@ const PROBE_TIME: Duration = Duration::from_secs(45);
 /// What the log says of a delivery whose time was over before its receiver was well.
 const OVER: &str = "given up: the endpoint kept failing for as long as the delivery was to be retried";
 
-/// Does one step.
+/// Does one step. What fails gives the step back, so that its message can take it as soon as it comes again.
 pub(crate) async fn step(app: &App, step: &CircuitStep, deadline: Timestamp) -> Result<(), JobError> {
-    let health = match app.health.take(step.endpoint, &step.opening, step.step, Timestamp::now()).await {
+    // By the random part two that take it within a millisecond can be told apart.
+    let until = Timestamp::now() + STEP_TIME + Duration::from_millis(rand::random_range(0..1_000));
+    let done = take(app, step, until, deadline).await;
+    if done.is_err()
+        && let Err(error) = app.health.give_back(step.endpoint, &step.opening, step.step, until).await
+    {
+        tracing::error!(endpoint = %step.endpoint, %error, "could not give back a circuit's step; it stands still for a minute");
+    }
+    done
+}
+
+async fn take(app: &App, step: &CircuitStep, until: Timestamp, deadline: Timestamp) -> Result<(), JobError> {
+    let health = match app.health.take(step.endpoint, &step.opening, step.step, Timestamp::now(), until).await {
         Ok(health) => health,
         Err(StoreError::Conflict) => return if is_to_come(app, step).await? { Err(JobError::Early) } else { Ok(()) },
         Err(error) => return Err(error.into()),
@@ -74,9 +88,25 @@ async fn go_on(app: &App, step: &CircuitStep, done: &Circuit, phase: Phase, now:
     Ok(app.health.advance(step.endpoint, done, &next).await?)
 }
 
-/// Opens a circuit: from now on deliveries are parked. `instead_of` is one whose steps are lost.
-pub(crate) async fn open(app: &App, health: &Health, instead_of: Option<&str>) -> Result<(), JobError> {
-    if let (Some(circuit), None) = (&health.circuit, instead_of) {
+/// Sends a circuit's next step once more, to be done at once. Whichever message comes first does it; to the other it is done. Whoever is at it already sees for himself what has
+/// changed.
+pub(crate) async fn hurry(app: &App, health: &Health) -> Result<(), JobError> {
+    let now = Timestamp::now();
+    let Some(circuit) = health.circuit.as_ref().filter(|circuit| !circuit.is_busy(now)) else { return Ok(()) };
+    match app.health.put_due(health.endpoint, circuit, now).await {
+        Ok(()) => {}
+        // Done, or sent once more by somebody else.
+        Err(StoreError::Conflict) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    let &Health { project, endpoint, .. } = health;
+    let step = CircuitStep { project, endpoint, opening: circuit.opening.clone(), step: circuit.step };
+    app.go_on(&Job::Circuit(step), Duration::ZERO).await
+}
+
+/// Opens a circuit: from now on deliveries are parked.
+pub(crate) async fn open(app: &App, health: &Health) -> Result<(), JobError> {
+    if let Some(circuit) = &health.circuit {
         return Ok(app.health.reopen(health.endpoint, &circuit.opening).await?);
     }
     let (opening, phase, started) = (format!("{:032x}", rand::random::<u128>()), Phase::FIRST, Timestamp::now());
@@ -84,7 +114,7 @@ pub(crate) async fn open(app: &App, health: &Health, instead_of: Option<&str>) -
     let circuit = Circuit { opening, step: 0, due_at: started + phase.wait(), phase, busy_until: None };
     // First the step: without an open circuit it does nothing, but an open circuit without it would keep its deliveries for ever.
     app.go_on(&Job::Circuit(first.clone()), phase.wait()).await?;
-    let opened = app.health.open(health.endpoint, &circuit, instead_of).await;
+    let opened = app.health.open(health.endpoint, &circuit).await;
     if matches!(opened, Err(StoreError::Conflict)) {
         // Somebody else has opened it.
         return Ok(());
@@ -151,13 +181,20 @@ async fn let_go(app: &App, health: &Health) -> Result<Found, JobError> {
     Ok(Found::Up)
 }
 
-/// Lets the oldest parked deliveries go.
+/// Lets the oldest parked deliveries go, a lot at a time: all at once they may be larger than memory.
 async fn release(app: &App, health: &Health, count: usize) -> Result<Found, JobError> {
-    let parked = app.parked.oldest(health.endpoint, count).await?;
-    let messages: Vec<_> = parked.iter().map(|parked| outgoing(&parked.message)).collect();
-    app.deliveries.send(messages.into_iter()).await?;
-    app.parked.delete(&parked).await?;
-    Ok(Found::Released(parked.len()))
+    let mut released = 0;
+    while released < count {
+        let parked = app.parked.oldest(health.endpoint, RELEASED.min(count - released)).await?;
+        if parked.is_empty() {
+            break;
+        }
+        let messages: Vec<_> = parked.iter().map(|parked| outgoing(&parked.message)).collect();
+        app.deliveries.send(messages.into_iter()).await?;
+        app.parked.delete(&parked).await?;
+        released += parked.len();
+    }
+    Ok(Found::Released(released))
 }
 
 /// Deliveries whose whole time span went by while the receiver was down.
@@ -175,15 +212,17 @@ async fn give_up_what_is_over(app: &App, health: &Health, deadline: Timestamp) -
         if over.is_empty() {
             return Ok(());
         }
-        let mut given_up = Vec::new();
-        for parked in &over {
-            let number = app.attempts.of(endpoint.id, parked.message.event.id).await?.len();
-            let number = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
-            given_up.push(attempt(&parked.message, &endpoint, Verdict::refused(OVER), number, now, None));
+        let (mut given_up, mut dead) = (Vec::new(), Vec::new());
+        for Parked { message, .. } in &over {
+            let attempts = app.attempts.of(endpoint.id, message.event.id).await?;
+            // What has arrived in another way is only deleted.
+            if let Step::Send { number, .. } = decide(&attempts, message.round, Timestamp::MAX) {
+                given_up.push(attempt(message, &endpoint, Verdict::refused(OVER), number, now, None));
+                dead.push(outgoing(message));
+            }
         }
         app.attempts.record(&given_up).await?;
-        let messages: Vec<_> = over.iter().map(|parked| outgoing(&parked.message)).collect();
-        app.dead_letters.send(messages.into_iter()).await?;
+        app.dead_letters.send(dead.into_iter()).await?;
         app.parked.delete(&over).await?;
         for attempt in given_up {
             let news = News::DeliveryFailed { event: attempt.event, kind: attempt.kind, attempts: attempt.number };

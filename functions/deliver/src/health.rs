@@ -13,7 +13,7 @@ use shared::{
     time::Timestamp,
 };
 
-use crate::{App, circuit};
+use crate::{App, circuit, jobs::JobError};
 
 /// What an owner reads on an endpoint that answered 410.
 const GONE: &str = "the receiver answered 410 Gone";
@@ -54,10 +54,9 @@ impl App {
             let health = receivers.health.get(&id);
             self.note(endpoint.project, endpoint, health, seen.successes, seen.failures, seen.first_failure.unwrap_or(now)).await;
         }
-        for health in receivers.health.values().filter(|health| health.is_left_alone(now)) {
-            let lost = health.circuit.as_ref().map(|circuit| circuit.opening.as_str());
-            if let Err(error) = circuit::open(self, health, lost).await {
-                tracing::error!(endpoint = %health.endpoint, %error, "a circuit's steps are lost, and it could not be taken up again");
+        for health in receivers.health.values().filter(|health| health.must_hurry(now)) {
+            if let Err(error) = circuit::hurry(self, health).await {
+                tracing::error!(endpoint = %health.endpoint, %error, "could not send a circuit's step once more");
             }
         }
     }
@@ -83,25 +82,20 @@ impl App {
     }
 
     /// Notes a success after failures.
-    pub(crate) async fn note_success(&self, project: ProjectId, endpoint: &Endpoint, before: &Health) -> Result<(), crate::jobs::JobError> {
-        self.health.succeeded(before, Timestamp::now()).await?;
+    pub(crate) async fn note_success(&self, project: ProjectId, endpoint: &Endpoint, known: &Health) -> Result<(), JobError> {
+        let before = self.health.succeeded(known, Timestamp::now()).await?;
         if before.announced {
             self.tell(project, endpoint, &News::Recovered).await;
         }
-        Ok(())
+        // What is parked need not wait for a probe that may be minutes away.
+        if before.is_open() { circuit::hurry(self, &before).await } else { Ok(()) }
     }
 
-    async fn note_failures(
-        &self,
-        project: ProjectId,
-        endpoint: &Endpoint,
-        failures: u64,
-        first: Timestamp,
-    ) -> Result<(), crate::jobs::JobError> {
+    async fn note_failures(&self, project: ProjectId, endpoint: &Endpoint, failures: u64, first: Timestamp) -> Result<(), JobError> {
         let now = Timestamp::now();
         let health = self.health.failed(project, endpoint.id, failures, first, now).await?;
         if health.must_open() {
-            circuit::open(self, &health, None).await?;
+            circuit::open(self, &health).await?;
         }
         if health.is_failing() && !health.announced && self.health.announced(endpoint.id).await? {
             let news = News::Failing { consecutive_failures: health.failures, failing_since: health.failing_since };
@@ -114,7 +108,7 @@ impl App {
         Ok(())
     }
 
-    /// Disables an endpoint that said that it is gone.
+    /// Disables an endpoint that said that it is gone; a worker's webhook too. A URL without an endpoint has no row to say so in: only the delivery is given up, and the next one is tried again.
     pub(crate) async fn disable_gone(&self, endpoint: &Endpoint) {
         self.disable(endpoint, GONE).await;
     }
@@ -122,7 +116,7 @@ impl App {
     async fn disable(&self, endpoint: &Endpoint, reason: &str) {
         match self.endpoints.disable(endpoint, reason, Timestamp::now()).await {
             Ok(true) => self.tell(endpoint.project, endpoint, &News::Disabled { reason: reason.to_owned() }).await,
-            // Changed, paused, disabled or deleted meanwhile: whoever did that knows better.
+            // Changed, paused, disabled or deleted meanwhile: whoever did that knows better. Or a URL without an endpoint.
             Ok(false) => {}
             // Its next failure disables it.
             Err(error) => tracing::error!(endpoint = %endpoint.id, %error, "could not disable an endpoint"),

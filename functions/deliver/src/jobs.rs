@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::{
     job::Job,
     queue::{Outgoing, QueueError},
-    store::{StoreError, parked::ParkError},
+    store::StoreError,
     time::Timestamp,
 };
 
@@ -31,9 +31,6 @@ pub(crate) enum JobError {
     /// Something on our side: no time left, no socket.
     #[error("a fault on our side")]
     Fault,
-    /// A parked delivery that can't be written or read.
-    #[error(transparent)]
-    Park(#[from] ParkError),
     /// A message that can't be written.
     #[error(transparent)]
     Message(#[from] shared::message::MessageError),

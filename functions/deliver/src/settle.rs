@@ -84,8 +84,8 @@ async fn park(app: &App, handled: &mut [Handled]) {
         return;
     }
     if let Err(error) = app.parked.park(&messages, Timestamp::now()).await {
-        tracing::error!(%error, count = messages.len(), "could not park deliveries; their messages stay on the queue");
-        for item in handled.iter_mut().filter(|item| matches!(item.fate, Fate::Park(_))) {
+        tracing::error!(%error, "could not park all deliveries; the messages of these stay on the queue");
+        for item in handled.iter_mut().filter(|item| matches!(item.fate, Fate::Park(_)) && error.left.contains(&item.id)) {
             item.fate = Fate::Keep;
         }
     }

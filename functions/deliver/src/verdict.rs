@@ -107,7 +107,7 @@ impl Verdict {
 fn explain(status: u16) -> String {
     match status {
         300..400 => format!("the receiver answered {status}; redirects are not followed"),
-        GONE => "the receiver answered 410: it is gone, and the endpoint was disabled".to_owned(),
+        GONE => "the receiver answered 410: it is gone, and the delivery is not tried again".to_owned(),
         _ => format!("the receiver answered {status}"),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_sqs::{
     Client,
     error::{DisplayErrorContext, SdkError},
-    types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry},
+    types::{BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry},
 };
 
 use futures::{TryStreamExt, stream};
@@ -61,18 +61,16 @@ impl Queue {
     }
 
     async fn send_batch(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
-        let mut left: Vec<_> = (0..messages.len()).collect();
+        let entries = messages.into_iter().enumerate().map(|(place, message)| to_send(place, message));
+        let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
         let mut reason = String::new();
         for attempt in 0..TRIES {
             pause(attempt).await;
-            let entries = left.iter().map(|&place| entry(place, &messages[place])).collect::<Result<Vec<_>, _>>()?;
-            let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
+            let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries.clone()));
             let output = request.send().await.map_err(failed("SendMessageBatch"))?;
-            left = output.failed.iter().filter_map(|failure| failure.id.parse().ok()).filter(|&place| place < messages.len()).collect();
-            match output.failed.first() {
-                None => return Ok(()),
-                Some(failure) => reason = format!("{}: {}", failure.code, failure.message.as_deref().unwrap_or_default()),
-            }
+            let Some(failure) = output.failed.first() else { return Ok(()) };
+            reason = explain(failure);
+            entries.retain(|entry| output.failed.iter().any(|failure| failure.id == entry.id));
         }
         Err(QueueError { operation: "SendMessageBatch", detail: reason })
     }
@@ -81,27 +79,49 @@ impl Queue {
     /// visibility timeout, finds that it is early, and hides again.
     pub async fn hide(&self, messages: &[(String, Duration)]) -> Result<(), QueueError> {
         for chunk in messages.chunks(batch::MAX_ENTRIES) {
-            let entries = chunk.iter().enumerate().map(|(place, (receipt, wait))| {
-                ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(place.to_string())
-                    .receipt_handle(receipt)
-                    .visibility_timeout(whole_seconds(*wait, MAX_HIDDEN))
-                    .build()
-                    .map_err(|error| QueueError { operation: "ChangeMessageVisibilityBatch", detail: error.to_string() })
-            });
-            let request = self.client.change_message_visibility_batch().queue_url(&self.url);
-            let request = request.set_entries(Some(entries.collect::<Result<_, _>>()?));
-            request.send().await.map_err(failed("ChangeMessageVisibilityBatch"))?;
+            let entries = chunk.iter().enumerate().map(|(place, (receipt, wait))| to_hide(place, receipt, *wait));
+            self.hide_batch(entries.collect::<Result<_, _>>()?).await?;
         }
         Ok(())
     }
+
+    async fn hide_batch(&self, mut entries: Vec<ChangeMessageVisibilityBatchRequestEntry>) -> Result<(), QueueError> {
+        let mut reason = String::new();
+        for attempt in 0..TRIES {
+            pause(attempt).await;
+            let request = self.client.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries.clone()));
+            let output = request.send().await.map_err(failed("ChangeMessageVisibilityBatch"))?;
+            let Some(failure) = output.failed.first() else { return Ok(()) };
+            reason = explain(failure);
+            // A message that is visible again or deleted can't be hidden, however often one tries.
+            let again = |failure: &BatchResultErrorEntry, id: &str| failure.id == id && !failure.sender_fault;
+            entries.retain(|entry| output.failed.iter().any(|failure| again(failure, &entry.id)));
+            if entries.is_empty() {
+                break;
+            }
+        }
+        Err(QueueError { operation: "ChangeMessageVisibilityBatch", detail: reason })
+    }
 }
 
-fn entry(place: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntry, QueueError> {
+fn explain(failure: &BatchResultErrorEntry) -> String {
+    format!("{}: {}", failure.code, failure.message.as_deref().unwrap_or_default())
+}
+
+fn to_hide(place: usize, receipt: &str, wait: Duration) -> Result<ChangeMessageVisibilityBatchRequestEntry, QueueError> {
+    ChangeMessageVisibilityBatchRequestEntry::builder()
+        .id(place.to_string())
+        .receipt_handle(receipt)
+        .visibility_timeout(whole_seconds(wait, MAX_HIDDEN))
+        .build()
+        .map_err(|error| QueueError { operation: "ChangeMessageVisibilityBatch", detail: error.to_string() })
+}
+
+fn to_send(place: usize, message: Outgoing) -> Result<SendMessageBatchRequestEntry, QueueError> {
     SendMessageBatchRequestEntry::builder()
         .id(place.to_string())
-        .message_body(&message.body)
-        .set_message_group_id(message.group.clone())
+        .message_body(message.body)
+        .set_message_group_id(message.group)
         .set_delay_seconds((!message.delay.is_zero()).then(|| whole_seconds(message.delay, MAX_DELAY)))
         .build()
         .map_err(|error| QueueError { operation: "SendMessageBatch", detail: error.to_string() })

@@ -15,7 +15,7 @@ use super::{
     list::parse,
 };
 use crate::{
-    health::{Circuit, Health, Phase, STEP_TIME},
+    health::{Circuit, Health, Phase},
     id::{EndpointId, ProjectId},
     time::Timestamp,
 };
@@ -82,12 +82,12 @@ impl HealthStore {
         self.update(endpoint, change, None, values).await
     }
 
-    /// A success after failures: they are over, and an open circuit goes on to let its parked deliveries go.
+    /// A success after failures: they are over, and an open circuit goes on to let its parked deliveries go. The health before, so that of many who see a success one can tell.
     pub async fn succeeded(&self, health: &Health, now: Timestamp) -> Result<Health, StoreError> {
         self.end_failures(health, Some(now)).await
     }
 
-    /// The endpoint was changed or turned on again: what went before says nothing any more.
+    /// The endpoint was changed or turned on again: what went before says nothing any more. The health before.
     pub async fn start_afresh(&self, health: &Health) -> Result<Health, StoreError> {
         self.end_failures(health, None).await
     }
@@ -104,12 +104,12 @@ impl HealthStore {
             let also = [(":phase", phase_value(Phase::RECOVERED)?), (":opening", string(&circuit.opening))];
             let change = over(&[changes.as_slice(), &["circuit.phase = :phase"]].concat());
             let values = values.iter().cloned().chain(also);
-            match self.update(health.endpoint, &change, Some("circuit.opening = :opening"), values).await {
+            match self.changed(health.endpoint, &change, Some("circuit.opening = :opening"), values, ReturnValue::AllOld).await {
                 Err(StoreError::Conflict) => {}
                 other => return other,
             }
         }
-        self.update(health.endpoint, &over(&changes), None, values).await
+        self.changed(health.endpoint, &over(&changes), None, values, ReturnValue::AllOld).await
     }
 
     /// Notes that the project was told. Whether it wasn't before.
@@ -122,16 +122,10 @@ impl HealthStore {
         }
     }
 
-    /// Opens a circuit where there is none, or none but `instead_of`; [`StoreError::Conflict`] when somebody else did.
-    pub async fn open(&self, endpoint: EndpointId, circuit: &Circuit, instead_of: Option<&str>) -> Result<(), StoreError> {
-        let value = circuit_value(circuit)?;
-        match instead_of {
-            None => self.update(endpoint, "SET circuit = :circuit", Some("attribute_not_exists(circuit)"), [(":circuit", value)]).await,
-            Some(old) => {
-                let values = [(":circuit", value), (":old", string(old))];
-                self.update(endpoint, "SET circuit = :circuit", Some("circuit.opening = :old"), values).await
-            }
-        }?;
+    /// Opens a circuit where there is none; [`StoreError::Conflict`] when somebody else did.
+    pub async fn open(&self, endpoint: EndpointId, circuit: &Circuit) -> Result<(), StoreError> {
+        let values = [(":circuit", circuit_value(circuit)?)];
+        self.update(endpoint, "SET circuit = :circuit", Some("attribute_not_exists(circuit)"), values).await?;
         Ok(())
     }
 
@@ -142,16 +136,43 @@ impl HealthStore {
         Ok(())
     }
 
-    /// Takes a step, so that nobody else does it at the same time. [`StoreError::Conflict`] when it is not the next one, or somebody is at it.
-    pub async fn take(&self, endpoint: EndpointId, opening: &str, step: u64, now: Timestamp) -> Result<Health, StoreError> {
+    /// Moves the next step's time, for whoever sends it once more. [`StoreError::Conflict`] when somebody else does, or it is done.
+    pub async fn put_due(&self, endpoint: EndpointId, circuit: &Circuit, due_at: Timestamp) -> Result<(), StoreError> {
         let values = [
-            (":until", number((now + STEP_TIME).millis())),
-            (":opening", string(opening)),
-            (":step", number(step)),
-            (":now", number(now.millis())),
+            (":due", number(due_at.millis())),
+            (":before", number(circuit.due_at.millis())),
+            (":opening", string(&circuit.opening)),
+            (":step", number(circuit.step)),
         ];
+        let same = "circuit.opening = :opening AND circuit.step = :step AND circuit.due_at = :before";
+        self.update(endpoint, "SET circuit.due_at = :due", Some(same), values).await?;
+        Ok(())
+    }
+
+    /// Takes a step until a moment, by which it can be given back, so that nobody else does it at the same time. [`StoreError::Conflict`] when it is not the next one, or somebody
+    /// is at it.
+    pub async fn take(
+        &self,
+        endpoint: EndpointId,
+        opening: &str,
+        step: u64,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Health, StoreError> {
+        let values =
+            [(":until", number(until.millis())), (":opening", string(opening)), (":step", number(step)), (":now", number(now.millis()))];
         let free = "circuit.opening = :opening AND circuit.step = :step AND (attribute_not_exists(circuit.busy_until) OR circuit.busy_until < :now)";
         self.update(endpoint, "SET circuit.busy_until = :until", Some(free), values).await
+    }
+
+    /// Gives back a step that was taken until that moment and is not done, if it was: a call that took it may have failed all the same.
+    pub async fn give_back(&self, endpoint: EndpointId, opening: &str, step: u64, until: Timestamp) -> Result<(), StoreError> {
+        let values = [(":until", number(until.millis())), (":opening", string(opening)), (":step", number(step))];
+        let taken = "circuit.opening = :opening AND circuit.step = :step AND circuit.busy_until = :until";
+        match self.update(endpoint, "REMOVE circuit.busy_until", Some(taken), values).await {
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The step is done; this one is next. [`StoreError::Conflict`] when somebody else did it too, or the phase has changed from `done`'s meanwhile.
@@ -174,6 +195,18 @@ impl HealthStore {
         condition: Option<&str>,
         values: impl IntoIterator<Item = (&str, AttributeValue)>,
     ) -> Result<Health, StoreError> {
+        self.changed(endpoint, change, condition, values, ReturnValue::AllNew).await
+    }
+
+    /// Changes the row, and gives what it was before or is then.
+    async fn changed(
+        &self,
+        endpoint: EndpointId,
+        change: &str,
+        condition: Option<&str>,
+        values: impl IntoIterator<Item = (&str, AttributeValue)>,
+        wanted: ReturnValue,
+    ) -> Result<Health, StoreError> {
         // A reserved word in expressions.
         let names = change.contains("#project").then(|| HashMap::from([("#project".to_owned(), "project".to_owned())]));
         let output = self
@@ -186,7 +219,7 @@ impl HealthStore {
             .set_condition_expression(condition.map(str::to_owned))
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(Some(values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
-            .return_values(ReturnValue::AllNew)
+            .return_values(wanted)
             .send()
             .await
             .map_err(failed("UpdateItem"))?;

@@ -2,6 +2,7 @@
 //!
 //! Easy to get wrong: they do not expire. A parked delivery is the only trace of a promise, so only whoever has sent it on, or has given it up in the log, deletes it.
 
+use aws_sdk_dynamodb::types::WriteRequest;
 use futures::TryStreamExt;
 use serde::Serialize;
 
@@ -17,6 +18,9 @@ use crate::{
     message::{Message, MessageError},
     time::Timestamp,
 };
+
+/// What is read at a time is at most so large, but for the last message: ten steps of circuits at once, each with its messages read and written, must fit into the memory of `deliver`.
+const MAX_BYTES: usize = 4 << 20;
 
 /// A parked delivery.
 #[derive(Clone, Debug)]
@@ -47,6 +51,17 @@ pub enum ParkError {
     Message(#[from] MessageError),
 }
 
+/// Some deliveries may not be parked.
+#[derive(Debug, thiserror::Error)]
+#[error("{} deliveries: {error}", .left.len())]
+pub struct NotParked {
+    /// The ids of their queue messages. What of them is parked all the same will be the same row when they are parked again.
+    pub left: Vec<String>,
+    /// Why.
+    #[source]
+    pub error: ParkError,
+}
+
 /// Writes, reads and deletes parked deliveries.
 #[derive(Clone, Debug)]
 pub struct ParkedStore(Table);
@@ -59,35 +74,32 @@ impl ParkedStore {
 
     /// Parks deliveries, each by the id of its queue message: one call for up to 25. Parking the same queue message again changes nothing; a delivery that was let go and is parked
     /// anew has another message and so another row, which whoever lets it go does not delete with the old one.
-    pub async fn park(&self, messages: &[(String, Message)], now: Timestamp) -> Result<(), ParkError> {
-        let items = messages.iter().map(|(queue_id, message)| {
-            // Whoever sends it on can't know what the log says of it.
-            let body = Message { recheck: true, ..message.without_slot() }.encode()?;
-            let mut item = item(
-                pk(message.endpoint, message.event.id),
-                sk(message.event.id, message.round, queue_id),
-                &Row { project: message.project, parked_at: now },
-            )?;
-            item.insert("body".to_owned(), pack(&body));
-            Ok::<_, ParkError>(item)
-        });
-        Ok(writes::put_all(&self.0, items.collect::<Result<_, _>>()?).await?)
+    pub async fn park(&self, messages: &[(String, Message)], now: Timestamp) -> Result<(), NotParked> {
+        let ids = |left: &dyn Fn(&str) -> bool| {
+            let left = messages.iter().filter(|(queue_id, message)| left(&sk(message.event.id, message.round, queue_id)));
+            left.map(|(queue_id, _)| queue_id.clone()).collect()
+        };
+        let requests = requests(messages, now).map_err(|error| NotParked { left: ids(&|_| true), error })?;
+        let written = writes::write_all(&self.0, requests).await;
+        written.map_err(|not_all| NotParked { left: ids(&|sk| not_all.left.contains(sk)), error: not_all.error.into() })
     }
 
-    /// The oldest parked deliveries of an endpoint, by their events. Rows that can't be read are left out, and stay.
+    /// The oldest parked deliveries of an endpoint, by their events: so many at most, and fewer also where they are large; none only if none are there. Rows that can't be read are left out, and stay.
     pub async fn oldest(&self, endpoint: EndpointId, count: usize) -> Result<Vec<Parked>, StoreError> {
         let partitions: Vec<_> = (0..SHARDS).map(|shard| format!("PARKED#{endpoint}#{shard}")).collect();
         let merge = Merge::new(&self.0, &partitions, "evt_".to_owned(), "evt_~".to_owned(), false);
         let mut rows = std::pin::pin!(merge.rows());
-        let mut found = Vec::new();
+        let (mut found, mut bytes) = (Vec::new(), 0);
         while found.len() < count
+            && bytes < MAX_BYTES
             && let Some(row) = rows.try_next().await?
         {
-            let Some(parked) = read(&row) else {
+            let Some((parked, size)) = read(&row) else {
                 // It stays, for somebody to look at.
                 tracing::error!(sk = text(&row, "sk"), %endpoint, "a parked delivery can't be read");
                 continue;
             };
+            bytes += size;
             found.push(parked);
         }
         Ok(found)
@@ -104,10 +116,27 @@ impl ParkedStore {
     }
 }
 
-fn read(row: &Item) -> Option<Parked> {
+fn requests(messages: &[(String, Message)], now: Timestamp) -> Result<Vec<WriteRequest>, ParkError> {
+    let items = messages.iter().map(|(queue_id, message)| {
+        // Whoever sends it on can't know what the log says of it.
+        let body = Message { recheck: true, ..message.without_slot() }.encode()?;
+        let mut item = item(
+            pk(message.endpoint, message.event.id),
+            sk(message.event.id, message.round, queue_id),
+            &Row { project: message.project, parked_at: now },
+        )?;
+        item.insert("body".to_owned(), pack(&body));
+        Ok::<_, ParkError>(item)
+    });
+    Ok(writes::puts(items.collect::<Result<_, _>>()?)?)
+}
+
+/// A row's delivery, and how large its message is.
+fn read(row: &Item) -> Option<(Parked, usize)> {
     let body = unpack_text(row.get("body")?)?;
     let parked_at = Timestamp::from_millis(row.get("parked_at")?.as_n().ok()?.parse().ok()?);
-    Some(Parked { message: Message::decode(&body).ok()?, parked_at, pk: text(row, "pk").to_owned(), sk: text(row, "sk").to_owned() })
+    let message = Message::decode(&body).ok()?;
+    Some((Parked { message, parked_at, pk: text(row, "pk").to_owned(), sk: text(row, "sk").to_owned() }, body.len()))
 }
 
 fn pk(endpoint: EndpointId, event: EventId) -> String {

@@ -36,7 +36,7 @@ impl World {
         health.failed(samples::PROJECT.parse().unwrap(), id(1), OPENS_AFTER, now, now).await.unwrap();
         assert!(health.announced(id(1)).await.unwrap());
         let circuit = Circuit { opening: OPENING.to_owned(), step: 0, due_at: now, phase: Phase::FIRST, busy_until: None };
-        health.open(id(1), &circuit, None).await.unwrap();
+        health.open(id(1), &circuit).await.unwrap();
         id(1)
     }
 
