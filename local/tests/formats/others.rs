@@ -160,7 +160,7 @@ async fn health_in_every_phase() {
         // The step that is next can be taken, and done.
         let circuit = health(id).await.circuit.unwrap();
         assert_eq!((circuit.phase, circuit.step, circuit.opening.as_str(), circuit.due_at), (phase, 4, "0f1e2d3c", at(9)));
-        let taken = store.take(id.parse().unwrap(), "0f1e2d3c", 4, at(100)).await.unwrap().circuit.unwrap();
+        let taken = store.take(id.parse().unwrap(), "0f1e2d3c", 4, at(100), at(160)).await.unwrap().circuit.unwrap();
         let next = shared::health::Circuit { step: 5, busy_until: None, ..taken.clone() };
         store.advance(id.parse().unwrap(), &taken, &next).await.unwrap();
     }
