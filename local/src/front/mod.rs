@@ -6,6 +6,7 @@
 pub mod answer;
 mod cors;
 mod date;
+mod door;
 pub mod payload;
 pub mod route;
 mod server;

@@ -26,6 +26,7 @@ use uuid::Uuid;
 use super::answer;
 use super::cors;
 use super::date::now;
+use super::door;
 use super::payload::{self, Circumstances};
 use super::route::{RouteTable, Via};
 use super::streamed;
@@ -88,6 +89,9 @@ struct Served {
 
 async fn serve(State(served): State<Arc<Served>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    if let Some(refusal) = door::refusal(&parts) {
+        return refusal;
+    }
     let found = served.service.routes.find(parts.method.as_str(), parts.uri.path());
     let Some(found) = found else {
         return answer::not_found();

@@ -88,6 +88,33 @@ async fn a_body_over_10_mb_is_refused_before_it_is_sent() {
     assert!(body.contains("payload_too_large"), "{body}");
 }
 
+/// `lambda_http` would panic at some of these.
+#[tokio::test]
+async fn a_head_that_api_gateway_refuses_reaches_no_function() {
+    let api = Api::start(PLENTY).await;
+    let status = async |request: String| {
+        let mut stream = TcpStream::connect(api.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(!answer.contains("apigw-requestid") || answer.contains(" 201 "), "{answer}");
+        answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    let with = |target: &str, headers: &str| format!("POST {target} HTTP/1.1\r\nconnection: close\r\ncontent-length: 0\r\n{headers}\r\n");
+    let long = "x".repeat(10_240);
+    for (target, headers, expected) in [
+        ("/things/1", "host: api\r\n".to_owned(), 201),
+        ("/things/1", "host: a b\r\n".to_owned(), 400),
+        ("/things/1", "host: api:port\r\n".to_owned(), 400),
+        ("/things/1", String::new(), 400),
+        ("*", "host: api\r\n".to_owned(), 400),
+        (&format!("/things/{long}"), "host: api\r\n".to_owned(), 414),
+        ("/things/1", format!("host: api\r\nx-long: {long}\r\n"), 431),
+    ] {
+        assert_eq!(status(with(target, &headers)).await, expected, "{target:.20} {headers:.40}");
+    }
+}
+
 #[tokio::test]
 async fn a_function_that_takes_too_long_or_crashes_or_fails_is_told_in_our_error_format() {
     let api = Api::start(Duration::from_secs(2)).await;
