@@ -17,7 +17,7 @@ const MAX_HEAD_BYTES: usize = 10_240;
 pub(super) fn refusal(parts: &Parts) -> Option<Response<Body>> {
     let refused = |status, message: &str| Some(answer::error(status, "malformed_request", message));
     let line = format!("{} {} {:?}", parts.method, parts.uri, parts.version).len();
-    let values: usize = parts.headers.values().map(|value| value.len()).sum();
+    let values: usize = parts.headers.values().map(axum::http::HeaderValue::len).sum();
     if line > MAX_HEAD_BYTES {
         return refused(StatusCode::URI_TOO_LONG, "the request line is longer than 10,240 bytes");
     }

@@ -55,7 +55,7 @@ async fn projects_with_defaults_and_their_secrets() {
     let past = past("v1").await;
     let project = ProjectReader::new(past.config.clone()).get(past.other.project()).await.unwrap().unwrap();
     assert_eq!(project.default_signatures().iter().map(|style| style.name()).collect::<Vec<_>>(), ["svix", "timestamped"]);
-    assert_eq!((project.body.map(|body| body.name()), project.brand.as_deref()), (Some("data"), Some("Other")));
+    assert_eq!((project.body.map(shared::shape::BodyShape::name), project.brand.as_deref()), (Some("data"), Some("Other")));
     let listed = ProjectStore::new(past.config.clone()).list(&all(), Timestamp::now()).await.unwrap().items;
     assert_eq!(listed.last(), Some(&project));
 
