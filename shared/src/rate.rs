@@ -58,8 +58,38 @@ pub fn judge(reserved: Option<Reserved>, number: u32, now: Timestamp) -> Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use proptest::prelude::*;
+
+    /// When deliveries go out that are all there at once, in milliseconds: each is received as often as it takes, up to as late as the queue pleases, and takes slots as the store gives them out.
+    fn simulated(limit: u16, count: usize, mut late: impl FnMut() -> u64) -> Vec<u64> {
+        let start = 1_000_000;
+        let (mut next_slot, mut sent) = (start * 1_000, Vec::new());
+        let mut waiting: BTreeSet<(u64, usize)> = (0..count).map(|message| (start + late(), message)).collect();
+        let mut slots = vec![None; count];
+        while let Some((now, message)) = waiting.pop_first() {
+            let slot = match judge(slots[message], 1, Timestamp::from_millis(now)) {
+                Slot::Good(slot) => slot,
+                Slot::Needed { passed } => {
+                    let taken = next_slot.max(now * 1_000);
+                    next_slot = taken + interval(limit);
+                    Reserved { number: 1, at: Timestamp::from_millis(taken.div_ceil(1_000)), passed }
+                }
+            };
+            let wait = slot.at.since(Timestamp::from_millis(now));
+            if wait > NEAR {
+                slots[message] = Some(slot);
+                // Whole seconds on the queue.
+                waiting.insert((now + wait.as_secs() * 1_000 + late(), message));
+            } else {
+                sent.push(slot.at.millis().max(now) - start);
+            }
+        }
+        sent.sort_unstable();
+        sent
+    }
 
     #[test]
     fn a_slot_is_for_one_attempt_and_not_for_much_later() {
@@ -73,6 +103,30 @@ mod tests {
         assert_eq!(judge(reserved(0), 2, after(2)), Slot::Good(slot(0)));
         assert_eq!(judge(reserved(0), 2, after(3)), Slot::Needed { passed: 1 });
         assert_eq!(judge(reserved(1), 2, after(4)), Slot::Good(slot(1)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// The queue may be up to two and a half seconds late, and hand out some messages much later.
+        #[test]
+        fn over_time_an_endpoint_gets_what_it_takes_to_within_a_fifth(limit in RATE_LIMIT, lates in prop::collection::vec((0..2_500_u64, 0..20_u8), 64)) {
+            let (seconds, mut place) = (60_usize, 0);
+            let count = usize::from(limit) * seconds;
+            let sent = simulated(limit, count, || {
+                place += 1;
+                let (late, dice) = lates[(place * 31 + place / 64) % lates.len()];
+                if dice == 0 { late * 4 } else { late }
+            });
+            prop_assert_eq!(sent.len(), count);
+            // The last few may wait for slots that they have missed.
+            let most = sent[count * 19 / 20 - 1];
+            prop_assert!(most <= 60_000 * 95 / 100 * 12 / 10 + 5_000, "{} of {} in {} ms", count * 19 / 20, count, most);
+            for window in sent.windows(usize::from(limit) * 10 * 12 / 10 + 2) {
+                prop_assert!(window[window.len() - 1] - window[0] + 2_500 >= 10_000, "{:?}", (window[0], window[window.len() - 1]));
+            }
+        }
+
     }
 
     proptest! {

@@ -44,6 +44,24 @@ async fn with_no_time_left_nothing_is_sent_and_the_message_comes_again() {
 }
 
 #[tokio::test]
+async fn hiding_that_is_done_by_half_is_tried_again_for_the_rest() {
+    let started = start(&[200], &[]).await;
+    let mut batch = started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await;
+    batch.records.extend(started.enqueued("DeliveriesQueue", &message_of("retry.json", 0)).await.records);
+    started.aws.faults().on("deliver", "ChangeMessageVisibilityBatch").times(1).fail(Fault::Partly);
+    let failed = started.handle_until(batch, Timestamp::now() + Duration::from_secs(10)).await.unwrap();
+    let mut again = Vec::new();
+    // Each comes long before the queue's own visibility timeout.
+    while again.len() < 2 {
+        let received = started.received("DeliveriesQueue").await.records;
+        assert!(!received.is_empty(), "only {again:?} came again");
+        again.extend(received.into_iter().filter_map(|record| record.message_id));
+    }
+    again.sort();
+    assert_eq!(again, failed);
+}
+
+#[tokio::test]
 async fn an_attempt_that_cannot_be_recorded_keeps_its_message() {
     let started = start(&[200], &[]).await;
     started.aws.faults().on("deliver", "BatchWriteItem").fail(Fault::Throttled);

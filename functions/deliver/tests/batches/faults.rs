@@ -27,7 +27,7 @@ const NEWER: &str = r#"{"v":99}"#;
 pub(super) struct World {
     pub(super) started: Started,
     pub(super) good: TestReceiver,
-    bad: TestReceiver,
+    pub(super) bad: TestReceiver,
     gone: TestReceiver,
     pub(super) endpoints: [EndpointId; 3],
     pub(super) number: u128,

@@ -12,4 +12,5 @@ mod poison;
 mod receivers;
 mod recovering;
 mod retrying;
+mod steps;
 mod support;

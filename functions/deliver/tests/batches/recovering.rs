@@ -1,5 +1,7 @@
 //! Steps of a recovery.
 
+mod faults;
+
 use std::collections::BTreeSet;
 
 use aws_lambda_events::sqs::SqsEvent;

@@ -1,0 +1,60 @@
+//! Faults of AWS at every call of a recovery's step: all that is to go again arrives once, and the counts are right.
+
+use futures::{StreamExt, stream};
+use local::testing::Trouble;
+use shared::recovery::{Found, State};
+
+use super::a_past_of_each;
+
+/// Steps that meet the trouble.
+const TRIES: usize = 2;
+/// Worlds at a time, as each mostly waits.
+const AT_ONCE: usize = 8;
+
+/// Gives how many calls the step makes.
+async fn recover(place: usize, trouble: Option<Trouble>) -> usize {
+    let (past, again) = a_past_of_each().await;
+    let aws = &past.started.aws;
+    let recovery = past.begin(false).await;
+    if let Some(trouble) = trouble {
+        aws.trouble("deliver", place, trouble);
+    }
+    let before = aws.faults().calls();
+    for number in 0.. {
+        if number == TRIES {
+            aws.faults().heal();
+        }
+        let now = past.now(&recovery).await;
+        if now.state != State::Running {
+            break;
+        }
+        assert!(number < TRIES + 3, "call {place}: {trouble:?}: it doesn't end: {now:?}");
+        let event = past.step(&now).await;
+        past.started.handle(event.clone()).await;
+        // As if it came again: the next one is of the row's step, like this.
+        past.delete("RetriesQueue", &event).await;
+    }
+    let calls = aws.faults().calls() - before;
+    aws.faults().heal();
+    past.deliver().await;
+
+    let (case, done) = (format!("call {place}: {trouble:?}"), past.now(&recovery).await);
+    assert_eq!(done.state, State::Done, "{case}");
+    assert_eq!(done.found, Found { examined: 9, failed: 1, missed: 1, enqueued: 2 }, "{case}");
+    let mut expected = again.map(|event| event.event.id.to_string());
+    expected.sort();
+    assert_eq!(past.arrived(), expected, "{case}");
+    // Another one can begin.
+    assert_eq!(past.finish(&past.begin(false).await).await.0.found, Found { examined: 9, ..Found::default() }, "{case}");
+    calls
+}
+
+#[tokio::test]
+async fn recoveries_survive_every_fault_at_every_call() {
+    let calls = recover(0, None).await;
+    // Of the parallel queries, one is like the other.
+    let cases = Trouble::all().flat_map(|trouble| (0..calls).step_by(2).map(move |place| (place, trouble)));
+    let tried = stream::iter(cases).map(|(place, trouble)| recover(place, Some(trouble)));
+    let tried = tried.buffer_unordered(AT_ONCE).count().await;
+    eprintln!("{calls} calls, {tried} cases");
+}
