@@ -48,7 +48,7 @@ impl World {
         self.with_circuit(phase, true).await
     }
 
-    async fn with_circuit(&mut self, phase: Phase, is_well: bool) -> EndpointId {
+    pub(super) async fn with_circuit(&mut self, phase: Phase, is_well: bool) -> EndpointId {
         self.number += 1;
         let id = |place: u128| EndpointId::new(Timestamp::from_seconds(3), self.number * 10 + place);
         // The same one in every case: each listener more would get all the news.

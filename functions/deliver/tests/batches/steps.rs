@@ -139,6 +139,22 @@ async fn a_circuit_that_opens_again_while_its_parked_deliveries_are_let_go_stays
 }
 
 #[tokio::test]
+async fn a_probe_that_fails_does_not_undo_a_change_of_the_endpoint() {
+    let mut world = World::start().await;
+    let id = world.with_circuit(FAR, false).await;
+    world.park_some(1).await;
+    let health = world.health().get(id).await.unwrap().unwrap();
+    world.started.aws.faults().on("deliver", "BatchWriteItem").times(1).fail(Fault::Slow(Duration::from_millis(500)));
+    let changed = async {
+        world.until_something_goes_wrong().await;
+        world.health().start_afresh(&health).await.unwrap();
+    };
+    let (again, ()) = join!(world.step(id), changed);
+    let circuit = world.the_circuit(id).await.unwrap();
+    assert_eq!((again, circuit.step, circuit.phase), (false, 1, Phase::RECOVERED), "what is parked is let go");
+}
+
+#[tokio::test]
 async fn one_that_opens_again_just_before_its_last_step_is_written_down_is_not_closed() {
     let mut world = World::start().await;
     let id = world.well_again(Phase::Lingering(Timestamp::from_seconds(1))).await;
