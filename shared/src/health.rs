@@ -99,8 +99,8 @@ pub enum Phase {
 pub enum Found {
     /// Nothing was parked.
     Nothing,
-    /// The probe failed, or could not be made as the endpoint is paused.
-    Down,
+    /// The probe failed, or could not be made as the endpoint is paused. The receiver asked to be left alone for so long, if it asked.
+    Down(Duration),
     /// The probe arrived, or the endpoint takes no deliveries any more and its parked ones are to be told so.
     Up,
     /// So many were let go.
@@ -166,6 +166,23 @@ impl Phase {
         }
     }
 
+    /// How long to wait after a step that found this: longer where the receiver asks for it, but no longer than for any probe. Its deliveries were told the same, and would
+    /// otherwise be tried in vain.
+    pub fn wait_after(self, found: Found) -> Duration {
+        match found {
+            Found::Down(asked) => self.wait().max(asked.min(MAX_PROBE_WAIT)),
+            _ => self.wait(),
+        }
+    }
+
+    /// The same, letting no more go in a second than the endpoint takes: the rest would only move from one queue to another.
+    pub fn at_most(self, rate_limit: Option<u16>) -> Self {
+        match (self, rate_limit) {
+            (Self::Releasing(pace), Some(limit)) => Self::Releasing(pace.min(limit.into())),
+            _ => self,
+        }
+    }
+
     /// The phase after a step that found this; none when all is done. `failures` is what the endpoint's health says by then.
     pub fn after(self, found: Found, failures: u64, now: Timestamp) -> Option<Self> {
         let failing_again = failures >= OPENS_AFTER;
@@ -177,7 +194,7 @@ impl Phase {
             (Self::Open(probes), _) => Some(Self::Open(probes.saturating_add(1))),
             // Failures of before, as nothing has been sent since.
             (Self::Lingering(until), Found::Released(0)) => (now < until).then_some(self),
-            (_, Found::Released(_) | Found::Up | Found::Down) if failing_again => Some(Self::FIRST),
+            (_, Found::Released(_) | Found::Up | Found::Down(_)) if failing_again => Some(Self::FIRST),
             (Self::Releasing(pace), Found::Released(count)) if count >= pace => {
                 // One failure is a hint to go no faster.
                 Some(Self::Releasing(if failures == 0 { (pace * 2).min(MAX_PACE) } else { pace }))
@@ -240,7 +257,7 @@ mod tests {
         let waits: Vec<_> = (0..9).map(|probes| Phase::Open(probes).wait().as_secs()).collect();
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
         assert_eq!(Phase::Open(u32::MAX).wait(), MAX_PROBE_WAIT);
-        assert_eq!(Phase::Open(3).after(Found::Down, 50, at(0)), Some(Phase::Open(4)));
+        assert_eq!(Phase::Open(3).after(Found::Down(Duration::ZERO), 50, at(0)), Some(Phase::Open(4)));
     }
 
     #[test]
@@ -253,6 +270,21 @@ mod tests {
         }
         assert_eq!(paces, [10, 20, 40, 80, 160, 320, 500, 500]);
         assert_eq!(Phase::Releasing(40).after(Found::Released(40), 3, at(0)), Some(Phase::Releasing(40)), "no faster after a failure");
+    }
+
+    #[test]
+    fn a_receiver_that_asks_for_more_time_gets_it_within_reason() {
+        let waits = [0, 30, 9_999].map(|asked| Phase::Open(1).wait_after(Found::Down(Duration::from_secs(asked))).as_secs());
+        assert_eq!(waits, [10, 30, 300]);
+        assert_eq!(Phase::Open(9).wait_after(Found::Down(Duration::from_secs(30))), MAX_PROBE_WAIT, "never less");
+    }
+
+    #[test]
+    fn no_more_is_let_go_than_the_endpoint_takes() {
+        assert_eq!(Phase::Releasing(80).at_most(Some(5)), Phase::Releasing(5));
+        assert_eq!(Phase::Releasing(80).at_most(None), Phase::Releasing(80));
+        let all = Phase::Releasing(80).at_most(Some(5)).after(Found::Released(5), 0, at(0));
+        assert_eq!(all, Some(Phase::Releasing(10)), "there may be more");
     }
 
     #[test]

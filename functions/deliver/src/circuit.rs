@@ -52,9 +52,9 @@ async fn take(app: &App, step: &CircuitStep, until: Timestamp, deadline: Timesta
         Err(error) => return Err(error.into()),
     };
     let Some(done) = health.circuit.clone() else { return Ok(()) };
-    let found = match done.phase {
-        Phase::Open(probes) => probe(app, &health, Phase::Open(probes.saturating_add(1)).wait(), deadline).await?,
-        phase @ (Phase::Releasing(_) | Phase::Lingering(_)) => release(app, &health, phase.pace()).await?,
+    let (phase, found) = match done.phase {
+        phase @ Phase::Open(probes) => (phase, probe(app, &health, Phase::Open(probes.saturating_add(1)), deadline).await?),
+        phase @ (Phase::Releasing(_) | Phase::Lingering(_)) => release(app, &health, phase).await?,
     };
     let now = Timestamp::now();
     let Some(health) = app.health.get(step.endpoint).await? else { return Ok(()) };
@@ -62,9 +62,9 @@ async fn take(app: &App, step: &CircuitStep, until: Timestamp, deadline: Timesta
         return Ok(());
     };
     // Failures may have opened it again meanwhile, or a success has ended them: that holds, and what this step found is old.
-    let next = if current.phase == done.phase { done.phase.after(found, health.failures, now) } else { Some(current.phase) };
+    let next = if current.phase == done.phase { phase.after(found, health.failures, now) } else { Some(current.phase) };
     let advanced = match next {
-        Some(phase) => go_on(app, step, &current, phase, now).await,
+        Some(phase) => go_on(app, step, &current, phase, phase.wait_after(found), now).await,
         None => app.health.close(step.endpoint, &current).await.map_err(JobError::from),
     };
     match advanced {
@@ -82,9 +82,9 @@ async fn is_to_come(app: &App, step: &CircuitStep) -> Result<bool, JobError> {
     Ok(circuit.is_some_and(|circuit| circuit.step <= step.step))
 }
 
-async fn go_on(app: &App, step: &CircuitStep, done: &Circuit, phase: Phase, now: Timestamp) -> Result<(), JobError> {
-    let next = Circuit { opening: done.opening.clone(), step: done.step + 1, due_at: now + phase.wait(), phase, busy_until: None };
-    app.go_on(&Job::Circuit(CircuitStep { step: next.step, ..step.clone() }), phase.wait()).await?;
+async fn go_on(app: &App, step: &CircuitStep, done: &Circuit, phase: Phase, wait: Duration, now: Timestamp) -> Result<(), JobError> {
+    let next = Circuit { opening: done.opening.clone(), step: done.step + 1, due_at: now + wait, phase, busy_until: None };
+    app.go_on(&Job::Circuit(CircuitStep { step: next.step, ..step.clone() }), wait).await?;
     Ok(app.health.advance(step.endpoint, done, &next).await?)
 }
 
@@ -129,12 +129,12 @@ pub(crate) async fn open(app: &App, health: &Health) -> Result<(), JobError> {
 }
 
 /// Sends the oldest parked delivery, to see whether the receiver is well.
-async fn probe(app: &App, health: &Health, next: Duration, deadline: Timestamp) -> Result<Found, JobError> {
+async fn probe(app: &App, health: &Health, next: Phase, deadline: Timestamp) -> Result<Found, JobError> {
     give_up_what_is_over(app, health, deadline).await?;
     for _ in 0..LOT {
         let Some(parked) = app.parked.oldest(health.endpoint, 1).await?.pop() else { return Ok(Found::Nothing) };
         let endpoint = match receiver(app, &parked.message).await? {
-            Some(endpoint) if endpoint.status == Status::Paused => return Ok(Found::Down),
+            Some(endpoint) if endpoint.status == Status::Paused => return Ok(Found::Down(Duration::ZERO)),
             Some(endpoint) if endpoint.status == Status::Active => endpoint,
             // Deleted or disabled: its parked deliveries are let go, to be refused like any others.
             _ => return let_go(app, health).await,
@@ -152,8 +152,8 @@ async fn probe(app: &App, health: &Health, next: Duration, deadline: Timestamp) 
             return Err(JobError::Fault);
         };
         let (outcome, gone) = (verdict.outcome, verdict.is_gone());
-        let succeeded = outcome == Outcome::Succeeded;
-        let next = (!succeeded).then(|| Timestamp::now() + next);
+        let (succeeded, down) = (outcome == Outcome::Succeeded, Found::Down(verdict.retry_after.unwrap_or_default()));
+        let next = (!succeeded).then(|| Timestamp::now() + next.wait_after(down));
         app.attempts.record(&[attempt(&parked.message, &endpoint, verdict, number, started, next)]).await?;
         if gone {
             app.disable_gone(&endpoint).await;
@@ -164,7 +164,7 @@ async fn probe(app: &App, health: &Health, next: Duration, deadline: Timestamp) 
         }
         if !succeeded {
             app.note(health.project, &endpoint, Some(health), 0, 1, started).await;
-            return Ok(Found::Down);
+            return Ok(down);
         }
         // Unlike what a batch sees, this must be noted: with the old failures still counted, what is let go next would be parked again.
         app.note_success(health.project, &endpoint, health).await?;
@@ -172,7 +172,7 @@ async fn probe(app: &App, health: &Health, next: Duration, deadline: Timestamp) 
         return Ok(Found::Up);
     }
     // The rest in the next step.
-    Ok(Found::Down)
+    Ok(Found::Down(Duration::ZERO))
 }
 
 /// There is nothing to wait for: failures of before don't keep anything parked.
@@ -181,20 +181,25 @@ async fn let_go(app: &App, health: &Health) -> Result<Found, JobError> {
     Ok(Found::Up)
 }
 
-/// Lets the oldest parked deliveries go, a lot at a time: all at once they may be larger than memory.
-async fn release(app: &App, health: &Health, count: usize) -> Result<Found, JobError> {
+/// Lets the oldest parked deliveries go, a lot at a time: all at once they may be larger than memory. Gives the pace that this endpoint allows.
+async fn release(app: &App, health: &Health, phase: Phase) -> Result<(Phase, Found), JobError> {
+    let mut lot = app.parked.oldest(health.endpoint, RELEASED.min(phase.pace())).await?;
+    let Some(first) = lot.first() else { return Ok((phase, Found::Released(0))) };
+    let phase = phase.at_most(receiver(app, &first.message).await?.and_then(|endpoint| endpoint.rate_limit));
+    lot.truncate(phase.pace());
     let mut released = 0;
-    while released < count {
-        let parked = app.parked.oldest(health.endpoint, RELEASED.min(count - released)).await?;
-        if parked.is_empty() {
-            break;
-        }
-        let messages: Vec<_> = parked.iter().map(|parked| outgoing(&parked.message)).collect();
+    while !lot.is_empty() {
+        let messages: Vec<_> = lot.iter().map(|parked| outgoing(&parked.message)).collect();
         app.deliveries.send(messages.into_iter()).await?;
-        app.parked.delete(&parked).await?;
-        released += parked.len();
+        app.parked.delete(&lot).await?;
+        released += lot.len();
+        lot = if released < phase.pace() {
+            app.parked.oldest(health.endpoint, RELEASED.min(phase.pace() - released)).await?
+        } else {
+            Vec::new()
+        };
     }
-    Ok(Found::Released(released))
+    Ok((phase, Found::Released(released)))
 }
 
 /// Deliveries whose whole time span went by while the receiver was down.

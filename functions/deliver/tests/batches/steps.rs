@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use futures::join;
-use local::aws::Fault;
+use local::{aws::Fault, samples};
 use shared::{
+    auth::Access,
     health::{OPENS_AFTER, Phase},
     id::{EndpointId, RoundId},
     message::Message,
-    model::{Outcome, Trigger},
+    model::{Endpoint, Outcome, Trigger},
+    store::endpoints::EndpointStore,
     time::Timestamp,
 };
 
@@ -42,6 +44,14 @@ impl World {
         assert_eq!(self.started.handle(step).await, [""; 0]);
         assert_eq!(self.parked(id).await, []);
         self.turn("DeliveriesQueue").await;
+    }
+
+    /// The endpoint takes so many deliveries a second.
+    async fn limit(&self, id: EndpointId, limit: u16) {
+        let config = EndpointStore::new(self.table("ConfigTable"));
+        let access = Access::trusted(samples::PROJECT.parse().unwrap());
+        let endpoint = config.get(access, id).await.unwrap().unwrap();
+        config.replace(access, &Endpoint { rate_limit: Some(limit), ..endpoint.clone() }, endpoint.revision).await.unwrap();
     }
 
     async fn until_something_goes_wrong(&self) {
@@ -191,4 +201,21 @@ async fn a_lost_step_is_sent_again_as_the_same_step() {
     let now = world.the_circuit(id).await.unwrap();
     assert_eq!((now.opening, now.step, now.phase), (circuit.opening, 1, Phase::RECOVERED));
     assert_eq!(world.arrivals(&parked[0]), 1, "the probe");
+}
+
+#[tokio::test]
+async fn an_endpoint_with_a_rate_limit_gets_no_more_of_its_parked_deliveries_than_it_takes() {
+    let mut world = World::start().await;
+    let id = world.well_again(Phase::Releasing(400)).await;
+    let known = world.health().get(id).await.unwrap().unwrap();
+    world.health().start_afresh(&known).await.unwrap();
+    world.limit(id, 2).await;
+    world.park_some(5).await;
+    let mut left = Vec::new();
+    while !world.parked(id).await.is_empty() {
+        assert!(!world.step(id).await);
+        left.push(world.parked(id).await.len());
+    }
+    assert_eq!(left, [3, 1, 0]);
+    assert!(matches!(world.the_circuit(id).await.unwrap().phase, Phase::Lingering(_)), "all are gone");
 }
