@@ -11,7 +11,9 @@ use shared::{
     http::{ApiError, Field, Texts, given},
     model::{
         Catalogue, CustomHeaders, Endpoint, Project, Selector, Status,
-        endpoint::{MAX_DESCRIPTION, MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE, MAX_SELECTORS, TIMEOUT_SECONDS},
+        endpoint::{
+            MAX_DESCRIPTION, MAX_METADATA, MAX_METADATA_BYTES, MAX_METADATA_KEY, MAX_METADATA_VALUE, MAX_SELECTORS, TIMEOUT_SECONDS,
+        },
         project::MAX_NAME,
     },
     rate::RATE_LIMIT,
@@ -265,6 +267,9 @@ fn metadata_within_limits(metadata: BTreeMap<String, String>) -> Result<BTreeMap
                 "holds at most {MAX_METADATA} entries, keys of 1 to {MAX_METADATA_KEY} characters and values of at most {MAX_METADATA_VALUE}"
             ),
         ));
+    }
+    if metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_METADATA_BYTES {
+        return Err(ApiError::validation("metadata", format!("holds at most {MAX_METADATA_BYTES} bytes in all")));
     }
     Ok(metadata)
 }

@@ -26,6 +26,8 @@ pub const MAX_METADATA: usize = 50;
 pub const MAX_METADATA_KEY: usize = 40;
 /// See [`MAX_METADATA_KEY`].
 pub const MAX_METADATA_VALUE: usize = 500;
+/// The most bytes of all of them. Each event's fan-out reads its project's endpoints, up to 500, a megabyte at a time.
+pub const MAX_METADATA_BYTES: usize = 16 * 1_024;
 /// The longest description, in characters.
 pub const MAX_DESCRIPTION: usize = 1_000;
 /// Seconds that a receiver may be given.

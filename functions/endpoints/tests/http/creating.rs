@@ -1,5 +1,7 @@
 //! `POST /webhooks/endpoints`.
 
+use std::collections::BTreeMap;
+
 use local::testing::{AwsStandIn, HOST, sample};
 use serde_json::{Value as Json, json};
 
@@ -57,6 +59,7 @@ async fn bad_fields_are_named() {
         ("status", json!({"status": "disabled"})),
         ("secret", json!({"secret": "whsec_short"})),
         ("metadata", json!({"metadata": {"": "x"}})),
+        ("metadata", json!({"metadata": (0..33).map(|number| (number.to_string(), "x".repeat(500))).collect::<BTreeMap<_, _>>()})),
         ("colour", json!({"colour": "red"})),
     ] {
         let mut body = minimal();
