@@ -208,7 +208,13 @@ pub(crate) const CASES: &[Case] = &[
     case("alarms::watch_messages_in_flight", "an alarm that is raised below its threshold", |t| {
         t.set("Resources/DeliveriesInFlightAlarm/Properties/ComparisonOperator", "LessThanThreshold");
     }),
-    case("alarms::watch_errors_and_throttles", "throttles that nobody hears of", |t| {
+    case("alarms::watch_the_errors_of_every_function", "a function without an alarm, beside the API", |t| {
+        t.remove("Resources/StreamErrorsAlarm");
+    }),
+    case("alarms::watch_the_errors_of_every_function", "an alarm of another function", |t| {
+        t.set("Resources/LogsErrorsAlarm/Properties/Dimensions/0/Value/Ref", "AdminFunction");
+    }),
+    case("alarms::watch_throttles", "throttles that nobody hears of", |t| {
         t.remove("Resources/DeliverThrottlesAlarm");
     }),
     case("alarms::watch_the_apis_server_errors", "an API that may fail unheard", |t| {

@@ -31,8 +31,13 @@ pub(super) fn watch_messages_in_flight(template: &Template) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn watch_errors_and_throttles(template: &Template) -> Vec<String> {
-    ["DeliverFunction", "EventsFunction"].iter().flat_map(|id| unwatched(template, id, &["Errors", "Throttles"])).collect()
+pub(super) fn watch_the_errors_of_every_function(template: &Template) -> Vec<String> {
+    template.functions.iter().flat_map(|function| unwatched(template, &function.logical_id, &["Errors"])).collect()
+}
+
+/// Of the functions on the path of an event.
+pub(super) fn watch_throttles(template: &Template) -> Vec<String> {
+    ["DeliverFunction", "EventsFunction"].iter().flat_map(|id| unwatched(template, id, &["Throttles"])).collect()
 }
 
 pub(super) fn watch_the_apis_server_errors(template: &Template) -> Vec<String> {
