@@ -11,7 +11,7 @@ use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use shared::{
     auth::{Access, Caller},
-    http::{ApiError, Body, Field, ListParams, given, listed, page_request},
+    http::{ApiError, Body, Field, ListParams, given, listed, page_request, rewrite},
     id::ProjectId,
     model::{
         Project,
@@ -162,7 +162,7 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
     patch, path = "/projects/{id}", tag = "Operator", operation_id = "changeProject",
     params(("id" = ProjectId, Path)),
     request_body = ProjectChanges,
-    responses((status = 200, body = ProjectView, description = "The project")),
+    responses((status = 200, body = ProjectView, description = "The project"), (status = 409, description = "It was changed at the same time")),
     security(("operatorKey" = []))
 )]
 pub(crate) async fn change(
@@ -172,18 +172,25 @@ pub(crate) async fn change(
     Body(input): Body<ProjectChanges>,
 ) -> Result<Json<ProjectView>, ApiError> {
     caller.operator()?;
-    let old = app.find(&id).await?;
+    let name = input.name.map(checked_name).transpose()?;
     let brand = input.brand.map(|brand| brand.map(checked_brand).transpose()).transpose()?;
     let signatures = input.signatures.map(|styles| styles.map(checked_styles).transpose()).transpose()?;
-    let project = Project {
-        name: input.name.map_or(Ok(old.name), checked_name)?,
-        brand: brand.unwrap_or(old.brand),
-        signatures: signatures.unwrap_or(old.signatures),
-        body: input.body.unwrap_or(old.body),
-        ..old
-    };
-    app.check_secret(&project).await?;
-    app.projects.update(&project).await?;
+    let project = rewrite(|| async {
+        let old = app.find(&id).await?;
+        let revision = old.revision;
+        let new = Project {
+            name: name.clone().unwrap_or(old.name),
+            brand: brand.clone().unwrap_or(old.brand),
+            signatures: signatures.clone().unwrap_or(old.signatures),
+            body: input.body.unwrap_or(old.body),
+            revision: revision + 1,
+            ..old
+        };
+        app.check_secret(&new).await?;
+        app.projects.replace(&new, revision).await?;
+        Ok(new)
+    })
+    .await?;
     Ok(Json(ProjectView::of(project, &app.brand)))
 }
 

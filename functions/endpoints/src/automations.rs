@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::{Access, Caller},
     body_schema,
-    http::{ApiError, Body, ListParams, listed, page_request},
+    http::{ApiError, Body, ListParams, listed, page_request, rewrite},
     id::AutomationId,
     model::{
         Automation, Scope, Topic,
@@ -24,7 +24,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{App, handlers::Answer, input::Rules, rewrite::rewrite, view::Deleted};
+use crate::{App, handlers::Answer, input::Rules, view::Deleted};
 
 /// The most automations of a project: an event's one Query reads them all.
 const MAX_AUTOMATIONS: usize = 50;

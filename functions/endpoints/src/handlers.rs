@@ -10,7 +10,7 @@ use axum::{
 use http::{HeaderMap, StatusCode, Uri};
 use shared::{
     auth::{Access, Caller},
-    http::{ApiError, Body, ListParams, listed, page_request},
+    http::{ApiError, Body, ListParams, listed, page_request, rewrite},
     id::EndpointId,
     model::{Endpoint, Outcome, Scope, Status, Topic},
     signing::Secret,
@@ -21,7 +21,6 @@ use shared::{
 use crate::{
     App,
     input::{Changes, EndpointChanges, EndpointReplacement, NewEndpoint, Rules, check_secret},
-    rewrite::rewrite,
     view::{Deleted, EndpointView},
 };
 

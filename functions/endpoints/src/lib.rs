@@ -29,7 +29,6 @@ mod automations;
 mod handlers;
 mod input;
 mod project_secret;
-mod rewrite;
 mod secrets;
 mod topics;
 mod view;

@@ -8,7 +8,7 @@ use axum::{
 };
 use shared::{
     auth::{Access, Caller},
-    http::ApiError,
+    http::{ApiError, rewrite},
     model::{Project, Scope, project::ProjectSecret},
     signing::{Secret, SignatureStyle},
     store::StoreError,
@@ -18,7 +18,6 @@ use crate::{
     App,
     handlers::Answer,
     input::check_secret,
-    rewrite::rewrite,
     secrets::{Rotation, Wanted},
     view::{RotatedView, SecretView},
 };

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use shared::{
     auth::{Access, Caller},
-    http::{ApiError, Body, WorkerPath, worker_id},
+    http::{ApiError, Body, WorkerPath, rewrite, worker_id},
     id::EndpointId,
     model::{Endpoint, Scope, Selector, Status},
     signing::{Secret, SignatureStyle},
@@ -21,7 +21,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{App, handlers::Answer, rewrite::rewrite};
+use crate::{App, handlers::Answer};
 
 /// Where a worker's events go.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -9,6 +9,7 @@ use shared::{
     recovery::{Recovery, State},
     signing::{Secret, Vault},
     store::{
+        StoreError,
         attempts::{AttemptReader, Owned},
         automations::AutomationStore,
         deliveries::DeliveryEndpoints,
@@ -58,6 +59,13 @@ async fn projects_with_defaults_and_their_secrets() {
     assert_eq!((project.body.map(shared::shape::BodyShape::name), project.brand.as_deref()), (Some("data"), Some("Other")));
     let listed = ProjectStore::new(past.config.clone()).list(&all(), Timestamp::now()).await.unwrap().items;
     assert_eq!(listed.last(), Some(&project));
+
+    // It has no revision yet. It gets one with its first change, which only one of two can make.
+    let (store, changed) = (ProjectStore::new(past.config.clone()), Project { revision: 1, ..project.clone() });
+    assert_eq!(project.revision, 0);
+    store.replace(&changed, 0).await.unwrap();
+    assert!(matches!(store.replace(&changed, 0).await, Err(StoreError::Conflict)));
+    store.replace(&Project { revision: 2, ..project }, 1).await.unwrap();
 
     let secrets = ProjectSecrets::new(past.config);
     let secret = secrets.get(past.other).await.unwrap().unwrap();

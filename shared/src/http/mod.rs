@@ -5,6 +5,7 @@ mod error;
 mod event_view;
 mod list;
 mod params;
+mod rewrite;
 mod routes;
 mod texts;
 
@@ -13,5 +14,6 @@ pub use error::{ApiError, EntryError, ErrorView};
 pub use event_view::EventView;
 pub use list::{ListParams, listed, page_request};
 pub use params::{ABSURD_SECONDS, MAX_FOREIGN_ID, Params, WorkerPath, worker_id};
+pub use rewrite::{RewriteError, rewrite};
 pub use routes::{ALLOWED, Route, no_such_route, router};
 pub use texts::Texts;

@@ -31,12 +31,15 @@ pub struct Project {
     pub body: Option<BodyShape>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Counts its changes, so that two at once can't undo each other. Zero in rows of before there was a count.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 impl Project {
     /// A project that has only what every project must have; the rest is by default.
     pub fn new(id: ProjectId, name: String, now: Timestamp) -> Self {
-        Self { id, name, brand: None, signatures: None, body: None, created_at: now }
+        Self { id, name, brand: None, signatures: None, body: None, created_at: now, revision: 1 }
     }
 
     /// How requests are signed where an endpoint doesn't say.

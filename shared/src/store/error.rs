@@ -37,3 +37,26 @@ where
         _ => StoreError::Unavailable { operation, detail: DisplayErrorContext(&error).to_string() },
     }
 }
+
+/// Whether a transaction was cancelled because another one was writing one of its items at that moment.
+pub(super) fn is_contended<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.code() == Some("TransactionCanceledException") && error.message().is_some_and(|m| m.contains("TransactionConflict"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_dynamodb::{error::ErrorMetadata, operation::transact_write_items::TransactWriteItemsError};
+
+    #[test]
+    fn a_transaction_that_met_another_one_is_told_from_one_whose_conditions_failed() {
+        let contended = |code: &str, reasons: &str| {
+            let message = format!("Transaction cancelled, please refer cancellation reasons for specific reasons {reasons}");
+            let error = TransactWriteItemsError::generic(ErrorMetadata::builder().code(code).message(message).build());
+            is_contended(&SdkError::service_error(error, ()))
+        };
+        assert!(contended("TransactionCanceledException", "[TransactionConflict, None]"));
+        assert!(!contended("TransactionCanceledException", "[ConditionalCheckFailed, None]"));
+        assert!(!contended("TransactionInProgressException", "[TransactionConflict]"));
+    }
+}

@@ -1,11 +1,13 @@
 //! Projects. A project stands twice: in its own partition, where each event's one Query finds it, and in the operator's list.
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
 use super::{
     Page, PageRequest, StoreError, Table,
-    error::failed,
-    item::{Item, item, key, project_pk},
+    error::{failed, is_contended},
+    item::{Item, item, key, number, project_pk},
     list::{Listing, parse},
     secrets,
 };
@@ -47,12 +49,16 @@ impl ProjectStore {
     pub async fn create(&self, project: &Project, secret: &ProjectSecret) -> Result<(), StoreError> {
         let mut items = rows(project)?;
         items.push(secrets::row(project.id, secret)?);
-        self.write(items, "attribute_not_exists(pk)").await
+        self.write(items, "attribute_not_exists(pk)", None).await
     }
 
-    /// Overwrites a project that exists.
-    pub async fn update(&self, project: &Project) -> Result<(), StoreError> {
-        self.write(rows(project)?, "attribute_exists(pk)").await
+    /// Overwrites a project that nobody has changed since it was read at `revision`; [`StoreError::Conflict`] otherwise.
+    pub async fn replace(&self, project: &Project, revision: u64) -> Result<(), StoreError> {
+        let rows = rows(project)?;
+        match revision {
+            0 => self.write(rows, "attribute_exists(pk) AND attribute_not_exists(revision)", None).await,
+            _ => self.write(rows, "revision = :revision", Some((":revision".to_owned(), number(revision)))).await,
+        }
     }
 
     /// A page of all projects.
@@ -61,15 +67,20 @@ impl ProjectStore {
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
 
-    /// All or none.
-    async fn write(&self, items: Vec<Item>, condition: &str) -> Result<(), StoreError> {
+    /// All or none, and a conflict also while another transaction writes one of them.
+    async fn write(&self, items: Vec<Item>, condition: &str, value: Option<(String, AttributeValue)>) -> Result<(), StoreError> {
+        let values = value.map(|value| HashMap::from([value]));
         let put = |item: Item| {
-            let put = Put::builder().table_name(&self.0.name).set_item(Some(item)).condition_expression(condition).build();
+            let put = Put::builder().table_name(&self.0.name).set_item(Some(item)).condition_expression(condition);
+            let put = put.set_expression_attribute_values(values.clone()).build();
             put.map(|put| TransactWriteItem::builder().put(put).build()).map_err(|_| StoreError::Damaged("no item to put"))
         };
         let puts = items.into_iter().map(put).collect::<Result<Vec<_>, _>>()?;
-        self.0.client.transact_write_items().set_transact_items(Some(puts)).send().await.map_err(failed("TransactWriteItems"))?;
-        Ok(())
+        match self.0.client.transact_write_items().set_transact_items(Some(puts)).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_contended(&error) => Err(StoreError::Conflict),
+            Err(error) => Err(failed("TransactWriteItems")(error)),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Projects.
 
+use futures::future::join_all;
 use serde_json::{Value as Json, json};
 use shared::model::Scope;
 
@@ -65,5 +66,28 @@ async fn only_the_operator_sees_projects() {
         let answer = own.ask(method, &path, body).await;
         assert_eq!((answer.status, answer.text("kind")), (403, "forbidden"), "{method} {path}");
         assert_eq!(started.api.with_key("phk_x").ask(method, &path, Json::Null).await.status, 401, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn changes_at_the_same_time_do_not_undo_each_other() {
+    let started = start().await;
+    let path = format!("/projects/{}", project(&started.api, "Acme").await);
+    let (name, brand) =
+        tokio::join!(started.api.ask("PATCH", &path, json!({"name": "N"})), started.api.ask("PATCH", &path, json!({"brand": "B"})));
+    assert_eq!((name.status, brand.status), (200, 200), "{} {}", name.body, brand.body);
+    let read = started.api.ask("GET", &path, Json::Null).await;
+    assert_eq!((read.text("name"), read.text("brand")), ("N", "B"));
+    assert_eq!(started.api.ask("GET", "/projects", Json::Null).await.body, json!([read.body]), "in both of its places");
+}
+
+#[tokio::test]
+async fn a_change_that_loses_too_often_is_a_conflict_and_never_a_fault() {
+    let started = start().await;
+    let path = format!("/projects/{}", project(&started.api, "Acme").await);
+    let answers = join_all((0..20).map(|number| started.api.ask("PATCH", &path, json!({"name": number.to_string()})))).await;
+    assert!(answers.iter().any(|answer| answer.status == 200));
+    for answer in answers {
+        assert!(answer.status == 200 || (answer.status, answer.text("kind")) == (409, "conflict"), "{}", answer.body);
     }
 }

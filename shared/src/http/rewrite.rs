@@ -2,13 +2,15 @@
 
 use std::future::Future;
 
-use shared::{http::ApiError, store::StoreError};
+use super::ApiError;
+use crate::store::StoreError;
 
 /// How often it is tried.
 const TRIES: usize = 3;
 
 /// Why an attempt to rewrite something failed.
-pub(crate) enum RewriteError {
+#[derive(Debug)]
+pub enum RewriteError {
     /// Somebody else wrote it since it was read.
     Overtaken,
     /// Anything else.
@@ -31,7 +33,7 @@ impl From<ApiError> for RewriteError {
 }
 
 /// Runs `attempt`, which reads, changes and writes something, until nobody comes in between; 409 when somebody always does.
-pub(crate) async fn rewrite<T, F: Future<Output = Result<T, RewriteError>>>(attempt: impl Fn() -> F) -> Result<T, ApiError> {
+pub async fn rewrite<T, F: Future<Output = Result<T, RewriteError>>>(attempt: impl Fn() -> F) -> Result<T, ApiError> {
     for _ in 0..TRIES {
         match attempt().await {
             Ok(done) => return Ok(done),
