@@ -19,7 +19,7 @@ use shared::{
     http::{ApiError, Params, WorkerPath, worker_id},
     id::{AttemptId, EventId},
     model::{Attempt, Outcome, Scope},
-    store::attempts::Owned,
+    store::attempts::{Count, Owned},
     time::Timestamp,
 };
 use utoipa::ToSchema;
@@ -30,6 +30,8 @@ use crate::App;
 const PER_PAGE: usize = 50;
 /// The last page that can be read: a page by number is found by reading all that come before it.
 const LAST_PAGE: usize = 200;
+/// Executions that are counted: all that pages can show.
+const MAX_COUNTED: usize = PER_PAGE * LAST_PAGE;
 
 /// A page of executions.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,10 +41,21 @@ pub(crate) struct ExecutionsView {
     logs: Vec<ExecutionView>,
     #[schema(example = 1)]
     page: usize,
-    #[schema(example = 1)]
+    #[schema(example = 1, maximum = 200)]
     page_count: usize,
-    #[schema(example = 1)]
+    /// At most 10,000: no more are counted.
+    #[schema(example = 1, maximum = 10_000)]
     total_count: usize,
+    /// Only there, and true, where not all were counted: `totalCount` and `pageCount` are then "at least".
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false, example = true)]
+    total_count_is_minimum: bool,
+}
+
+impl ExecutionsView {
+    fn of(logs: Vec<ExecutionView>, page: usize, total: Count) -> Self {
+        Self { logs, page, page_count: total.number.div_ceil(PER_PAGE), total_count: total.number, total_count_is_minimum: !total.complete }
+    }
 }
 
 /// One attempt of a worker's webhook.
@@ -94,7 +107,7 @@ pub(crate) async fn list(
     let worker_id = worker_id(&id)?;
     let page = page_number(&Params::read(uri.query(), &["page"])?)?;
     let (owned, now) = (Owned::worker(access, worker_id), Timestamp::now());
-    let total_count = app.attempts.count(owned, now).await?;
+    let total = app.attempts.count(owned, MAX_COUNTED, now).await?;
     let attempts = app.attempts.slice(owned, (page - 1) * PER_PAGE, PER_PAGE, now).await?;
 
     let ids: BTreeSet<EventId> = attempts.iter().map(|attempt| attempt.event).collect();
@@ -102,7 +115,7 @@ pub(crate) async fn list(
     let tasks: HashMap<_, _> = events.into_iter().flatten().map(|logged| (logged.event.id, Task::of(&logged.event.data))).collect();
     let view = |attempt: Attempt| ExecutionView::of(tasks.get(&attempt.event), worker_id, attempt);
     let logs = attempts.into_iter().map(view).collect();
-    Ok(Json(ExecutionsView { logs, page, page_count: total_count.div_ceil(PER_PAGE), total_count }))
+    Ok(Json(ExecutionsView::of(logs, page, total)))
 }
 
 fn page_number(params: &Params) -> Result<usize, ApiError> {
@@ -166,6 +179,14 @@ mod tests {
         for json in ["1", "null", r#"{"id":7}"#, "[]"] {
             assert_eq!(of(json), Task::default(), "{json}");
         }
+    }
+
+    #[test]
+    fn a_count_says_when_it_has_stopped() {
+        let told = |number, complete| serde_json::to_value(ExecutionsView::of(Vec::new(), 1, Count { number, complete })).unwrap();
+        assert_eq!(told(51, true), serde_json::json!({"logs": [], "page": 1, "pageCount": 2, "totalCount": 51}));
+        let stopped = serde_json::json!({"logs": [], "page": 1, "pageCount": 200, "totalCount": 10_000, "totalCountIsMinimum": true});
+        assert_eq!(told(MAX_COUNTED, false), stopped);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use shared::{
     signing::{Secret, Vault},
     store::{
         StoreError,
-        attempts::{AttemptReader, Owned},
+        attempts::{AttemptReader, Count, Owned},
         automations::AutomationStore,
         deliveries::DeliveryEndpoints,
         endpoints::{EndpointStore, ProjectViews},
@@ -145,7 +145,7 @@ async fn the_feed_with_an_event_out_of_its_place() {
 async fn executions_of_a_worker() {
     let past = past("v1").await;
     let (reader, owned) = (AttemptReader::new(past.log), Owned::worker(past.other, "worker_1"));
-    assert_eq!(reader.count(owned, Timestamp::now()).await.unwrap(), 1);
+    assert_eq!(reader.count(owned, 9, Timestamp::now()).await.unwrap(), Count { number: 1, complete: true });
     let [attempt] = reader.slice(owned, 0, 9, Timestamp::now()).await.unwrap().try_into().unwrap();
     assert_eq!((attempt.trigger, attempt.outcome, attempt.duration_ms), (Trigger::Probe, Outcome::Timeout, 5_000));
 }

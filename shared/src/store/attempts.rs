@@ -3,7 +3,7 @@
 //! Easy to get wrong: the key ends with the attempt's own id. Two requests that were made under one number (a crash between sending
 //! and recording) are both on record.
 
-use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     Page, PageRequest, StoreError, Table,
@@ -71,6 +71,15 @@ impl Owned {
     }
 }
 
+/// A count that may have stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// So many there are, or more if it isn't complete.
+    pub number: usize,
+    /// Whether all were counted.
+    pub complete: bool,
+}
+
 /// Events whose deliveries are read at a time.
 const CONCURRENCY: usize = 8;
 
@@ -130,10 +139,21 @@ impl AttemptReader {
         Merge::new(&self.0, &partitions(endpoint), "evt_".to_owned(), "evt_~".to_owned(), true).rows()
     }
 
-    /// How many attempts of an endpoint are on record. It reads all of them, at 1 MB a call and partition.
-    pub async fn count(&self, Owned(endpoint): Owned, now: Timestamp) -> Result<usize, StoreError> {
-        let counts = partitions(endpoint).into_iter().map(|pk| self.0.count(pk, "evt_", now));
-        Ok(try_join_all(counts).await?.into_iter().sum())
+    /// How many attempts of an endpoint are on record. It reads them to count them, so it stops when it has looked at more than `most` (a few calls later, as
+    /// partitions are read in parallel).
+    pub async fn count(&self, Owned(endpoint): Owned, most: usize, now: Timestamp) -> Result<Count, StoreError> {
+        let limit = i32::try_from(most + 1).unwrap_or(i32::MAX);
+        let pages = partitions(endpoint).into_iter().map(|pk| Box::pin(self.0.counts(pk, "evt_", limit, now)));
+        let mut pages = stream::select_all(pages);
+        let (mut found, mut examined) = (0, 0);
+        while let Some(page) = pages.try_next().await? {
+            found += page.found;
+            examined += page.examined;
+            if examined > most {
+                return Ok(Count { number: found.min(most), complete: false });
+            }
+        }
+        Ok(Count { number: found, complete: true })
     }
 
     /// Attempts of an endpoint, of the newest event first, without the first `skipped`.

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::{
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Select},
 };
+use futures::{Stream, stream};
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
@@ -20,6 +21,12 @@ use crate::time::Timestamp;
 pub struct Table {
     pub(super) client: Client,
     pub(super) name: String,
+}
+
+/// What a page of a count has found among the items that it looked at.
+pub(super) struct Counted {
+    pub(super) found: usize,
+    pub(super) examined: usize,
 }
 
 impl Table {
@@ -94,9 +101,15 @@ impl Table {
         self.query_all("pk = :pk AND sk < :sk", pk, end).await
     }
 
-    /// How many items of a partition have a sort key that starts with `prefix` and have not expired.
-    pub(super) async fn count(&self, pk: String, prefix: &str, now: Timestamp) -> Result<usize, StoreError> {
-        let mut pages = self
+    /// How many items of a partition have a sort key that starts with `prefix` and have not expired: the last ones first, by pages of at most `limit` items.
+    pub(super) fn counts(
+        &self,
+        pk: String,
+        prefix: &str,
+        limit: i32,
+        now: Timestamp,
+    ) -> impl Stream<Item = Result<Counted, StoreError>> + use<> {
+        let pages = self
             .client
             .query()
             .table_name(&self.name)
@@ -106,13 +119,16 @@ impl Table {
             .expression_attribute_values(":pk", string(pk))
             .expression_attribute_values(":sk", string(prefix))
             .expression_attribute_values(":now", number(now.seconds()))
+            .scan_index_forward(false)
+            .limit(limit)
             .into_paginator()
             .send();
-        let mut count = 0;
-        while let Some(page) = pages.next().await {
-            count += usize::try_from(page.map_err(failed("Query"))?.count).unwrap_or(0);
-        }
-        Ok(count)
+        stream::try_unfold(pages, |mut pages| async {
+            let Some(page) = pages.next().await else { return Ok(None) };
+            let page = page.map_err(failed("Query"))?;
+            let size = |number| usize::try_from(number).unwrap_or(0);
+            Ok(Some((Counted { found: size(page.count), examined: size(page.scanned_count) }, pages)))
+        })
     }
 
     async fn query_all(&self, condition: &str, pk: String, sk: &str) -> Result<Vec<Item>, StoreError> {

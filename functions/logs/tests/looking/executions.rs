@@ -3,8 +3,11 @@
 use local::samples;
 use serde_json::{Value as Json, json};
 use shared::{
+    auth::Access,
     id::EndpointId,
     model::{Attempt, Event, Origin, Outcome, Scope, Target},
+    store::attempts::{AttemptReader, Count, Owned},
+    time::Timestamp,
 };
 
 use super::support::{STRANGER, Started, attempt, event, minute, start};
@@ -52,6 +55,22 @@ async fn pages_hold_fifty_newest_first_and_count_all() {
         assert_eq!((&page["page"], &page["pageCount"], &page["totalCount"]), (&json!(number), &json!(2), &json!(52)));
     }
     assert_eq!(page("?page=1").await, first);
+}
+
+#[tokio::test]
+async fn a_count_stops_behind_its_most() {
+    let started = start().await;
+    record(&started, "worker_1", 0..60).await;
+    let project = Access::trusted(samples::PROJECT.parse().unwrap());
+    let (reader, owned) = (AttemptReader::new(started.log()), Owned::worker(project, "worker_1"));
+    let count = async |most| reader.count(owned, most, Timestamp::now()).await.unwrap();
+    assert_eq!(count(61).await, Count { number: 60, complete: true });
+    assert_eq!(count(60).await, Count { number: 60, complete: true }, "all, and no more");
+    assert_eq!(count(59).await, Count { number: 59, complete: false });
+    let before = started.aws.faults().calls();
+    assert_eq!(count(1).await, Count { number: 1, complete: false });
+    let calls = started.aws.faults().calls() - before;
+    assert!(calls <= 8, "a query of each partition has found enough, and {calls} calls were made");
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ impl Started {
         Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), self.aws.table_name(samples::CONFIG_TABLE))
     }
 
-    fn log(&self) -> Table {
+    pub(crate) fn log(&self) -> Table {
         Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), self.aws.table_name("LogTable"))
     }
 
