@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     auth::{Access, Caller},
     body_schema,
-    http::{ApiError, Body, ListParams, listed, page_request, rewrite},
+    http::{ApiError, Body, Field, ListParams, given, listed, page_request, rewrite},
     id::AutomationId,
     model::{
         Automation, Scope, Topic,
@@ -24,7 +24,12 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::{App, handlers::Answer, input::Rules, view::Deleted};
+use crate::{
+    App,
+    handlers::Answer,
+    input::{Rules, not_null},
+    view::Deleted,
+};
 
 /// The most automations of a project: an event's one Query reads them all.
 const MAX_AUTOMATIONS: usize = 50;
@@ -35,19 +40,20 @@ const STATUSES: [(&str, bool); 2] = [("active", true), ("paused", false)];
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Input {
-    /// For people.
-    #[serde(default)]
-    #[schema(max_length = 200)]
-    name: Option<String>,
-    #[serde(default)]
-    #[schema(nullable = false)]
-    trigger: Option<TriggerInput>,
+    /// For people. Null is none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    name: Field<String>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = TriggerInput, required = false)]
+    trigger: Field<TriggerInput>,
     /// What is done then.
-    #[serde(default)]
-    #[schema(nullable = false, min_items = 1, max_items = 5)]
-    workflow: Option<Vec<StepInput>>,
-    #[serde(default)]
-    status: Option<Status>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<StepInput>, required = false, min_items = 1, max_items = 5)]
+    workflow: Field<Vec<StepInput>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Status, required = false)]
+    status: Field<Status>,
     /// Left alone.
     #[serde(default, rename = "id")]
     #[schema(value_type = Value)]
@@ -201,10 +207,10 @@ pub(crate) async fn create(
     let automation = Automation {
         id: AutomationId::new(now, rand::random()),
         project: access.project(),
-        name: input.name.map(checked_name).transpose()?,
-        trigger: checked_trigger(&input.trigger.ok_or_else(|| required("trigger"))?, &rules)?,
-        workflow: checked_workflow(input.workflow.ok_or_else(|| required("workflow"))?, &rules)?,
-        active: input.status != Some(Status::Paused),
+        name: input.name.flatten().map(checked_name).transpose()?,
+        trigger: checked_trigger(&input.trigger.flatten().ok_or_else(|| required("trigger"))?, &rules)?,
+        workflow: checked_workflow(input.workflow.flatten().ok_or_else(|| required("workflow"))?, &rules)?,
+        active: named(input.status, "status")? != Some(Status::Paused),
         created_at: now,
         updated_at: now,
         revision: 1,
@@ -250,7 +256,7 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
 
 /// Change an automation
 ///
-/// What isn't named stays.
+/// What isn't named stays; null takes away its name.
 #[utoipa::path(
     patch, path = "/automations/{id}", tag = "Automations", operation_id = "changeAutomation",
     params(("id" = AutomationId, Path)),
@@ -267,17 +273,18 @@ pub(crate) async fn change(
 ) -> Answer<AutomationView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let rules = app.rules(app.projects.load(access).await?, &headers);
-    let name = input.name.map(checked_name).transpose()?;
-    let trigger = input.trigger.map(|trigger| checked_trigger(&trigger, &rules)).transpose()?;
-    let workflow = input.workflow.map(|workflow| checked_workflow(workflow, &rules)).transpose()?;
+    let name = input.name.map(|name| name.map(checked_name).transpose()).transpose()?;
+    let trigger = named(input.trigger, "trigger")?.map(|trigger| checked_trigger(&trigger, &rules)).transpose()?;
+    let workflow = named(input.workflow, "workflow")?.map(|workflow| checked_workflow(workflow, &rules)).transpose()?;
+    let status = named(input.status, "status")?;
     let changed = rewrite(|| async {
         let old = app.automation(access, &id).await?;
         let revision = old.revision;
         let new = Automation {
-            name: name.clone().or(old.name),
+            name: name.clone().unwrap_or(old.name),
             trigger: trigger.clone().unwrap_or(old.trigger),
             workflow: workflow.clone().unwrap_or(old.workflow),
-            active: input.status.map_or(old.active, |status| status == Status::Active),
+            active: status.map_or(old.active, |status| status == Status::Active),
             updated_at: Timestamp::now(),
             revision: revision + 1,
             ..old
@@ -311,6 +318,11 @@ impl App {
 
 fn no_such_automation() -> ApiError {
     ApiError::not_found("automation")
+}
+
+/// What a request names of something that an automation always has.
+fn named<T>(field: Field<T>, name: &str) -> Result<Option<T>, ApiError> {
+    field.map(|value| value.ok_or_else(|| not_null(name))).transpose()
 }
 
 fn required(field: &str) -> ApiError {

@@ -247,7 +247,7 @@ fn set_status(endpoint: &mut Endpoint, status: Status) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn not_null(field: &str) -> ApiError {
+pub(crate) fn not_null(field: &str) -> ApiError {
     ApiError::validation(field, "can't be null")
 }
 

@@ -127,6 +127,25 @@ async fn a_change_leaves_what_it_does_not_name_and_what_was_read_can_be_put_back
 }
 
 #[tokio::test]
+async fn null_takes_away_the_name_and_nothing_that_must_be_there() {
+    let started = start().await;
+    let created = create(&started, wanted()).await;
+    let path = path_of(&created);
+    assert!(created["name"].is_string(), "{created}");
+    let changed = started.api.ask("PATCH", &path, json!({"name": null})).await;
+    assert_eq!((changed.status, &changed.body["name"]), (200, &Json::Null), "{}", changed.body);
+    let read = started.api.ask("GET", &path, Json::Null).await.body;
+    assert_eq!(read, changed.body);
+    for field in ["trigger", "workflow", "status"] {
+        let answer = started.api.ask("PATCH", &path, json!({ field: null })).await;
+        assert_eq!((answer.status, answer.text("field"), answer.text("message")), (400, field, "can't be null"), "{}", answer.body);
+    }
+    assert_eq!(started.api.ask("PATCH", &path, read).await.status, 200, "what was read can be put back");
+    let nameless = json!({"name": null, "trigger": created["trigger"], "workflow": created["workflow"]});
+    assert_eq!(create(&started, nameless).await["name"], Json::Null);
+}
+
+#[tokio::test]
 async fn changes_at_the_same_time_lose_nothing_and_are_never_a_fault() {
     let started = start().await;
     let path = path_of(&create(&started, wanted()).await);
