@@ -64,7 +64,7 @@ impl WorkerView {
 )]
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<WorkerView> {
     let access = caller.access(&[Scope::Endpoints])?;
-    match app.endpoints.worker(access, worker_id(&id)?).await? {
+    match app.endpoints.worker(access, worker_id("id", &id)?).await? {
         Some(endpoint) => app.worker_view(&endpoint),
         None => Ok(Json(WorkerView::NONE)),
     }
@@ -88,7 +88,7 @@ pub(crate) async fn write(
     Body(input): Body<Wanted>,
 ) -> Answer<WorkerView> {
     let access = caller.access(&[Scope::Endpoints])?;
-    let id = worker_id(&id)?;
+    let id = worker_id("id", &id)?;
     let Some(url) = input.url else { return app.remove_worker(access, id).await };
     let rules = app.rules(app.projects.load(access).await?, &headers);
     let url = rules.url(&url)?;
@@ -124,7 +124,7 @@ pub(crate) async fn write(
 )]
 pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<WorkerView> {
     let access = caller.access(&[Scope::Endpoints])?;
-    app.remove_worker(access, worker_id(&id)?).await
+    app.remove_worker(access, worker_id("id", &id)?).await
 }
 
 /// Make a new token for a worker's webhook
@@ -138,7 +138,7 @@ pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id)
 )]
 pub(crate) async fn regenerate_token(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<WorkerView> {
     let access = caller.access(&[Scope::Endpoints])?;
-    let id = worker_id(&id)?;
+    let id = worker_id("id", &id)?;
     let changed = rewrite(|| async {
         let old = app.endpoints.worker(access, id).await?.ok_or_else(|| ApiError::not_found("webhook"))?;
         let now = Timestamp::now();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{
-    http::{ABSURD_SECONDS, ApiError, MAX_FOREIGN_ID, parse_json},
+    http::{ABSURD_SECONDS, ApiError, MAX_FOREIGN_ID, parse_json, worker_id},
     id::EventId,
     json::canonicalise,
     model::{Catalogue, Topic, event::MAX_PAYLOAD, topic::SYSTEM_PREFIX},
@@ -41,9 +41,9 @@ pub(crate) struct Posted {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200)]
     user_id: Option<String>,
-    /// Your worker that it is about: its webhook gets the event too.
+    /// Your worker that it is about: its webhook gets the event too. Without control characters and `/`, `\`, `?`, `#`, `%`.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f/\\?#%]+$")]
     worker_id: Option<String>,
     /// Where it goes besides, without an endpoint, signed with the project's secret.
     #[serde(default)]
@@ -119,7 +119,7 @@ impl Draft {
             data,
             id: posted.id,
             user_id: posted.user_id.map(|text| short(text, "user_id")).transpose()?,
-            worker_id: posted.worker_id.map(|text| short(text, "worker_id")).transpose()?,
+            worker_id: posted.worker_id.map(|text| worker_id("worker_id", &text).map(str::to_owned)).transpose()?,
             webhook_url: posted.webhook_url.map(|url| judged(&url, rules)).transpose()?,
             metadata: metadata.map(|metadata| canonical(&metadata, "metadata", MAX_METADATA)).transpose()?,
             created_at: posted.created_at,

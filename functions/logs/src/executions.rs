@@ -104,7 +104,7 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Json<ExecutionsView>, ApiError> {
     let access = caller.access(&[Scope::Read])?;
-    let worker_id = worker_id(&id)?;
+    let worker_id = worker_id("id", &id)?;
     let page = page_number(&Params::read(uri.query(), &["page"])?)?;
     let (owned, now) = (Owned::worker(access, worker_id), Timestamp::now());
     let total = app.attempts.count(owned, MAX_COUNTED, now).await?;

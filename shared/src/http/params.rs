@@ -75,15 +75,21 @@ pub const MAX_FOREIGN_ID: usize = 200;
 #[into_params(parameter_in = Path)]
 #[allow(dead_code, reason = "only described, never read")]
 pub struct WorkerPath {
-    /// Your own id of the worker, without control characters.
-    #[param(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", example = "worker_1")]
+    /// Your own id of the worker, without control characters and `/`, `\`, `?`, `#`, `%`.
+    #[param(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f/\\?#%]+$", example = "worker_1")]
     id: String,
 }
 
-/// A worker's id in a path.
-pub fn worker_id(text: &str) -> Result<&str, ApiError> {
-    if text.is_empty() || text.chars().count() > MAX_FOREIGN_ID || text.chars().any(char::is_control) {
-        return Err(ApiError::validation("id", format!("must be 1 to {MAX_FOREIGN_ID} characters without control characters")));
+/// What no id in a path survives. API Gateway (HTTP API) decodes a path before it routes it and hands it over decoded, so that an encoded `/` parts it (as
+/// does a `\`, by the rules of URLs), an encoded `?` or `#` ends it, and what an encoded `%` stands before may be decoded twice.
+const LOST_IN_PATHS: [char; 5] = ['/', '\\', '?', '#', '%'];
+
+/// A worker's id: one that fits into the paths of its webhook, wherever it is given.
+pub fn worker_id<'a>(field: &str, text: &'a str) -> Result<&'a str, ApiError> {
+    let fits = |c: char| !c.is_control() && !LOST_IN_PATHS.contains(&c);
+    if text.is_empty() || text.chars().count() > MAX_FOREIGN_ID || !text.chars().all(fits) {
+        let message = format!("must be 1 to {MAX_FOREIGN_ID} characters, without control characters and `/`, `\\`, `?`, `#`, `%`");
+        return Err(ApiError::validation(field, message));
     }
     Ok(text)
 }

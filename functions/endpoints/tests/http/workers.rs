@@ -96,11 +96,18 @@ async fn bad_input_names_the_field() {
         let answer = started.api.ask("PUT", PATH, body.clone()).await;
         assert_eq!((answer.status, answer.text("field")), (400, field), "{body}: {}", answer.body);
     }
-    for id in ["x".repeat(201), "%00".to_owned()] {
+    // As an id reaches the function: what API Gateway decodes, once decoded.
+    let lost = ["%00", "a%252Fb", "a%253Fb", "a%2523b", "a%25"].map(str::to_owned);
+    for id in lost.into_iter().chain(["x".repeat(201)]) {
         for method in ["GET", "DELETE"] {
             let answer = started.api.ask(method, &format!("/api/workers/{id}/webhook"), Json::Null).await;
             assert_eq!((answer.status, answer.text("field")), (400, "id"), "{id}: {}", answer.body);
         }
+    }
+    // These part or end the path before we see it.
+    for id in ["a%2Fb", "a%5Cb", "a%3Fb", "a%23b"] {
+        let answer = started.api.ask("PUT", &format!("/api/workers/{id}/webhook"), json!({"url": "https://example.com/"})).await;
+        assert_eq!((answer.status, answer.text("kind")), (404, "not_found"), "{id}: {}", answer.body);
     }
     assert_eq!(started.api.ask("GET", PATH, Json::Null).await.body, none());
 }
@@ -110,7 +117,9 @@ async fn any_id_that_a_platform_may_have_names_a_worker_of_its_own() {
     let started = start().await;
     let mut tokens = Vec::new();
     let long = "x".repeat(200);
-    for id in ["1", "01", "a%20b", "%C3%A9", "EP", "PROJ", "worker-1", "Worker-1", &long] {
+    for id in
+        ["1", "01", "a%20b", "%C3%A9", "EP", "PROJ", "worker-1", "Worker-1", "%22%3C%3E%5E%60%7B%7C%7D", "a+b;c=d&e:f@g,h!~*'()$", &long]
+    {
         let path = format!("/api/workers/{id}/webhook");
         let put = started.api.ask("PUT", &path, json!({"url": "https://example.com/"})).await;
         assert_eq!(put.status, 200, "{id}: {}", put.body);

@@ -100,6 +100,26 @@ async fn a_body_that_is_no_json_says_so() {
 }
 
 #[tokio::test]
+async fn a_worker_whose_webhook_no_path_could_name_is_refused() {
+    let started = start().await;
+    for id in ["", "a/b", "a\\b", "a?b", "a#b", "100%", "a\nb", &"x".repeat(201)] {
+        let event = json!({"kind": "task.created", "data": 1, "worker_id": id});
+        for (path, body, field) in
+            [("/events", event.clone(), "worker_id"), ("/events/batch", json!({"events": [event.clone()]}), "events[0].worker_id")]
+        {
+            let answer = started.api.ask("POST", path, body).await;
+            let told = if path == "/events" { &answer.body } else { &answer.body["errors"][0] };
+            assert_eq!((answer.status, &told["field"]), (400, &json!(field)), "{id:?}: {}", answer.body);
+            assert!(told["message"].as_str().unwrap().contains("without control characters and `/`"), "{}", answer.body);
+        }
+    }
+    for id in ["a b", "é", "worker:1", &"x".repeat(200)] {
+        let event = json!({"kind": "task.created", "data": 1, "worker_id": id, "user_id": "a/b?c#d%"});
+        assert_eq!(started.api.ask("POST", "/events", event).await.status, 202, "{id:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_payload_over_the_limit_is_too_large() {
     let started = start().await;
     let event = |bytes: usize| json!({"kind": "task.created", "data": "x".repeat(bytes)});
