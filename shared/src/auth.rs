@@ -173,6 +173,42 @@ impl<S: Authenticates + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// Access with the scope `endpoints`, for handlers that take a body: extractors run in their order, so that who hasn't the scope is told so whatever they send.
+#[derive(Clone, Copy, Debug)]
+pub struct ManagesEndpoints(pub Access);
+
+impl<S: Authenticates + Sync> FromRequestParts<S> for ManagesEndpoints {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Caller::from_request_parts(parts, state).await?.access(&[Scope::Endpoints]).map(Self)
+    }
+}
+
+/// As [`ManagesEndpoints`], with the scope `events`.
+#[derive(Clone, Copy, Debug)]
+pub struct SendsEvents(pub Access);
+
+impl<S: Authenticates + Sync> FromRequestParts<S> for SendsEvents {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Caller::from_request_parts(parts, state).await?.access(&[Scope::Events]).map(Self)
+    }
+}
+
+/// As [`ManagesEndpoints`], with the operator key.
+#[derive(Clone, Copy, Debug)]
+pub struct IsOperator;
+
+impl<S: Authenticates + Sync> FromRequestParts<S> for IsOperator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Caller::from_request_parts(parts, state).await?.operator().map(|()| Self)
+    }
+}
+
 fn bearer(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
     let header = headers.get(AUTHORIZATION).ok_or_else(|| ApiError::unauthorized("send `Authorization: Bearer <API key>`"))?;
     let (scheme, key) = header.to_str().ok().and_then(|text| text.split_once(' ')).unwrap_or_default();

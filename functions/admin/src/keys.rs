@@ -10,7 +10,7 @@ use axum::{
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use shared::{
-    auth::Caller,
+    auth::{Caller, IsOperator},
     http::{ApiError, Body, ListParams, listed, page_request},
     id::{KeyId, ProjectId},
     model::{ApiKey, KeyRecord, Scope, project::MAX_NAME},
@@ -92,11 +92,10 @@ pub(crate) struct Revoked {
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: IsOperator,
     Path(project): Path<String>,
     Body(input): Body<NewKey>,
 ) -> Result<(StatusCode, Json<KeyView>), ApiError> {
-    caller.operator()?;
     let project = app.find(&project).await?;
     if input.name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME) {
         return Err(ApiError::validation("name", format!("holds at most {MAX_NAME} characters")));

@@ -10,7 +10,7 @@ use axum::{
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use shared::{
-    auth::{Access, Caller},
+    auth::{Access, Caller, IsOperator},
     http::{ApiError, Body, Field, ListParams, given, listed, page_request, rewrite},
     id::ProjectId,
     model::{
@@ -112,10 +112,9 @@ impl ProjectView {
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: IsOperator,
     Body(input): Body<NewProject>,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
-    caller.operator()?;
     let now = Timestamp::now();
     let project = Project {
         brand: input.brand.map(checked_brand).transpose()?,
@@ -167,11 +166,10 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
 )]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: IsOperator,
     Path(id): Path<String>,
     Body(input): Body<ProjectChanges>,
 ) -> Result<Json<ProjectView>, ApiError> {
-    caller.operator()?;
     let name = input.name.map(checked_name).transpose()?;
     let brand = input.brand.map(|brand| brand.map(checked_brand).transpose()).transpose()?;
     let signatures = input.signatures.map(|styles| styles.map(checked_styles).transpose()).transpose()?;

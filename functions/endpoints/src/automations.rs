@@ -10,7 +10,7 @@ use axum::{
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use shared::{
-    auth::{Access, Caller},
+    auth::{Access, Caller, ManagesEndpoints},
     body_schema,
     http::{ApiError, Body, Field, ListParams, given, listed, page_request, rewrite},
     id::AutomationId,
@@ -192,11 +192,10 @@ impl From<Automation> for AutomationView {
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    ManagesEndpoints(access): ManagesEndpoints,
     headers: HeaderMap,
     Body(input): Body<Input>,
 ) -> Result<(StatusCode, Json<AutomationView>), ApiError> {
-    let access = caller.access(&[Scope::Endpoints])?;
     let project = app.projects.load(access).await?;
     if project.automations.len() >= MAX_AUTOMATIONS {
         return Err(ApiError::conflict(format!("a project has at most {MAX_AUTOMATIONS} automations")));
@@ -266,12 +265,11 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
 )]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    ManagesEndpoints(access): ManagesEndpoints,
     Path(id): Path<String>,
     headers: HeaderMap,
     Body(input): Body<Input>,
 ) -> Answer<AutomationView> {
-    let access = caller.access(&[Scope::Endpoints])?;
     let rules = app.rules(app.projects.load(access).await?, &headers);
     let name = input.name.map(|name| name.map(checked_name).transpose()).transpose()?;
     let trigger = named(input.trigger, "trigger")?.map(|trigger| checked_trigger(&trigger, &rules)).transpose()?;

@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, Uri};
 use shared::{
-    auth::{Access, Caller},
+    auth::{Access, Caller, ManagesEndpoints},
     http::{ApiError, Body, ListParams, listed, page_request, rewrite},
     id::EndpointId,
     model::{Endpoint, Outcome, Scope, Status, Topic},
@@ -45,11 +45,10 @@ pub(crate) type Answer<T> = Result<Json<T>, ApiError>;
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    ManagesEndpoints(access): ManagesEndpoints,
     headers: HeaderMap,
     Body(input): Body<Changes>,
 ) -> Result<(StatusCode, Json<EndpointView>), ApiError> {
-    let access = caller.access(&[Scope::Endpoints])?;
     let project = app.projects.load(access).await?;
     if project.endpoints.len() + project.unreadable.len() >= MAX_ENDPOINTS {
         return Err(ApiError::conflict(format!("a project has at most {MAX_ENDPOINTS} endpoints")));
@@ -125,12 +124,12 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
 )]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    ManagesEndpoints(access): ManagesEndpoints,
     Path(id): Path<String>,
     headers: HeaderMap,
     Body(input): Body<Changes>,
 ) -> Answer<EndpointView> {
-    app.write(&caller, &id, &headers, input, |old, _, _| Ok(old)).await
+    app.write(access, &id, &headers, input, |old, _, _| Ok(old)).await
 }
 
 /// Replace an endpoint
@@ -145,7 +144,7 @@ pub(crate) async fn change(
 )]
 pub(crate) async fn replace(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    ManagesEndpoints(access): ManagesEndpoints,
     Path(id): Path<String>,
     headers: HeaderMap,
     Body(input): Body<Changes>,
@@ -161,7 +160,7 @@ pub(crate) async fn replace(
             ..rules.blank(blank)
         })
     };
-    app.write(&caller, &id, &headers, input, blank).await
+    app.write(access, &id, &headers, input, blank).await
 }
 
 /// Delete an endpoint
@@ -214,13 +213,12 @@ impl App {
     /// Applies the input to what `base` makes of an endpoint, and writes it.
     async fn write(
         &self,
-        caller: &Caller,
+        access: Access,
         id: &str,
         headers: &HeaderMap,
         input: Changes,
         base: impl Fn(Endpoint, &Changes, &Rules) -> Result<Endpoint, ApiError>,
     ) -> Answer<EndpointView> {
-        let access = caller.access(&[Scope::Endpoints])?;
         if input.secret.is_some() {
             return Err(ApiError::validation("secret", "is chosen when an endpoint is created, and changed by POST …/secret/rotate"));
         }

@@ -10,7 +10,7 @@ use http::{StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use shared::{
-    auth::Caller,
+    auth::{Caller, ManagesEndpoints},
     http::{ApiError, Body, Params},
     json::canonicalise,
     model::{
@@ -84,11 +84,10 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(name)
 )]
 pub(crate) async fn write(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    ManagesEndpoints(access): ManagesEndpoints,
     Path(name): Path<String>,
     Body(input): Body<NewTopic>,
 ) -> Result<(StatusCode, Json<TopicView>), ApiError> {
-    let access = caller.access(&[Scope::Endpoints])?;
     let name: Topic = name.parse().map_err(|error| ApiError::validation("name", format!("{error}")))?;
     if name.is_system() {
         return Err(ApiError::validation("name", format!("topics under `{SYSTEM_PREFIX}` are Posthaste's own")));

@@ -11,7 +11,7 @@ use axum::{
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use shared::{
-    auth::{Access, Caller},
+    auth::{Access, Caller, ManagesEndpoints},
     http::{ApiError, Body, WorkerPath, rewrite, worker_id},
     id::EndpointId,
     model::{Endpoint, Scope, Selector, Status},
@@ -82,12 +82,11 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
 )]
 pub(crate) async fn write(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    ManagesEndpoints(access): ManagesEndpoints,
     Path(id): Path<String>,
     headers: HeaderMap,
     Body(input): Body<Wanted>,
 ) -> Answer<WorkerView> {
-    let access = caller.access(&[Scope::Endpoints])?;
     let id = worker_id("id", &id)?;
     let Some(url) = input.url else { return app.remove_worker(access, id).await };
     let rules = app.rules(app.projects.load(access).await?, &headers);

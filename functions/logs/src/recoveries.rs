@@ -13,7 +13,7 @@ use axum::{
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use shared::{
-    auth::{Access, Caller},
+    auth::{Access, Caller, SendsEvents},
     http::{ApiError, Body, ListParams, listed, page_request},
     id::{EndpointId, RecoveryId},
     job::{Job, RecoveryStep},
@@ -125,11 +125,10 @@ impl From<Recovery> for RecoveryView {
 )]
 pub(crate) async fn recover(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    SendsEvents(access): SendsEvents,
     Path(id): Path<String>,
     Body(wanted): Body<Wanted>,
 ) -> Result<(StatusCode, Json<RecoveryView>), ApiError> {
-    let access = caller.access(&[Scope::Events])?;
     let endpoint = app.endpoint(access, &id).await?;
     let now = Timestamp::now();
     let (since, until) = range(&wanted, app.retention_days, now)?;

@@ -11,7 +11,7 @@ use super::ApiError;
 /// The largest request body but for batches of events: 1 MiB.
 const MAX_BODY: usize = 1 << 20;
 
-/// A request's JSON body.
+/// A request's JSON body. A handler that takes one takes its caller by [`crate::auth::ManagesEndpoints`] or another that refuses, not by a `Caller` to be asked later.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 

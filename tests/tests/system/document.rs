@@ -28,10 +28,17 @@ async fn each_operation_takes_the_scopes_that_the_document_names_and_no_other() 
                 }
                 let method: Method = method.to_uppercase().parse().unwrap();
                 let request = client.request(method.clone(), &path.replace(['{', '}'], ""));
-                // A body that can be read: a wrong one may be told before the scope is.
                 let body = operation["requestBody"]["content"]["application/json"]["example"].to_string();
                 let answer = client.send(request.header("content-type", "application/json").body(body)).await;
                 assert_eq!(answer.status != 403, open, "{method} {path} with the scope {scope}: {}", answer.text);
+                if !open {
+                    // Who may not hears so first, whatever else is wrong.
+                    for (content_type, body) in [("application/json", "{"), ("application/json", r#"{"colour": 1}"#), ("text/csv", "a,b")] {
+                        let request = client.request(method.clone(), &format!("{}?colour=red", path.replace(['{', '}'], "")));
+                        let answer = client.send(request.header("content-type", content_type).body(body)).await;
+                        assert_eq!(answer.status, 403, "{method} {path} with the scope {scope} and {body}: {}", answer.text);
+                    }
+                }
             }
         }
     }
