@@ -19,7 +19,12 @@ fn every_function_serves_its_routes_in_the_template_and_no_other() {
         keys(stream::routes()),
         "the path of stream's URL: template.yaml (left), its own (right)"
     );
-    let own = [("admin", keys(admin::routes())), ("endpoints", keys(endpoints::routes())), ("events", keys(events::routes()))];
+    let own = [
+        ("admin", keys(admin::routes())),
+        ("endpoints", keys(endpoints::routes())),
+        ("events", keys(events::routes())),
+        ("logs", keys(logs::routes())),
+    ];
     for (function, served) in own {
         assert_eq!(declared(&template, function), served, "the routes of {function}: template.yaml (left), its own (right)");
     }
