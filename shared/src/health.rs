@@ -176,6 +176,7 @@ impl Phase {
     }
 
     /// The same, letting no more go in a second than the endpoint takes: the rest would only move from one queue to another.
+    #[must_use]
     pub fn at_most(self, rate_limit: Option<u16>) -> Self {
         match (self, rate_limit) {
             (Self::Releasing(pace), Some(limit)) => Self::Releasing(pace.min(limit.into())),
