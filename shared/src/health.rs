@@ -99,7 +99,7 @@ pub enum Phase {
 pub enum Found {
     /// Nothing was parked.
     Nothing,
-    /// The probe failed, or could not be made as the endpoint is paused. The receiver asked to be left alone for so long, if it asked.
+    /// The probe failed; or it could not be made, or nothing could be let go, as the endpoint is paused. The receiver asked to be left alone for so long, if it asked.
     Down(Duration),
     /// The probe arrived, or the endpoint takes no deliveries any more and its parked ones are to be told so.
     Up,
@@ -195,7 +195,8 @@ impl Phase {
             (Self::Open(probes), _) => Some(Self::Open(probes.saturating_add(1))),
             // Failures of before, as nothing has been sent since.
             (Self::Lingering(until), Found::Released(0)) => (now < until).then_some(self),
-            (_, Found::Released(_) | Found::Up | Found::Down(_)) if failing_again => Some(Self::FIRST),
+            (_, Found::Down(_)) => Some(Self::FIRST),
+            (_, Found::Released(_) | Found::Up) if failing_again => Some(Self::FIRST),
             (Self::Releasing(pace), Found::Released(count)) if count >= pace => {
                 // One failure is a hint to go no faster.
                 Some(Self::Releasing(if failures == 0 { (pace * 2).min(MAX_PACE) } else { pace }))
@@ -292,6 +293,13 @@ mod tests {
     fn a_receiver_that_fails_again_is_probed_again() {
         for phase in [Phase::Releasing(500), Phase::Lingering(at(99))] {
             assert_eq!(phase.after(Found::Released(1), OPENS_AFTER, at(0)), Some(Phase::FIRST));
+        }
+    }
+
+    #[test]
+    fn what_is_parked_waits_while_the_endpoint_is_paused() {
+        for phase in [Phase::Releasing(500), Phase::Lingering(at(99))] {
+            assert_eq!(phase.after(Found::Down(Duration::ZERO), 0, at(0)), Some(Phase::FIRST));
         }
     }
 

@@ -19,7 +19,13 @@ use shared::{
     time::Timestamp,
 };
 
-use crate::{App, delivery::exchange, hosts::Hosts, jobs::JobError, verdict::Verdict};
+use crate::{
+    App,
+    delivery::exchange,
+    hosts::Hosts,
+    jobs::{JobError, in_time},
+    verdict::Verdict,
+};
 
 /// Parked deliveries that are given up at a time.
 const LOT: usize = 25;
@@ -30,13 +36,13 @@ const LOTS: usize = 20;
 /// What a step leaves for its probe: the longest timeout, and the time to write down what came of it.
 const PROBE_TIME: Duration = Duration::from_secs(45);
 /// What the log says of a delivery whose time was over before its receiver was well.
-const OVER: &str = "given up: the endpoint kept failing for as long as the delivery was to be retried";
+const OVER: &str = "given up: the endpoint was failing or paused for as long as the delivery was to be retried";
 
 /// Does one step. What fails gives the step back, so that its message can take it as soon as it comes again.
 pub(crate) async fn step(app: &App, step: &CircuitStep, deadline: Timestamp) -> Result<(), JobError> {
     // By the random part two that take it within a millisecond can be told apart.
     let until = Timestamp::now() + STEP_TIME + Duration::from_millis(rand::random_range(0..1_000));
-    let done = take(app, step, until, deadline).await;
+    let done = in_time(deadline, Box::pin(take(app, step, until, deadline))).await;
     if done.is_err()
         && let Err(error) = app.health.give_back(step.endpoint, &step.opening, step.step, until).await
     {
@@ -62,9 +68,13 @@ async fn take(app: &App, step: &CircuitStep, until: Timestamp, deadline: Timesta
         return Ok(());
     };
     // Failures may have opened it again meanwhile, or a success has ended them: that holds, and what this step found is old.
-    let next = if current.phase == done.phase { phase.after(found, health.failures, now) } else { Some(current.phase) };
+    let next = if current.phase == done.phase {
+        phase.after(found, health.failures, now).map(|phase| (phase, phase.wait_after(found)))
+    } else {
+        Some((current.phase, current.phase.wait()))
+    };
     let advanced = match next {
-        Some(phase) => go_on(app, step, &current, phase, phase.wait_after(found), now).await,
+        Some((phase, wait)) => go_on(app, step, &current, phase, wait, now).await,
         None => app.health.close(step.endpoint, &current).await.map_err(JobError::from),
     };
     match advanced {
@@ -151,7 +161,7 @@ async fn probe(app: &App, health: &Health, next: Phase, deadline: Timestamp) -> 
         let Some(verdict) = exchange(app, Some(&endpoint), &parked.message, &Hosts::default(), deadline).await else {
             return Err(JobError::Fault);
         };
-        let (outcome, gone) = (verdict.outcome, verdict.is_gone());
+        let (outcome, gone, judges) = (verdict.outcome, verdict.is_gone(), verdict.judges);
         let (succeeded, down) = (outcome == Outcome::Succeeded, Found::Down(verdict.retry_after.unwrap_or_default()));
         let next = (!succeeded).then(|| Timestamp::now() + next.wait_after(down));
         app.attempts.record(&[attempt(&parked.message, &endpoint, verdict, number, started, next)]).await?;
@@ -159,7 +169,7 @@ async fn probe(app: &App, health: &Health, next: Phase, deadline: Timestamp) -> 
             app.disable_gone(&endpoint).await;
         }
         // What can't be sent says nothing of the receiver, and must not keep the others waiting: each is judged for itself.
-        if gone || outcome == Outcome::Refused {
+        if gone || !judges {
             return let_go(app, health).await;
         }
         if !succeeded {
@@ -185,7 +195,12 @@ async fn let_go(app: &App, health: &Health) -> Result<Found, JobError> {
 async fn release(app: &App, health: &Health, phase: Phase) -> Result<(Phase, Found), JobError> {
     let mut lot = app.parked.oldest(health.endpoint, RELEASED.min(phase.pace())).await?;
     let Some(first) = lot.first() else { return Ok((phase, Found::Released(0))) };
-    let phase = phase.at_most(receiver(app, &first.message).await?.and_then(|endpoint| endpoint.rate_limit));
+    let endpoint = receiver(app, &first.message).await?;
+    // Let go, they would be refused one by one.
+    if endpoint.as_ref().is_some_and(|endpoint| endpoint.status == Status::Paused) {
+        return Ok((phase, Found::Down(Duration::ZERO)));
+    }
+    let phase = phase.at_most(endpoint.and_then(|endpoint| endpoint.rate_limit));
     lot.truncate(phase.pace());
     let mut released = 0;
     while !lot.is_empty() {

@@ -22,8 +22,8 @@ use crate::{
 };
 
 /// Time that is kept at the end of an invocation for writing down what happened.
-const RESERVE: Duration = Duration::from_secs(8);
-/// How long a message waits whose version is newer than this code, which a deploy is about to replace.
+pub(crate) const RESERVE: Duration = Duration::from_secs(8);
+/// How long a message waits whose version is newer than this code, which a deploy is about to replace; longer after many receipts, as for faults.
 const DEPLOY: Duration = Duration::from_mins(1);
 
 /// What is to become of a message.
@@ -55,6 +55,8 @@ pub(crate) struct Handled {
     /// The delivery, unless the message is none.
     pub(crate) delivery: Option<(EventId, EndpointId)>,
     pub(crate) attempt: Option<Attempt>,
+    /// Whether that says something of the receiver.
+    pub(crate) judges: bool,
     /// The endpoint said that it is gone.
     pub(crate) gone: Option<Endpoint>,
     pub(crate) fate: Fate,
@@ -70,6 +72,7 @@ impl Handled {
             source: item.source,
             delivery: item.message.as_ref().ok().map(|message| (message.event.id, message.endpoint)),
             attempt: None,
+            judges: false,
             gone: None,
             fate: Fate::Keep,
         }
@@ -100,7 +103,7 @@ pub(crate) async fn handle(app: &App, item: Incoming, receivers: &Receivers, hos
         Ok(message) => message,
         Err(MessageError::TooNew(version)) => {
             tracing::warn!(message = item.id, version, "a message of newer code waits for it");
-            return Handled { fate: Fate::Hide(DEPLOY), ..handled };
+            return Handled { fate: Fate::Hide(DEPLOY.max(pause)), ..handled };
         }
         Err(error) => {
             tracing::error!(message = item.id, %error, "a message that is no delivery goes to the dead-letter queue");
@@ -161,6 +164,7 @@ pub(crate) async fn handle(app: &App, item: Incoming, receivers: &Receivers, hos
         fate => fate,
     };
     handled.gone = endpoint.filter(|_| verdict.is_gone()).cloned();
+    handled.judges = verdict.judges;
     handled.attempt = Some(attempt(&message, endpoint, verdict, number, started, &handled.fate));
     handled
 }

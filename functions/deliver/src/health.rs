@@ -27,18 +27,18 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Per endpoint, of the batch's recorded attempts. What was not sent says nothing of a receiver.
+    /// Per endpoint, of those of the batch's recorded attempts that say something of their receivers.
     pub(crate) fn by_endpoint<'a>(attempts: impl IntoIterator<Item = &'a Attempt>) -> HashMap<EndpointId, Self> {
         let mut all: HashMap<EndpointId, Self> = HashMap::new();
         for attempt in attempts {
             let seen = all.entry(attempt.endpoint).or_default();
             match attempt.outcome {
                 Outcome::Succeeded => seen.successes += 1,
-                Outcome::HttpError | Outcome::Unreachable | Outcome::Timeout => {
+                // A target that may not be reached is down as far as deliveries go: each of them would wait on the retries queue, and nobody would be told.
+                Outcome::HttpError | Outcome::Unreachable | Outcome::Timeout | Outcome::Refused => {
                     seen.failures += 1;
                     seen.first_failure = Some(seen.first_failure.map_or(attempt.created_at, |first| first.min(attempt.created_at)));
                 }
-                Outcome::Refused => {}
             }
         }
         all

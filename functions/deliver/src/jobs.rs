@@ -11,7 +11,7 @@ use shared::{
 
 use crate::{
     App, circuit,
-    delivery::{Fate, Handled},
+    delivery::{Fate, Handled, RESERVE},
     incoming::Incoming,
     recovery,
 };
@@ -40,7 +40,7 @@ pub(crate) enum JobError {
 pub(crate) async fn handle(app: &App, item: Incoming, job: Job, deadline: Timestamp) -> Handled {
     let outcome = match &job {
         Job::Circuit(step) => circuit::step(app, step, deadline).await,
-        Job::Recovery(step) => recovery::step(app, step).await,
+        Job::Recovery(step) => in_time(deadline, Box::pin(recovery::step(app, step))).await,
     };
     match outcome {
         Ok(()) => Handled { fate: Fate::Drop, ..Handled::kept(&item) },
@@ -51,10 +51,30 @@ pub(crate) async fn handle(app: &App, item: Incoming, job: Job, deadline: Timest
     }
 }
 
+/// Ends a step that would end with the invocation, and with it what the rest of the batch has to write down. A step may die anywhere.
+pub(crate) async fn in_time<T>(deadline: Timestamp, step: impl Future<Output = Result<T, JobError>>) -> Result<T, JobError> {
+    let left = deadline.since(Timestamp::now()).saturating_sub(RESERVE);
+    tokio::time::timeout(left, step).await.unwrap_or(Err(JobError::Fault))
+}
+
 impl App {
     /// Sends a step of a job, to be done after `delay`.
     pub(crate) async fn go_on(&self, job: &Job, delay: Duration) -> Result<(), JobError> {
         let step = Outgoing { body: job.encode()?, group: Some(job.endpoint().to_string()), delay };
         self.retries.send(std::iter::once(Ok::<_, JobError>(step))).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_step_ends_while_there_is_time_to_write_down_the_rest_of_its_batch() {
+        let deadline = Timestamp::now() + RESERVE + Duration::from_millis(50);
+        let ended = in_time(deadline, std::future::pending::<Result<(), _>>()).await;
+        assert!(matches!(ended, Err(JobError::Fault)));
+        assert!(deadline.since(Timestamp::now()) + Duration::from_secs(1) > RESERVE);
+        assert!(in_time(deadline + RESERVE, async { Ok(()) }).await.is_ok());
     }
 }

@@ -59,11 +59,13 @@ pub(crate) async fn settle(app: &App, mut handled: Vec<Handled>, receivers: &Rec
 
 /// An attempt that can't be recorded must be made again: better twice than unknown. What the recorded ones tell of their endpoints.
 async fn record(app: &App, handled: &mut [Handled]) -> HashMap<EndpointId, Seen> {
-    let attempts: Vec<_> = handled.iter_mut().filter_map(|item| item.attempt.take()).collect();
+    let (attempts, judges): (Vec<_>, Vec<_>) = handled.iter_mut().filter_map(|item| Some((item.attempt.take()?, item.judges))).unzip();
     if attempts.is_empty() {
         return HashMap::new();
     }
-    let Err(error) = app.attempts.record(&attempts).await else { return Seen::by_endpoint(&attempts) };
+    let Err(error) = app.attempts.record(&attempts).await else {
+        return Seen::by_endpoint(attempts.iter().zip(judges).filter_map(|(attempt, judges)| judges.then_some(attempt)));
+    };
     tracing::error!(%error, count = attempts.len(), "could not record attempts; their messages stay on the queue");
     let unrecorded: HashSet<_> = attempts.iter().map(|attempt| (attempt.event, attempt.endpoint)).collect();
     for item in handled {

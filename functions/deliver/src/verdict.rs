@@ -22,6 +22,8 @@ pub(crate) struct Verdict {
     pub(crate) error: Option<String>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) duration: Duration,
+    /// Whether it says something of the receiver. A name that leads to a private address does; what is not sent as the endpoint is paused, say, doesn't.
+    pub(crate) judges: bool,
 }
 
 impl Verdict {
@@ -34,6 +36,7 @@ impl Verdict {
             error: Some(error),
             retry_after: None,
             duration: exchange.duration,
+            judges: true,
         };
         match exchange.outcome {
             Exchanged::Unreachable { class: UnreachableClass::Internal, detail } => {
@@ -49,6 +52,7 @@ impl Verdict {
                     error: (!succeeded).then(|| explain(status)),
                     retry_after,
                     duration: exchange.duration,
+                    judges: true,
                 })
             }
             Exchanged::Unreachable { class, detail } => Some(failed(Outcome::Unreachable, format!("{class}: {detail}"))),
@@ -66,6 +70,7 @@ impl Verdict {
             error: Some(reason.to_owned()),
             retry_after: None,
             duration: Duration::ZERO,
+            judges: false,
         }
     }
 

@@ -202,10 +202,8 @@ impl App {
 
     /// An endpoint that was changed or turned on again is not held to what went before.
     pub(crate) async fn start_afresh(&self, endpoint: &Endpoint) -> Result<(), ApiError> {
-        if let Some(health) =
-            self.health.of(&[endpoint.id]).await?.get(&endpoint.id).filter(|health| health.failures > 0 || health.is_open())
-        {
-            self.health.start_afresh(health).await?;
+        if let Some(health) = self.health.get(endpoint.id).await?.filter(|health| health.failures > 0 || health.is_open()) {
+            self.health.start_afresh(&health).await?;
         }
         Ok(())
     }

@@ -84,7 +84,8 @@ impl ParkedStore {
         written.map_err(|not_all| NotParked { left: ids(&|sk| not_all.left.contains(sk)), error: not_all.error.into() })
     }
 
-    /// The oldest parked deliveries of an endpoint, by their events: so many at most, and fewer also where they are large; none only if none are there. Rows that can't be read are left out, and stay.
+    /// The oldest parked deliveries of an endpoint, by their events: so many at most, and fewer also where they are large; none only if none are there. Rows that can't be read are left out, and stay; one that newer
+    /// code has written is an error, until that code comes.
     pub async fn oldest(&self, endpoint: EndpointId, count: usize) -> Result<Vec<Parked>, StoreError> {
         let partitions: Vec<_> = (0..SHARDS).map(|shard| format!("PARKED#{endpoint}#{shard}")).collect();
         let merge = Merge::new(&self.0, &partitions, "evt_".to_owned(), "evt_~".to_owned(), false);
@@ -94,7 +95,7 @@ impl ParkedStore {
             && bytes < MAX_BYTES
             && let Some(row) = rows.try_next().await?
         {
-            let Some((parked, size)) = read(&row) else {
+            let Some((parked, size)) = read(&row)? else {
                 // It stays, for somebody to look at.
                 tracing::error!(sk = text(&row, "sk"), %endpoint, "a parked delivery can't be read");
                 continue;
@@ -131,12 +132,17 @@ fn requests(messages: &[(String, Message)], now: Timestamp) -> Result<Vec<WriteR
     Ok(writes::puts(items.collect::<Result<_, _>>()?)?)
 }
 
-/// A row's delivery, and how large its message is.
-fn read(row: &Item) -> Option<(Parked, usize)> {
-    let body = unpack_text(row.get("body")?)?;
-    let parked_at = Timestamp::from_millis(row.get("parked_at")?.as_n().ok()?.parse().ok()?);
-    let message = Message::decode(&body).ok()?;
-    Some((Parked { message, parked_at, pk: text(row, "pk").to_owned(), sk: text(row, "sk").to_owned() }, body.len()))
+/// A row's delivery, and how large its message is; none if it can't be read. Newer code's is an error, as there is something to read for that.
+fn read(row: &Item) -> Result<Option<(Parked, usize)>, StoreError> {
+    let body = || unpack_text(row.get("body")?);
+    let parked_at = || Some(Timestamp::from_millis(row.get("parked_at")?.as_n().ok()?.parse().ok()?));
+    let (Some(body), Some(parked_at)) = (body(), parked_at()) else { return Ok(None) };
+    let message = match Message::decode(&body) {
+        Ok(message) => message,
+        Err(MessageError::TooNew(_)) => return Err(StoreError::Damaged("a parked delivery of newer code")),
+        Err(_) => return Ok(None),
+    };
+    Ok(Some((Parked { message, parked_at, pk: text(row, "pk").to_owned(), sk: text(row, "sk").to_owned() }, body.len())))
 }
 
 fn pk(endpoint: EndpointId, event: EventId) -> String {

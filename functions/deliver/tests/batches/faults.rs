@@ -28,7 +28,7 @@ pub(super) struct World {
     pub(super) started: Started,
     pub(super) good: TestReceiver,
     pub(super) bad: TestReceiver,
-    gone: TestReceiver,
+    pub(super) gone: TestReceiver,
     pub(super) endpoints: [EndpointId; 3],
     pub(super) number: u128,
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod circuits;
+mod endpoints;
 mod failing;
 mod faults;
 mod first_attempts;

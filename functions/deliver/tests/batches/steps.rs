@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use futures::join;
-use local::{aws::Fault, samples};
+use local::aws::Fault;
+use serde_json::json;
 use shared::{
-    auth::Access,
     health::{OPENS_AFTER, Phase},
     id::{EndpointId, RoundId},
     message::Message,
-    model::{Endpoint, Outcome, Trigger},
-    store::endpoints::EndpointStore,
+    model::{Outcome, Trigger},
     time::Timestamp,
 };
 
@@ -28,13 +27,13 @@ fn resent(world: &mut World) -> Message {
 
 impl World {
     /// Parks new deliveries to the endpoint that has the circuit.
-    async fn park_some(&mut self, count: usize) -> Vec<Message> {
+    pub(super) async fn park_some(&mut self, count: usize) -> Vec<Message> {
         let messages: Vec<_> = (0..count).map(|_| self.message(1)).collect();
         self.park(&messages, Timestamp::now()).await;
         messages
     }
 
-    async fn deliver(&self, message: &Message) -> Vec<String> {
+    pub(super) async fn deliver(&self, message: &Message) -> Vec<String> {
         self.started.handle(self.started.enqueued("DeliveriesQueue", message).await).await
     }
 
@@ -44,14 +43,6 @@ impl World {
         assert_eq!(self.started.handle(step).await, [""; 0]);
         assert_eq!(self.parked(id).await, []);
         self.turn("DeliveriesQueue").await;
-    }
-
-    /// The endpoint takes so many deliveries a second.
-    async fn limit(&self, id: EndpointId, limit: u16) {
-        let config = EndpointStore::new(self.table("ConfigTable"));
-        let access = Access::trusted(samples::PROJECT.parse().unwrap());
-        let endpoint = config.get(access, id).await.unwrap().unwrap();
-        config.replace(access, &Endpoint { rate_limit: Some(limit), ..endpoint.clone() }, endpoint.revision).await.unwrap();
     }
 
     async fn until_something_goes_wrong(&self) {
@@ -162,6 +153,7 @@ async fn a_probe_that_fails_does_not_undo_a_change_of_the_endpoint() {
     let (again, ()) = join!(world.step(id), changed);
     let circuit = world.the_circuit(id).await.unwrap();
     assert_eq!((again, circuit.step, circuit.phase), (false, 1, Phase::RECOVERED), "what is parked is let go");
+    assert!(circuit.due_at.since(Timestamp::now()) <= Phase::RECOVERED.wait(), "soon");
 }
 
 #[tokio::test]
@@ -204,12 +196,27 @@ async fn a_lost_step_is_sent_again_as_the_same_step() {
 }
 
 #[tokio::test]
+async fn parked_deliveries_of_newer_code_keep_their_circuit_until_that_comes() {
+    let mut world = World::start().await;
+    let id = world.well_again(Phase::FIRST).await;
+    let event = world.message(1).event.id;
+    let row = json!({
+        "pk": {"S": format!("PARKED#{id}#{}", event.shard())}, "sk": {"S": format!("{event}##1")}, "parked_at": {"N": "1"}, "body": {"S": "{\"v\":99}"},
+    });
+    world.started.aws.put_row("LogTable", &row).await;
+    for _ in 0..3 {
+        assert!(world.step(id).await, "it comes again");
+    }
+    assert_eq!(world.the_circuit(id).await.unwrap().phase, Phase::FIRST);
+}
+
+#[tokio::test]
 async fn an_endpoint_with_a_rate_limit_gets_no_more_of_its_parked_deliveries_than_it_takes() {
     let mut world = World::start().await;
     let id = world.well_again(Phase::Releasing(400)).await;
     let known = world.health().get(id).await.unwrap().unwrap();
     world.health().start_afresh(&known).await.unwrap();
-    world.limit(id, 2).await;
+    world.change(id, |endpoint| endpoint.rate_limit = Some(2)).await;
     world.park_some(5).await;
     let mut left = Vec::new();
     while !world.parked(id).await.is_empty() {
