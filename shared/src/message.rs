@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_in_the_message_and_older_code_leaves_it_alone() {
-        let slot = Reserved { number: 2, at: Timestamp::from_seconds(9), passed: 1 };
+        let slot = Reserved { number: 2, at: Timestamp::from_seconds(9), passed: 1, limit: Some(5) };
         let text = message("1").with_slot(slot).encode().unwrap();
         assert!(text.contains("\"v\":4"));
         let message = Message::decode(&text).unwrap();

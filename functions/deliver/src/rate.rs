@@ -26,9 +26,9 @@ pub(crate) async fn permit(app: &App, endpoint: Option<&Endpoint>, message: &Mes
     let Some((endpoint, limit)) = active.and_then(|endpoint| Some((endpoint.id, endpoint.rate_limit?))) else {
         return Ok(Permission::Now);
     };
-    let slot = match judge(message.reserved, number, Timestamp::now()) {
+    let slot = match judge(message.reserved.filter(|slot| slot.is_under(limit)), number, Timestamp::now()) {
         Slot::Good(slot) => slot,
-        Slot::Needed { passed } => Reserved { number, at: app.rates.take(endpoint, limit).await?, passed },
+        Slot::Needed { passed } => Reserved { number, at: app.rates.take(endpoint, limit).await?, passed, limit: Some(limit) },
     };
     let wait = slot.at.since(Timestamp::now());
     if wait > NEAR {

@@ -1,4 +1,5 @@
-//! Slots of endpoints with a rate limit: one small row each, with the first free slot (`tat`, the theoretical arrival time of GCRA, in Unix microseconds).
+//! Slots of endpoints with a rate limit: one small row each, with the first free slot (`tat`, the theoretical arrival time of GCRA, in Unix microseconds) and the limit that slots were
+//! taken under (`a_second`): under another one they begin anew.
 //!
 //! Easy to get wrong: many instances at once. A slot is taken by one conditional write, either behind those that are taken, or now, if all of them have passed.
 
@@ -31,8 +32,11 @@ impl RateStore {
         for _ in 0..TRIES {
             let now = Timestamp::now();
             let micros = now.millis().saturating_mul(1_000);
-            let behind = self.update(endpoint, now).update_expression("SET tat = tat + :interval, expires_at = :expiry");
-            let behind = behind.condition_expression("tat >= :now").expression_attribute_values(":now", number(micros));
+            let behind =
+                self.update(endpoint, limit, now).update_expression("SET tat = tat + :interval, a_second = :limit, expires_at = :expiry");
+            let behind = behind
+                .condition_expression("tat >= :now AND (attribute_not_exists(a_second) OR a_second = :limit)")
+                .expression_attribute_values(":now", number(micros));
             let behind = behind.expression_attribute_values(":interval", number(interval(limit)));
             match behind.return_values(ReturnValue::UpdatedOld).send().await.map_err(failed("UpdateItem")) {
                 Ok(output) => {
@@ -44,8 +48,8 @@ impl RateStore {
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),
             }
-            let at_once = self.update(endpoint, now).update_expression("SET tat = :next, expires_at = :expiry");
-            let at_once = at_once.condition_expression("attribute_not_exists(tat) OR tat < :now");
+            let at_once = self.update(endpoint, limit, now).update_expression("SET tat = :next, a_second = :limit, expires_at = :expiry");
+            let at_once = at_once.condition_expression("attribute_not_exists(tat) OR tat < :now OR a_second <> :limit");
             let at_once = at_once.expression_attribute_values(":now", number(micros));
             let at_once = at_once.expression_attribute_values(":next", number(micros + interval(limit)));
             match at_once.send().await.map_err(failed("UpdateItem")) {
@@ -57,8 +61,9 @@ impl RateStore {
         Err(StoreError::Conflict)
     }
 
-    fn update(&self, endpoint: EndpointId, now: Timestamp) -> UpdateItemFluentBuilder {
+    fn update(&self, endpoint: EndpointId, limit: u16, now: Timestamp) -> UpdateItemFluentBuilder {
         let update = self.0.client.update_item().table_name(&self.0.name).set_key(Some(key(format!("EP#{endpoint}"), "RATE")));
+        let update = update.expression_attribute_values(":limit", number(limit.into()));
         update.expression_attribute_values(":expiry", number(now.seconds() + KEPT_SECONDS))
     }
 }

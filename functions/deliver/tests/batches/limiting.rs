@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use local::samples;
 use serde_json::json;
 use shared::{
     message::Message,
     model::{Outcome, Trigger},
     rate::Reserved,
+    store::{Table, rates::RateStore},
     time::Timestamp,
 };
 
@@ -29,7 +31,7 @@ async fn moved(started: &Started) -> (aws_lambda_events::sqs::SqsEvent, Message)
 }
 
 fn slot(number: u32, ahead: Duration) -> Reserved {
-    Reserved { number, at: Timestamp::now() + ahead, passed: 0 }
+    Reserved { number, at: Timestamp::now() + ahead, passed: 0, limit: None }
 }
 
 #[tokio::test]
@@ -91,7 +93,7 @@ async fn a_retry_needs_a_slot_of_its_own_and_so_does_one_whose_slot_has_long_pas
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!(started.attempts(message.event.id).await.len(), 2, "the slot was the first attempt's");
 
-    let passed = Reserved { number: 3, at: Timestamp::from_seconds(1), passed: 0 };
+    let passed = Reserved { number: 3, at: Timestamp::from_seconds(1), passed: 0, limit: None };
     let mut again = message.with_slot(passed);
     again.trigger = Trigger::Manual;
     again.round = Some(shared::id::RoundId::new(Timestamp::now(), 1));
@@ -101,4 +103,26 @@ async fn a_retry_needs_a_slot_of_its_own_and_so_does_one_whose_slot_has_long_pas
     let calls = started.calls();
     let taken = calls.as_array().unwrap().iter().filter(|call| call[0] == "UpdateItem" && call[1] == "ok").map(|call| &call[2]);
     assert_eq!(taken.collect::<Vec<_>>(), [&json!(2)], "{calls}");
+}
+
+#[tokio::test]
+async fn a_changed_limit_holds_at_once_for_what_waits_and_for_what_comes() {
+    let started = start_limited(500, &[200]).await;
+    let rates = RateStore::new(Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name("LogTable")));
+    // A backlog of an hour, of when the limit was one a second.
+    let endpoint = samples::ENDPOINT.parse().unwrap();
+    let mut last = Timestamp::now();
+    for _ in 0..30 {
+        last = rates.take(endpoint, 1).await.unwrap();
+    }
+    assert!(last.since(Timestamp::now()) > Duration::from_secs(20));
+    let waiting = Reserved { limit: Some(1), ..slot(1, Duration::from_hours(1)) };
+    let event = started.enqueued("RetriesQueue", &message_of("retry.json", 0).with_slot(waiting)).await;
+    assert_eq!(started.handle(event).await, [""; 0]);
+    let mut other = message_of("first-attempt.json", 0);
+    other.event.id = shared::id::EventId::new(Timestamp::now(), 1);
+    let event = started.enqueued("DeliveriesQueue", &other).await;
+    assert_eq!(started.handle(event).await, [""; 0]);
+    assert_eq!(started.receiver.webhooks().len(), 2, "neither waits for the slots of before");
+    assert!(rates.take(endpoint, 500).await.unwrap().since(Timestamp::now()) < Duration::from_secs(1));
 }
