@@ -60,7 +60,14 @@ struct Claim {
 pub(crate) struct Claims {
     access: Access,
     leases: Leases,
-    taken: Vec<String>,
+    held: Vec<Held>,
+}
+
+/// A lease that the request holds.
+struct Held {
+    key: String,
+    /// Whether an earlier request had it, which may have enqueued its events.
+    taken_over: bool,
 }
 
 impl Claims {
@@ -75,7 +82,7 @@ impl Claims {
         now: Timestamp,
     ) -> Result<(Self, Vec<Planned>), ApiError> {
         let mut planned = fresh(drafts, now);
-        let mut this = Self { access, leases: leases.clone(), taken: Vec::new() };
+        let mut this = Self { access, leases: leases.clone(), held: Vec::new() };
         // One after the other: two requests with the same key and id would else hold one each, and both be refused.
         for claims in [by_key(drafts, key)?, by_id(drafts, retention)?] {
             if let Err(error) = this.take_all(&claims, &mut planned, now).await {
@@ -98,8 +105,7 @@ impl Claims {
             Ok::<_, ApiError>(self.leases.take(self.access, wanted, now).await?)
         }))
         .await;
-        let held = |lease: &Result<Lease, ApiError>| matches!(lease, Ok(Lease::Taken | Lease::TakenOver(_)));
-        self.taken.extend(claims.iter().zip(&found).filter(|(_, lease)| held(lease)).map(|(claim, _)| claim.key.clone()));
+        self.held.extend(claims.iter().zip(&found).filter_map(|(claim, lease)| Held::of(claim, lease.as_ref().ok()?)));
         for (claim, lease) in claims.iter().zip(found) {
             let (plan, state) = match lease? {
                 Lease::Taken => continue,
@@ -120,23 +126,40 @@ impl Claims {
     /// All is done: from now on the same request gets the same answer. Should this fail, the leases lapse within [`LEASE_SECONDS`] and the same request
     /// does all again, with the same ids; deliveries that were made are not made again.
     pub(crate) async fn finish(self) {
-        if let Err(error) = try_join_all(self.taken.iter().map(|key| self.leases.finish(self.access, key))).await {
+        if let Err(error) = try_join_all(self.held.iter().map(|held| self.leases.finish(self.access, &held.key))).await {
             tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not finish an idempotency lease");
         }
     }
 
     /// It failed: lets the leases lapse now, so that a repeat can take over at once.
     pub(crate) async fn give_up(self) {
-        if let Err(error) = try_join_all(self.taken.iter().map(|key| self.leases.give_up(self.access, key))).await {
+        if let Err(error) = try_join_all(self.held.iter().map(|held| self.leases.give_up(self.access, &held.key))).await {
             tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not give up an idempotency lease");
         }
     }
 
-    /// Nothing was done under these leases, so their keys are free for other content.
+    /// It was refused before it did anything: lets go of all that it held.
     async fn abandon(self) {
-        if let Err(error) = try_join_all(self.taken.iter().map(|key| self.leases.abandon(self.access, key))).await {
+        if let Err(error) = try_join_all(self.held.iter().map(|held| self.let_go(held))).await {
             tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not abandon an idempotency lease");
         }
+    }
+
+    /// A key that was free is free again, for any content. One that was taken over is not: an earlier request may have enqueued what it planned, and whoever
+    /// comes next must know.
+    async fn let_go(&self, held: &Held) -> Result<(), StoreError> {
+        if held.taken_over { self.leases.give_up(self.access, &held.key).await } else { self.leases.abandon(self.access, &held.key).await }
+    }
+}
+
+impl Held {
+    fn of(claim: &Claim, lease: &Lease) -> Option<Self> {
+        let taken_over = match lease {
+            Lease::Taken => false,
+            Lease::TakenOver(_) => true,
+            Lease::Done(_) | Lease::Busy | Lease::Mismatch => return None,
+        };
+        Some(Self { key: claim.key.clone(), taken_over })
     }
 }
 
@@ -180,4 +203,76 @@ fn encode(plan: &Plan) -> Result<String, ApiError> {
 
 fn decode(text: &str) -> Option<Plan> {
     serde_json::from_str(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use local::testing::AwsStandIn;
+    use serde_json::value::RawValue;
+    use shared::store::Table;
+
+    use super::*;
+
+    struct Started {
+        _aws: AwsStandIn,
+        leases: Leases,
+    }
+
+    async fn start() -> Started {
+        let aws = AwsStandIn::start().await;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk_config());
+        let leases = Leases::new(Table::new(dynamodb, aws.table_name("LogTable")));
+        Started { _aws: aws, leases }
+    }
+
+    impl Started {
+        async fn take(&self, drafts: &[Draft], key: Option<&str>) -> Result<(Claims, Vec<Planned>), ApiError> {
+            let access = Access::trusted(local::samples::PROJECT.parse().unwrap());
+            Claims::take(&self.leases, access, drafts, key.map(str::to_owned), KEY_KEPT, Timestamp::now()).await
+        }
+    }
+
+    fn event(data: &str) -> Draft {
+        Draft {
+            kind: "task.created".parse().unwrap(),
+            data: RawValue::from_string(data.to_owned()).unwrap(),
+            id: None,
+            user_id: None,
+            worker_id: None,
+            webhook_url: None,
+            metadata: None,
+            created_at: None,
+        }
+    }
+
+    fn with_id(number: u128, data: &str) -> Draft {
+        Draft { id: Some(EventId::new(Timestamp::from_seconds(1), number)), ..event(data) }
+    }
+
+    #[tokio::test]
+    async fn a_refused_request_frees_the_ids_that_were_free_and_no_others() {
+        let started = start().await;
+        let [failed, free, busy] = [1, 2, 3].map(|number| with_id(number, "1"));
+        started.take(std::slice::from_ref(&failed), None).await.unwrap().0.give_up().await;
+        let _at_it = started.take(std::slice::from_ref(&busy), None).await.unwrap();
+        assert!(started.take(&[failed.clone(), free, busy], None).await.is_err());
+
+        let (_, planned) = started.take(&[failed, with_id(2, "2")], None).await.unwrap();
+        assert_eq!([planned[0].state, planned[1].state], [State::Unsure, State::New]);
+    }
+
+    #[tokio::test]
+    async fn a_refused_request_leaves_the_key_that_it_took_over_its_plan() {
+        let started = start().await;
+        let batch = [event("1"), with_id(1, "1"), event("2")];
+        let (first, planned) = started.take(&batch, Some("k")).await.unwrap();
+        first.give_up().await;
+        let (at_it, _) = started.take(&batch[1..2], None).await.unwrap();
+        assert!(started.take(&batch, Some("k")).await.is_err());
+        at_it.give_up().await;
+
+        let (_, again) = started.take(&batch, Some("k")).await.unwrap();
+        let unsure: Vec<_> = planned.into_iter().map(|event| Planned { state: State::Unsure, ..event }).collect();
+        assert_eq!(again, unsure);
+    }
 }

@@ -4,7 +4,8 @@
 //! told to come again; once the first is done, it gives the same answer, which the plan and its own equal content make. When the
 //! first died, its lease lapses, and the next takes over *with the same plan*, so that receivers can still deduplicate.
 //!
-//! Easy to get wrong: when the answer to a put is lost, the SDK puts again and meets its own row. So each row names its holder.
+//! Easy to get wrong: when the answer to a put is lost, the SDK puts again and meets its own row. So each row names its holder. And a lease that was taken
+//! over is given up, never abandoned: the events of its plan may be enqueued.
 
 use std::time::Duration;
 
@@ -142,7 +143,7 @@ impl Leases {
         self.update(access, idempotency_key, "SET leased_until = :now", "done = :done", values).await
     }
 
-    /// Gives a lease back under which nothing was done: its key is free again, for any content.
+    /// Gives back a lease that was [`Lease::Taken`], and under which nothing was done: its key is free again, for any content.
     pub async fn abandon(&self, access: Access, idempotency_key: &str) -> Result<(), StoreError> {
         let values = [(":now", number(0)), (":none", string("")), (":done", AttributeValue::Bool(false))];
         self.update(access, idempotency_key, "SET leased_until = :now, fingerprint = :none", "done = :done", values).await

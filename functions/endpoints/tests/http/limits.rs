@@ -61,3 +61,22 @@ async fn a_project_adds_at_most_500_topics_and_may_always_redescribe_them() {
     assert!(refused.text("message").contains("500 topics"));
     assert_eq!(started.api.ask("PUT", "/webhooks/topics/own.7", json!({"description": "anew"})).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_project_has_at_most_50_automations() {
+    let started = start().await;
+    let step = json!({"kind": "webhook", "url": "https://example.com/a"});
+    let wanted = json!({"trigger": {"kind": "event", "event": "task.created"}, "workflow": [step]});
+    let mut path = String::new();
+    for number in 1..=50 {
+        let created = started.api.ask("POST", "/automations", wanted.clone()).await;
+        assert_eq!(created.status, 201, "{number}: {}", created.body);
+        path = format!("/automations/{}", created.text("id"));
+    }
+    let refused = started.api.ask("POST", "/automations", wanted.clone()).await;
+    assert_eq!((refused.status, refused.text("kind")), (409, "conflict"), "{}", refused.body);
+    assert!(refused.text("message").contains("50 automations"));
+
+    assert_eq!(started.api.ask("DELETE", &path, Json::Null).await.status, 200);
+    assert_eq!(started.api.ask("POST", "/automations", wanted).await.status, 201, "one less leaves room for one");
+}

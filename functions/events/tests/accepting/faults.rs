@@ -142,6 +142,47 @@ async fn a_batch_survives_every_fault_at_every_call() {
     survives(Story::Batch).await;
 }
 
+/// A batch of three events fails when a part of it is enqueued. Its repeat takes over what it can and is refused, as another request is at the event `busy`.
+/// The next one comes when that other is gone.
+async fn is_repeated_with_its_ids_after_a_refusal(api: impl Fn(&Started) -> Api, batch: Json, busy: EventId) {
+    let (started, _) = start().await;
+    let (api, batch) = (api(&started), json!({"events": batch}));
+    // Of two calls the first goes well.
+    started.aws.faults().on("events", "SendMessageBatch").after(1).fail(Fault::ExpiredCredentials);
+    assert_eq!(api.ask("POST", "/events/batch", batch.clone()).await.status, 503);
+    started.aws.faults().heal();
+    let enqueued: BTreeSet<_> = started.messages().await.iter().map(|message| message.event.id.to_string()).collect();
+    assert!(!enqueued.is_empty(), "a part of it");
+
+    let now = Timestamp::now().seconds();
+    started.interrupt_lease_of(busy, now + 60).await;
+    assert_eq!(api.ask("POST", "/events/batch", batch.clone()).await.status, 409);
+    assert!(started.messages().await.is_empty());
+    started.interrupt_lease_of(busy, now - 1).await;
+
+    let answer = api.ask("POST", "/events/batch", batch).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert!(enqueued.is_subset(&ids(&answer)), "the ids of the first request: {enqueued:?} of {}", answer.body);
+    let messages = started.messages().await;
+    assert_eq!(messages.len() as u128, 3 * ENDPOINTS);
+    let unchecked: Vec<_> = messages.iter().filter(|message| !message.recheck).collect();
+    assert!(unchecked.is_empty(), "the log is asked before anything is sent again: {unchecked:?}");
+}
+
+#[tokio::test]
+async fn a_failed_batch_with_own_ids_is_not_forgotten_when_its_repeat_is_refused() {
+    let [x, y, z] = [1, 2, 3].map(|number| EventId::new(Timestamp::now(), number));
+    let batch = [x, y, z].map(|id| json!({"kind": "task.created", "data": {}, "id": id}));
+    is_repeated_with_its_ids_after_a_refusal(|started| started.api.clone(), json!(batch), z).await;
+}
+
+#[tokio::test]
+async fn a_failed_batch_with_a_key_and_some_own_ids_keeps_all_its_ids_when_its_repeat_is_refused() {
+    let own = EventId::new(Timestamp::now(), 1);
+    let batch = json!([event(), {"kind": "task.created", "data": {}, "id": own}, event()]);
+    is_repeated_with_its_ids_after_a_refusal(|started| started.api.with_header("idempotency-key", "k"), batch, own).await;
+}
+
 #[tokio::test]
 async fn an_endpoint_whose_row_cannot_be_read_neither_loses_its_events_nor_stops_the_others() {
     let (started, _) = start().await;

@@ -1,6 +1,6 @@
 //! A stand-in and the function on it.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::{
@@ -72,10 +72,22 @@ impl Started {
 
     /// Makes every idempotency lease look as if its request died at it: `until` is the Unix second at which it lapses.
     pub(crate) async fn interrupt_leases(&self, until: u64) {
+        self.interrupt(until, |_| true).await;
+    }
+
+    /// The same for the lease of an event's own id.
+    pub(crate) async fn interrupt_lease_of(&self, id: EventId, until: u64) {
+        // The key of its row is a hash; its plan names this event and no other.
+        self.interrupt(until, |plan| plan["ids"] == json!([id])).await;
+    }
+
+    async fn interrupt(&self, until: u64, wanted: impl Fn(&Json) -> bool) {
         let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
         let table = self.aws.table_name("LogTable");
         let rows = dynamodb.scan().table_name(&table).send().await.unwrap().items.unwrap_or_default();
-        for mut row in rows.into_iter().filter(|row| row["sk"] == AttributeValue::S("IDEM".to_owned())) {
+        let plan = |row: &HashMap<_, AttributeValue>| serde_json::from_str(row["planned"].as_s().unwrap()).unwrap();
+        let leases = rows.into_iter().filter(|row| row["sk"] == AttributeValue::S("IDEM".to_owned()));
+        for mut row in leases.filter(|row| wanted(&plan(row))) {
             row.insert("done".to_owned(), AttributeValue::Bool(false));
             row.insert("leased_until".to_owned(), AttributeValue::N(until.to_string()));
             dynamodb.put_item().table_name(&table).set_item(Some(row)).send().await.unwrap();
