@@ -66,6 +66,7 @@ pub(crate) struct Claims {
 /// A lease that the request holds.
 struct Held {
     key: String,
+    holder: u64,
     /// Whether an earlier request had it, which may have enqueued its events.
     taken_over: bool,
 }
@@ -97,15 +98,17 @@ impl Claims {
     }
 
     async fn take_all(&mut self, claims: &[Claim], planned: &mut [Planned], now: Timestamp) -> Result<(), ApiError> {
-        let found = join_all(claims.iter().map(|claim| async {
+        let holders: Vec<u64> = claims.iter().map(|_| rand::random()).collect();
+        let found = join_all(claims.iter().zip(&holders).map(|(claim, holder)| async {
             let events = &planned[claim.events.clone()];
             let plan = encode(&Plan { ids: events.iter().map(|event| event.id).collect(), accepted_at: now })?;
             let (key, fingerprint) = (&claim.key, &claim.fingerprint);
-            let wanted = Wanted { key, fingerprint, plan: &plan, kept: claim.kept, holder: rand::random() };
+            let wanted = Wanted { key, fingerprint, plan: &plan, kept: claim.kept, holder: *holder };
             Ok::<_, ApiError>(self.leases.take(self.access, wanted, now).await?)
         }))
         .await;
-        self.held.extend(claims.iter().zip(&found).filter_map(|(claim, lease)| Held::of(claim, lease.as_ref().ok()?)));
+        let taken = claims.iter().zip(holders).zip(&found);
+        self.held.extend(taken.filter_map(|((claim, holder), lease)| Held::of(claim, holder, lease.as_ref().ok()?)));
         for (claim, lease) in claims.iter().zip(found) {
             let (plan, state) = match lease? {
                 Lease::Taken => continue,
@@ -133,7 +136,7 @@ impl Claims {
 
     /// It failed: lets the leases lapse now, so that a repeat can take over at once.
     pub(crate) async fn give_up(self) {
-        if let Err(error) = try_join_all(self.held.iter().map(|held| self.leases.give_up(self.access, &held.key))).await {
+        if let Err(error) = try_join_all(self.held.iter().map(|held| self.leases.give_up(self.access, &held.key, held.holder))).await {
             tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not give up an idempotency lease");
         }
     }
@@ -148,18 +151,23 @@ impl Claims {
     /// A key that was free is free again, for any content. One that was taken over is not: an earlier request may have enqueued what it planned, and whoever
     /// comes next must know.
     async fn let_go(&self, held: &Held) -> Result<(), StoreError> {
-        if held.taken_over { self.leases.give_up(self.access, &held.key).await } else { self.leases.abandon(self.access, &held.key).await }
+        let Held { key, holder, taken_over } = held;
+        if *taken_over {
+            self.leases.give_up(self.access, key, *holder).await
+        } else {
+            self.leases.abandon(self.access, key, *holder).await
+        }
     }
 }
 
 impl Held {
-    fn of(claim: &Claim, lease: &Lease) -> Option<Self> {
+    fn of(claim: &Claim, holder: u64, lease: &Lease) -> Option<Self> {
         let taken_over = match lease {
             Lease::Taken => false,
             Lease::TakenOver(_) => true,
             Lease::Done(_) | Lease::Busy | Lease::Mismatch => return None,
         };
-        Some(Self { key: claim.key.clone(), taken_over })
+        Some(Self { key: claim.key.clone(), holder, taken_over })
     }
 }
 
@@ -227,8 +235,12 @@ mod tests {
 
     impl Started {
         async fn take(&self, drafts: &[Draft], key: Option<&str>) -> Result<(Claims, Vec<Planned>), ApiError> {
+            self.take_at(drafts, key, Timestamp::now()).await
+        }
+
+        async fn take_at(&self, drafts: &[Draft], key: Option<&str>, now: Timestamp) -> Result<(Claims, Vec<Planned>), ApiError> {
             let access = Access::trusted(local::samples::PROJECT.parse().unwrap());
-            Claims::take(&self.leases, access, drafts, key.map(str::to_owned), KEY_KEPT, Timestamp::now()).await
+            Claims::take(&self.leases, access, drafts, key.map(str::to_owned), KEY_KEPT, now).await
         }
     }
 
@@ -274,5 +286,24 @@ mod tests {
         let (_, again) = started.take(&batch, Some("k")).await.unwrap();
         let unsure: Vec<_> = planned.into_iter().map(|event| Planned { state: State::Unsure, ..event }).collect();
         assert_eq!(again, unsure);
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_has_become_anothers_is_not_freed() {
+        let started = start().await;
+        let batch = [event("1")];
+        let a_minute_ago = Timestamp::from_seconds(Timestamp::now().seconds() - 60);
+        for gives_up in [true, false] {
+            let key = Some(if gives_up { "given up" } else { "abandoned" });
+            let (late, _) = started.take_at(&batch, key, a_minute_ago).await.unwrap();
+            let (_at_it, _) = started.take(&batch, key).await.unwrap();
+            if gives_up {
+                late.give_up().await;
+            } else {
+                late.abandon().await;
+            }
+            let Err(refused) = started.take(&batch, key).await else { panic!("{key:?}: two are at it") };
+            assert_eq!(refused.status(), 409);
+        }
     }
 }

@@ -58,6 +58,9 @@ pub enum Lease {
     Mismatch,
 }
 
+/// A lease goes by its holder: it may have lapsed, and be somebody else's.
+const HELD: &str = "done = :done AND holder = :holder";
+
 #[derive(Serialize, Deserialize)]
 struct Row {
     /// Hash of the request's content.
@@ -137,16 +140,18 @@ impl Leases {
         self.update(access, idempotency_key, "SET done = :done", "attribute_exists(pk)", [(":done", AttributeValue::Bool(true))]).await
     }
 
-    /// Lets a lease lapse now, as its request has failed: whoever comes next takes over with the same plan.
-    pub async fn give_up(&self, access: Access, idempotency_key: &str) -> Result<(), StoreError> {
-        let values = [(":now", number(0)), (":done", AttributeValue::Bool(false))];
-        self.update(access, idempotency_key, "SET leased_until = :now", "done = :done", values).await
+    /// Lets a lease lapse now, as its request has failed: whoever comes next takes over with the same plan. [`StoreError::Conflict`] if another holds it by now.
+    pub async fn give_up(&self, access: Access, idempotency_key: &str, holder: u64) -> Result<(), StoreError> {
+        let values = [(":now", number(0)), (":done", AttributeValue::Bool(false)), (":holder", number(holder))];
+        self.update(access, idempotency_key, "SET leased_until = :now", HELD, values).await
     }
 
-    /// Gives back a lease that was [`Lease::Taken`], and under which nothing was done: its key is free again, for any content.
-    pub async fn abandon(&self, access: Access, idempotency_key: &str) -> Result<(), StoreError> {
-        let values = [(":now", number(0)), (":none", string("")), (":done", AttributeValue::Bool(false))];
-        self.update(access, idempotency_key, "SET leased_until = :now, fingerprint = :none", "done = :done", values).await
+    /// Gives back a lease that was [`Lease::Taken`], and under which nothing was done: its key is free again, for any content. [`StoreError::Conflict`] as for
+    /// [`Leases::give_up`].
+    pub async fn abandon(&self, access: Access, idempotency_key: &str, holder: u64) -> Result<(), StoreError> {
+        let none = (":none", string(""));
+        let values = [(":now", number(0)), none, (":done", AttributeValue::Bool(false)), (":holder", number(holder))];
+        self.update(access, idempotency_key, "SET leased_until = :now, fingerprint = :none", HELD, values).await
     }
 
     /// Of several that find a lapsed lease, one gets it: the one that moves its end.
