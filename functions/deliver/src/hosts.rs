@@ -27,3 +27,25 @@ impl Hosts {
         semaphore.acquire_owned().await.ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use shared::target::TargetPolicy;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_has_so_many_places_whatever_the_path_and_another_host_its_own() {
+        let url = |text: &str| EndpointUrl::parse(text, TargetPolicy::Strict).unwrap();
+        let hosts = Hosts::default();
+        let mut places = Vec::new();
+        for number in 0..PER_HOST {
+            places.push(hosts.enter(&url(&format!("https://example.com/{number}"))).await);
+        }
+        assert!(hosts.enter(&url("https://example.com/more")).now_or_never().is_none(), "it waits");
+        assert!(hosts.enter(&url("https://example.org/")).now_or_never().is_some());
+        places.pop();
+        assert!(hosts.enter(&url("https://example.com/more")).now_or_never().is_some(), "a place is free again");
+    }
+}
