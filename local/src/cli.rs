@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::listen::ListenArgs;
+use shared::model::ApiKey;
 
 /// Posthaste on one machine: the real functions on stand-ins for API Gateway, Lambda, SQS and DynamoDB.
 #[derive(Debug, Parser)]
@@ -45,7 +46,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// The operator key [default: made once and kept in the data folder]
-    #[arg(long, value_name = "KEY", env = "POSTHASTE_OPERATOR_KEY", hide_env_values = true, value_parser = non_empty)]
+    #[arg(long, value_name = "KEY", env = "POSTHASTE_OPERATOR_KEY", hide_env_values = true, value_parser = operator_key)]
     pub operator_key: Option<String>,
     /// File to write once the stack serves, with its URLs and keys (JSON)
     #[arg(long, value_name = "PATH")]
@@ -98,12 +99,14 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn non_empty(text: &str) -> Result<String, String> {
-    if text.trim() == text && !text.is_empty() {
-        Ok(text.to_owned())
-    } else {
-        Err("a key has no spaces around it and isn't empty".to_owned())
+fn operator_key(text: &str) -> Result<String, String> {
+    if text.trim() != text || text.is_empty() {
+        return Err("a key has no spaces around it and isn't empty".to_owned());
     }
+    if ApiKey::presented(text).is_project_key() {
+        return Err(format!("a key that starts with {} is a project's", ApiKey::PREFIX));
+    }
+    Ok(text.to_owned())
 }
 
 fn endpoint(text: &str) -> Result<String, String> {
@@ -140,6 +143,7 @@ mod tests {
             &["--aws-endpoint", "http://localhost:1", "--aws-only"],
             &["--listen", "nowhere"],
             &["--operator-key", ""],
+            &["--operator-key", "phk_mine"],
         ] {
             let arguments = std::iter::once("posthaste").chain(arguments.iter().copied());
             assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2);

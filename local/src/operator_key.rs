@@ -1,41 +1,51 @@
-//! The operator key of a stack: given, or made once and kept.
-//!
-//! Easy to get wrong: functions only ever see its SHA-256 (template parameter `OperatorKeySha256`), as deployed.
+//! The operator key of a stack: given, or made once and kept. The config table only gets its hash.
 
-use std::fmt::Write as _;
+use aws_sdk_dynamodb::Client;
+use shared::id::OperatorKeyId;
+use shared::model::{ApiKey, OperatorKeyRecord};
+use shared::store::{StoreError, Table, operator_keys::OperatorKeyStore};
+use shared::time::Timestamp;
 
-use rand::RngExt;
-use sha2::{Digest, Sha256};
+/// The name of the key that `cargo run` prints.
+const NAME: &str = "local stack";
 
-/// Template parameter that takes the key's SHA-256.
-pub const PARAMETER: &str = "OperatorKeySha256";
-
-/// A new key with 256 random bits.
+/// A new key.
 pub fn generate() -> String {
-    let bytes: [u8; 32] = rand::rng().random();
-    format!("operator_{}", hex(&bytes))
+    ApiKey::for_operator(rand::random()).reveal().to_owned()
 }
 
-/// The SHA-256 of a key, 64 lower-case hex digits.
-pub fn sha256_hex(key: &str) -> String {
-    hex(&Sha256::digest(key.as_bytes()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// Makes the config table know this key. One that an earlier start was given opens nothing any more.
+pub async fn plant(dynamodb: &Client, config_table: &str, key: &str) -> Result<(), StoreError> {
+    let store = OperatorKeyStore::new(Table::new(dynamodb.clone(), config_table));
+    let hash = ApiKey::presented(key).hash();
+    let there = store.all().await?;
+    for old in there.iter().filter(|old| old.name == NAME && old.hash != hash) {
+        store.revoke(old.id).await?;
+    }
+    if there.iter().any(|known| known.hash == hash) {
+        return Ok(());
+    }
+    let now = Timestamp::now();
+    let id = OperatorKeyId::new(now, rand::random());
+    store.create(&OperatorKeyRecord { id, hash, name: NAME.to_owned(), created_at: now }).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples::CONFIG_TABLE;
+    use crate::testing::AwsStandIn;
 
-    #[test]
-    fn the_hash_is_the_published_one() {
-        assert_eq!(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    #[tokio::test]
+    async fn a_key_is_planted_once_and_takes_the_place_of_the_one_before() {
+        let aws = AwsStandIn::start().await;
+        let (client, table) = (Client::new(&aws.sdk_config()), aws.table_name(CONFIG_TABLE));
+        for key in ["operator_a", "operator_b", "operator_b"] {
+            plant(&client, &table, key).await.unwrap();
+            let all = OperatorKeyStore::new(Table::new(client.clone(), &table)).all().await.unwrap();
+            let hashes: Vec<_> = all.iter().map(|known| known.hash.as_str()).collect();
+            assert_eq!(hashes, [ApiKey::presented(key).hash().as_str()]);
+        }
     }
 
     #[test]

@@ -3,9 +3,6 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::RngExt;
 
-/// Template parameter that takes it.
-pub const PARAMETER: &str = "SecretsKey";
-
 /// A new key: the base64 of 32 random bytes.
 pub fn generate() -> String {
     let bytes: [u8; 32] = rand::rng().random();

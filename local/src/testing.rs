@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use crate::aws::iam::Policies;
 use crate::aws::provision::provision;
 use crate::aws::{AwsServer, Caller, Clients, CountersReport, Faults, Stores, clients};
+use crate::operator_key;
 use crate::runtime::environment::TARGET_POLICY;
 use crate::samples;
 use crate::template::{REGION, Settings, Template};
@@ -78,18 +79,15 @@ impl AwsStandIn {
         let directory = tempfile::tempdir()?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let mut settings = Settings {
-            sqs_url: url.clone(),
-            parameters: BTreeMap::from([
-                (crate::operator_key::PARAMETER.to_owned(), crate::operator_key::sha256_hex(OPERATOR_KEY)),
-                (crate::secrets_key::PARAMETER.to_owned(), crate::samples::SECRETS_KEY.to_owned()),
-            ]),
-            ..Settings::default()
-        };
+        let mut settings = Settings { sqs_url: url.clone(), secret: samples::SECRETS_KEY.to_owned(), ..Settings::default() };
         let stores = Stores::open(directory.path(), &url, &settings)?;
         let server = AwsServer::start(listener, stores, settings.clone())?;
         let template = Template::read(&path, &settings)?;
-        settings.queue_urls = provision(&template, &Clients::new(&url, &Caller::Stack.access_key())).await?;
+        let clients = Clients::new(&url, &Caller::Stack.access_key());
+        settings.queue_urls = provision(&template, &clients).await?;
+        if let Some(table) = template.table(samples::CONFIG_TABLE) {
+            operator_key::plant(&clients.dynamodb, &table.name, OPERATOR_KEY).await?;
+        }
         let template = Template::read(&path, &settings)?;
         server.enforce(Policies::of(&template.functions, &settings));
         Ok(Self { server, template, _directory: directory })

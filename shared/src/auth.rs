@@ -16,8 +16,7 @@ use crate::{
     http::ApiError,
     id::ProjectId,
     model::{ApiKey, ApiKeyHash, KeyRecord, Scope},
-    settings::{Settings, SettingsError},
-    store::{Table, keys::KeyReader, projects::ProjectReader},
+    store::{Table, keys::KeyReader, operator_keys::OperatorKeyReader, projects::ProjectReader},
 };
 
 /// The header by which the operator names the project to act for.
@@ -93,52 +92,64 @@ impl Caller {
 /// Tells who is calling by the bearer key.
 #[derive(Debug)]
 pub struct Authenticator {
-    operator: ApiKeyHash,
     keys: KeyReader,
+    operators: OperatorKeyReader,
     projects: ProjectReader,
-    remembered: Mutex<HashMap<ApiKeyHash, (Instant, KeyRecord)>>,
+    remembered: Mutex<HashMap<ApiKeyHash, (Instant, Holder)>>,
+}
+
+/// Whose key it is.
+#[derive(Clone, Debug)]
+enum Holder {
+    Operator,
+    Project(KeyRecord),
 }
 
 impl Authenticator {
-    /// With the operator's key hash from the settings (`OPERATOR_KEY_SHA256`).
-    pub fn from_settings(settings: &Settings, config: Table) -> Result<Self, SettingsError> {
-        let name = "OPERATOR_KEY_SHA256";
-        let operator = ApiKeyHash::from_hex(settings.text(name)?)
-            .ok_or_else(|| SettingsError::Malformed { name, reason: "must be 64 hex digits".to_owned() })?;
-        Ok(Self::new(operator, config))
-    }
-
-    /// With the hash of the operator's key.
-    pub fn new(operator: ApiKeyHash, config: Table) -> Self {
-        Self { operator, keys: KeyReader::new(config.clone()), projects: ProjectReader::new(config), remembered: Mutex::default() }
+    /// Over the config table, which knows all keys by their hashes.
+    pub fn new(config: Table) -> Self {
+        Self {
+            keys: KeyReader::new(config.clone()),
+            operators: OperatorKeyReader::new(config.clone()),
+            projects: ProjectReader::new(config),
+            remembered: Mutex::default(),
+        }
     }
 
     /// The caller of a request. 401 without a valid key.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
-        let hash = bearer(headers)?.hash();
+        let key = bearer(headers)?;
         let named = project_header(headers)?;
-        if hash.matches(&self.operator) {
-            if let Some(project) = named
-                && self.projects.get(project).await?.is_none()
-            {
-                return Err(ApiError::not_found("project"));
+        let record = match self.holder(&key).await? {
+            Holder::Project(record) => record,
+            Holder::Operator => {
+                if let Some(project) = named
+                    && self.projects.get(project).await?.is_none()
+                {
+                    return Err(ApiError::not_found("project"));
+                }
+                return Ok(Caller::Operator { acting_for: named });
             }
-            return Ok(Caller::Operator { acting_for: named });
-        }
-        let record = self.key(hash).await?;
+        };
         if named.is_some_and(|project| project != record.project) {
             return Err(ApiError::forbidden("this key opens another project than the header `Posthaste-Project` names"));
         }
         Ok(Caller::Key(record))
     }
 
-    async fn key(&self, hash: ApiKeyHash) -> Result<KeyRecord, ApiError> {
-        let remembered = self.lock().get(&hash).filter(|(since, _)| since.elapsed() < TRUSTED_FOR).map(|(_, key)| key.clone());
-        if let Some(key) = remembered {
-            return Ok(key);
+    async fn holder(&self, key: &ApiKey) -> Result<Holder, ApiError> {
+        let hash = key.hash();
+        let remembered = self.lock().get(&hash).filter(|(since, _)| since.elapsed() < TRUSTED_FOR).map(|(_, holder)| holder.clone());
+        if let Some(holder) = remembered {
+            return Ok(holder);
         }
+        let found = if key.is_project_key() {
+            self.keys.find(&hash).await?.map(Holder::Project)
+        } else {
+            self.operators.find(&hash).await?.map(|_| Holder::Operator)
+        };
         // Only keys that exist are remembered: a key that was just made must work at once.
-        let found = self.keys.find(&hash).await?.ok_or_else(|| ApiError::unauthorized("no such API key"))?;
+        let found = found.ok_or_else(|| ApiError::unauthorized("no such API key"))?;
         let mut remembered = self.lock();
         if remembered.len() >= REMEMBERED {
             remembered.clear();
@@ -147,7 +158,7 @@ impl Authenticator {
         Ok(found)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ApiKeyHash, (Instant, KeyRecord)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ApiKeyHash, (Instant, Holder)>> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -84,6 +84,8 @@ id_types! {
     ProjectId = "proj_";
     /// An API key (its handle in lists; not the key itself).
     KeyId = "key_";
+    /// An operator key's handle.
+    OperatorKeyId = "opk_";
     /// A webhook endpoint.
     EndpointId = "we_";
     /// An event. Also the `webhook-id` of each request that carries it.

@@ -15,7 +15,7 @@
 //! 7. [`store`]: DynamoDB, one small type per capability, so that a function's fields say what its IAM role must allow.
 //! 8. [`announce`]: events of our own about a project's endpoints.
 //! 9. [`auth`], [`http`]: who is calling, and the API's conventions (errors, lists, bodies).
-//! 10. [`settings`]: what a function reads from its environment.
+//! 10. [`settings`]: what a function reads from its environment; [`start`]: why one can't start.
 //!
 //! [`schema`] is for the API's document (`openapi/`), and no part of what runs.
 
@@ -38,6 +38,7 @@ pub mod schema;
 pub mod settings;
 pub mod shape;
 pub mod signing;
+pub mod start;
 pub mod store;
 pub mod target;
 pub mod time;

@@ -77,7 +77,7 @@ impl From<KeyRecord> for KeyView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Revoked {
     #[schema(example = true)]
-    success: bool,
+    pub(crate) success: bool,
 }
 
 /// Create a project's key

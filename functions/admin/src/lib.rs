@@ -10,17 +10,24 @@ use shared::{
     http::Route,
     settings::{SdkConfig, Settings, SettingsError},
     signing::Vault,
+    start::StartError,
     store::{
         Table,
         keys::KeyStore,
+        operator_keys::OperatorKeyStore,
         projects::{ProjectReader, ProjectStore},
         secrets::ProjectSecrets,
+        secrets_key::KeyCheck,
     },
 };
 
+mod command;
 mod document;
 mod keys;
+mod operator_keys;
 mod projects;
+
+pub use command::{InvokeError, handle};
 
 /// All that the handlers need.
 #[derive(Debug)]
@@ -29,8 +36,10 @@ pub struct App {
     projects: ProjectStore,
     project: ProjectReader,
     keys: KeyStore,
+    operator_keys: OperatorKeyStore,
     secrets: ProjectSecrets,
     vault: Vault,
+    key_check: KeyCheck,
     brand: String,
 }
 
@@ -40,14 +49,25 @@ impl App {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let config = Table::new(dynamodb, settings.text("CONFIG_TABLE")?);
         Ok(Self {
-            authenticator: Authenticator::from_settings(settings, config.clone())?,
+            authenticator: Authenticator::new(config.clone()),
             projects: ProjectStore::new(config.clone()),
             project: ProjectReader::new(config.clone()),
             keys: KeyStore::new(config.clone()),
-            secrets: ProjectSecrets::new(config),
+            secrets: ProjectSecrets::new(config.clone()),
+            key_check: KeyCheck::new(config.clone()),
+            operator_keys: OperatorKeyStore::new(config),
             vault: settings.parsed("SECRETS_KEY")?,
             brand: settings.text("BRAND")?.to_owned(),
         })
+    }
+}
+
+impl App {
+    /// As [`Self::new`], for who is to write secrets: only with the key that belongs to the table.
+    pub async fn start(aws: &SdkConfig, settings: &Settings) -> Result<Self, StartError> {
+        let app = Self::new(aws, settings)?;
+        app.key_check.verify_or_mark(&app.vault, rand::random()).await?;
+        Ok(app)
     }
 }
 
@@ -69,6 +89,9 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
         route("POST", "/projects/{id}/keys", post(keys::create)),
         route("GET", "/projects/{id}/keys", get(keys::list)),
         route("DELETE", "/projects/{id}/keys/{key_id}", delete(keys::revoke)),
+        route("POST", "/operator-keys", post(operator_keys::create)),
+        route("GET", "/operator-keys", get(operator_keys::list)),
+        route("DELETE", "/operator-keys/{id}", delete(operator_keys::revoke)),
     ]
 }
 
@@ -83,5 +106,8 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
     keys::create,
     keys::list,
     keys::revoke,
+    operator_keys::create,
+    operator_keys::list,
+    operator_keys::revoke,
 ))]
 pub struct Described;

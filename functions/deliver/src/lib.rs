@@ -22,6 +22,7 @@ use shared::{
         parked::ParkedStore,
         rates::RateStore,
         recoveries::RecoveryProgress,
+        secrets_key::{KeyCheck, KeyCheckError},
         targets::TargetStore,
     },
     target::{ClientError, DeliveryClient},
@@ -71,11 +72,15 @@ pub struct App {
     schedule: Schedule,
     brand: String,
     vault: Arc<Vault>,
+    key_check: KeyCheck,
 }
 
 /// Why the function can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The secrets key doesn't belong to the config table, or that can't be told.
+    #[error(transparent)]
+    SecretsKey(#[from] KeyCheckError),
     /// A setting is missing or wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -93,6 +98,13 @@ pub enum BatchError {
 }
 
 impl App {
+    /// As [`Self::new`], only with the secrets key that belongs to the table.
+    pub async fn start(aws: &SdkConfig, settings: &Settings) -> Result<Self, StartError> {
+        let app = Self::new(aws, settings)?;
+        app.key_check.verify(&app.vault).await?;
+        Ok(app)
+    }
+
     /// With the settings that the template gives.
     pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, StartError> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
@@ -106,6 +118,7 @@ impl App {
         Ok(Self {
             endpoints: DeliveryEndpoints::new(config.clone(), log.clone()),
             attempts: AttemptLog::new(log.clone(), retention_days),
+            key_check: KeyCheck::new(config.clone()),
             health: HealthStore::new(log.clone()),
             parked: ParkedStore::new(log.clone()),
             announcer: Announcer::new(ProjectViews::new(config.clone()), events, queue("DELIVERIES_QUEUE_URL")?),

@@ -6,6 +6,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::{
     settings::{self, Settings},
+    start::or_exit,
     time::Timestamp,
 };
 
@@ -14,7 +15,8 @@ use shared::{
 #[tokio::main(flavor = "multi_thread", worker_threads = 12)]
 async fn main() -> Result<(), Error> {
     settings::init_logs();
-    let app = Arc::new(deliver::App::new(&settings::aws().await, &Settings::from_env())?);
+    let started = deliver::App::start(&settings::aws().await, &Settings::from_env()).await;
+    let app = Arc::new(or_exit(started));
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
         let (app, deadline) = (Arc::clone(&app), deliver::deadline(event.context.deadline, Timestamp::now()));
         async move { deliver::handle(app, event.payload, deadline).await.map_err(Error::from) }

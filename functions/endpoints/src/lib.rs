@@ -13,6 +13,7 @@ use shared::{
     schedule::Schedule,
     settings::{SdkConfig, Settings, SettingsError},
     signing::Vault,
+    start::StartError,
     store::{
         Table,
         attempts::AttemptReader,
@@ -20,6 +21,7 @@ use shared::{
         endpoints::{EndpointStore, ProjectViews},
         health::HealthStore,
         secrets::ProjectSecrets,
+        secrets_key::KeyCheck,
         topics::TopicStore,
     },
     target::Targets,
@@ -58,6 +60,7 @@ pub struct App {
     defaults: Defaults,
     targets: Targets,
     vault: Vault,
+    key_check: KeyCheck,
 }
 
 impl App {
@@ -67,13 +70,14 @@ impl App {
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
         let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
         Ok(Self {
-            authenticator: Authenticator::from_settings(settings, config.clone())?,
+            authenticator: Authenticator::new(config.clone()),
             endpoints: EndpointStore::new(config.clone()),
             health: HealthStore::new(log.clone()),
             attempts: AttemptReader::new(log),
             projects: ProjectViews::new(config.clone()),
             topics: TopicStore::new(config.clone()),
             automations: AutomationStore::new(config.clone()),
+            key_check: KeyCheck::new(config.clone()),
             project_secrets: ProjectSecrets::new(config),
             catalogue: settings.parsed("TOPICS")?,
             defaults: Defaults {
@@ -83,6 +87,15 @@ impl App {
             targets: Targets::from_settings(settings)?,
             vault: settings.parsed("SECRETS_KEY")?,
         })
+    }
+}
+
+impl App {
+    /// As [`Self::new`], for who is to write secrets: only with the key that belongs to the table.
+    pub async fn start(aws: &SdkConfig, settings: &Settings) -> Result<Self, StartError> {
+        let app = Self::new(aws, settings)?;
+        app.key_check.verify_or_mark(&app.vault, rand::random()).await?;
+        Ok(app)
     }
 }
 

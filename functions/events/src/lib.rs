@@ -48,7 +48,7 @@ impl App {
         let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
         let retention_days = settings.parsed("EVENT_RETENTION_DAYS")?;
         Ok(Self {
-            authenticator: Authenticator::from_settings(settings, config.clone())?,
+            authenticator: Authenticator::new(config.clone()),
             projects: ProjectViews::new(config),
             events: EventWriter::new(log.clone(), retention_days),
             leases: Leases::new(log),

@@ -49,7 +49,7 @@ impl App {
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
         let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
         Ok(Self {
-            authenticator: Authenticator::from_settings(settings, config.clone())?,
+            authenticator: Authenticator::new(config.clone()),
             projects: ProjectReader::new(config.clone()),
             endpoints: EndpointStore::new(config.clone()),
             automations: AutomationStore::new(config),

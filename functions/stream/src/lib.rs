@@ -36,7 +36,7 @@ impl App {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
         Ok(Self {
-            authenticator: Authenticator::from_settings(settings, config)?,
+            authenticator: Authenticator::new(config),
             feed: Feed::new(Table::new(dynamodb, settings.text("LOG_TABLE")?)),
             life: Duration::from_secs(settings.parsed("STREAM_SECONDS")?),
         })

@@ -11,6 +11,7 @@ use crate::demo::DemoError;
 use crate::runtime::InvokeError;
 use crate::samples::SamplesError;
 use crate::template::TemplateError;
+use shared::store::StoreError;
 
 /// Why a stack doesn't start.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +27,9 @@ pub enum StackError {
         /// What is wrong with it.
         fault: TemplateError,
     },
-    /// A parameter that a flag of its own sets.
-    #[error("--parameter {0} isn't for the local stack: use --operator-key")]
-    ReservedParameter(&'static str),
+    /// The operator key can't be made known to the functions.
+    #[error("can't write the operator key: {0}")]
+    OperatorKey(#[from] StoreError),
     /// The data directory can't be used.
     #[error(transparent)]
     Data(#[from] DataError),

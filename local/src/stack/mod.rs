@@ -18,9 +18,9 @@ use std::time::Duration;
 use crate::aws::iam::Policies;
 use crate::cli::RunArgs;
 use crate::demo::{self, Demo};
+use crate::operator_key;
 use crate::ready::Ready;
 use crate::samples;
-use crate::secrets_key;
 use crate::template::Template;
 
 pub use error::StackError;
@@ -53,11 +53,16 @@ impl Stack {
         aws.enforce(Policies::of(&template.functions, &plan.settings));
         aws.release_received().await?;
 
+        if let Some(table) = template.table(samples::CONFIG_TABLE) {
+            let dynamodb = &aws.stack_clients().dynamodb;
+            operator_key::plant(dynamodb, &table.name, &plan.operator_key).await?;
+        }
+
         let functions = if let (Some(binaries), Some(listener)) = (binaries, ports.api) {
             Some(Functions::start(&plan, &template, &aws, &binaries, listener).await?)
         } else {
             plan.write_environment_file(&template, &aws)?;
-            plant_samples(&template, plan.settings.parameters.get(secrets_key::PARAMETER), &aws).await?;
+            plant_samples(&template, &plan.settings.secret, &aws).await?;
             None
         };
         let mut stack = Self { plan, aws, functions, demo: None, ready_files: Vec::new() };
@@ -115,9 +120,8 @@ impl Stack {
 }
 
 /// With `--aws-only`: what the sample events speak of, for whoever invokes the functions with them.
-async fn plant_samples(template: &Template, secrets_key: Option<&String>, aws: &AwsSide) -> Result<(), StackError> {
+async fn plant_samples(template: &Template, secrets_key: &str, aws: &AwsSide) -> Result<(), StackError> {
     let Some(table) = template.table(samples::CONFIG_TABLE) else { return Ok(()) };
-    let secrets_key = secrets_key.map_or(samples::SECRETS_KEY, String::as_str);
     let endpoint = samples::endpoint_of(samples::id()?, samples::RECEIVER, secrets_key)?;
-    Ok(samples::plant(&aws.stack_config(), &table.name, samples::SECRETS_KEY, &[endpoint]).await?)
+    Ok(samples::plant(&aws.stack_config(), &table.name, secrets_key, &[endpoint]).await?)
 }

@@ -13,9 +13,7 @@ use crate::aws::provision::provision;
 use crate::build;
 use crate::cli::RunArgs;
 use crate::data::DataDirectory;
-use crate::operator_key;
 use crate::runtime::environment;
-use crate::secrets_key;
 use crate::template::{Settings, Template};
 
 /// Data directory beside the template, where none is named.
@@ -62,11 +60,8 @@ impl Plan {
             None => Template::find(&std::env::current_dir()?).ok_or(StackError::NoTemplate)?,
         };
         let broken = |fault| StackError::Template { path: template.clone(), fault };
-        if args.parameters.iter().any(|(name, _)| name == operator_key::PARAMETER) {
-            return Err(StackError::ReservedParameter(operator_key::PARAMETER));
-        }
         // Read once before the data directory is touched: a broken template must leave nothing behind.
-        let mut settings = Settings { parameters: parameters(&args, &template, "", "").map_err(broken)?, ..Settings::default() };
+        let mut settings = Settings { parameters: args.parameters.iter().cloned().collect(), ..Settings::default() };
         if args.aws_endpoint.is_some() {
             settings.account = foreign_account();
         }
@@ -77,7 +72,7 @@ impl Plan {
             Some(key) => key.clone(),
             None => data.operator_key()?,
         };
-        settings.parameters = parameters(&args, &template, &operator_key, &data.secrets_key()?).map_err(broken)?;
+        settings.secret = data.secrets_key()?;
         let functions = functions.into_iter().map(|function| function.name).collect();
         Ok(Self { args, template, settings, data, operator_key, functions })
     }
@@ -140,23 +135,6 @@ impl Plan {
     pub fn environment_file(&self) -> PathBuf {
         self.data.path().join(ENVIRONMENT_FILE)
     }
-}
-
-fn parameters(
-    args: &RunArgs,
-    template: &Path,
-    operator_key: &str,
-    secrets_key: &str,
-) -> Result<BTreeMap<String, String>, crate::template::TemplateError> {
-    let mut parameters: BTreeMap<String, String> = args.parameters.iter().cloned().collect();
-    // A template without the parameter has functions that ask for no operator key.
-    if Template::declares_parameter(template, operator_key::PARAMETER)? {
-        parameters.insert(operator_key::PARAMETER.to_owned(), operator_key::sha256_hex(operator_key));
-    }
-    if Template::declares_parameter(template, secrets_key::PARAMETER)? {
-        parameters.entry(secrets_key::PARAMETER.to_owned()).or_insert_with(|| secrets_key.to_owned());
-    }
-    Ok(parameters)
 }
 
 async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, StackError> {

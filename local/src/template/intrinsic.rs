@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
+use super::dynamic;
 use super::settings::Settings;
 
 /// What a reference to one resource stands for.
@@ -43,6 +44,7 @@ impl Resolver<'_> {
                 None => self.object(object).map(Some),
             },
             Json::Array(items) => Ok(Some(Json::Array(self.list(items)?))),
+            Json::String(text) => dynamic::resolve(text, self.settings).map(|text| Some(text.into())),
             plain => Ok(Some(plain.clone())),
         }
     }
@@ -132,7 +134,7 @@ impl Resolver<'_> {
             rest = tail;
         }
         result.push_str(rest);
-        Ok(result.into())
+        Ok(dynamic::resolve(&result, self.settings)?.into())
     }
 
     fn substitution(&self, name: &str, locals: Option<&Map<String, Json>>) -> Result<String, String> {

@@ -6,10 +6,11 @@
 //! known only once the queue exists. So a template is read twice: once for tables and queues, and again for the functions.
 //!
 //! - `yaml`: text to JSON with long-form functions
-//! - `intrinsic`: `!Ref`, `!Sub`, `!If` and so on
+//! - `intrinsic`: `!Ref`, `!Sub`, `!If` and so on; `dynamic`: `{{resolve:…}}`
 //! - `storage`: tables and queues
 //! - `function`, `events`, `policy`: functions, what invokes them, and what they may do
 
+mod dynamic;
 mod events;
 mod function;
 mod intrinsic;
@@ -83,12 +84,6 @@ impl Template {
     /// The nearest `template.yaml` in `directory` or above it.
     pub fn find(directory: &Path) -> Option<PathBuf> {
         directory.ancestors().map(|ancestor| ancestor.join(FILE_NAME)).find(|path| path.is_file())
-    }
-
-    /// Whether the template at `path` has this parameter; nothing is resolved.
-    pub fn declares_parameter(path: &Path, name: &str) -> Result<bool, TemplateError> {
-        let text = std::fs::read_to_string(path).map_err(|error| TemplateError::without_line(error.to_string()))?;
-        Ok(yaml::parse(&text)?["Parameters"].get(name).is_some())
     }
 
     /// The table with this logical id.
@@ -218,14 +213,15 @@ impl Reader<'_> {
 
     fn outputs(&self, resolver: &Resolver<'_>) -> Result<BTreeMap<String, String>, TemplateError> {
         let declared = self.document["Outputs"].as_object();
-        declared
-            .into_iter()
-            .flatten()
-            .map(|(name, output)| {
+        let mut outputs = BTreeMap::new();
+        for (name, output) in declared.into_iter().flatten() {
+            let condition = output["Condition"].as_str();
+            if condition.map_or(Ok(true), |condition| self.at(name, resolver.holds(condition)))? {
                 let value = resolver.resolve(&output["Value"]).and_then(|value| intrinsic::plain(&value));
-                Ok((name.clone(), self.at(name, value)?))
-            })
-            .collect()
+                outputs.insert(name.clone(), self.at(name, value)?);
+            }
+        }
+        Ok(outputs)
     }
 
     fn at<T>(&self, key: &str, result: Result<T, String>) -> Result<T, TemplateError> {

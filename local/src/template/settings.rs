@@ -21,6 +21,8 @@ pub struct Settings {
     pub sqs_url: String,
     /// Queue URLs as `CreateQueue` returned them, by logical id.
     pub queue_urls: BTreeMap<String, String>,
+    /// The value of the secret that the stack generates, where the template refers to one.
+    pub secret: String,
     /// Parameters given by the deployer; they override the template's defaults.
     pub parameters: BTreeMap<String, String>,
 }
@@ -33,6 +35,7 @@ impl Default for Settings {
             stack_name: "posthaste".to_owned(),
             sqs_url: "http://localhost".to_owned(),
             queue_urls: BTreeMap::new(),
+            secret: String::new(),
             parameters: BTreeMap::new(),
         }
     }
@@ -44,7 +47,10 @@ impl Settings {
             "AWS::Region" => self.region.clone(),
             "AWS::AccountId" => self.account.clone(),
             "AWS::StackName" => self.stack_name.clone(),
-            "AWS::StackId" => format!("arn:aws:cloudformation:{}:{}:stack/{}/local", self.region, self.account, self.stack_name),
+            "AWS::StackId" => format!(
+                "arn:aws:cloudformation:{}:{}:stack/{}/00000000-0000-0000-0000-000000000000",
+                self.region, self.account, self.stack_name
+            ),
             "AWS::Partition" => "aws".to_owned(),
             "AWS::URLSuffix" => "amazonaws.com".to_owned(),
             _ => return None,

@@ -28,10 +28,8 @@ fn the_committed_document_is_what_the_code_says() {
 
 #[test]
 fn every_route_is_documented_and_every_documented_route_is_there() {
-    let parameters = [("OperatorKeySha256", "0".repeat(64)), ("SecretsKey", format!("{}=", "A".repeat(43)))];
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).into();
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-    let template = Template::read(&template, &Settings { parameters, ..Settings::default() }).unwrap();
+    let template = Template::read(&template, &Settings::default()).unwrap();
     let routes = template.functions.iter().flat_map(|function| &function.routes).filter(|route| route.path != "$default");
     let urls = template.functions.iter().filter_map(|function| function.url.as_ref()).map(|url| format!("GET {}", url.path));
     let routes: BTreeSet<_> = routes.map(|route| format!("{} {}", route.method, route.path)).chain(urls).collect();

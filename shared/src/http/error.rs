@@ -206,11 +206,23 @@ impl From<QueueError> for ApiError {
     }
 }
 
+impl Details {
+    fn view(&self) -> ErrorView<'_> {
+        ErrorView { kind: self.kind, message: &self.message, field: self.field.as_deref(), errors: &self.entries }
+    }
+}
+
+impl ApiError {
+    /// The body of the answer, for who asked otherwise than over HTTP.
+    pub fn into_json(self) -> serde_json::Value {
+        serde_json::to_value(self.0.view()).unwrap_or_default()
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let details = *self.0;
-        let view = ErrorView { kind: details.kind, message: &details.message, field: details.field.as_deref(), errors: &details.entries };
-        let mut response = (details.status, axum::Json(view)).into_response();
+        let mut response = (details.status, axum::Json(details.view())).into_response();
         if let Some((name, value)) = details.header {
             response.headers_mut().insert(name, value);
         }

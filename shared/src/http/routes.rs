@@ -70,6 +70,8 @@ pub const ALLOWED: &[(&str, &str)] = &[
     ("/events/stream", "GET"),
     ("/events/{id}", "GET"),
     ("/openapi.json", "GET"),
+    ("/operator-keys", "GET, POST"),
+    ("/operator-keys/{id}", "DELETE"),
     ("/projects", "GET, POST"),
     ("/projects/{id}", "GET, PATCH"),
     ("/projects/{id}/keys", "GET, POST"),

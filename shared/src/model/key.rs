@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    id::{KeyId, ProjectId},
+    id::{KeyId, OperatorKeyId, ProjectId},
     time::Timestamp,
 };
 
@@ -21,14 +21,27 @@ impl ApiKey {
     /// What a project's key starts with, so that secret scanners can find leaked ones.
     pub const PREFIX: &'static str = "phk_";
 
-    /// A key of 256 random bits.
+    /// What an operator key starts with, for the same reason.
+    pub const OPERATOR_PREFIX: &'static str = "operator_";
+
+    /// A project's key, of 256 random bits.
     pub fn new(random: [u8; 32]) -> Self {
         Self(format!("{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(random)))
+    }
+
+    /// An operator key of 256 random bits.
+    pub fn for_operator(random: [u8; 32]) -> Self {
+        Self(format!("{}{}", Self::OPERATOR_PREFIX, hex::encode(random)))
     }
 
     /// A key as a caller presented it.
     pub fn presented(text: &str) -> Self {
         Self(text.to_owned())
+    }
+
+    /// Whether it can only be a project's key, not the operator's.
+    pub fn is_project_key(&self) -> bool {
+        self.0.starts_with(Self::PREFIX)
     }
 
     /// What is kept of it.
@@ -54,21 +67,9 @@ impl fmt::Debug for ApiKey {
 pub struct ApiKeyHash(String);
 
 impl ApiKeyHash {
-    /// A hash from its 64 hex digits, of either case.
-    pub fn from_hex(text: &str) -> Option<Self> {
-        let text = text.trim().to_ascii_lowercase();
-        (text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())).then_some(Self(text))
-    }
-
     /// The hex digits.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// Compares in constant time: the time must not tell how much of the operator key's hash was right.
-    pub fn matches(&self, other: &Self) -> bool {
-        use subtle::ConstantTimeEq;
-        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 }
 
@@ -116,6 +117,19 @@ pub struct KeyRecord {
     pub created_at: Timestamp,
 }
 
+/// What is kept of an operator key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorKeyRecord {
+    /// Its handle.
+    pub id: OperatorKeyId,
+    /// SHA-256 of the key.
+    pub hash: ApiKeyHash,
+    /// Its name, for people; no two have the same.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,10 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_reads_either_case_and_refuses_the_rest() {
-        let hash = ApiKey::presented("x").hash();
-        assert!(ApiKeyHash::from_hex(&hash.as_str().to_uppercase()).unwrap().matches(&hash));
-        assert!(ApiKeyHash::from_hex("abc").is_none());
-        assert!(ApiKeyHash::from_hex(&"g".repeat(64)).is_none());
+    fn no_operator_key_can_be_taken_for_a_projects() {
+        let key = ApiKey::for_operator([7; 32]);
+        assert_eq!(key.reveal().len(), "operator_".len() + 64);
+        assert!(!key.is_project_key() && ApiKey::new([7; 32]).is_project_key());
     }
 }

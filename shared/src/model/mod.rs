@@ -24,7 +24,7 @@ pub use catalogue::{Catalogue, CatalogueEntry};
 pub use endpoint::{Endpoint, Status};
 pub use event::{Event, Origin, Target};
 pub use headers::CustomHeaders;
-pub use key::{ApiKey, ApiKeyHash, KeyRecord, Scope};
+pub use key::{ApiKey, ApiKeyHash, KeyRecord, OperatorKeyRecord, Scope};
 pub use project::Project;
 pub use secrets::SecretRing;
 pub use topic::{Selector, Topic};

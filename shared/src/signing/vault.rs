@@ -6,10 +6,20 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+};
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
+
+/// Secrets Manager generates a key as 43 letters and digits: base64 of 32 bytes, with two bits too
+/// many and no padding.
+const GENERATED: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+);
 /// What a sealed secret starts with: the version of its form.
 const VERSION: &str = "v1.";
 
@@ -66,7 +76,7 @@ impl std::str::FromStr for Vault {
 
     fn from_str(text: &str) -> Result<Self, VaultError> {
         let key = |text: &str| {
-            let bytes = STANDARD.decode(text.trim()).map_err(|_| VaultError::Keys)?;
+            let bytes = GENERATED.decode(text.trim()).map_err(|_| VaultError::Keys)?;
             UnboundKey::new(&AES_256_GCM, &bytes).map(LessSafeKey::new).map_err(|_| VaultError::Keys)
         };
         text.split(',').map(key).collect::<Result<_, _>>().map(Self)
@@ -117,6 +127,16 @@ mod tests {
         let sealed = vault(&[1]).seal(&Secret::new([7; 32]), &endpoint(1), [0; NONCE_LEN]).unwrap();
         for text in ["", "v1.", "v1.AAAA", "v2.AAAA", &sealed.0[..sealed.0.len() - 4], "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] {
             assert_eq!(vault(&[1]).open(&SealedSecret(text.to_owned()), &endpoint(1)), Err(VaultError::Sealed), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_43_generated_letters_and_digits_seals_and_opens() {
+        let secret = Secret::new([7; 32]);
+        for text in ["z".repeat(43), "0123456789abcdefghijABCDEFGHIJ0123456789xyZ".to_owned()] {
+            let vault: Vault = text.parse().unwrap();
+            let sealed = vault.seal(&secret, &endpoint(1), [0; NONCE_LEN]).unwrap();
+            assert_eq!(text.parse::<Vault>().unwrap().open(&sealed, &endpoint(1)), Ok(secret.clone()));
         }
     }
 

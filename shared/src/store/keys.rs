@@ -1,11 +1,9 @@
 //! API keys, found by their hash and listed by their project.
 
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::{
     Page, PageRequest, StoreError, Table,
-    error::failed,
     item::{item, key, project_pk},
     list::{Listing, parse},
 };
@@ -43,15 +41,8 @@ impl KeyStore {
 
     /// Writes a new key, in both of its places.
     pub async fn create(&self, record: &KeyRecord) -> Result<(), StoreError> {
-        let put = |item| {
-            let put = Put::builder().table_name(&self.0.name).set_item(Some(item)).condition_expression("attribute_not_exists(pk)").build();
-            put.map(|put| TransactWriteItem::builder().put(put).build()).map_err(|_| StoreError::Damaged("no item to put"))
-        };
-        self.transact([
-            put(item(hash_pk(&record.hash), "KEY", record)?)?,
-            put(item(project_pk(record.project), list_sk(record.id), record)?)?,
-        ])
-        .await
+        let by_hash = item(hash_pk(&record.hash), "KEY", record)?;
+        self.0.put_both_new([by_hash, item(project_pk(record.project), list_sk(record.id), record)?]).await
     }
 
     /// A page of a project's keys.
@@ -69,18 +60,8 @@ impl KeyStore {
     pub async fn revoke(&self, project: ProjectId, id: KeyId) -> Result<bool, StoreError> {
         let Some(row) = self.0.get_item(key(project_pk(project), list_sk(id))).await? else { return Ok(false) };
         let record: KeyRecord = from_item(row)?;
-        let delete = |key| {
-            let delete = Delete::builder().table_name(&self.0.name).set_key(Some(key)).build();
-            delete.map(|delete| TransactWriteItem::builder().delete(delete).build()).map_err(|_| StoreError::Damaged("no key to delete"))
-        };
-        self.transact([delete(key(hash_pk(&record.hash), "KEY"))?, delete(key(project_pk(project), list_sk(id)))?]).await?;
+        self.0.delete_both([key(hash_pk(&record.hash), "KEY"), key(project_pk(project), list_sk(id))]).await?;
         Ok(true)
-    }
-
-    async fn transact(&self, items: [TransactWriteItem; 2]) -> Result<(), StoreError> {
-        let request = self.0.client.transact_write_items().set_transact_items(Some(items.into()));
-        request.send().await.map_err(failed("TransactWriteItems"))?;
-        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     merge::Merge,
 };
 use crate::{
-    id::{AttemptId, AutomationId, EndpointId, EventId, KeyId, ProjectId, RecoveryId},
+    id::{AttemptId, AutomationId, EndpointId, EventId, KeyId, OperatorKeyId, ProjectId, RecoveryId},
     time::Timestamp,
 };
 
@@ -85,7 +85,7 @@ macro_rules! own_key {
         }
     )*};
 }
-own_key!(ProjectId "", EventId "", EndpointId "EP#", AutomationId "AUTO#", KeyId "KEY#", RecoveryId "RECOVERY#");
+own_key!(ProjectId "", EventId "", EndpointId "EP#", AutomationId "AUTO#", KeyId "KEY#", OperatorKeyId "", RecoveryId "RECOVERY#");
 
 /// An attempt stands somewhere among the rows of its event's millisecond.
 impl Cursor for AttemptId {

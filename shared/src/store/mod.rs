@@ -9,6 +9,9 @@
 //! | config | `PROJ#<proj>` | `PROJ` · `SECRET` · `EP#<we>` · `AUTO#<auto>` · `TOPIC#<name>` · `KEY#<key>` | project and what it owns |
 //! | config | `PROJ#<proj>` | `WORKER#<worker id>` | a worker's webhook: an endpoint |
 //! | config | `KEY#<sha-256>` | `KEY` | API key |
+//! | config | `OPERATORS` | `<opk>` | operator key, for the operator's list |
+//! | config | `OPERATOR#<sha-256>` | `KEY` | operator key |
+//! | config | `SECRETS_KEY` | `CHECK` | proof of the key that seals the secrets of this table |
 //! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
 //! | log | `PROJ#<proj>#LATE` | position in the [`feed`] | pointer to an event that does not stand at its id |
 //! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
@@ -32,11 +35,13 @@ pub mod keys;
 pub mod leases;
 pub mod list;
 mod merge;
+pub mod operator_keys;
 pub mod parked;
 pub mod projects;
 pub mod rates;
 pub mod recoveries;
 pub mod secrets;
+pub mod secrets_key;
 mod table;
 pub mod targets;
 pub mod topics;

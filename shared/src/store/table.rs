@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::{
     Client,
     operation::put_item::PutItemError,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Select},
+    types::{AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem},
 };
 use futures::{Stream, stream};
 use serde::de::DeserializeOwned;
@@ -75,6 +75,33 @@ impl Table {
                 _ => Err(failed("PutItem")(error)),
             },
         }
+    }
+
+    /// Writes two items whose keys must be free, or neither.
+    pub(super) async fn put_both_new(&self, items: [Item; 2]) -> Result<(), StoreError> {
+        let put = |item| {
+            let put = Put::builder().table_name(&self.name).set_item(Some(item));
+            let put = put.condition_expression("attribute_not_exists(pk)").build();
+            put.map(|put| TransactWriteItem::builder().put(put).build()).map_err(|_| StoreError::Damaged("no item to put"))
+        };
+        let [first, second] = items;
+        self.transact([put(first)?, put(second)?]).await
+    }
+
+    /// Deletes two items, or neither.
+    pub(super) async fn delete_both(&self, keys: [Item; 2]) -> Result<(), StoreError> {
+        let delete = |key| {
+            let delete = Delete::builder().table_name(&self.name).set_key(Some(key)).build();
+            delete.map(|delete| TransactWriteItem::builder().delete(delete).build()).map_err(|_| StoreError::Damaged("no key to delete"))
+        };
+        let [first, second] = keys;
+        self.transact([delete(first)?, delete(second)?]).await
+    }
+
+    async fn transact(&self, items: [TransactWriteItem; 2]) -> Result<(), StoreError> {
+        let request = self.client.transact_write_items().set_transact_items(Some(items.into()));
+        request.send().await.map_err(failed("TransactWriteItems"))?;
+        Ok(())
     }
 
     /// Deletes an item. Whether it was there.

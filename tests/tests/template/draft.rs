@@ -13,12 +13,12 @@ pub(crate) struct Draft(Json);
 
 impl Draft {
     pub(crate) fn of_the_real_template() -> Result<Self, TemplateError> {
-        Ok(Self(Template::parse(TEXT, &settings())?.document))
+        Ok(Self(Template::parse(TEXT, &Settings::default())?.document))
     }
 
     /// JSON is YAML, so the changed document is read by the same reader.
     pub(crate) fn read(&self) -> Result<Template, TemplateError> {
-        Template::parse(&self.0.to_string(), &settings())
+        Template::parse(&self.0.to_string(), &Settings::default())
     }
 
     /// The document itself.
@@ -61,15 +61,5 @@ impl Draft {
             Json::Array(items) => part.parse().ok().and_then(|index: usize| items.get_mut(index)),
             _ => None,
         })
-    }
-}
-
-/// The parameters without a default.
-fn settings() -> Settings {
-    Settings {
-        parameters: [("OperatorKeySha256", "0".repeat(64)), ("SecretsKey", format!("{}=", "A".repeat(43)))]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into(),
-        ..Settings::default()
     }
 }

@@ -37,10 +37,13 @@ fn the_default_catalogue_is_the_eight_topics_of_system_a_each_described() {
 }
 
 #[test]
-fn the_operator_key_has_no_default_and_comes_as_a_digest_only() {
-    let parameter = declared("OperatorKeySha256");
-    assert!(parameter.get("Default").is_none(), "a default operator key would be everyone's");
-    assert_eq!(parameter["AllowedPattern"], "[0-9a-f]{64}");
+fn a_deployment_needs_no_parameter_and_its_keys_are_in_none() {
+    let draft = Draft::of_the_real_template().unwrap();
+    let parameters = draft.document()["Parameters"].as_object().unwrap();
+    let needed: Vec<_> = parameters.iter().filter(|(_, one)| one.get("Default").is_none()).collect();
+    assert!(needed.is_empty(), "`sam deploy` would ask for these: {needed:?}");
+    assert!(parameters.keys().all(|name| !name.contains("Operator")), "operator keys are rows");
+    assert_eq!(parameters["SecretsKey"]["NoEcho"], true);
 }
 
 #[test]

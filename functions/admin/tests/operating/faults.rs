@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{Started, key, project, start};
 
 /// Requests about a project, whose path stands for `{}`, and its key.
-const REQUESTS: [(&str, &str, u16); 7] = [
+const REQUESTS: [(&str, &str, u16); 9] = [
     ("POST", "/projects", 201),
     ("GET", "/projects", 200),
     ("GET", "{}", 200),
@@ -17,11 +17,18 @@ const REQUESTS: [(&str, &str, u16); 7] = [
     ("POST", "{}/keys", 201),
     ("GET", "{}/keys", 200),
     ("DELETE", "{}/keys/{key}", 200),
+    ("POST", "/operator-keys", 201),
+    ("GET", "/operator-keys", 200),
 ];
 
 async fn ask(started: &Started, (method, path, _): (&str, &str, u16), project: &str, key: &str) -> Answer {
     let path = path.replace("{}", &format!("/projects/{project}")).replace("{key}", key);
-    let body = if method == "GET" || method == "DELETE" { Json::Null } else { json!({"name": "Changed"}) };
+    let body = match (method, path.as_str()) {
+        ("GET" | "DELETE", _) => Json::Null,
+        // No two have the same name.
+        (_, "/operator-keys") => json!({"name": rand::random::<u64>().to_string()}),
+        _ => json!({"name": "Changed"}),
+    };
     started.api.ask(method, &path, body).await
 }
 

@@ -5,7 +5,9 @@
 mod faults;
 mod keys;
 mod nowhere;
+mod operator_keys;
 mod projects;
+mod secrets_key;
 
 use std::sync::Arc;
 

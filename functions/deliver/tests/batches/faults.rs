@@ -324,6 +324,10 @@ async fn these_are_all_calls_that_the_function_may_make() {
         world.circuit(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
     }
     let aws = &world.started.aws;
+    let (config, settings) = (aws.sdk_config_of("deliver"), aws.settings_of("deliver"));
+    aws.trouble("deliver", 0, Trouble { fault: Fault::Throttled, times: 1 });
+    assert!(deliver::App::start(&config, &settings).await.is_ok(), "a throttled start is tried again");
+    aws.faults().heal();
     let unstruck: Vec<_> = aws.allowed("deliver").difference(&aws.faults().struck()).cloned().collect();
     assert!(unstruck.is_empty(), "{unstruck:?}");
 }

@@ -13,5 +13,6 @@ mod poison;
 mod receivers;
 mod recovering;
 mod retrying;
+mod secrets_key;
 mod steps;
 mod support;

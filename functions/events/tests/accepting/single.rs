@@ -24,8 +24,9 @@ async fn the_sample_is_logged_and_on_the_queue_before_it_is_acknowledged() {
     assert_eq!((message.project.to_string(), message.endpoint.to_string()), (samples::PROJECT.to_owned(), samples::ENDPOINT.to_owned()));
     assert_eq!((message.event.id, message.event.data.get()), (logged.event.id, logged.event.data.get()));
     assert_eq!((message.trigger, message.round, message.recheck), (Trigger::Scheduled, None, false));
-    // The GetItem is the operator's: is there such a project? Whatever comes on top is paid for every event.
-    let expected = json!([["GetItem", "ok", 1], ["PutItem", "ok", 1], ["Query", "ok", 1], ["SendMessageBatch", "ok", 1]]);
+    // Both GetItem are the operator's: is this an operator key, and is there such a project? Whatever
+    // comes on top is paid for every event.
+    let expected = json!([["GetItem", "ok", 2], ["PutItem", "ok", 1], ["Query", "ok", 1], ["SendMessageBatch", "ok", 1]]);
     assert_eq!(started.calls(), expected);
 }
 
@@ -59,7 +60,7 @@ async fn an_event_that_nobody_wants_is_logged_and_costs_no_message() {
     let answer = started.api.ask("POST", "/events", event()).await;
     assert_eq!(answer.status, 202, "{}", answer.body);
     assert!(started.logged(answer.text("id")).await.unwrap().targets.is_empty());
-    assert_eq!(started.calls(), json!([["GetItem", "ok", 1], ["PutItem", "ok", 1], ["Query", "ok", 1]]));
+    assert_eq!(started.calls(), json!([["GetItem", "ok", 2], ["PutItem", "ok", 1], ["Query", "ok", 1]]));
 }
 
 #[tokio::test]
