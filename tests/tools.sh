@@ -5,6 +5,8 @@
 SAM_VERSION=1.170.0
 MINISTACK_VERSION=1.5.33
 SAM_TRANSLATOR_VERSION=1.115.0
+CFN_LINT_VERSION=1.58.0
+PARLIAMENT_VERSION=1.6.4
 
 export SAM_CLI_TELEMETRY=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 
@@ -34,7 +36,8 @@ install_packages() {
   shift
   if [ "$(cat "$folder/installed" 2>/dev/null)" = "$*" ]; then return; fi
   rm -rf "$folder"
-  python3 -m pip install --quiet --target "$folder" "$@" || {
+  python3 -m pip install --quiet --target "$folder" "$@" 2>"$folder.log" || {
+    cat "$folder.log" >&2
     echo "$* can't be installed from PyPI: see pip's output above" >&2
     return 1
   }
@@ -45,4 +48,11 @@ install_packages() {
 install_ministack() {
   MINISTACK="$PWD/target/ministack-$MINISTACK_VERSION"
   install_packages "$MINISTACK" "ministack==$MINISTACK_VERSION" "aws-sam-translator==$SAM_TRANSLATOR_VERSION"
+}
+
+# cfn-lint and parliament. Sets LINTERS to the folder.
+install_linters() {
+  LINTERS="$PWD/target/linters"
+  install_packages "$LINTERS" "cfn-lint==$CFN_LINT_VERSION" "parliament==$PARLIAMENT_VERSION" \
+    "aws-sam-translator==$SAM_TRANSLATOR_VERSION"
 }

@@ -1,10 +1,14 @@
 """The template as CloudFormation sees it: what SAM's transform makes of it, with its conditions decided."""
 
+import logging
 from types import SimpleNamespace
 from typing import Any
 
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
+
+# It warns of metrics that nobody collects.
+logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
 NOTHING = {"Ref": "AWS::NoValue"}
 
@@ -30,6 +34,17 @@ class Template:
         """The properties of each resource of a type, with every Fn::If decided."""
         found = {name: resource for name, resource in self.resources.items() if resource["Type"] == kind}
         return {name: self.decided(resource.get("Properties", {})) for name, resource in found.items()}
+
+    def as_deployed(self) -> dict:
+        """A template without conditions."""
+        resources = {name: self.decided(without(resource, "Condition")) for name, resource in self.resources.items()}
+        outputs = {
+            name: self.decided(without(output, "Condition"))
+            for name, output in self.translated.get("Outputs", {}).items()
+            if "Condition" not in output or self.holds({"Condition": output["Condition"]})
+        }
+        kept = {key: self.translated[key] for key in ("Parameters", "Mappings") if key in self.translated}
+        return {**kept, "Resources": resources, "Outputs": outputs}
 
     def holds(self, condition: Any) -> bool:
         match condition:
@@ -64,6 +79,10 @@ class Template:
             return self.decided(yes if self.holds({"Condition": name}) else no)
         decided = {key: self.decided(item) for key, item in part.items()}
         return {key: item for key, item in decided.items() if item != NOTHING}
+
+
+def without(part: dict, key: str) -> dict:
+    return {name: item for name, item in part.items() if name != key}
 
 
 def translate(source: dict) -> dict:
