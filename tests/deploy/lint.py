@@ -22,21 +22,6 @@ from template import Template
 
 # Other partitions (China, GovCloud, isolated and sovereign ones) are not promised.
 OTHER_PARTITIONS = re.compile("cn-|us-gov-|us-iso|eu-iso|eusc-")
-# As cfn-lint 1.58.0 knows them: these lack function URLs.
-NO_FUNCTION_URLS = {
-    "ap-east-2",
-    "ap-south-2",
-    "ap-southeast-4",
-    "ap-southeast-5",
-    "ap-southeast-6",
-    "ap-southeast-7",
-    "ca-west-1",
-    "eu-central-2",
-    "eu-south-2",
-    "il-central-1",
-    "me-central-1",
-    "mx-central-1",
-}
 ADOPTED = {
     "ExistingConfigTable": "config",
     "ExistingLogTable": "log",
@@ -53,7 +38,6 @@ ARNS = {
 
 def main(source: str) -> int:
     regions = [region for region in sorted(REGIONS) if not OTHER_PARTITIONS.match(region)]
-    regions = without_those_that_fail_today(source, regions)
     with ProcessPoolExecutor() as workers:
         findings = [line for lines in workers.map(lint, [source] * len(regions), regions) for line in lines]
     print(f"cfn-lint: {len(regions)} regions, {len(findings)} findings")
@@ -64,14 +48,6 @@ def main(source: str) -> int:
     print(f"parliament: {len(policies)} policies")
     print(*findings, sep="\n", end="\n" if findings else "")
     return 1 if findings else 0
-
-
-def without_those_that_fail_today(source: str, regions: list[str]) -> list[str]:
-    """To be removed once the stream is behind a condition."""
-    if "StreamFunctionUrl" not in Template(source, "il-central-1").resources:
-        return regions
-    print(f"cfn-lint: left out, as they have no function URLs: {', '.join(sorted(NO_FUNCTION_URLS))}")
-    return [region for region in regions if region not in NO_FUNCTION_URLS]
 
 
 def lint(source: str, region: str) -> list[str]:

@@ -12,12 +12,11 @@ import time
 from pathlib import Path
 
 import keys
-import legacy
 import resources
 import use
 from api import Api, Receiver
 from emulator import Emulator, check_listens_on_loopback_only
-from stack import Stack, ending, first_operator_key
+from stack import Stack, ending
 from use import Customer
 
 STARTED = time.monotonic()
@@ -37,29 +36,20 @@ def story(emulator: Emulator, stack: Stack) -> None:
     customer = is_used(emulator, stack, operator)
     secrets = [operator, customer.key, customer.endpoint["secret"]]
     a_new_version_keeps_all(stack, customer)
-    if template.has_parameter("ExistingConfigTable"):
-        outlives_its_stack(stack, customer, secrets)
-    else:
-        delete(stack, secrets)
-        say("sam delete (what stays, adoption and rotation need the redesign's parameters)")
+    outlives_its_stack(stack, customer, secrets)
 
 
 def deploy_twice(stack: Stack) -> str:
     """Answers with the first operator key."""
-    if legacy.is_legacy(stack):
-        operator = legacy.deploy(stack)
-        say("the README's deploy block (before its redesign: once, and asked no question by the test's doing)")
-        return operator
-    stack.deploy_as_readme_says()
-    say("the README's deploy block")
-    operator = first_operator_key(stack)
-    say("the first operator key, by an invocation of admin")
+    made = stack.deploy_as_readme_says()
+    say("the README's deploy block, which ends with the first operator key")
     before = stack.snapshot()
-    stack.deploy_as_readme_says()
+    again = stack.deploy_as_readme_says()
+    assert again["kind"] == "conflict", f"the block, run again, makes another key: {again}"
     changed = [name for name, value in stack.snapshot().items() if before.get(name) != value]
     assert not changed, f"the README's deploy block, run again, changes {changed}"
     say("the README's deploy block again: nothing changes")
-    return operator
+    return made["key"]
 
 
 def is_used(emulator: Emulator, stack: Stack, operator: str) -> Customer:

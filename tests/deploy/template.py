@@ -18,7 +18,6 @@ class Template:
         source = yaml_parse(text)
         self.mappings = source.get("Mappings", {})
         self.values = {name: str(of.get("Default", "")) for name, of in source.get("Parameters", {}).items()}
-        self.has_parameter = set(self.values).__contains__
         self.values |= parameters or {}
         self.values |= {"AWS::Region": region, "AWS::Partition": "aws", "AWS::AccountId": "000000000000"}
         self.values |= {"AWS::StackName": "posthaste", "AWS::URLSuffix": "amazonaws.com"}
