@@ -184,6 +184,7 @@ fn asks(route: &HttpRoute, ids: &Ids) -> Vec<Ask> {
     let method: Method = route.method.parse().unwrap();
     let thing = match route.path.split('/').nth(1).unwrap_or_default() {
         "projects" => &ids.project,
+        "operator-keys" => &ids.key,
         "events" => &ids.event,
         "automations" => &ids.automation,
         "api" => &ids.worker,
@@ -221,6 +222,7 @@ fn bodies(route: &HttpRoute, ids: &Ids) -> Vec<Option<Json>> {
             // B's topic, in an event of A's.
             vec![Some(json!({"events": [{"kind": ids.topic, "data": 1}]}))]
         }
+        ("POST", "/operator-keys") => vec![Some(json!({"name": "A was here"}))],
         ("POST", "/webhooks/endpoints") => vec![Some(json!({"url": "https://example.com/", "topics": [ids.topic]}))],
         ("PATCH", "/webhooks/endpoints/{id}") => {
             vec![Some(json!({"name": "A was here"})), Some(json!({"status": "paused"})), Some(json!({"nonsense": 1})), Some(json!({}))]
