@@ -25,6 +25,7 @@ pub mod listen;
 pub mod operator_key;
 pub mod poller;
 pub mod ready;
+pub mod recursion;
 pub mod runtime;
 pub mod samples;
 pub mod secrets_key;

@@ -25,6 +25,7 @@ use super::dynamo::Dynamo;
 use super::faults::{Fault, Faults, Split, error as fault_error};
 use super::iam::{Denied, Policies};
 use super::requirement::{Requirement, Service, requirements};
+use crate::recursion::trace::HEADER as TRACE_HEADER;
 use crate::sqs::{self, Sqs};
 use crate::template::Settings;
 
@@ -147,6 +148,15 @@ impl Drop for AwsServer {
     }
 }
 
+/// A call without its body.
+#[derive(Clone, Copy)]
+struct Forwarded<'a> {
+    service: Service,
+    operation: &'a str,
+    /// By which its sender says in which chain of invocations it runs.
+    trace: Option<&'a str>,
+}
+
 async fn report(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     axum::Json(shared.counters.report())
 }
@@ -167,12 +177,14 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
         return error(StatusCode::BAD_REQUEST, "com.amazon.coral.service#SerializationException", "the body isn't JSON");
     };
     let caller = Caller::of(&headers);
+    let trace = headers.get(TRACE_HEADER).and_then(|value| value.to_str().ok());
+    let call = Forwarded { service, operation, trace };
     let needed = requirements(service, operation, &parsed, &shared.settings);
 
     let response = match shared.check(&caller, &needed) {
         Ok(()) => match shared.faults.next(&caller, operation, &needed) {
-            None => Some(shared.pass_on(service, operation, &body).await),
-            Some(fault) => shared.pass_on_with(fault, service, operation, &body, &parsed).await,
+            None => Some(shared.pass_on(call, &body).await),
+            Some(fault) => shared.pass_on_with(fault, call, &body, &parsed).await,
         },
         Err(denied) => Some(refusal(service, &denied)),
     };
@@ -200,9 +212,10 @@ impl Shared {
         self.policies.read().unwrap_or_else(PoisonError::into_inner).check(caller, needed)
     }
 
-    async fn pass_on(&self, service: Service, operation: &str, body: &Bytes) -> Response<Bytes> {
+    async fn pass_on(&self, call: Forwarded<'_>, body: &Bytes) -> Response<Bytes> {
+        let Forwarded { service, operation, trace } = call;
         match service {
-            Service::Sqs => self.stores.sqs.call(operation, body).await.into(),
+            Service::Sqs => self.stores.sqs.call_in(trace, operation, body).await.into(),
             Service::DynamoDb => {
                 let answer = self.stores.dynamo.call(operation, &String::from_utf8_lossy(body)).await;
                 json_response(answer.status, answer.body)
@@ -211,35 +224,35 @@ impl Shared {
     }
 
     /// As [`Self::pass_on`], with a fault. None is no answer: the connection closes.
-    async fn pass_on_with(&self, fault: Fault, service: Service, operation: &str, body: &Bytes, parsed: &Json) -> Option<Response<Bytes>> {
-        if let Some(refused) = fault_error(service, fault) {
+    async fn pass_on_with(&self, fault: Fault, call: Forwarded<'_>, body: &Bytes, parsed: &Json) -> Option<Response<Bytes>> {
+        if let Some(refused) = fault_error(call.service, fault) {
             return Some(refused);
         }
         match fault {
             Fault::ConnectionLost => None,
             Fault::AnswerLost => {
-                self.pass_on(service, operation, body).await;
+                self.pass_on(call, body).await;
                 None
             }
             Fault::Hanging => {
-                self.pass_on(service, operation, body).await;
+                self.pass_on(call, body).await;
                 std::future::pending().await
             }
             Fault::Slow(wait) => {
                 tokio::time::sleep(wait).await;
-                Some(self.pass_on(service, operation, body).await)
+                Some(self.pass_on(call, body).await)
             }
-            _ => match Split::of(operation, parsed) {
-                Some(split) => Some(self.pass_on_partly(service, operation, split).await),
-                None => Some(self.pass_on(service, operation, body).await),
+            _ => match Split::of(call.operation, parsed) {
+                Some(split) => Some(self.pass_on_partly(call, split).await),
+                None => Some(self.pass_on(call, body).await),
             },
         }
     }
 
-    async fn pass_on_partly(&self, service: Service, operation: &str, split: Split) -> Response<Bytes> {
+    async fn pass_on_partly(&self, call: Forwarded<'_>, split: Split) -> Response<Bytes> {
         let mut done = Json::Null;
         if let Some(request) = &split.done {
-            let response = self.pass_on(service, operation, &request.to_string().into()).await;
+            let response = self.pass_on(call, &request.to_string().into()).await;
             if response.status() != StatusCode::OK {
                 return response;
             }

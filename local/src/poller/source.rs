@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::batch::{Verdict, verdict};
 use super::event::event;
+use crate::recursion::{Guard, MOST, Sorted};
 use crate::runtime::Pool;
 use crate::template::QueueSource;
 
@@ -63,11 +64,12 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Polls the queue at `queue_url` for the function behind `pool`.
-    pub fn start(source: QueueSource, queue_url: String, sqs: aws_sdk_sqs::Client, polls: Polls, pool: Arc<Pool>) -> Self {
+    /// Polls the queue at `queue_url` for the function behind `pool`, whose chains `allows` to
+    /// invoke it for ever.
+    pub fn start(source: QueueSource, queue_url: String, sqs: aws_sdk_sqs::Client, polls: Polls, pool: Arc<Pool>, allows: bool) -> Self {
         let (stop, stopping) = watch::channel(false);
         let turns = Arc::new(Semaphore::new(concurrency(&source)));
-        let polled = Arc::new(Polled { source, queue_url, sqs, polls, pool });
+        let polled = Arc::new(Polled { source, queue_url, sqs, polls, guard: Guard { function: pool.arn().to_owned(), allows }, pool });
         Self { stop, task: tokio::spawn(poll(polled, turns, stopping)) }
     }
 
@@ -86,6 +88,7 @@ struct Polled {
     queue_url: String,
     sqs: aws_sdk_sqs::Client,
     polls: Polls,
+    guard: Guard,
     pool: Arc<Pool>,
 }
 
@@ -159,9 +162,17 @@ impl Polled {
     }
 
     async fn handle(&self, messages: Vec<Message>) {
+        let Sorted { taken: messages, trace, refused } = self.guard.sort(messages);
+        if refused > 0 {
+            let (name, queue) = (self.pool.name(), &self.source.queue_arn);
+            eprintln!("[{name}] recursion detected: {refused} messages stay on {queue}, whose chains have invoked it {MOST} times");
+        }
+        if messages.is_empty() {
+            return;
+        }
         let payload = event(&messages, &self.source.queue_arn).to_string();
         let ids: BTreeSet<String> = messages.iter().filter_map(|message| message.message_id.clone()).collect();
-        let verdict = match self.pool.invoke(Bytes::from(payload)).await {
+        let verdict = match self.pool.invoke_in(trace, Bytes::from(payload)).await {
             Ok(answer) => verdict(&answer, &ids, self.source.reports_item_failures),
             Err(error) => Verdict::NoneDone(error.to_string()),
         };

@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use super::instance::InvokeError;
 use super::pool::FunctionSpec;
+use crate::recursion::Trace;
 
 /// What says that an answer is streamed.
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
@@ -42,6 +43,8 @@ pub(super) enum Answer {
 /// An event on its way to a process.
 pub(super) struct Invocation {
     pub(super) payload: Bytes,
+    /// The chain that it belongs to, this invocation included.
+    pub(super) trace: Trace,
     /// Told when the process has taken it: from then on its timeout runs.
     pub(super) taken: oneshot::Sender<()>,
     pub(super) answer: oneshot::Sender<Result<Answer, InvokeError>>,
@@ -138,19 +141,18 @@ async fn next(State(slots): State<Slots>, Path(instance): Path<String>) -> Respo
     *lock(&slot.running) = Some(Running { request_id: request_id.clone(), answer: invocation.answer });
     // The pool may have given up meanwhile; then nobody reads the answer either.
     let _ = invocation.taken.send(());
-    invocation_response(&slot.spec, &request_id, invocation.payload)
+    invocation_response(&slot.spec, &request_id, invocation.payload, &invocation.trace)
 }
 
-fn invocation_response(spec: &FunctionSpec, request_id: &str, payload: Bytes) -> Response<Body> {
+fn invocation_response(spec: &FunctionSpec, request_id: &str, payload: Bytes, trace: &Trace) -> Response<Body> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline_ms = (now + spec.timeout).as_millis();
-    let trace = Uuid::new_v4().simple().to_string();
     let response = Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", request_id)
         .header("lambda-runtime-deadline-ms", deadline_ms.to_string())
         .header("lambda-runtime-invoked-function-arn", &spec.arn)
-        .header("lambda-runtime-trace-id", format!("Root=1-{:08x}-{};Sampled=0", now.as_secs(), &trace[..24]))
+        .header("lambda-runtime-trace-id", trace.to_string())
         .body(Body::from(payload));
     response.unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
 }

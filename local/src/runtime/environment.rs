@@ -73,6 +73,7 @@ mod tests {
             routes: Vec::new(),
             url: None,
             reserved_concurrency: None,
+            allows_recursion: false,
             sources: Vec::new(),
             statements: Vec::new(),
         }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::api::{Answer, Invocation, RuntimeApi, SlotHandle};
 use super::pool::FunctionSpec;
+use crate::recursion::Trace;
 
 /// The longest that a process may take until it asks for its first event. Lambda gives 10 s; a loaded machine with debug builds
 /// gets more.
@@ -97,11 +98,11 @@ impl Instance {
     }
 
     /// Has one event handled; a streamed answer has only begun then. After an error other than [`InvokeError::Failed`], the instance is of no use any more.
-    pub(super) async fn invoke(&mut self, payload: Bytes) -> Result<Answer, InvokeError> {
+    pub(super) async fn invoke(&mut self, payload: Bytes, trace: Trace) -> Result<Answer, InvokeError> {
         self.ready().await?;
         let (taken, is_taken) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
-        let invocation = Invocation { payload, taken, answer };
+        let invocation = Invocation { payload, trace, taken, answer };
         let exchange = async {
             if self.slot.inbox.send(invocation).await.is_err() || is_taken.await.is_err() {
                 return Err(InvokeError::Crashed("it no longer asks for events".to_owned()));

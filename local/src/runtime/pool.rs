@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::api::{Answer, Pieces, RuntimeApi};
 use super::instance::{Instance, InvokeError};
 use super::logs::LogSink;
+use crate::recursion::Trace;
 
 /// Invocations that may wait for an instance; more are refused.
 pub const MAX_WAITING: usize = 1_000;
@@ -78,17 +79,32 @@ impl Pool {
         Ok(())
     }
 
-    /// Has one event handled. It runs to its end even if the caller stops waiting.
+    /// The function's ARN.
+    pub fn arn(&self) -> &str {
+        &self.spec.arn
+    }
+
+    /// Has one event handled, with which a chain begins. It runs to its end even if the caller
+    /// stops waiting.
     pub async fn invoke(self: &Arc<Self>, payload: Bytes) -> Result<Bytes, InvokeError> {
+        self.invoke_in(self.new_chain(), payload).await
+    }
+
+    /// Has one event handled that is part of a chain, in which this invocation is counted.
+    pub async fn invoke_in(self: &Arc<Self>, trace: Trace, payload: Bytes) -> Result<Bytes, InvokeError> {
         let pool = Arc::clone(self);
-        let task = tokio::spawn(async move { pool.run(payload).await });
+        let task = tokio::spawn(async move { pool.run(payload, trace).await });
         task.await.unwrap_or(Err(InvokeError::ShuttingDown))
     }
 
-    async fn run(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
+    fn new_chain(&self) -> Trace {
+        Trace::begin().invoking(self.arn())
+    }
+
+    async fn run(&self, payload: Bytes, trace: Trace) -> Result<Bytes, InvokeError> {
         let _turn = self.turn().await?;
         let mut instance = self.take()?;
-        let answer = match instance.invoke(payload).await {
+        let answer = match instance.invoke(payload, trace).await {
             Ok(Answer::Whole(answer)) => Ok(answer),
             Ok(Answer::Streamed(pieces)) => collect(pieces).await,
             Err(error) => Err(error),
@@ -124,7 +140,7 @@ impl Pool {
         };
         let (to, pieces) = mpsc::channel(1);
         let deadline = Instant::now() + self.spec.timeout;
-        match instance.invoke(payload).await {
+        match instance.invoke(payload, self.new_chain()).await {
             Ok(Answer::Whole(answer)) => {
                 self.put_back(instance);
                 let _ = to.send(Ok(answer)).await;

@@ -90,6 +90,11 @@ impl Sqs {
 
     /// One call of the JSON protocol: `operation` is what follows `AmazonSQS.` in `X-Amz-Target`, `body` the JSON.
     pub async fn call(&self, operation: &str, body: &[u8]) -> SqsResponse {
+        self.call_in(None, operation, body).await
+    }
+
+    /// The same with the header `X-Amzn-Trace-Id`, which messages take along.
+    pub async fn call_in(&self, trace: Option<&str>, operation: &str, body: &[u8]) -> SqsResponse {
         match operation {
             "CreateQueue" => self.answer(body, Ok, queues::create).await,
             "GetQueueUrl" => self.answer(body, Ok, queues::get_url).await,
@@ -99,8 +104,8 @@ impl Sqs {
             "PurgeQueue" => self.answer(body, Ok, queues::purge).await,
             "GetQueueAttributes" => self.answer(body, Ok, queue_attributes::get).await,
             "SetQueueAttributes" => self.answer(body, Ok, queue_attributes::set).await,
-            "SendMessage" => self.answer(body, send::prepare, send::send).await,
-            "SendMessageBatch" => self.answer(body, send::prepare_batch, send::send_batch).await,
+            "SendMessage" => self.answer(body, |request| send::prepare(request, trace), send::send).await,
+            "SendMessageBatch" => self.answer(body, |request| send::prepare_batch(request, trace), send::send_batch).await,
             "ReceiveMessage" => SqsResponse::from_result(self.receive(body).await),
             "DeleteMessage" => self.answer(body, Ok, delete::delete).await,
             "DeleteMessageBatch" => self.answer(body, Ok, delete::delete_batch).await,
@@ -145,7 +150,7 @@ impl Sqs {
     async fn answer<R, P, A>(
         &self,
         body: &[u8],
-        prepare: fn(R) -> Result<P, SqsError>,
+        prepare: impl FnOnce(R) -> Result<P, SqsError>,
         operation: fn(&mut Store, P) -> Result<A, SqsError>,
     ) -> SqsResponse
     where

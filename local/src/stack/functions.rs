@@ -109,7 +109,7 @@ fn start_pollers(template: &Template, aws: &AwsSide, pools: &BTreeMap<String, Ar
             let unknown = || StackError::UnknownQueue { function: function.name.clone(), arn: source.queue_arn.clone() };
             let url = queue.ok_or_else(unknown)?.url.clone();
             let pool = pools.get(&function.name).ok_or_else(unknown)?;
-            pollers.push(Poller::start(source.clone(), url, sqs.clone(), aws.polls(), Arc::clone(pool)));
+            pollers.push(Poller::start(source.clone(), url, sqs.clone(), aws.polls(), Arc::clone(pool), function.allows_recursion));
         }
     }
     Ok(pollers)

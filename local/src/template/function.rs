@@ -41,6 +41,8 @@ pub struct Function {
     pub url: Option<FunctionUrl>,
     /// The most invocations at once, if they are reserved for it.
     pub reserved_concurrency: Option<usize>,
+    /// `RecursiveLoop: Allow`: a chain of its own messages may invoke it for ever.
+    pub allows_recursion: bool,
     /// Queues that invoke it.
     pub sources: Vec<QueueSource>,
     /// What its role allows and denies.
@@ -65,6 +67,7 @@ impl Function {
             routes,
             url: events::url(&properties["FunctionUrlConfig"], &resource["Metadata"])?,
             reserved_concurrency: number(&properties["ReservedConcurrentExecutions"])?,
+            allows_recursion: allows_recursion(&properties["RecursiveLoop"])?,
             sources,
             statements: policy::of_function(resolver, &resource["Properties"], document)?,
         })
@@ -80,6 +83,16 @@ pub(super) fn reference(resolver: &Resolver<'_>, id: &str, resource: &Json) -> R
 fn binary_of(id: &str, resource: &Json) -> Result<String, String> {
     let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
     binary.map(str::to_owned).ok_or_else(|| format!("{id} needs Metadata.BuildProperties.Binary: the binary that cargo builds for it"))
+}
+
+/// Lambda's own default is `Terminate`.
+fn allows_recursion(value: &Json) -> Result<bool, String> {
+    match value.as_str() {
+        None if value.is_null() => Ok(false),
+        Some("Terminate") => Ok(false),
+        Some("Allow") => Ok(true),
+        _ => Err(format!("RecursiveLoop is Allow or Terminate, not {value}")),
+    }
 }
 
 fn environment_of(properties: &Json) -> Result<BTreeMap<String, String>, String> {

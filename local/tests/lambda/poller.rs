@@ -28,7 +28,7 @@ async fn what_the_function_has_done_is_deleted_and_what_it_reports_as_failed_sta
     for body in ["ok", "fail", "ok", "ok"] {
         sqs.send_message().queue_url(&url).message_body(body).send().await.unwrap();
     }
-    let poller = Poller::start(source, url.clone(), sqs.clone(), Polls::Long, fake.pool.clone());
+    let poller = Poller::start(source, url.clone(), sqs.clone(), Polls::Long, fake.pool.clone(), false);
     let settled = async {
         while depths(&sqs, &url).await != (0, 1) {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -47,7 +47,7 @@ async fn stopping_finishes_the_batches_that_were_received() {
     let source = aws.template().function("deliver").unwrap().sources[0].clone();
     let url = aws.queue_url("DeliveriesQueue");
     sqs.send_message().queue_url(&url).message_body("ok").send().await.unwrap();
-    let poller = Poller::start(source, url.clone(), sqs.clone(), Polls::Long, fake.pool.clone());
+    let poller = Poller::start(source, url.clone(), sqs.clone(), Polls::Long, fake.pool.clone(), false);
     let received = async {
         while depths(&sqs, &url).await.0 > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -65,7 +65,7 @@ async fn stopping_waits_for_a_short_poll_so_that_no_message_is_received_for_nobo
     let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
     let source = aws.template().function("deliver").unwrap().sources[0].clone();
     let url = aws.queue_url("DeliveriesQueue");
-    let poller = Poller::start(source, url.clone(), sqs.clone(), Polls::Short, fake.pool.clone());
+    let poller = Poller::start(source, url.clone(), sqs.clone(), Polls::Short, fake.pool.clone(), false);
     let polls = async {
         while !aws.calls().calls.iter().any(|call| call.operation == "ReceiveMessage") {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod accepting;
+mod chains;
 mod circuits;
 mod crash;
 mod delivering;

@@ -41,8 +41,9 @@ impl MessageRequest {
         self.message_body.len() + self.message_attributes.as_ref().map_or(0, attributes::size)
     }
 
-    /// Checks everything but what depends on the queue.
-    pub(crate) fn into_draft(self) -> Result<Draft, SqsError> {
+    /// Checks everything but what depends on the queue. The request's own trace header counts for
+    /// a message that brings none; like all system attributes, it is no part of the size.
+    pub(crate) fn into_draft(self, trace: Option<&str>) -> Result<Draft, SqsError> {
         if self.message_body.is_empty() {
             return Err(SqsError::missing("MessageBody"));
         }
@@ -57,7 +58,7 @@ impl MessageRequest {
         let user = self.message_attributes.clone().unwrap_or_default();
         attributes::check(&user)?;
         let system = self.message_system_attributes.clone().unwrap_or_default();
-        let trace_header = trace_header(&system)?;
+        let trace_header = trace_header(&system)?.or_else(|| trace.map(str::to_owned));
 
         Ok(Draft {
             bytes: self.bytes(),

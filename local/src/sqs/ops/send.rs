@@ -68,8 +68,8 @@ pub(crate) struct PreparedBatch {
     drafts: Vec<(String, Result<Draft, SqsError>)>,
 }
 
-pub(crate) fn prepare(request: SendRequest) -> Result<Prepared, SqsError> {
-    Ok(Prepared { queue_url: request.queue_url, draft: request.message.into_draft()? })
+pub(crate) fn prepare(request: SendRequest, trace: Option<&str>) -> Result<Prepared, SqsError> {
+    Ok(Prepared { queue_url: request.queue_url, draft: request.message.into_draft(trace)? })
 }
 
 pub(crate) fn send(store: &mut Store, request: Prepared) -> Result<Sent, SqsError> {
@@ -77,7 +77,7 @@ pub(crate) fn send(store: &mut Store, request: Prepared) -> Result<Sent, SqsErro
     put(store, &queue, request.draft, None)
 }
 
-pub(crate) fn prepare_batch(request: BatchRequest<SendEntry>) -> Result<PreparedBatch, SqsError> {
+pub(crate) fn prepare_batch(request: BatchRequest<SendEntry>, trace: Option<&str>) -> Result<PreparedBatch, SqsError> {
     batch::check(&request.entries, "SendMessageBatchRequestEntry")?;
     let bytes: usize = request.entries.iter().map(|entry| entry.message.bytes()).sum();
     if bytes > limits::MESSAGE_BYTES {
@@ -87,7 +87,8 @@ pub(crate) fn prepare_batch(request: BatchRequest<SendEntry>) -> Result<Prepared
         ));
     }
     let drafts = request.entries.into_iter();
-    Ok(PreparedBatch { queue_url: request.queue_url, drafts: drafts.map(|entry| (entry.id, entry.message.into_draft())).collect() })
+    let drafts = drafts.map(|entry| (entry.id, entry.message.into_draft(trace)));
+    Ok(PreparedBatch { queue_url: request.queue_url, drafts: drafts.collect() })
 }
 
 pub(crate) fn send_batch(store: &mut Store, request: PreparedBatch) -> Result<BatchAnswer<Sent>, SqsError> {
