@@ -27,6 +27,7 @@ use crate::aws::{AwsServer, Caller, Clients, CountersReport, Faults, Stores, cli
 use crate::operator_key;
 use crate::runtime::environment::TARGET_POLICY;
 use crate::samples;
+use crate::sqs::Clock;
 use crate::template::{REGION, Settings, Template};
 
 pub use api::{Answer, Api, HOST};
@@ -67,20 +68,28 @@ impl AwsStandIn {
     /// # Panics
     /// If that fails, since a test can't go on then.
     pub async fn start() -> Self {
-        match Self::try_start().await {
+        Self::start_by(Clock::system()).await
+    }
+
+    /// As [`Self::start`], with queues that go by a clock of the test.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn start_by(clock: Clock) -> Self {
+        match Self::try_start(clock).await {
             Ok(stand_in) => stand_in,
             #[expect(clippy::panic, reason = "only tests use this, and a panic is how a test fails")]
             Err(error) => panic!("the stand-in for AWS doesn't start: {error}"),
         }
     }
 
-    async fn try_start() -> Result<Self, Box<dyn std::error::Error>> {
+    async fn try_start(clock: Clock) -> Result<Self, Box<dyn std::error::Error>> {
         let path = Template::find(Path::new(env!("CARGO_MANIFEST_DIR"))).ok_or("there is no template.yaml")?;
         let directory = tempfile::tempdir()?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let mut settings = Settings { sqs_url: url.clone(), secret: samples::SECRETS_KEY.to_owned(), ..Settings::default() };
-        let stores = Stores::open(directory.path(), &url, &settings)?;
+        let stores = Stores::open(directory.path(), &url, &settings, clock)?;
         let server = AwsServer::start(listener, stores, settings.clone())?;
         let template = Template::read(&path, &settings)?;
         let clients = Clients::new(&url, &Caller::Stack.access_key());

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{EndpointId, ProjectId},
+    job::STALLS_AFTER,
     time::Timestamp,
 };
 
@@ -141,6 +142,11 @@ impl Health {
             let far = matches!(circuit.phase, Phase::Releasing(_)) && circuit.due_at.since(now) > RELEASE_WAIT * 2;
             far || now.since(circuit.due_at) > LOST_AFTER
         })
+    }
+
+    /// Whether a circuit's next step has not been done although it was due long ago.
+    pub fn is_stalled(&self, now: Timestamp) -> bool {
+        self.circuit.as_ref().is_some_and(|circuit| now.since(circuit.due_at) >= STALLS_AFTER)
     }
 }
 
@@ -335,6 +341,7 @@ mod tests {
         let releasing = with(Phase::RECOVERED);
         assert!(releasing.must_hurry(at(700)) && releasing.must_hurry(at(997)));
         assert!(!releasing.must_hurry(at(998)) && !releasing.must_hurry(at(1_600)) && releasing.must_hurry(at(1_601)));
+        assert!(!open.is_stalled(at(1_899)) && open.is_stalled(at(1_900)) && !health(10, 0, 1).is_stalled(at(9_999)));
         assert!(!with(Phase::Lingering(at(2_000))).must_hurry(at(955)));
         assert!(!health(10, 0, 1).must_hurry(at(9_999)));
     }

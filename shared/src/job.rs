@@ -3,6 +3,8 @@
 //! Easy to get wrong: a queue may hand out a message twice. Whoever does a step looks at the row that the job is about: it says which step is next, so
 //! that a step that comes again does nothing, or nothing new.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,6 +14,11 @@ use crate::{
 
 /// The version that jobs are written as, in one count with [`crate::message::VERSION`]: code of before there were any leaves them to newer code.
 pub const VERSION: u32 = 3;
+
+/// A job that hasn't moved for so long stands still: somebody must look at it.
+pub const STALLS_AFTER: Duration = Duration::from_mins(15);
+/// The log line of a job that stands still. The template counts these lines, for an alarm.
+pub const STALLED: &str = "a job has not moved for 15 minutes";
 
 /// A step of some work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

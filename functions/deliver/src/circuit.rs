@@ -41,8 +41,8 @@ const OVER: &str = "given up: the endpoint was failing or paused for as long as 
 /// Does one step. What fails gives the step back, so that its message can take it as soon as it comes again.
 pub(crate) async fn step(app: &App, step: &CircuitStep, deadline: Timestamp) -> Result<(), JobError> {
     // By the random part two that take it within a millisecond can be told apart.
-    let until = Timestamp::now() + STEP_TIME + Duration::from_millis(rand::random_range(0..1_000));
-    let done = in_time(deadline, Box::pin(take(app, step, until, deadline))).await;
+    let until = app.now() + STEP_TIME + Duration::from_millis(rand::random_range(0..1_000));
+    let done = in_time(app, deadline, Box::pin(take(app, step, until, deadline))).await;
     if done.is_err()
         && let Err(error) = app.health.give_back(step.endpoint, &step.opening, step.step, until).await
     {
@@ -52,7 +52,7 @@ pub(crate) async fn step(app: &App, step: &CircuitStep, deadline: Timestamp) -> 
 }
 
 async fn take(app: &App, step: &CircuitStep, until: Timestamp, deadline: Timestamp) -> Result<(), JobError> {
-    let health = match app.health.take(step.endpoint, &step.opening, step.step, Timestamp::now(), until).await {
+    let health = match app.health.take(step.endpoint, &step.opening, step.step, app.now(), until).await {
         Ok(health) => health,
         Err(StoreError::Conflict) => return if is_to_come(app, step).await? { Err(JobError::Early) } else { Ok(()) },
         Err(error) => return Err(error.into()),
@@ -62,7 +62,7 @@ async fn take(app: &App, step: &CircuitStep, until: Timestamp, deadline: Timesta
         phase @ Phase::Open(probes) => (phase, probe(app, &health, Phase::Open(probes.saturating_add(1)), deadline).await?),
         phase @ (Phase::Releasing(_) | Phase::Lingering(_)) => release(app, &health, phase).await?,
     };
-    let now = Timestamp::now();
+    let now = app.now();
     let Some(health) = app.health.get(step.endpoint).await? else { return Ok(()) };
     let Some(current) = health.circuit.filter(|circuit| circuit.opening == done.opening && circuit.step == done.step) else {
         return Ok(());
@@ -101,7 +101,7 @@ async fn go_on(app: &App, step: &CircuitStep, done: &Circuit, phase: Phase, wait
 /// Sends a circuit's next step once more, to be done at once. Whichever message comes first does it; to the other it is done. Whoever is at it already sees for himself what has
 /// changed.
 pub(crate) async fn hurry(app: &App, health: &Health) -> Result<(), JobError> {
-    let now = Timestamp::now();
+    let now = app.now();
     let Some(circuit) = health.circuit.as_ref().filter(|circuit| !circuit.is_busy(now)) else { return Ok(()) };
     match app.health.put_due(health.endpoint, circuit, now).await {
         Ok(()) => {}
@@ -119,7 +119,7 @@ pub(crate) async fn open(app: &App, health: &Health) -> Result<(), JobError> {
     if let Some(circuit) = &health.circuit {
         return Ok(app.health.reopen(health.endpoint, &circuit.opening).await?);
     }
-    let (opening, phase, started) = (format!("{:032x}", rand::random::<u128>()), Phase::FIRST, Timestamp::now());
+    let (opening, phase, started) = (format!("{:032x}", rand::random::<u128>()), Phase::FIRST, app.now());
     let first = CircuitStep { project: health.project, endpoint: health.endpoint, opening: opening.clone(), step: 0 };
     let circuit = Circuit { opening, step: 0, due_at: started + phase.wait(), phase, busy_until: None };
     // First the step: without an open circuit it does nothing, but an open circuit without it would keep its deliveries for ever.
@@ -129,7 +129,7 @@ pub(crate) async fn open(app: &App, health: &Health) -> Result<(), JobError> {
         // Somebody else has opened it.
         return Ok(());
     }
-    if opened.is_err() || Timestamp::now().since(started) > phase.wait() / 2 {
+    if opened.is_err() || app.now().since(started) > phase.wait() / 2 {
         // The step may have come before the circuit was open, and a call that failed may have been carried out. Twice is harmless.
         app.go_on(&Job::Circuit(first), phase.wait()).await?;
     }
@@ -157,13 +157,13 @@ async fn probe(app: &App, health: &Health, next: Phase, deadline: Timestamp) -> 
                 continue;
             }
         };
-        let started = Timestamp::now();
+        let started = app.now();
         let Some(verdict) = exchange(app, Some(&endpoint), &parked.message, &Hosts::default(), deadline).await else {
             return Err(JobError::Fault);
         };
         let (outcome, gone, judges) = (verdict.outcome, verdict.is_gone(), verdict.judges);
         let (succeeded, down) = (outcome == Outcome::Succeeded, Found::Down(verdict.retry_after.unwrap_or_default()));
-        let next = (!succeeded).then(|| Timestamp::now() + next.wait_after(down));
+        let next = (!succeeded).then(|| app.now() + next.wait_after(down));
         app.attempts.record(&[attempt(&parked.message, &endpoint, verdict, number, started, next)]).await?;
         if gone {
             app.disable_gone(&endpoint).await;
@@ -221,13 +221,13 @@ async fn release(app: &App, health: &Health, phase: Phase) -> Result<(Phase, Fou
 async fn give_up_what_is_over(app: &App, health: &Health, deadline: Timestamp) -> Result<(), JobError> {
     for _ in 0..LOTS {
         // The next step takes the rest: this one is in a batch with others, and its probe needs time.
-        if deadline.since(Timestamp::now()) < PROBE_TIME {
+        if deadline.since(app.now()) < PROBE_TIME {
             return Ok(());
         }
         let oldest = app.parked.oldest(health.endpoint, LOT).await?;
         let Some(first) = oldest.first() else { return Ok(()) };
         let Some(endpoint) = receiver(app, &first.message).await? else { return Ok(()) };
-        let now = Timestamp::now();
+        let now = app.now();
         let over: Vec<Parked> = oldest.into_iter().filter(|parked| is_over(parked, span(app, &endpoint), now)).collect();
         if over.is_empty() {
             return Ok(());

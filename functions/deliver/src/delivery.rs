@@ -121,7 +121,7 @@ pub(crate) async fn handle(app: &App, item: Incoming, receivers: &Receivers, hos
     }
     let step = if item.known {
         match app.attempts.of(message.endpoint, message.event.id).await {
-            Ok(attempts) => decide(&attempts, message.round, Timestamp::now()),
+            Ok(attempts) => decide(&attempts, message.round, app.now()),
             Err(error) => {
                 tracing::error!(event = %message.event.id, %error, "could not read how a delivery stands");
                 return Handled { fate: Fate::Hide(pause), ..handled };
@@ -152,7 +152,7 @@ pub(crate) async fn handle(app: &App, item: Incoming, receivers: &Receivers, hos
             return Handled { fate: Fate::Hide(pause), ..handled };
         }
     }
-    let started = Timestamp::now();
+    let started = app.now();
     let Some(verdict) = exchange(app, endpoint, &message, hosts, deadline).await else {
         return Handled { fate: Fate::Hide(pause), ..handled };
     };
@@ -160,12 +160,12 @@ pub(crate) async fn handle(app: &App, item: Incoming, receivers: &Receivers, hos
         // Who tests is looking, and tests again.
         _ if message.trigger == Trigger::Test => Fate::Drop,
         // A wait that SQS would not see the end of: given up now, while there is a message to keep.
-        Fate::Again(wait) if item.source == Source::Retries && Timestamp::now() + wait > last_moment => Fate::Dead,
+        Fate::Again(wait) if item.source == Source::Retries && app.now() + wait > last_moment => Fate::Dead,
         fate => fate,
     };
     handled.gone = endpoint.filter(|_| verdict.is_gone()).cloned();
     handled.judges = verdict.judges;
-    handled.attempt = Some(attempt(&message, endpoint, verdict, number, started, &handled.fate));
+    handled.attempt = Some(attempt(&message, endpoint, verdict, number, (started, app.now()), &handled.fate));
     handled
 }
 
@@ -186,7 +186,7 @@ pub(crate) async fn exchange(
     let timeout = Duration::from_secs(endpoint.timeout_seconds.unwrap_or(app.timeout_seconds).into());
     let _place = hosts.enter(&endpoint.url).await;
     // Signed only now: the timestamp is that of the request, not of the wait for it.
-    let now = Timestamp::now();
+    let now = app.now();
     if deadline.since(now) < timeout + RESERVE {
         return None;
     }
@@ -214,8 +214,15 @@ fn fate(app: &App, endpoint: Option<&Endpoint>, verdict: &Verdict, turn: usize) 
     }
 }
 
-fn attempt(message: &Message, endpoint: Option<&Endpoint>, verdict: Verdict, number: u32, started: Timestamp, fate: &Fate) -> Attempt {
-    let next = if let Fate::Again(wait) = fate { Some(Timestamp::now() + *wait) } else { None };
+fn attempt(
+    message: &Message,
+    endpoint: Option<&Endpoint>,
+    verdict: Verdict,
+    number: u32,
+    (started, ended): (Timestamp, Timestamp),
+    fate: &Fate,
+) -> Attempt {
+    let next = if let Fate::Again(wait) = fate { Some(ended + *wait) } else { None };
     let url = endpoint.map(|endpoint| endpoint.url.to_string()).unwrap_or_default();
     verdict.attempt(AttemptId::of(&message.event.id, started, rand::random()), message, url, number, started, next)
 }

@@ -8,6 +8,7 @@ use shared::{
     announce::{News, may_cause_news},
     health::Health,
     id::{EndpointId, ProjectId},
+    job::STALLED,
     model::{Attempt, Endpoint, Outcome},
     store::deliveries::Receivers,
     time::Timestamp,
@@ -48,13 +49,16 @@ impl Seen {
 impl App {
     /// Notes what a batch saw.
     pub(crate) async fn note_all(&self, receivers: &Receivers, seen: HashMap<EndpointId, Seen>) {
-        let now = Timestamp::now();
+        let now = self.now();
         for (id, seen) in seen {
             let Some(Ok(endpoint)) = receivers.endpoints.get(&id) else { continue };
             let health = receivers.health.get(&id);
             self.note(endpoint.project, endpoint, health, seen.successes, seen.failures, seen.first_failure.unwrap_or(now)).await;
         }
         for health in receivers.health.values().filter(|health| health.must_hurry(now)) {
+            if health.is_stalled(now) {
+                tracing::error!(endpoint = %health.endpoint, "{STALLED}");
+            }
             if let Err(error) = circuit::hurry(self, health).await {
                 tracing::error!(endpoint = %health.endpoint, %error, "could not send a circuit's step once more");
             }
@@ -83,7 +87,7 @@ impl App {
 
     /// Notes a success after failures.
     pub(crate) async fn note_success(&self, project: ProjectId, endpoint: &Endpoint, known: &Health) -> Result<(), JobError> {
-        let before = self.health.succeeded(known, Timestamp::now()).await?;
+        let before = self.health.succeeded(known, self.now()).await?;
         if before.announced {
             self.tell(project, endpoint, &News::Recovered).await;
         }
@@ -92,7 +96,7 @@ impl App {
     }
 
     async fn note_failures(&self, project: ProjectId, endpoint: &Endpoint, failures: u64, first: Timestamp) -> Result<(), JobError> {
-        let now = Timestamp::now();
+        let now = self.now();
         let health = self.health.failed(project, endpoint.id, failures, first, now).await?;
         if health.must_open() {
             circuit::open(self, &health).await?;
@@ -114,7 +118,7 @@ impl App {
     }
 
     async fn disable(&self, endpoint: &Endpoint, reason: &str) {
-        match self.endpoints.disable(endpoint, reason, Timestamp::now()).await {
+        match self.endpoints.disable(endpoint, reason, self.now()).await {
             Ok(true) => self.tell(endpoint.project, endpoint, &News::Disabled { reason: reason.to_owned() }).await,
             // Changed, paused, disabled or deleted meanwhile: whoever did that knows better. Or a URL without an endpoint.
             Ok(false) => {}
@@ -130,7 +134,7 @@ impl App {
         {
             return;
         }
-        if let Err(error) = self.announcer.tell(project, about, news, Timestamp::now()).await {
+        if let Err(error) = self.announcer.tell(project, about, news, self.now()).await {
             tracing::error!(endpoint = %about.id, %error, "could not tell a project of its endpoint");
         }
     }

@@ -44,6 +44,8 @@ pub(crate) struct Incoming {
     pub(crate) known: bool,
     /// How often it was received, this time included.
     pub(crate) received: u32,
+    /// When it was received for the first time.
+    pub(crate) first_received: Timestamp,
     /// When SQS deletes it, delivered or not, less a day: waits must end before.
     pub(crate) last_moment: Timestamp,
     /// The step of a job that it is, if it is no delivery.
@@ -54,13 +56,15 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     /// Reads a record. Its body may be anything; only its id must be there.
-    pub(crate) fn read(record: SqsMessage, retries_name: &str) -> Result<Self, BatchError> {
+    pub(crate) fn read(record: SqsMessage, retries_name: &str, now: Timestamp) -> Result<Self, BatchError> {
         let id = record.message_id.filter(|id| !id.is_empty()).ok_or(BatchError::Nameless)?;
         let body = record.body.unwrap_or_default();
         let from_retries = record.event_source_arn.is_some_and(|arn| arn.rsplit(':').next() == Some(retries_name));
         let source = if from_retries { Source::Retries } else { Source::Deliveries };
         let attribute = |name| record.attributes.get(name).and_then(|text: &String| text.parse::<u64>().ok());
-        let (sent, received) = (attribute("SentTimestamp").map(Timestamp::from_millis), attribute("ApproximateReceiveCount"));
+        let time = |name| attribute(name).map(Timestamp::from_millis);
+        let (sent, received) = (time("SentTimestamp"), attribute("ApproximateReceiveCount"));
+        let first_received = time("ApproximateFirstReceiveTimestamp").unwrap_or(now);
         let message = Message::decode(&body);
         let known = message.as_ref().is_ok_and(|message| {
             let redriven = sent.is_none_or(|sent| sent.since(message.enqueued_at) > REDRIVEN_AFTER);
@@ -72,7 +76,8 @@ impl Incoming {
             source,
             known,
             received: received.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
-            last_moment: sent.unwrap_or_else(Timestamp::now) + KEPT,
+            first_received,
+            last_moment: sent.unwrap_or(now) + KEPT,
             job: Job::decode(&body),
             body,
             message,
@@ -95,7 +100,7 @@ mod tests {
         let mut record = SqsMessage::default();
         record.message_id = Some("1".to_owned());
         record.attributes = attributes;
-        Incoming::read(record, "retries").unwrap()
+        Incoming::read(record, "retries", Timestamp::from_seconds(1)).unwrap()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::{
-    job::Job,
+    job::{Job, STALLED, STALLS_AFTER},
     queue::{Outgoing, QueueError},
     store::StoreError,
     time::Timestamp,
@@ -40,20 +40,28 @@ pub(crate) enum JobError {
 pub(crate) async fn handle(app: &App, item: Incoming, job: Job, deadline: Timestamp) -> Handled {
     let outcome = match &job {
         Job::Circuit(step) => circuit::step(app, step, deadline).await,
-        Job::Recovery(step) => in_time(deadline, Box::pin(recovery::step(app, step))).await,
+        Job::Recovery(step) => in_time(app, deadline, Box::pin(recovery::step(app, step))).await,
     };
     match outcome {
         Ok(()) => Handled { fate: Fate::Drop, ..Handled::kept(&item) },
         Err(error) => {
             tracing::error!(endpoint = %job.endpoint(), %error, "a step of a job failed; it comes again");
+            if app.now().since(item.first_received) >= STALLS_AFTER {
+                tracing::error!(endpoint = %job.endpoint(), "{STALLED}");
+            }
             Handled::postponed(&item)
         }
     }
 }
 
 /// Ends a step that would end with the invocation, and with it what the rest of the batch has to write down. A step may die anywhere.
-pub(crate) async fn in_time<T>(deadline: Timestamp, step: impl Future<Output = Result<T, JobError>>) -> Result<T, JobError> {
-    let left = deadline.since(Timestamp::now()).saturating_sub(RESERVE);
+pub(crate) async fn in_time<T>(app: &App, deadline: Timestamp, step: impl Future<Output = Result<T, JobError>>) -> Result<T, JobError> {
+    within(deadline.since(app.now()), step).await
+}
+
+/// Ends a step when of the time left only [`RESERVE`] is left.
+async fn within<T>(left: Duration, step: impl Future<Output = Result<T, JobError>>) -> Result<T, JobError> {
+    let left = left.saturating_sub(RESERVE);
     tokio::time::timeout(left, step).await.unwrap_or(Err(JobError::Fault))
 }
 
@@ -67,14 +75,16 @@ impl App {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[tokio::test]
     async fn a_step_ends_while_there_is_time_to_write_down_the_rest_of_its_batch() {
-        let deadline = Timestamp::now() + RESERVE + Duration::from_millis(50);
-        let ended = in_time(deadline, std::future::pending::<Result<(), _>>()).await;
+        let (left, started) = (RESERVE + Duration::from_millis(50), Instant::now());
+        let ended = within(left, std::future::pending::<Result<(), _>>()).await;
         assert!(matches!(ended, Err(JobError::Fault)));
-        assert!(deadline.since(Timestamp::now()) + Duration::from_secs(1) > RESERVE);
-        assert!(in_time(deadline + RESERVE, async { Ok(()) }).await.is_ok());
+        assert!(left.saturating_sub(started.elapsed()) + Duration::from_secs(1) > RESERVE);
+        assert!(within(left, async { Ok(()) }).await.is_ok());
     }
 }

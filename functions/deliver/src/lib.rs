@@ -73,7 +73,11 @@ pub struct App {
     brand: String,
     vault: Arc<Vault>,
     key_check: KeyCheck,
+    clock: Clock,
 }
+
+/// Tells the time.
+type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Why the function can't start.
 #[derive(Debug, thiserror::Error)]
@@ -135,13 +139,25 @@ impl App {
             schedule: settings.parsed("DEFAULT_RETRY_SCHEDULE")?,
             brand: settings.text("BRAND")?.to_owned(),
             vault: Arc::new(settings.parsed("SECRETS_KEY")?),
+            clock: Arc::new(Timestamp::now),
         })
+    }
+
+    /// The same by another clock than the system's, which only a caller in this process can give.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
     }
 }
 
 /// Handles a batch until `deadline`, when Lambda ends the invocation. What comes back as failed stays on its queue.
 pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Result<SqsBatchResponse, BatchError> {
-    let incoming = event.records.into_iter().map(|record| Incoming::read(record, &app.retries_name)).collect::<Result<Vec<_>, _>>()?;
+    let incoming =
+        event.records.into_iter().map(|record| Incoming::read(record, &app.retries_name, app.now())).collect::<Result<Vec<_>, _>>()?;
     let messages = incoming.iter().filter_map(|item| item.message.as_ref().ok());
     let receivers = app.endpoints.load(messages).await.map(Arc::new);
     let handled = match &receivers {

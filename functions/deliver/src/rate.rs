@@ -7,7 +7,6 @@ use shared::{
     model::{Endpoint, Status, Trigger},
     rate::{NEAR, Reserved, Slot, judge},
     store::StoreError,
-    time::Timestamp,
 };
 
 use crate::App;
@@ -26,11 +25,11 @@ pub(crate) async fn permit(app: &App, endpoint: Option<&Endpoint>, message: &Mes
     let Some((endpoint, limit)) = active.and_then(|endpoint| Some((endpoint.id, endpoint.rate_limit?))) else {
         return Ok(Permission::Now);
     };
-    let slot = match judge(message.reserved.filter(|slot| slot.is_under(limit)), number, Timestamp::now()) {
+    let slot = match judge(message.reserved.filter(|slot| slot.is_under(limit)), number, app.now()) {
         Slot::Good(slot) => slot,
         Slot::Needed { passed } => Reserved { number, at: app.rates.take(endpoint, limit).await?, passed, limit: Some(limit) },
     };
-    let wait = slot.at.since(Timestamp::now());
+    let wait = slot.at.since(app.now());
     if wait > NEAR {
         // Whole seconds, rounded down: the rest is waited here when it comes again.
         return Ok(Permission::Later(Box::new(message.with_slot(slot)), Duration::from_secs(wait.as_secs())));

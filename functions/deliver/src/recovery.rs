@@ -18,7 +18,6 @@ use shared::{
     queue::Outgoing,
     recovery::{Finding, Recovery, State},
     store::{Order, PageRequest, StoreError, targets::Targets},
-    time::Timestamp,
 };
 
 use crate::{App, jobs::JobError};
@@ -49,7 +48,7 @@ pub(crate) async fn step(app: &App, job: &RecoveryStep) -> Result<(), JobError> 
         return Ok(());
     }
     let (endpoint, project) = app.recoveries.receiver(recovery.project, recovery.endpoint).await?;
-    let now = Timestamp::now();
+    let now = app.now();
     let endpoint = match (recovery.obstacle(endpoint.as_ref()), endpoint) {
         (None, Some(endpoint)) => endpoint,
         (obstacle, _) => return end(app, &recovery, &recovery.stopped(obstacle.unwrap_or_default(), now)).await,
@@ -57,7 +56,7 @@ pub(crate) async fn step(app: &App, job: &RecoveryStep) -> Result<(), JobError> 
     let (examined, has_more) = examine(app, &recovery, &endpoint, project.and_then(|project| project.brand)).await?;
 
     let findings: Vec<_> = examined.iter().map(|event| (event.id, event.finding)).collect();
-    let next = recovery.after(&findings, has_more, Timestamp::now());
+    let next = recovery.after(&findings, has_more, app.now());
     if !recovery.dry_run {
         send_again(app, &recovery, &endpoint, examined).await?;
     }
@@ -80,7 +79,7 @@ async fn examine(app: &App, recovery: &Recovery, endpoint: &Endpoint, brand: Opt
         since: Some(recovery.since),
         until: Some(recovery.until),
     };
-    let (now, brand) = (Timestamp::now(), &brand);
+    let (now, brand) = (app.now(), &brand);
     let access = Access::trusted(recovery.project);
     let page = app.targets.list(access, &request, now, |logged, targets| async move {
         let known = logged.targets.iter().any(|target| target.endpoint == endpoint.id);

@@ -13,7 +13,6 @@ use shared::{
     id::EndpointId,
     queue::{Outgoing, QueueError},
     store::deliveries::Receivers,
-    time::Timestamp,
 };
 
 use crate::{
@@ -85,7 +84,7 @@ async fn park(app: &App, handled: &mut [Handled]) {
     if messages.is_empty() {
         return;
     }
-    if let Err(error) = app.parked.park(&messages, Timestamp::now()).await {
+    if let Err(error) = app.parked.park(&messages, app.now()).await {
         tracing::error!(%error, "could not park all deliveries; the messages of these stay on the queue");
         for item in handled.iter_mut().filter(|item| matches!(item.fate, Fate::Park(_)) && error.left.contains(&item.id)) {
             item.fate = Fate::Keep;

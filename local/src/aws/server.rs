@@ -57,7 +57,8 @@ pub struct Stores {
 
 impl Stores {
     /// Opens or creates `dynamodb.sqlite` and `sqs.sqlite` in `directory`; `base_url` is where the server will be reached.
-    pub fn open(directory: &Path, base_url: &str, settings: &Settings) -> Result<Self, OpenError> {
+    /// SQS goes by `clock`.
+    pub fn open(directory: &Path, base_url: &str, settings: &Settings, clock: sqs::Clock) -> Result<Self, OpenError> {
         let path = directory.join("dynamodb.sqlite");
         let dynamo = Dynamo::open(&path).map_err(|error| failed(&path, &error))?;
         let path = directory.join("sqs.sqlite");
@@ -65,6 +66,7 @@ impl Stores {
             region: settings.region.clone(),
             account: settings.account.clone(),
             base_url: base_url.to_owned(),
+            clock,
             ..sqs::Settings::default()
         };
         let sqs = Sqs::open(&path, sqs_settings).map_err(|error| failed(&path, &error))?;

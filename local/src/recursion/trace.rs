@@ -79,7 +79,8 @@ impl Display for Trace {
 /// Sixteen hex digits for a function: headers hold no ARNs.
 fn name_of(function: &str) -> String {
     let digest = Md5::digest(function.as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let first = digest.iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+    format!("{first:016x}")
 }
 
 #[cfg(test)]

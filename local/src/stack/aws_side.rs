@@ -14,6 +14,7 @@ use crate::aws::iam::Policies;
 use crate::aws::{AwsServer, Caller, Clients, Stores, clients};
 use crate::poller::Polls;
 use crate::runtime::environment::Surroundings;
+use crate::sqs::Clock;
 use crate::template::ACCOUNT;
 
 /// How often expired items are deleted. DynamoDB takes up to a few days; readers filter what has expired anyway.
@@ -51,7 +52,7 @@ impl AwsSide {
             });
         };
         let url = super::functions::url_of(listener.local_addr()?);
-        let stores = Stores::open(plan.data.path(), &url, &plan.settings)?;
+        let stores = Stores::open(plan.data.path(), &url, &plan.settings, Clock::system())?;
         let dynamo = stores.dynamo.clone();
         let server = AwsServer::start(listener, stores, plan.settings.clone())?;
         let sweeper = tokio::spawn(async move {

@@ -33,13 +33,17 @@ pub struct TestReceiver {
 }
 
 struct Remembered {
-    statuses: Vec<u16>,
+    statuses: Mutex<Vec<u16>>,
     webhooks: Mutex<Vec<Webhook>>,
 }
 
 impl Remembered {
     fn lock(&self) -> MutexGuard<'_, Vec<Webhook>> {
         self.webhooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn statuses(&self) -> MutexGuard<'_, Vec<u16>> {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -49,7 +53,7 @@ impl TestReceiver {
     /// # Panics
     /// If there is no port, since a test can't go on then.
     pub async fn answering(statuses: &[u16]) -> Self {
-        let state = Arc::new(Remembered { statuses: statuses.to_vec(), webhooks: Mutex::default() });
+        let state = Arc::new(Remembered { statuses: Mutex::new(statuses.to_vec()), webhooks: Mutex::default() });
         let app = Router::new().fallback(take).with_state(Arc::clone(&state));
         #[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -66,6 +70,11 @@ impl TestReceiver {
         &self.url
     }
 
+    /// From now on it answers with this status.
+    pub fn answer(&self, status: u16) {
+        *self.state.statuses() = vec![status];
+    }
+
     /// What it got so far, in order.
     pub fn webhooks(&self) -> Vec<Webhook> {
         self.state.lock().clone()
@@ -80,7 +89,9 @@ impl Drop for TestReceiver {
 
 async fn take(State(state): State<Arc<Remembered>>, headers: HeaderMap, body: Bytes) -> (StatusCode, &'static str) {
     let mut webhooks = state.lock();
-    let status = state.statuses.get(webhooks.len()).or(state.statuses.last()).copied().unwrap_or(200);
+    let statuses = state.statuses();
+    let status = statuses.get(webhooks.len()).or(statuses.last()).copied().unwrap_or(200);
+    drop(statuses);
     webhooks.push(Webhook { headers, body });
     (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "noted")
 }

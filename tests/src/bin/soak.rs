@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use system_tests::soak::{
     self, Plan,
     dead::{self, DeadPlan},
+    recover,
 };
 
 /// Clients, receivers of every kind and kills for some minutes, and then the books: every acknowledged delivery must be accounted for
@@ -47,6 +48,12 @@ enum Mode {
         #[arg(long, default_value_t = 100.0)]
         rate: f64,
     },
+    /// A recovery of very many events that an endpoint has missed
+    Recover {
+        /// Events to recover
+        #[arg(long, default_value_t = 20_000)]
+        events: usize,
+    },
 }
 
 #[tokio::main]
@@ -55,6 +62,11 @@ async fn main() -> ExitCode {
     let well = match cli.mode {
         Some(Mode::Dead { events, rate }) => {
             let figures = dead::run(&DeadPlan { events, rate, patience: Duration::from_mins(8) }).await;
+            println!("{figures}");
+            figures.hold()
+        }
+        Some(Mode::Recover { events }) => {
+            let figures = recover::run(events).await;
             println!("{figures}");
             figures.hold()
         }

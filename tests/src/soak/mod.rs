@@ -15,6 +15,7 @@ mod ledger;
 mod population;
 mod posting;
 mod queued;
+pub mod recover;
 mod trouble;
 
 use std::{

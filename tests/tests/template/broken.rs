@@ -217,6 +217,21 @@ pub(crate) const CASES: &[Case] = &[
     case("alarms::watch_throttles", "throttles that nobody hears of", |t| {
         t.remove("Resources/DeliverThrottlesAlarm");
     }),
+    case("functions::allow_recursion_where_their_messages_come_back_and_nowhere_else", "a chain that Lambda stops", |t| {
+        t.remove("Resources/DeliverFunction/Properties/RecursiveLoop");
+    }),
+    case("functions::allow_recursion_where_their_messages_come_back_and_nowhere_else", "a function without a chain that allows one", |t| {
+        t.set("Resources/EventsFunction/Properties/RecursiveLoop", "Allow");
+    }),
+    case("alarms::watch_chains_that_lambda_stops", "a stopped chain that nobody hears of", |t| {
+        t.remove("Resources/LogsRecursionAlarm");
+    }),
+    case("alarms::watch_jobs_that_stand_still", "a line that nobody writes", |t| {
+        t.set("Resources/StalledJobsFilter/Properties/FilterPattern", "{ $.fields.message = \"stalled\" }");
+    }),
+    case("alarms::watch_jobs_that_stand_still", "a metric without an alarm", |t| {
+        t.set("Resources/StalledJobsAlarm/Properties/MetricName", "Stalled");
+    }),
     case("alarms::watch_the_apis_server_errors", "an API that may fail unheard", |t| {
         t.remove("Resources/ApiServerErrorsAlarm");
     }),

@@ -3,11 +3,12 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::SqsEvent;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName, SendMessageBatchRequestEntry};
 use deliver::App;
 use local::{
     aws::Fault,
     samples,
+    sqs::Clock,
     testing::{AwsStandIn, TestReceiver, Trouble},
 };
 use shared::{
@@ -24,6 +25,11 @@ const WAIT: u32 = 86_400;
 /// What newer code may have written.
 const NEWER: &str = r#"{"v":99}"#;
 
+/// What a clock says.
+pub(super) fn now(clock: &Clock) -> Timestamp {
+    Timestamp::from_millis(clock.now_ms().try_into().unwrap())
+}
+
 pub(super) struct World {
     pub(super) started: Started,
     pub(super) good: TestReceiver,
@@ -35,12 +41,18 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn start() -> Self {
-        let aws = AwsStandIn::start().await;
+        Self::start_by(Clock::system()).await
+    }
+
+    /// The queues and the function go by a clock of the test.
+    pub(super) async fn start_by(clock: Clock) -> Self {
+        let aws = AwsStandIn::start_by(clock.clone()).await;
         let [good, bad, gone] =
             [TestReceiver::answering(&[200]).await, TestReceiver::answering(&[500]).await, TestReceiver::answering(&[410]).await];
         let endpoints = [1, 2, 3].map(|number| EndpointId::new(Timestamp::from_seconds(1), number));
         aws.plant(&[endpoint(endpoints[0], &good), endpoint(endpoints[1], &bad), endpoint(endpoints[2], &gone)]).await;
-        let app = Arc::new(App::new(&aws.sdk_config_of("deliver"), &aws.settings_of("deliver")).unwrap());
+        let app = App::new(&aws.sdk_config_of("deliver"), &aws.settings_of("deliver")).unwrap();
+        let app = Arc::new(app.with_clock(move || now(&clock)));
         let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
         let started = Started { aws, receiver: TestReceiver::answering(&[200]).await, app, sqs };
         Self { started, good, bad, gone, endpoints, number: 0 }
@@ -65,7 +77,7 @@ impl World {
         message
     }
 
-    async fn enqueue(&self, queue: &str, bodies: &[String]) {
+    pub(super) async fn enqueue(&self, queue: &str, bodies: &[String]) {
         let entry = |(place, body): (usize, &String)| {
             SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(body).build().unwrap()
         };
@@ -76,13 +88,22 @@ impl World {
 
     /// What is visible on a queue, as Lambda gets it.
     async fn receive(&self, queue: &str) -> SqsEvent {
-        let receive = self.started.sqs.receive_message().queue_url(self.started.aws.queue_url(queue)).max_number_of_messages(10);
-        let messages = receive.message_system_attribute_names(MessageSystemAttributeName::All).send().await.unwrap().messages;
-        let arn = &self.started.aws.template().queue(queue).unwrap().arn;
-        serde_json::from_value(local::poller::event::event(&messages.unwrap_or_default(), arn)).unwrap()
+        self.event(queue, &self.visible(queue).await)
     }
 
-    async fn delete(&self, queue: &str, receipts: Vec<String>) {
+    pub(super) fn event(&self, queue: &str, messages: &[SqsMessage]) -> SqsEvent {
+        let arn = &self.started.aws.template().queue(queue).unwrap().arn;
+        serde_json::from_value(local::poller::event::event(messages, arn)).unwrap()
+    }
+
+    /// What is visible on a queue.
+    pub(super) async fn visible(&self, queue: &str) -> Vec<SqsMessage> {
+        let receive = self.started.sqs.receive_message().queue_url(self.started.aws.queue_url(queue)).max_number_of_messages(10);
+        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
+        receive.send().await.unwrap().messages.unwrap_or_default()
+    }
+
+    pub(super) async fn delete(&self, queue: &str, receipts: Vec<String>) {
         let entry = |(place, receipt): (usize, String)| {
             DeleteMessageBatchRequestEntry::builder().id(place.to_string()).receipt_handle(receipt).build().unwrap()
         };

@@ -9,6 +9,7 @@ mod faults;
 mod first_attempts;
 mod limiting;
 mod mixed;
+mod outage;
 mod poison;
 mod receivers;
 mod recovering;

@@ -1,9 +1,10 @@
 //! Alarms: whoever runs this hears of trouble before customers do.
 
-use local::template::Template;
+use local::template::{Function, Template};
 use serde_json::{Value as Json, json};
+use shared::job::STALLED;
 
-use super::{referred, resources};
+use super::{functions::may_send, referred, resources};
 
 /// SQS hands out no more messages of a standard queue at 120,000 in flight.
 const IN_FLIGHT_LIMIT: u64 = 120_000;
@@ -52,6 +53,31 @@ pub(super) fn are_told_to_the_topic(template: &Template) -> Vec<String> {
 pub(super) fn are_not_raised_by_silence(template: &Template) -> Vec<String> {
     let raised = alarms(template).filter(|(_, alarm)| alarm["TreatMissingData"] != "notBreaching");
     raised.map(|(id, _)| format!("{id} is raised when nothing happens")).collect()
+}
+
+/// Of the functions that send messages and whose chains Lambda stops. Where a function allows chains,
+/// Lambda publishes nothing.
+pub(super) fn watch_chains_that_lambda_stops(template: &Template) -> Vec<String> {
+    let sends = |function: &&Function| template.queues.iter().any(|queue| may_send(function, &queue.arn));
+    let stopped = template.functions.iter().filter(sends).filter(|function| !function.allows_recursion);
+    stopped.flat_map(|function| unwatched(template, &function.logical_id, &["RecursiveInvocationsDropped"])).collect()
+}
+
+/// By the line that `deliver` logs of one.
+pub(super) fn watch_jobs_that_stand_still(template: &Template) -> Vec<String> {
+    let pattern = format!("{{ $.fields.message = \"{STALLED}\" }}");
+    let mut filters = resources(template, "AWS::Logs::MetricFilter").map(|(_, filter)| &filter["Properties"]);
+    let counted = filters.find(|filter| referred(&filter["LogGroupName"]) == Some("DeliverLogGroup") && filter["FilterPattern"] == pattern);
+    let metric = counted.map(|filter| &filter["MetricTransformations"][0]);
+    let heard = metric.is_some_and(|metric| {
+        alarms(template).any(|(_, alarm)| {
+            alarm["MetricName"] == metric["MetricName"]
+                && alarm["Namespace"] == metric["MetricNamespace"]
+                && alarm["ComparisonOperator"] == "GreaterThanThreshold"
+                && alarm["Threshold"] == 0
+        })
+    });
+    if heard { Vec::new() } else { vec![format!("nobody hears of \"{STALLED}\"")] }
 }
 
 fn unwatched(template: &Template, id: &str, metrics: &[&str]) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::template::{Function, QueueSource, Template};
+use local::template::{Function, QueueSource, Statement, Template};
 
 use super::{missing, properties, referred};
 
@@ -48,6 +48,37 @@ pub(super) fn report_each_failed_message(template: &Template) -> Vec<String> {
 
 pub(super) fn take_from_queues_with_a_limit(template: &Template) -> Vec<String> {
     sources_that(template, "has no maximum concurrency", |source| source.maximum_concurrency.is_none())
+}
+
+/// Lambda stops a chain of messages after 16 invocations of one function, unless the function allows
+/// such chains (Lambda's guide: recursive loop detection). Who has none keeps that protection.
+pub(super) fn allow_recursion_where_their_messages_come_back_and_nowhere_else(template: &Template) -> Vec<String> {
+    let comes_back = |function: &Function| reached_from(template, function).iter().any(|name| *name == function.name);
+    faults(template, "allows recursion and has none, or has some and doesn't allow it", |function| {
+        function.allows_recursion == comes_back(function)
+    })
+}
+
+/// The functions that a function's messages invoke, and theirs in turn.
+fn reached_from<'a>(template: &'a Template, function: &Function) -> Vec<&'a str> {
+    let next = |from: &Function| {
+        let fed = template.functions.iter().filter(|other| other.sources.iter().any(|source| may_send(from, &source.queue_arn)));
+        fed.collect::<Vec<_>>()
+    };
+    let (mut reached, mut open) = (Vec::new(), next(function));
+    while let Some(found) = open.pop() {
+        if !reached.contains(&found.name.as_str()) {
+            reached.push(found.name.as_str());
+            open.extend(next(found));
+        }
+    }
+    reached
+}
+
+/// Whether a function's role lets it send to a queue.
+pub(super) fn may_send(function: &Function, queue_arn: &str) -> bool {
+    let sends = |statement: &&Statement| statement.actions.iter().any(|action| action == "sqs:SendMessage");
+    function.statements.iter().filter(sends).any(|statement| statement.resources.iter().any(|resource| resource == queue_arn))
 }
 
 fn faults(template: &Template, fault: &str, keeps: impl Fn(&Function) -> bool) -> Vec<String> {

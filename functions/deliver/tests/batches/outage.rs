@@ -1,0 +1,117 @@
+//! An outage of a day, by a clock of the test: the queues and the function go by it.
+//!
+//! Its steps are one chain of messages, which Lambda's recursion detection judges as on the local stack.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::types::MessageSystemAttributeName;
+use local::{
+    recursion::{Guard, MOST, Sorted, Trace},
+    sqs::Clock,
+};
+use shared::{health::OPENS_AFTER, message::Message, time::Timestamp};
+
+use super::faults::{World, now};
+
+const DAY: Duration = Duration::from_hours(24);
+/// Longer than any step is away, and than all of them need once the receiver is well.
+const AFTERWARDS: Duration = Duration::from_hours(1);
+/// Deliveries that come while the receiver is down.
+const PARKED: usize = 30;
+
+struct Outage {
+    world: World,
+    clock: Clock,
+    guard: Guard,
+    /// Of all messages: one has led to the other.
+    chain: Trace,
+}
+
+impl Outage {
+    /// A receiver is down, its circuit has opened, and deliveries to it are parked.
+    async fn begin(allows: impl FnOnce(bool) -> bool) -> (Self, Vec<Message>) {
+        let clock = Clock::manual(Timestamp::now().millis().try_into().unwrap());
+        let mut world = World::start_by(clock.clone()).await;
+        let deliver = world.started.aws.template().function("deliver").unwrap();
+        let guard = Guard { function: deliver.arn.clone(), allows: allows(deliver.allows_recursion) };
+        let failing: Vec<_> = (0..OPENS_AFTER).map(|_| world.message(1)).collect();
+        let parked: Vec<_> = (0..PARKED).map(|_| world.message(1)).collect();
+        let mut outage = Self { world, clock, guard, chain: Trace::begin() };
+        for messages in [failing].iter().chain(parked.chunks(10).map(<[_]>::to_vec).collect::<Vec<_>>().iter()) {
+            let bodies: Vec<_> = messages.iter().map(|message| message.encode().unwrap()).collect();
+            outage.world.enqueue("DeliveriesQueue", &bodies).await;
+            assert_eq!(outage.turn("DeliveriesQueue").await, messages.len());
+        }
+        (outage, parked)
+    }
+
+    /// One batch, as Lambda's event source mapping takes it. How many messages that were.
+    async fn turn(&mut self, queue: &str) -> usize {
+        let messages = self.world.visible(queue).await.into_iter().map(|mut message| {
+            let attributes = message.attributes.get_or_insert_default();
+            attributes.insert(MessageSystemAttributeName::AwsTraceHeader, self.chain.to_string());
+            message
+        });
+        let Sorted { taken, trace, .. } = self.guard.sort(messages.collect());
+        if taken.is_empty() {
+            return 0;
+        }
+        self.chain = trace;
+        let event = self.world.event(queue, &taken);
+        let deadline = now(&self.clock) + Duration::from_mins(1);
+        let kept = self.world.started.handle_until(event, deadline).await.unwrap();
+        let is_done = |message: &&aws_sdk_sqs::types::Message| !kept.contains(message.message_id.as_ref().unwrap());
+        let receipts = taken.iter().filter(is_done).map(|message| message.receipt_handle.clone().unwrap());
+        self.world.delete(queue, receipts.collect()).await;
+        taken.len()
+    }
+
+    /// All that happens until then: whenever nothing is left to do, the clock moves on to the circuit's next step.
+    async fn go_on_until(&mut self, end: Timestamp) {
+        while now(&self.clock) < end {
+            if self.turn("RetriesQueue").await + self.turn("DeliveriesQueue").await > 0 {
+                continue;
+            }
+            let circuit = self.world.the_circuit(self.world.endpoints[1]).await;
+            let left = circuit.map_or(AFTERWARDS, |circuit| circuit.due_at.since(now(&self.clock)));
+            // A step that is due and not there may be hidden for a while.
+            self.clock.advance(left.clamp(Duration::from_secs(5), Duration::from_mins(5)));
+        }
+    }
+
+    fn invocations(&self) -> u32 {
+        self.chain.invocations(&self.guard.function)
+    }
+
+    fn arrivals(&self, message: &Message) -> usize {
+        let id = message.event.id.to_string();
+        self.world.bad.webhooks().iter().filter(|webhook| webhook.header("webhook-id") == id).count()
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_was_down_for_a_day_gets_what_was_parked_as_soon_as_it_is_well() {
+    let (mut outage, parked) = Outage::begin(|allows| allows).await;
+    let end = now(&outage.clock) + DAY;
+    outage.go_on_until(end).await;
+    assert!(outage.invocations() > 24 * 60 / 5, "a probe every five minutes: {}", outage.invocations());
+
+    outage.world.bad.answer(200);
+    outage.go_on_until(end + AFTERWARDS).await;
+    assert_eq!(outage.world.the_circuit(outage.world.endpoints[1]).await, None, "all is done");
+    assert_eq!(outage.world.parked(outage.world.endpoints[1]).await, []);
+    for message in &parked[1..] {
+        assert_eq!(outage.arrivals(message), 1, "{}", message.event.id);
+    }
+}
+
+#[tokio::test]
+async fn without_allow_nobody_probes_any_more_after_sixteen_invocations() {
+    let (mut outage, parked) = Outage::begin(|_| false).await;
+    outage.go_on_until(now(&outage.clock) + AFTERWARDS).await;
+    assert_eq!(outage.invocations(), MOST);
+    outage.world.bad.answer(200);
+    outage.go_on_until(now(&outage.clock) + AFTERWARDS).await;
+    let left = outage.world.parked(outage.world.endpoints[1]).await;
+    assert!(parked.iter().all(|message| left.contains(&message.event.id)), "they are parked for ever");
+}
