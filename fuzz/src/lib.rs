@@ -16,11 +16,11 @@ use shared::{
     http::{ApiError, page_request},
     id::{AttemptId, EndpointId, EventId, KeyId, ProjectId, RoundId},
     json::{JsonProblem, canonicalise, escape_for_sqs},
-    message::Message,
     model::{Catalogue, CustomHeaders, Selector, Topic},
     signing::{Secret, SignatureStyle, Signing},
     target::{EndpointUrl, MAX_URL_LENGTH, OwnHost, TargetPolicy, Targets, address::is_global, retry_after},
     time::Timestamp,
+    work::{self, Work},
 };
 
 /// Every signature style.
@@ -96,10 +96,11 @@ fn judge(url: &EndpointUrl, policy: TargetPolicy) {
 /// A message from SQS: what is read survives being written and read again, to the byte.
 pub fn message(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
-    let Ok(message) = Message::decode(text) else { return };
-    let written = message.encode().expect("what was read can be written");
-    let again = Message::decode(&written).expect("what was written can be read");
-    assert_eq!(again.encode().expect("it can be written again"), written);
+    let Some(message) = Work::decode(text).ok().and_then(Work::into_delivery) else { return };
+    let written = work::encode(&message).expect("what was read can be written");
+    let again = Work::decode(&written).expect("what was written can be read");
+    let again = again.into_delivery().expect("a delivery");
+    assert_eq!(work::encode(&again).expect("it can be written again"), written);
     assert_eq!((again.event.id, again.endpoint), (message.event.id, message.endpoint));
 }
 

@@ -15,9 +15,11 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::{Region, SdkConfig};
 use shared::id::KeyId;
+use shared::message::Message;
 use shared::model::{ApiKey, Endpoint, KeyRecord, Scope};
 use shared::store::{Table, keys::KeyStore};
 use shared::time::Timestamp;
+use shared::work::Work;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -49,6 +51,15 @@ pub fn sample(name: &str) -> String {
         #[expect(clippy::panic, reason = "only tests use this, and a panic is how a test fails")]
         Err(error) => panic!("{}: {error}", path.display()),
     }
+}
+
+/// The delivery in a message's text.
+///
+/// # Panics
+/// If there is none.
+#[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
+pub fn delivery_in(body: &str) -> Message {
+    Work::decode(body).expect("a message of ours").into_delivery().expect("a delivery")
 }
 
 /// What the SDK waits before it tries a call again.

@@ -3,17 +3,15 @@
 //! Easy to get wrong: loops. News must not cause news for ever. So a delivery of news that is given up is no news itself ([`may_cause_news`]), and an announcement is not sent to
 //! the endpoint that it is about; an endpoint that fails to take news is told about like any other, but that is told once until it is well again. And `*` doesn't mean these topics.
 
-use std::time::Duration;
-
 use serde_json::{json, value::RawValue};
 
 use crate::{
     auth::Access,
     id::{EndpointId, EventId, ProjectId},
-    message::{Message, MessageError, Recipient},
+    message::{Message, Recipient},
     model::{Endpoint, Event, Origin, Target, Topic, catalogue::SYSTEM_TOPICS, event::LoggedEvent},
-    queue::{Outgoing, Queue, QueueError},
-    store::{StoreError, endpoints::ProjectViews, events::EventWriter},
+    publish::{PublishError, Publisher},
+    store::{StoreError, endpoints::ProjectViews},
     time::Timestamp,
 };
 
@@ -76,29 +74,28 @@ impl News {
 /// Why a project wasn't told.
 #[derive(Debug, thiserror::Error)]
 pub enum AnnounceError {
-    /// DynamoDB.
+    /// The project's endpoints can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// SQS.
+    /// The event can't be published.
     #[error(transparent)]
-    Queue(#[from] QueueError),
-    /// An event or message that can't be written.
-    #[error(transparent)]
-    Message(#[from] MessageError),
+    Publish(#[from] PublishError),
+    /// The event can't be written.
+    #[error("an event of our own can't be written: {0}")]
+    Data(#[from] serde_json::Error),
 }
 
 /// Tells projects what their endpoints should know of each other.
 #[derive(Clone, Debug)]
 pub struct Announcer {
     projects: ProjectViews,
-    events: EventWriter,
-    deliveries: Queue,
+    publisher: Publisher,
 }
 
 impl Announcer {
-    /// With what it takes to accept an event.
-    pub fn new(projects: ProjectViews, events: EventWriter, deliveries: Queue) -> Self {
-        Self { projects, events, deliveries }
+    /// With what it takes to publish an event.
+    pub fn new(projects: ProjectViews, publisher: Publisher) -> Self {
+        Self { projects, publisher }
     }
 
     /// Makes an event of the news about an endpoint, if another of the project's endpoints subscribes to it.
@@ -106,7 +103,7 @@ impl Announcer {
         let access = Access::trusted(project);
         let view = self.projects.load(access).await?;
         let topic: Topic = news.topic().parse().map_err(|_| StoreError::Damaged("a topic of our own"))?;
-        let data = RawValue::from_string(news.data(about.id, about.url.as_written()).to_string()).map_err(MessageError::from)?;
+        let data = RawValue::from_string(news.data(about.id, about.url.as_written()).to_string())?;
         // Some body shapes can't carry it.
         let can = |endpoint: &&Endpoint| endpoint.id != about.id && endpoint.wants(&topic) && endpoint.body.check(&data).is_ok();
         let recipients: Vec<_> = view.endpoints.iter().filter(can).map(recipient).collect();
@@ -125,13 +122,9 @@ impl Announcer {
         };
         let targets = recipients.iter().map(|recipient| recipient.target.clone()).collect();
         let logged = LoggedEvent { event: event.clone(), targets, accepted_at: now };
-        self.events.record(access, &[logged], Timestamp::now).await?;
         let brand = view.project.and_then(|project| project.brand);
-        let messages = recipients.iter().map(|recipient| {
-            let message = Message::first(project, brand.clone(), &event, recipient, now);
-            Ok::<_, AnnounceError>(Outgoing { body: message.encode()?, group: Some(message.endpoint.to_string()), delay: Duration::ZERO })
-        });
-        self.deliveries.send(messages.collect::<Vec<_>>().into_iter()).await
+        let messages = recipients.into_iter().map(|recipient| Message::first(project, brand.clone(), &event, &recipient, now));
+        Ok(self.publisher.publish(access, &[logged], messages).await?)
     }
 }
 

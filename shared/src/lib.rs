@@ -11,9 +11,9 @@
 //!
 //! Up to here nothing does I/O (but for `target`'s client) and time and randomness are arguments. Then the adapters:
 //!
-//! 6. [`message`]: the form of a delivery on its queue; [`job`]: of what goes on for longer; [`queue`]: SQS.
+//! 6. [`work`]: what is on the queues: deliveries ([`message`]) and steps of jobs ([`job`]); [`queue`]: SQS.
 //! 7. [`store`]: DynamoDB, one small type per capability, so that a function's fields say what its IAM role must allow.
-//! 8. [`announce`]: events of our own about a project's endpoints.
+//! 8. [`publish`]: first the log, then the queue; [`announce`]: events of our own about a project's endpoints.
 //! 9. [`auth`], [`http`]: who is calling, and the API's conventions (errors, lists, bodies).
 //! 10. [`settings`]: what a function reads from its environment; [`start`]: why one can't start.
 //!
@@ -30,6 +30,7 @@ pub mod job;
 pub mod json;
 pub mod message;
 pub mod model;
+pub mod publish;
 pub mod queue;
 pub mod rate;
 pub mod recovery;
@@ -42,3 +43,4 @@ pub mod start;
 pub mod store;
 pub mod target;
 pub mod time;
+pub mod work;

@@ -26,17 +26,15 @@ pub struct Reserved {
     /// Its time.
     pub at: Timestamp,
     /// How many slots of this attempt have passed unused.
-    #[serde(default)]
     pub passed: u32,
     /// Under which limit it was taken. When that is changed, another is needed: the owner may be waiting for a backlog with slots hours from now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u16>,
+    pub limit: u16,
 }
 
 impl Reserved {
-    /// Whether it was taken under this limit, as far as it says.
+    /// Whether it was taken under this limit.
     pub fn is_under(&self, limit: u16) -> bool {
-        self.limit.is_none_or(|then| then == limit)
+        self.limit == limit
     }
 }
 
@@ -85,7 +83,7 @@ mod tests {
                 Slot::Needed { passed } => {
                     let taken = next_slot.max(now * 1_000);
                     next_slot = taken + interval(limit);
-                    Reserved { number: 1, at: Timestamp::from_millis(taken.div_ceil(1_000)), passed, limit: None }
+                    Reserved { number: 1, at: Timestamp::from_millis(taken.div_ceil(1_000)), passed, limit }
                 }
             };
             let wait = slot.at.since(Timestamp::from_millis(now));
@@ -104,7 +102,7 @@ mod tests {
     #[test]
     fn a_slot_is_for_one_attempt_and_not_for_much_later() {
         let at = Timestamp::from_seconds(100);
-        let slot = |passed| Reserved { number: 2, at, passed, limit: None };
+        let slot = |passed| Reserved { number: 2, at, passed, limit: 5 };
         let reserved = |passed| Some(slot(passed));
         let after = |seconds: u64| Timestamp::from_seconds(100 + seconds);
         assert_eq!(judge(None, 1, at), Slot::Needed { passed: 0 });
@@ -150,7 +148,7 @@ mod tests {
         fn whatever_the_delay_a_message_is_sent_in_the_end(late in 0..1_000_u64) {
             let at = Timestamp::from_seconds(1_000);
             let now = Timestamp::from_seconds(1_000 + late);
-            let mut slots = (0..20).map(|passed| Reserved { number: 1, at, passed, limit: None });
+            let mut slots = (0..20).map(|passed| Reserved { number: 1, at, passed, limit: 5 });
             let good = slots.any(|slot| judge(Some(slot), 1, now) == Slot::Good(slot));
             prop_assert!(good);
         }

@@ -10,13 +10,14 @@ use shared::{
     delivery::{Step, decide},
     health::{Circuit, Found, Health, MAX_PROBE_WAIT, Phase, STEP_TIME},
     id::AttemptId,
-    job::{CircuitStep, Job},
+    job::CircuitStep,
     message::Message,
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
-    queue::Outgoing,
+    queue::QueueEntry,
     schedule::JITTER,
     store::{StoreError, parked::Parked},
     time::Timestamp,
+    work,
 };
 
 use crate::{
@@ -94,7 +95,7 @@ async fn is_to_come(app: &App, step: &CircuitStep) -> Result<bool, JobError> {
 
 async fn go_on(app: &App, step: &CircuitStep, done: &Circuit, phase: Phase, wait: Duration, now: Timestamp) -> Result<(), JobError> {
     let next = Circuit { opening: done.opening.clone(), step: done.step + 1, due_at: now + wait, phase, busy_until: None };
-    app.go_on(&Job::Circuit(CircuitStep { step: next.step, ..step.clone() }), wait).await?;
+    app.go_on(&CircuitStep { step: next.step, ..step.clone() }, wait).await?;
     Ok(app.health.advance(step.endpoint, done, &next).await?)
 }
 
@@ -111,7 +112,7 @@ pub(crate) async fn hurry(app: &App, health: &Health) -> Result<(), JobError> {
     }
     let &Health { project, endpoint, .. } = health;
     let step = CircuitStep { project, endpoint, opening: circuit.opening.clone(), step: circuit.step };
-    app.go_on(&Job::Circuit(step), Duration::ZERO).await
+    app.go_on(&step, Duration::ZERO).await
 }
 
 /// Opens a circuit: from now on deliveries are parked.
@@ -123,7 +124,7 @@ pub(crate) async fn open(app: &App, health: &Health) -> Result<(), JobError> {
     let first = CircuitStep { project: health.project, endpoint: health.endpoint, opening: opening.clone(), step: 0 };
     let circuit = Circuit { opening, step: 0, due_at: started + phase.wait(), phase, busy_until: None };
     // First the step: without an open circuit it does nothing, but an open circuit without it would keep its deliveries for ever.
-    app.go_on(&Job::Circuit(first.clone()), phase.wait()).await?;
+    app.go_on(&first, phase.wait()).await?;
     let opened = app.health.open(health.endpoint, &circuit).await;
     if matches!(opened, Err(StoreError::Conflict)) {
         // Somebody else has opened it.
@@ -131,7 +132,7 @@ pub(crate) async fn open(app: &App, health: &Health) -> Result<(), JobError> {
     }
     if opened.is_err() || app.now().since(started) > phase.wait() / 2 {
         // The step may have come before the circuit was open, and a call that failed may have been carried out. Twice is harmless.
-        app.go_on(&Job::Circuit(first), phase.wait()).await?;
+        app.go_on(&first, phase.wait()).await?;
     }
     opened?;
     tracing::warn!(endpoint = %health.endpoint, failures = health.failures, "a circuit has opened; deliveries are parked");
@@ -268,8 +269,8 @@ async fn receiver(app: &App, message: &Message) -> Result<Option<Endpoint>, JobE
     Ok(found.endpoints.remove(&message.endpoint).transpose()?)
 }
 
-fn outgoing(message: &Message) -> Result<Outgoing, JobError> {
-    Ok(Outgoing { body: message.encode()?, group: Some(message.endpoint.to_string()), delay: Duration::ZERO })
+fn outgoing(message: &Message) -> Result<QueueEntry, JobError> {
+    Ok(work::entry(message, Duration::ZERO)?)
 }
 
 fn attempt(message: &Message, endpoint: &Endpoint, verdict: Verdict, number: u32, started: Timestamp, next: Option<Timestamp>) -> Attempt {

@@ -6,16 +6,17 @@ use shared::{
     delivery::{FIRST, Step, decide},
     health::Health,
     id::{AttemptId, EndpointId, EventId},
-    message::{Message, MessageError},
+    message::Message,
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
     store::deliveries::Receivers,
     time::Timestamp,
+    work,
 };
 
 use crate::{
     App,
     hosts::Hosts,
-    incoming::{Incoming, Source},
+    incoming::{Record, Source},
     rate::{self, Permission},
     request::{self, RequestError},
     verdict::Verdict,
@@ -23,9 +24,6 @@ use crate::{
 
 /// Time that is kept at the end of an invocation for writing down what happened.
 pub(crate) const RESERVE: Duration = Duration::from_secs(8);
-/// How long a message waits whose version is newer than this code, which a deploy is about to replace; longer after many receipts, as for faults.
-const DEPLOY: Duration = Duration::from_mins(1);
-
 /// What is to become of a message.
 #[derive(Clone, Debug)]
 pub(crate) enum Fate {
@@ -64,13 +62,13 @@ pub(crate) struct Handled {
 
 impl Handled {
     /// A message that nothing has happened with.
-    pub(crate) fn kept(item: &Incoming) -> Self {
+    pub(crate) fn kept(record: &Record) -> Self {
         Self {
-            id: item.id.clone(),
-            receipt: item.receipt.clone(),
-            body: item.body.clone(),
-            source: item.source,
-            delivery: item.message.as_ref().ok().map(|message| (message.event.id, message.endpoint)),
+            id: record.id.clone(),
+            receipt: record.receipt.clone(),
+            body: record.body.clone(),
+            source: record.source,
+            delivery: None,
             attempt: None,
             judges: false,
             gone: None,
@@ -80,7 +78,7 @@ impl Handled {
 
     /// A message that comes again as another. It was received, so it can be written.
     fn moved(self, message: &Message, wait: Duration) -> Self {
-        match message.encode() {
+        match work::encode(message) {
             Ok(body) => Self { body, fate: Fate::Move(wait), ..self },
             Err(error) => {
                 tracing::error!(%error, "could not write a message again");
@@ -90,36 +88,32 @@ impl Handled {
     }
 
     /// A message that comes again soon, as nothing could be done for it now.
-    pub(crate) fn postponed(item: &Incoming) -> Self {
-        Self { fate: Fate::Hide(item.pause()), ..Self::kept(item) }
+    pub(crate) fn postponed(record: &Record) -> Self {
+        Self { fate: Fate::Hide(record.pause()), ..Self::kept(record) }
     }
 }
 
-/// Handles one message. Never fails: whatever happens is a fate.
-pub(crate) async fn handle(app: &App, item: Incoming, receivers: &Receivers, hosts: &Hosts, deadline: Timestamp) -> Handled {
-    let mut handled = Handled::kept(&item);
-    let (pause, last_moment) = (item.pause(), item.last_moment);
-    let message = match item.message {
-        Ok(message) => message,
-        Err(MessageError::TooNew(version)) => {
-            tracing::warn!(message = item.id, version, "a message of newer code waits for it");
-            return Handled { fate: Fate::Hide(DEPLOY.max(pause)), ..handled };
-        }
-        Err(error) => {
-            tracing::error!(message = item.id, %error, "a message that is no delivery goes to the dead-letter queue");
-            return Handled { fate: Fate::Dead, ..handled };
-        }
-    };
+/// Handles one delivery. Never fails: whatever happens is a fate.
+pub(crate) async fn handle(
+    app: &App,
+    record: &Record,
+    message: Message,
+    receivers: &Receivers,
+    hosts: &Hosts,
+    deadline: Timestamp,
+) -> Handled {
+    let mut handled = Handled { delivery: Some((message.event.id, message.endpoint)), ..Handled::kept(record) };
+    let pause = record.pause();
     // A resend is by somebody who wants to see: its first attempt goes out, and a test always does. A recovery's many are no different from the rest.
     let parkable = match message.trigger {
         Trigger::Scheduled | Trigger::Probe => true,
-        Trigger::Manual => item.source == Source::Retries || message.round.is_some_and(|round| round.is_of_recovery()),
+        Trigger::Manual => record.source == Source::Retries || message.round.is_some_and(|round| round.is_of_recovery()),
         Trigger::Test => false,
     };
     if parkable && receivers.health.get(&message.endpoint).is_some_and(Health::is_open) {
         return Handled { fate: Fate::Park(Box::new(message)), ..handled };
     }
-    let step = if item.known {
+    let step = if record.may_be_known(&message) {
         match app.attempts.of(message.endpoint, message.event.id).await {
             Ok(attempts) => decide(&attempts, message.round, app.now()),
             Err(error) => {
@@ -160,7 +154,7 @@ pub(crate) async fn handle(app: &App, item: Incoming, receivers: &Receivers, hos
         // Who tests is looking, and tests again.
         _ if message.trigger == Trigger::Test => Fate::Drop,
         // A wait that SQS would not see the end of: given up now, while there is a message to keep.
-        Fate::Again(wait) if item.source == Source::Retries && app.now() + wait > last_moment => Fate::Dead,
+        Fate::Again(wait) if record.source == Source::Retries && app.now() + wait > record.last_moment => Fate::Dead,
         fate => fate,
     };
     handled.gone = endpoint.filter(|_| verdict.is_gone()).cloned();

@@ -5,10 +5,10 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsMessage;
 use shared::{
     delivery::REDRIVEN_AFTER,
-    job::Job,
-    message::{Message, MessageError},
+    message::Message,
     model::Trigger,
     time::Timestamp,
+    work::{Unreadable, Work},
 };
 
 use crate::BatchError;
@@ -29,9 +29,9 @@ pub(crate) enum Source {
     Retries,
 }
 
-/// A message with what SQS says of it.
-#[derive(Debug)]
-pub(crate) struct Incoming {
+/// What SQS says of a message, and its text.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
     /// By which it is reported.
     pub(crate) id: String,
     /// By which it is hidden.
@@ -40,18 +40,21 @@ pub(crate) struct Incoming {
     pub(crate) body: String,
     /// Where it came from.
     pub(crate) source: Source,
-    /// Whether the log may know its delivery already.
-    pub(crate) known: bool,
-    /// How often it was received, this time included.
-    pub(crate) received: u32,
+    /// When it was sent, if SQS says.
+    sent: Option<Timestamp>,
+    /// How often it was received, this time included, if SQS says.
+    received: Option<u32>,
     /// When it was received for the first time.
     pub(crate) first_received: Timestamp,
     /// When SQS deletes it, delivered or not, less a day: waits must end before.
     pub(crate) last_moment: Timestamp,
-    /// The step of a job that it is, if it is no delivery.
-    pub(crate) job: Option<Job>,
-    /// What it says.
-    pub(crate) message: Result<Message, MessageError>,
+}
+
+/// A message with what it says.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) record: Record,
+    pub(crate) work: Result<Work, Unreadable>,
 }
 
 impl Incoming {
@@ -63,31 +66,40 @@ impl Incoming {
         let source = if from_retries { Source::Retries } else { Source::Deliveries };
         let attribute = |name| record.attributes.get(name).and_then(|text: &String| text.parse::<u64>().ok());
         let time = |name| attribute(name).map(Timestamp::from_millis);
-        let (sent, received) = (time("SentTimestamp"), attribute("ApproximateReceiveCount"));
-        let first_received = time("ApproximateFirstReceiveTimestamp").unwrap_or(now);
-        let message = Message::decode(&body);
-        let known = message.as_ref().is_ok_and(|message| {
-            let redriven = sent.is_none_or(|sent| sent.since(message.enqueued_at) > REDRIVEN_AFTER);
-            source == Source::Retries || received != Some(1) || redriven || message.recheck || message.trigger == Trigger::Manual
-        });
-        Ok(Self {
+        let sent = time("SentTimestamp");
+        let work = Work::decode(&body);
+        let record = Record {
             id,
             receipt: record.receipt_handle.unwrap_or_default(),
             source,
-            known,
-            received: received.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
-            first_received,
+            sent,
+            received: attribute("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok()),
+            first_received: time("ApproximateFirstReceiveTimestamp").unwrap_or(now),
             last_moment: sent.unwrap_or(now) + KEPT,
-            job: Job::decode(&body),
             body,
-            message,
-        })
+        };
+        Ok(Self { record, work })
     }
 
-    /// How long to hide it after a fault of ours: longer each time, so that a long fault doesn't use up the receipts after which SQS takes a message for poison
-    /// (1,000 in the template).
+    /// The delivery, if it is one.
+    pub(crate) fn message(&self) -> Option<&Message> {
+        if let Ok(Work::Delivery(message)) = &self.work { Some(message) } else { None }
+    }
+}
+
+impl Record {
+    /// Whether the log may know this delivery already.
+    pub(crate) fn may_be_known(&self, message: &Message) -> bool {
+        let redriven = self.sent.is_none_or(|sent| sent.since(message.enqueued_at) > REDRIVEN_AFTER);
+        let again = self.source == Source::Retries || self.received != Some(1);
+        again || redriven || message.recheck || message.trigger == Trigger::Manual
+    }
+
+    /// How long to hide it after a fault of ours: longer each time, so that a long fault doesn't use up
+    /// the receipts after which SQS takes a message for poison (1,000 in the template).
     pub(crate) fn pause(&self) -> Duration {
-        SOON.saturating_mul(1 << self.received.saturating_sub(1).min(8)).min(LATER)
+        let received = self.received.unwrap_or(1);
+        SOON.saturating_mul(1 << received.saturating_sub(1).min(8)).min(LATER)
     }
 }
 
@@ -95,12 +107,12 @@ impl Incoming {
 mod tests {
     use super::*;
 
-    fn received(count: &str) -> Incoming {
+    fn received(count: &str) -> Record {
         let attributes = [("ApproximateReceiveCount".to_owned(), count.to_owned())].into();
         let mut record = SqsMessage::default();
         record.message_id = Some("1".to_owned());
         record.attributes = attributes;
-        Incoming::read(record, "retries", Timestamp::from_seconds(1)).unwrap()
+        Incoming::read(record, "retries", Timestamp::from_seconds(1)).unwrap().record
     }
 
     #[test]

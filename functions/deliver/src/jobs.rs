@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use shared::{
-    job::{Job, STALLED, STALLS_AFTER},
-    queue::{Outgoing, QueueError},
+    id::EndpointId,
+    job::{STALLED, STALLS_AFTER},
+    queue::QueueError,
     store::StoreError,
     time::Timestamp,
+    work::{self, EncodeError, WorkRef},
 };
 
 use crate::{
-    App, circuit,
+    App,
     delivery::{Fate, Handled, RESERVE},
-    incoming::Incoming,
-    recovery,
+    incoming::Record,
 };
 
 /// Why a step comes again.
@@ -33,23 +34,19 @@ pub(crate) enum JobError {
     Fault,
     /// A message that can't be written.
     #[error(transparent)]
-    Message(#[from] shared::message::MessageError),
+    Encode(#[from] EncodeError),
 }
 
-/// Handles one step.
-pub(crate) async fn handle(app: &App, item: Incoming, job: Job, deadline: Timestamp) -> Handled {
-    let outcome = match &job {
-        Job::Circuit(step) => circuit::step(app, step, deadline).await,
-        Job::Recovery(step) => in_time(app, deadline, Box::pin(recovery::step(app, step))).await,
-    };
-    match outcome {
-        Ok(()) => Handled { fate: Fate::Drop, ..Handled::kept(&item) },
+/// What becomes of the message of a step that was done, or has failed.
+pub(crate) fn settled(app: &App, record: &Record, endpoint: EndpointId, done: Result<(), JobError>) -> Handled {
+    match done {
+        Ok(()) => Handled { fate: Fate::Drop, ..Handled::kept(record) },
         Err(error) => {
-            tracing::error!(endpoint = %job.endpoint(), %error, "a step of a job failed; it comes again");
-            if app.now().since(item.first_received) >= STALLS_AFTER {
-                tracing::error!(endpoint = %job.endpoint(), "{STALLED}");
+            tracing::error!(%endpoint, %error, "a step of a job failed; it comes again");
+            if app.now().since(record.first_received) >= STALLS_AFTER {
+                tracing::error!(%endpoint, "{STALLED}");
             }
-            Handled::postponed(&item)
+            Handled::postponed(record)
         }
     }
 }
@@ -67,9 +64,9 @@ async fn within<T>(left: Duration, step: impl Future<Output = Result<T, JobError
 
 impl App {
     /// Sends a step of a job, to be done after `delay`.
-    pub(crate) async fn go_on(&self, job: &Job, delay: Duration) -> Result<(), JobError> {
-        let step = Outgoing { body: job.encode()?, group: Some(job.endpoint().to_string()), delay };
-        self.retries.send(std::iter::once(Ok::<_, JobError>(step))).await
+    pub(crate) async fn go_on<'a>(&self, step: impl Into<WorkRef<'a>>, delay: Duration) -> Result<(), JobError> {
+        let entry = work::entry(step, delay)?;
+        self.retries.send(std::iter::once(Ok::<_, JobError>(entry))).await
     }
 }
 

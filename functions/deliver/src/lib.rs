@@ -8,6 +8,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use shared::{
     announce::Announcer,
+    publish::Publisher,
     queue::Queue,
     schedule::Schedule,
     settings::{SdkConfig, Settings, SettingsError},
@@ -27,6 +28,7 @@ use shared::{
     },
     target::{ClientError, DeliveryClient},
     time::Timestamp,
+    work::{Unreadable, Work},
 };
 
 mod circuit;
@@ -45,10 +47,13 @@ mod verdict;
 
 pub use deadline::deadline;
 
-use delivery::Handled;
+use delivery::{Fate, Handled};
 use hosts::Hosts;
 use incoming::Incoming;
 use tasks::Tasks;
+
+/// How long a message of newer code waits at least: a deploy is about to replace this code.
+const DEPLOY: Duration = Duration::from_mins(1);
 
 /// All that a batch needs.
 #[derive(Clone)]
@@ -118,19 +123,20 @@ impl App {
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
         let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
         let retention_days = settings.parsed("EVENT_RETENTION_DAYS")?;
-        let events = EventWriter::new(log.clone(), retention_days);
+        let deliveries = queue("DELIVERIES_QUEUE_URL")?;
+        let publisher = Publisher::new(EventWriter::new(log.clone(), retention_days), deliveries.clone());
         Ok(Self {
             endpoints: DeliveryEndpoints::new(config.clone(), log.clone()),
             attempts: AttemptLog::new(log.clone(), retention_days),
             key_check: KeyCheck::new(config.clone()),
             health: HealthStore::new(log.clone()),
             parked: ParkedStore::new(log.clone()),
-            announcer: Announcer::new(ProjectViews::new(config.clone()), events, queue("DELIVERIES_QUEUE_URL")?),
+            announcer: Announcer::new(ProjectViews::new(config.clone()), publisher),
             disable_after: health::days(settings.parsed("DISABLE_AFTER_DAYS")?),
             rates: RateStore::new(log.clone()),
             recoveries: RecoveryProgress::new(config, log.clone()),
             targets: TargetStore::new(log),
-            deliveries: queue("DELIVERIES_QUEUE_URL")?,
+            deliveries,
             retries: queue("RETRIES_QUEUE_URL")?,
             dead_letters: queue("DEAD_LETTER_QUEUE_URL")?,
             retries_name: retries_url.rsplit('/').next().unwrap_or_default().to_owned(),
@@ -158,13 +164,13 @@ impl App {
 pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Result<SqsBatchResponse, BatchError> {
     let incoming =
         event.records.into_iter().map(|record| Incoming::read(record, &app.retries_name, app.now())).collect::<Result<Vec<_>, _>>()?;
-    let messages = incoming.iter().filter_map(|item| item.message.as_ref().ok());
+    let messages = incoming.iter().filter_map(Incoming::message);
     let receivers = app.endpoints.load(messages).await.map(Arc::new);
     let handled = match &receivers {
         Ok(receivers) => make_requests(&app, incoming, receivers, deadline).await,
         Err(error) => {
             tracing::error!(%error, "could not read the endpoints of a batch; all of it comes again");
-            incoming.iter().map(Handled::postponed).collect()
+            incoming.iter().map(|item| Handled::postponed(&item.record)).collect()
         }
     };
     let kept = settle::settle(&app, handled, &receivers.unwrap_or_default()).await;
@@ -187,21 +193,36 @@ async fn make_requests(app: &Arc<App>, incoming: Vec<Incoming>, receivers: &Arc<
     let mut tasks = Tasks::new();
     let mut seen = HashSet::new();
     let mut handled = Vec::new();
-    for mut item in incoming {
-        if let Some(job) = item.job.take() {
-            let (app, kept) = (Arc::clone(app), Handled::kept(&item));
-            tasks.spawn(kept, async move { jobs::handle(&app, item, job, deadline).await });
-            continue;
-        }
+    for item in incoming {
         // Twins (SQS or a redrive may bring some) go one after the other, so that the second finds the first one's attempt in the log.
-        if item.message.as_ref().is_ok_and(|message| !seen.insert((message.event.id, message.endpoint))) {
-            handled.push(Handled::postponed(&item));
+        if item.message().is_some_and(|message| !seen.insert((message.event.id, message.endpoint))) {
+            handled.push(Handled::postponed(&item.record));
             continue;
         }
+        let kept = Handled::kept(&item.record);
         let (app, hosts, receivers) = (Arc::clone(app), Arc::clone(&hosts), Arc::clone(receivers));
-        let kept = Handled::kept(&item);
-        tasks.spawn(kept, async move { delivery::handle(&app, item, &receivers, &hosts, deadline).await });
+        tasks.spawn(kept, async move { handle_one(&app, item, &receivers, &hosts, deadline).await });
     }
     handled.extend(tasks.finish().await);
     handled
+}
+
+async fn handle_one(app: &App, item: Incoming, receivers: &Receivers, hosts: &Hosts, deadline: Timestamp) -> Handled {
+    let Incoming { record, work } = item;
+    match work {
+        Ok(Work::Delivery(message)) => delivery::handle(app, &record, *message, receivers, hosts, deadline).await,
+        Ok(Work::Circuit(step)) => jobs::settled(app, &record, step.endpoint, circuit::step(app, &step, deadline).await),
+        Ok(Work::Recovery(step)) => {
+            let done = jobs::in_time(app, deadline, Box::pin(recovery::step(app, &step))).await;
+            jobs::settled(app, &record, step.endpoint, done)
+        }
+        Err(Unreadable::Newer(version)) => {
+            tracing::warn!(message = record.id, version, "a message of newer code waits for it");
+            Handled { fate: Fate::Hide(DEPLOY.max(record.pause())), ..Handled::kept(&record) }
+        }
+        Err(Unreadable::Poison(error)) => {
+            tracing::error!(message = record.id, %error, "a message that is none of ours goes to the dead-letter queue");
+            Handled { fate: Fate::Dead, ..Handled::kept(&record) }
+        }
+    }
 }

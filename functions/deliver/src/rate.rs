@@ -27,7 +27,7 @@ pub(crate) async fn permit(app: &App, endpoint: Option<&Endpoint>, message: &Mes
     };
     let slot = match judge(message.reserved.filter(|slot| slot.is_under(limit)), number, app.now()) {
         Slot::Good(slot) => slot,
-        Slot::Needed { passed } => Reserved { number, at: app.rates.take(endpoint, limit).await?, passed, limit: Some(limit) },
+        Slot::Needed { passed } => Reserved { number, at: app.rates.take(endpoint, limit).await?, passed, limit },
     };
     let wait = slot.at.since(app.now());
     if wait > NEAR {

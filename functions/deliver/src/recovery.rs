@@ -12,12 +12,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 use shared::{
     auth::Access,
     id::EventId,
-    job::{Job, RecoveryStep},
+    job::RecoveryStep,
     message::{Message, Recipient},
     model::{Endpoint, Target, Trigger},
-    queue::Outgoing,
     recovery::{Finding, Recovery, State},
     store::{Order, PageRequest, StoreError, targets::Targets},
+    work,
 };
 
 use crate::{App, jobs::JobError};
@@ -64,7 +64,7 @@ pub(crate) async fn step(app: &App, job: &RecoveryStep) -> Result<(), JobError> 
         return end(app, &recovery, &next).await;
     }
     let pause = if next.found.enqueued > recovery.found.enqueued { PAUSE } else { Duration::ZERO };
-    app.go_on(&Job::Recovery(RecoveryStep { step: next.step, ..job.clone() }), pause).await?;
+    app.go_on(&RecoveryStep { step: next.step, ..job.clone() }, pause).await?;
     advance(app, &recovery, &next).await?;
     Ok(())
 }
@@ -110,11 +110,8 @@ async fn send_again(app: &App, recovery: &Recovery, endpoint: &Endpoint, examine
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;
-    let outgoing = messages.into_iter().map(|message| {
-        let body = message.encode()?;
-        Ok::<_, JobError>(Outgoing { body, group: Some(message.endpoint.to_string()), delay: Duration::ZERO })
-    });
-    app.deliveries.send(outgoing).await
+    let entries = messages.into_iter().map(|message| Ok::<_, JobError>(work::entry(&message, Duration::ZERO)?));
+    app.deliveries.send(entries).await
 }
 
 async fn end(app: &App, recovery: &Recovery, ended: &Recovery) -> Result<(), JobError> {

@@ -11,7 +11,7 @@ use std::{
 use shared::{
     announce::News,
     id::EndpointId,
-    queue::{Outgoing, QueueError},
+    queue::{QueueEntry, QueueError},
     store::deliveries::Receivers,
 };
 
@@ -112,12 +112,13 @@ async fn tell(app: &App, receivers: &Receivers, given_up: Vec<(String, EndpointI
     }
 }
 
-fn outgoing(item: &Handled, delay: Duration) -> Outgoing {
-    Outgoing { body: item.body.clone(), group: item.delivery.map(|(_, endpoint)| endpoint.to_string()), delay }
+/// The message as it came: what can't be read moves too.
+fn outgoing(item: &Handled, delay: Duration) -> QueueEntry {
+    QueueEntry { body: item.body.clone(), group: item.delivery.map(|(_, endpoint)| endpoint.to_string()), delay }
 }
 
 /// Sends messages on to another queue. Returns the ids of all of them when that fails: some may then exist twice, and the log sorts them out.
-async fn send(queue: &shared::queue::Queue, messages: Vec<(Outgoing, String)>, name: &str) -> Vec<String> {
+async fn send(queue: &shared::queue::Queue, messages: Vec<(QueueEntry, String)>, name: &str) -> Vec<String> {
     let (messages, ids): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
     if messages.is_empty() {
         return Vec::new();

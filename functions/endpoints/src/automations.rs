@@ -200,7 +200,6 @@ pub(crate) async fn create(
     if project.automations.len() >= MAX_AUTOMATIONS {
         return Err(ApiError::conflict(format!("a project has at most {MAX_AUTOMATIONS} automations")));
     }
-    let has_secret = project.has_secret;
     let rules = app.rules(project, &headers);
     let now = Timestamp::now();
     let automation = Automation {
@@ -214,10 +213,6 @@ pub(crate) async fn create(
         updated_at: now,
         revision: 1,
     };
-    if !has_secret {
-        // What it sends is signed with the project's secret.
-        app.project_secret(access).await?;
-    }
     app.automations.create(access, &automation).await?;
     Ok((StatusCode::CREATED, Json(automation.into())))
 }

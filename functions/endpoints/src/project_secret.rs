@@ -10,8 +10,7 @@ use shared::{
     auth::{Access, Caller},
     http::{ApiError, rewrite},
     model::{Project, Scope, project::ProjectSecret},
-    signing::{Secret, SignatureStyle},
-    store::StoreError,
+    signing::SignatureStyle,
 };
 
 use crate::{
@@ -64,18 +63,9 @@ pub(crate) async fn rotate(State(app): State<Arc<App>>, caller: Caller, request:
 }
 
 impl App {
-    /// The project's secret. A project of before there were any gets its first one now.
-    pub(crate) async fn project_secret(&self, access: Access) -> Result<ProjectSecret, ApiError> {
-        if let Some(found) = self.project_secrets.get(access).await? {
-            return Ok(found);
-        }
-        let first = ProjectSecret::new(&Secret::new(rand::random()), access.project(), &self.vault, rand::random())?;
-        match self.project_secrets.create(access, &first).await {
-            Ok(()) => Ok(first),
-            // Somebody else was first.
-            Err(StoreError::Conflict) => Ok(self.project_secrets.get(access).await?.ok_or(StoreError::Conflict)?),
-            Err(error) => Err(error.into()),
-        }
+    /// The project's secret, which every project has.
+    async fn project_secret(&self, access: Access) -> Result<ProjectSecret, ApiError> {
+        self.project_secrets.get(access).await?.ok_or_else(|| ApiError::not_found("project"))
     }
 
     /// How the project signs by default.

@@ -7,7 +7,7 @@ use shared::{
     http::ApiError,
     message::{Message, Recipient},
     model::{Event, event::LoggedEvent},
-    queue::Outgoing,
+    publish::PublishError,
     time::Timestamp,
 };
 
@@ -39,17 +39,17 @@ pub(crate) async fn accept(
     let to_do = events.iter().cloned().zip(recipients).zip(planned).filter(|(_, plan)| plan.state != State::Done);
     let to_do = to_do.map(|((event, recipients), plan)| Accepted { event, recipients, plan }).collect();
 
-    match record_and_enqueue(app, access, audience.brand(), to_do, now).await {
+    match publish(app, access, audience.brand(), to_do, now).await {
         Ok(()) => claims.finish().await,
         Err(error) => {
             claims.give_up().await;
-            return Err(error);
+            return Err(error.into());
         }
     }
     Ok(events)
 }
 
-/// An event that is to be recorded and enqueued.
+/// An event that is to be published.
 struct Accepted {
     event: Event,
     recipients: Vec<Recipient>,
@@ -69,42 +69,22 @@ fn event(draft: Draft, plan: Planned) -> Event {
     }
 }
 
-/// First the log, then the queue: whatever is delivered can be found.
-async fn record_and_enqueue(
-    app: &App,
-    access: Access,
-    brand: Option<String>,
-    accepted: Vec<Accepted>,
-    now: Timestamp,
-) -> Result<(), ApiError> {
+async fn publish(app: &App, access: Access, brand: Option<String>, accepted: Vec<Accepted>, now: Timestamp) -> Result<(), PublishError> {
     let logged: Vec<_> = accepted.iter().map(log_entry).collect();
-    if logged.is_empty() {
-        return Ok(());
-    }
-    app.events.record(access, &logged, Timestamp::now).await?;
     let messages = accepted.into_iter().flat_map(move |Accepted { event, recipients, plan }| {
         let brand = brand.clone();
         recipients.into_iter().map(move |recipient| {
             let first = Message::first(access.project(), brand.clone(), &event, &recipient, now);
-            outgoing(&Message { recheck: plan.state == State::Unsure, ..first })
+            Message { recheck: plan.state == State::Unsure, ..first }
         })
     });
-    app.deliveries.send(messages).await
+    app.publisher.publish(access, &logged, messages).await
 }
 
 /// The event as the log will have it, with everybody who gets it.
 fn log_entry(accepted: &Accepted) -> LoggedEvent {
     let targets = accepted.recipients.iter().map(|recipient| recipient.target.clone()).collect();
     LoggedEvent { event: accepted.event.clone(), targets, accepted_at: accepted.plan.accepted_at }
-}
-
-/// A message, ready for its queue.
-pub(crate) fn outgoing(message: &Message) -> Result<Outgoing, ApiError> {
-    let body = message.encode().map_err(|error| {
-        tracing::error!(%error, "could not encode a message");
-        ApiError::unavailable()
-    })?;
-    Ok(Outgoing { body, group: Some(message.endpoint.to_string()), delay: Duration::ZERO })
 }
 
 /// Refuses a batch that means more deliveries than one request has the time to enqueue.

@@ -43,7 +43,7 @@ impl Audience {
             shape.check(&draft.data).map_err(|misfit| ApiError::validation("data", misfit.to_string()))?;
         }
         if draft.webhook_url.is_some() && !self.project.has_secret {
-            let message = "needs a secret to sign with, and this project has none yet: GET /webhooks/secret makes one";
+            let message = "needs the project's secret to sign with, and there is no such project";
             return Err(ApiError::validation("webhook_url", message));
         }
         Ok(())

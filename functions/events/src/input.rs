@@ -89,8 +89,6 @@ pub(crate) struct Draft {
     pub(crate) id: Option<EventId>,
     pub(crate) user_id: Option<String>,
     pub(crate) worker_id: Option<String>,
-    // Absent, it is left out of a fingerprint as well: those of before there were any stay as they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) webhook_url: Option<EndpointUrl>,
     pub(crate) metadata: Option<Box<RawValue>>,
     pub(crate) created_at: Option<u64>,

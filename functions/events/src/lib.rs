@@ -10,6 +10,7 @@ use shared::{
     auth::{Authenticates, Authenticator},
     http::Route,
     model::Catalogue,
+    publish::Publisher,
     queue::Queue,
     settings::{SdkConfig, Settings, SettingsError},
     store::{Table, endpoints::ProjectViews, events::EventWriter, leases::Leases},
@@ -31,9 +32,8 @@ mod test_event;
 pub struct App {
     authenticator: Authenticator,
     projects: ProjectViews,
-    events: EventWriter,
+    publisher: Publisher,
     leases: Leases,
-    deliveries: Queue,
     catalogue: Catalogue,
     targets: Targets,
     retention_days: u32,
@@ -47,12 +47,12 @@ impl App {
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
         let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
         let retention_days = settings.parsed("EVENT_RETENTION_DAYS")?;
+        let deliveries = Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?);
         Ok(Self {
             authenticator: Authenticator::new(config.clone()),
             projects: ProjectViews::new(config),
-            events: EventWriter::new(log.clone(), retention_days),
+            publisher: Publisher::new(EventWriter::new(log.clone(), retention_days), deliveries),
             leases: Leases::new(log),
-            deliveries: Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?),
             catalogue: settings.parsed("TOPICS")?,
             targets: Targets::from_settings(settings)?,
             retention_days,

@@ -23,7 +23,6 @@ use utoipa::ToSchema;
 
 use crate::{
     App,
-    accept::outgoing,
     input::{MAX_EVENT_BYTES, payload},
 };
 
@@ -71,11 +70,10 @@ pub(crate) async fn send(
     let event = event(wanted, &endpoint, &app.catalogue.with(project.topics), now)?;
     let target = Target { test: true, ..Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint) };
     let logged = LoggedEvent { event, targets: vec![target.clone()], accepted_at: now };
-    app.events.record(access, std::slice::from_ref(&logged), Timestamp::now).await?;
     let brand = project.project.and_then(|project| project.brand);
     let first = Message::first(access.project(), brand, &logged.event, &Recipient { target, via: None }, now);
-    let message = outgoing(&Message { v: 2, trigger: Trigger::Test, ..first });
-    app.deliveries.send(std::iter::once(message)).await?;
+    let message = Message { trigger: Trigger::Test, ..first };
+    app.publisher.publish(access, std::slice::from_ref(&logged), std::iter::once(message)).await?;
     Ok((StatusCode::ACCEPTED, Json(logged.event.into())))
 }
 

@@ -16,12 +16,12 @@ use shared::{
     auth::{Access, Caller, SendsEvents},
     http::{ApiError, Body, ListParams, listed, page_request},
     id::{EndpointId, RecoveryId},
-    job::{Job, RecoveryStep},
+    job::RecoveryStep,
     model::{Endpoint, Scope, Status},
-    queue::Outgoing,
     recovery::{Recovery, State as Progress},
     store::recoveries::Turn,
     time::Timestamp,
+    work,
 };
 
 use utoipa::ToSchema;
@@ -193,12 +193,9 @@ impl App {
     /// Sends the step of a recovery that is next; that it may be on its way already does no harm.
     async fn go_on(&self, recovery: &Recovery) -> Result<(), ApiError> {
         let &Recovery { project, endpoint, id, step, .. } = recovery;
-        let body = Job::Recovery(RecoveryStep { project, endpoint, recovery: id, step }).encode().map_err(|error| {
-            tracing::error!(%error, "could not encode a job");
-            ApiError::unavailable()
-        })?;
-        let step = Outgoing { body, group: Some(endpoint.to_string()), delay: Duration::ZERO };
-        self.retries.send(std::iter::once(Ok::<_, ApiError>(step))).await
+        let step = RecoveryStep { project, endpoint, recovery: id, step };
+        let entry = work::entry(&step, Duration::ZERO).map_err(ApiError::from);
+        self.retries.send(std::iter::once(entry)).await
     }
 }
 

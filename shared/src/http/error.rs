@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{queue::QueueError, signing::VaultError, store::StoreError};
+use crate::{publish::PublishError, queue::QueueError, signing::VaultError, store::StoreError, work::EncodeError};
 
 /// The longest message and the longest field, in characters; the rest is cut off.
 const MAX_MESSAGE: usize = 500;
@@ -196,6 +196,23 @@ impl From<VaultError> for ApiError {
     fn from(fault: VaultError) -> Self {
         tracing::error!(error = %fault, "a secret can't be sealed or opened");
         Self::unavailable()
+    }
+}
+
+impl From<EncodeError> for ApiError {
+    fn from(fault: EncodeError) -> Self {
+        tracing::error!(error = %fault, "a message can't be enqueued");
+        Self::unavailable()
+    }
+}
+
+impl From<PublishError> for ApiError {
+    fn from(fault: PublishError) -> Self {
+        match fault {
+            PublishError::Store(fault) => fault.into(),
+            PublishError::Queue(fault) => fault.into(),
+            PublishError::Encode(fault) => fault.into(),
+        }
     }
 }
 

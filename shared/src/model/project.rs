@@ -31,8 +31,7 @@ pub struct Project {
     pub body: Option<BodyShape>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Counts its changes, so that two at once can't undo each other. Zero in rows of before there was a count.
-    #[serde(default)]
+    /// Counts its changes, so that two at once can't undo each other.
     pub revision: u64,
 }
 

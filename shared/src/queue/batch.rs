@@ -9,7 +9,7 @@ const MAX_BYTES: usize = 1_048_576;
 
 /// A message to send.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
+pub struct QueueEntry {
     /// Its text.
     pub body: String,
     /// Whom it is for, so that a standard queue shares its consumers fairly among groups.
@@ -19,11 +19,11 @@ pub struct Outgoing {
 }
 
 /// Batches that keep to both limits, in order, each made when it is asked for. Ends with the first error.
-pub(super) fn batches<E>(messages: impl Iterator<Item = Result<Outgoing, E>>) -> impl Iterator<Item = Result<Vec<Outgoing>, E>> {
+pub(super) fn batches<E>(messages: impl Iterator<Item = Result<QueueEntry, E>>) -> impl Iterator<Item = Result<Vec<QueueEntry>, E>> {
     let mut messages = messages.peekable();
     std::iter::from_fn(move || {
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        let fits = |next: &Result<Outgoing, E>, batch: &[Outgoing], bytes: usize| {
+        let fits = |next: &Result<QueueEntry, E>, batch: &[QueueEntry], bytes: usize| {
             batch.is_empty() || batch.len() < MAX_ENTRIES && next.as_ref().is_ok_and(|next| bytes + next.body.len() <= MAX_BYTES)
         };
         while let Some(next) = messages.next_if(|next| fits(next, &batch, bytes)) {
@@ -47,7 +47,7 @@ mod tests {
     proptest! {
         #[test]
         fn batches_keep_order_and_both_limits(sizes in proptest::collection::vec(1..300_000_usize, 0..60)) {
-            let messages = sizes.iter().map(|size| Outgoing { body: "x".repeat(*size), group: None, delay: Duration::ZERO });
+            let messages = sizes.iter().map(|size| QueueEntry { body: "x".repeat(*size), group: None, delay: Duration::ZERO });
             let batches: Vec<_> = batches::<()>(messages.map(Ok)).map(Result::unwrap).collect();
             prop_assert_eq!(batches.iter().flatten().map(|m| m.body.len()).collect::<Vec<_>>(), sizes);
             for batch in batches {
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn an_error_ends_the_batches_behind_those_before_it() {
-        let message = || Ok(Outgoing { body: "x".to_owned(), group: None, delay: Duration::ZERO });
+        let message = || Ok(QueueEntry { body: "x".to_owned(), group: None, delay: Duration::ZERO });
         let got: Vec<_> = batches([message(), message(), Err("broken")].into_iter()).map(|batch| batch.map(|batch| batch.len())).collect();
         assert_eq!(got, [Ok(2), Err("broken")]);
     }

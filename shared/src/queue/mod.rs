@@ -14,7 +14,7 @@ use futures::{TryStreamExt, stream};
 
 mod batch;
 
-pub use batch::Outgoing;
+pub use batch::QueueEntry;
 use batch::batches;
 
 /// SQS: a message's delay is at most 15 minutes. Longer waits start with this one and go on by visibility.
@@ -56,11 +56,11 @@ impl Queue {
 
     /// Sends all messages, in as few calls as there can be, and makes them only as they are sent: together they may be larger than memory. When this
     /// fails, some may have been sent.
-    pub async fn send<E: From<QueueError>>(&self, messages: impl Iterator<Item = Result<Outgoing, E>>) -> Result<(), E> {
+    pub async fn send<E: From<QueueError>>(&self, messages: impl Iterator<Item = Result<QueueEntry, E>>) -> Result<(), E> {
         stream::iter(batches(messages)).try_for_each_concurrent(CONCURRENCY, |batch| async { Ok(self.send_batch(batch).await?) }).await
     }
 
-    async fn send_batch(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+    async fn send_batch(&self, messages: Vec<QueueEntry>) -> Result<(), QueueError> {
         let entries = messages.into_iter().enumerate().map(|(place, message)| to_send(place, message));
         let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
         let mut reason = String::new();
@@ -117,7 +117,7 @@ fn to_hide(place: usize, receipt: &str, wait: Duration) -> Result<ChangeMessageV
         .map_err(|error| QueueError { operation: "ChangeMessageVisibilityBatch", detail: error.to_string() })
 }
 
-fn to_send(place: usize, message: Outgoing) -> Result<SendMessageBatchRequestEntry, QueueError> {
+fn to_send(place: usize, message: QueueEntry) -> Result<SendMessageBatchRequestEntry, QueueError> {
     SendMessageBatchRequestEntry::builder()
         .id(place.to_string())
         .message_body(message.body)

@@ -73,8 +73,7 @@ struct Row {
     /// Whether all was done.
     done: bool,
     expires_at: u64,
-    /// Who took it; 0 in rows of before there were holders.
-    #[serde(default)]
+    /// The random number of the request that took it.
     holder: u64,
 }
 

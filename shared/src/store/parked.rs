@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     id::{EndpointId, EventId, ProjectId, RoundId, SHARDS},
-    message::{Message, MessageError},
+    message::Message,
     time::Timestamp,
+    work::{self, EncodeError, Unreadable, Work},
 };
 
 /// What is read at a time is at most so large, but for the last message: ten steps of circuits at once, each with its messages read and written, must fit into the memory of `deliver`.
@@ -48,7 +49,7 @@ pub enum ParkError {
     Store(#[from] StoreError),
     /// The message.
     #[error(transparent)]
-    Message(#[from] MessageError),
+    Message(#[from] EncodeError),
 }
 
 /// Some deliveries may not be parked.
@@ -120,7 +121,7 @@ impl ParkedStore {
 fn requests(messages: &[(String, Message)], now: Timestamp) -> Result<Vec<WriteRequest>, ParkError> {
     let items = messages.iter().map(|(queue_id, message)| {
         // Whoever sends it on can't know what the log says of it.
-        let body = Message { recheck: true, ..message.without_slot() }.encode()?;
+        let body = work::encode(&Message { recheck: true, ..message.without_slot() })?;
         let mut item = item(
             pk(message.endpoint, message.event.id),
             sk(message.event.id, message.round, queue_id),
@@ -137,10 +138,10 @@ fn read(row: &Item) -> Result<Option<(Parked, usize)>, StoreError> {
     let body = || unpack_text(row.get("body")?);
     let parked_at = || Some(Timestamp::from_millis(row.get("parked_at")?.as_n().ok()?.parse().ok()?));
     let (Some(body), Some(parked_at)) = (body(), parked_at()) else { return Ok(None) };
-    let message = match Message::decode(&body) {
-        Ok(message) => message,
-        Err(MessageError::TooNew(_)) => return Err(StoreError::Damaged("a parked delivery of newer code")),
-        Err(_) => return Ok(None),
+    let message = match Work::decode(&body) {
+        Ok(Work::Delivery(message)) => *message,
+        Err(Unreadable::Newer(_)) => return Err(StoreError::Damaged("a parked delivery of newer code")),
+        Ok(_) | Err(Unreadable::Poison(_)) => return Ok(None),
     };
     Ok(Some((Parked { message, parked_at, pk: text(row, "pk").to_owned(), sk: text(row, "sk").to_owned() }, body.len())))
 }

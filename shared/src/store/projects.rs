@@ -54,11 +54,8 @@ impl ProjectStore {
 
     /// Overwrites a project that nobody has changed since it was read at `revision`; [`StoreError::Conflict`] otherwise.
     pub async fn replace(&self, project: &Project, revision: u64) -> Result<(), StoreError> {
-        let rows = rows(project)?;
-        match revision {
-            0 => self.write(rows, "attribute_exists(pk) AND attribute_not_exists(revision)", None).await,
-            _ => self.write(rows, "revision = :revision", Some((":revision".to_owned(), number(revision)))).await,
-        }
+        let value = (":revision".to_owned(), number(revision));
+        self.write(rows(project)?, "revision = :revision", Some(value)).await
     }
 
     /// A page of all projects.

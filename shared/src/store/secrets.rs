@@ -24,14 +24,9 @@ impl ProjectSecrets {
         Self(config)
     }
 
-    /// The project's secret; none for projects of before there were any.
+    /// The project's secret; none if the project is not there.
     pub async fn get(&self, access: Access) -> Result<Option<ProjectSecret>, StoreError> {
         self.0.get(key(project_pk(access.project()), SK)).await
-    }
-
-    /// Writes the secret of a project that has none; [`StoreError::Conflict`] when it has.
-    pub async fn create(&self, access: Access, secret: &ProjectSecret) -> Result<(), StoreError> {
-        self.0.put_new(row(access.project(), secret)?).await
     }
 
     /// Overwrites a secret that nobody has changed since it was read at `revision`; [`StoreError::Conflict`] otherwise.

@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use local::{samples, testing::Trouble};
+use local::{
+    samples,
+    testing::{Trouble, delivery_in},
+};
 use serde_json::json;
 use shared::{
     health::{Circuit, OPENS_AFTER, Phase},
     id::{EndpointId, EventId},
-    job::{CircuitStep, Job},
+    job::CircuitStep,
     message::Message,
     model::Outcome,
     store::{Table, health::HealthStore, parked::ParkedStore},
     time::Timestamp,
+    work,
 };
 
 use super::{
@@ -90,7 +94,7 @@ impl World {
         let Some(circuit) = self.the_circuit(id).await else { return false };
         let step = CircuitStep { project: samples::PROJECT.parse().unwrap(), endpoint: id, opening: circuit.opening, step: circuit.step };
         let arn = &self.started.aws.template().queue("RetriesQueue").unwrap().arn;
-        let record = json!({"messageId": "1", "receiptHandle": "1", "body": Job::Circuit(step).encode().unwrap(), "eventSourceARN": arn});
+        let record = json!({"messageId": "1", "receiptHandle": "1", "body": work::encode(&step).unwrap(), "eventSourceARN": arn});
         !self.started.handle(serde_json::from_value(json!({"Records": [record]})).unwrap()).await.is_empty()
     }
 
@@ -156,7 +160,7 @@ impl World {
         assert!(given_up.iter().all(|last| last.outcome == Outcome::Refused && last.next_attempt_at.is_none()), "{case}: {given_up:?}");
         assert_eq!(self.attempts(&arrived).await.len(), 1, "{case}: what has arrived has not failed");
         let dead = self.drain("RetriesDeadLetterQueue").await;
-        let dead: Vec<_> = dead.iter().map(|body| Message::decode(body).unwrap().event.id).collect();
+        let dead: Vec<_> = dead.iter().map(|body| delivery_in(body).event.id).collect();
         assert_eq!(dead, [over.event.id], "{case}: somebody can redrive it");
         assert!(!self.attempts(&waiting).await.is_empty(), "{case}: the receiver was probed");
         assert_eq!(self.arrivals(&over) + self.arrivals(&arrived) + self.arrivals(&waiting), 0, "{case}");

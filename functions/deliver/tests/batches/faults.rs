@@ -16,6 +16,7 @@ use shared::{
     message::Message,
     model::{Attempt, Endpoint, Outcome},
     time::Timestamp,
+    work,
 };
 
 use super::support::{Started, logged, message_of, schedule};
@@ -163,7 +164,7 @@ impl World {
         self.renew().await;
         let [one, two, bad, gone] = [0, 0, 1, 2].map(|place| self.message(place));
         let poison = format!("no delivery {}", self.number);
-        let texts: Vec<_> = [&one, &two, &bad, &gone].map(|message| message.encode().unwrap()).into();
+        let texts: Vec<_> = [&one, &two, &bad, &gone].map(|message| work::encode(message).unwrap()).into();
         self.enqueue("DeliveriesQueue", &[&texts[..], &[poison.clone(), NEWER.to_owned()]].concat()).await;
         let waiting = self.started.count("RetriesQueue").await;
 
@@ -198,7 +199,7 @@ impl World {
             logged(&done, 1, Outcome::Succeeded, None),
         ];
         self.started.log().record(&log).await.unwrap();
-        self.enqueue("RetriesQueue", &[&due, &early, &done].map(|message| message.encode().unwrap())).await;
+        self.enqueue("RetriesQueue", &[&due, &early, &done].map(|message| work::encode(message).unwrap())).await;
 
         let recorded = self.meet(place, trouble);
         self.turn("RetriesQueue").await;
@@ -211,7 +212,7 @@ impl World {
         let arrivals = self.arrivals(&due);
         assert!(arrivals == 1 || arrivals == 2 && recorded(self), "{case}: it arrived {arrivals} times");
         assert_eq!((self.arrivals(&early), self.arrivals(&done)), (0, 0), "{case}");
-        assert_eq!(self.drain("RetriesQueue").await, BTreeSet::from([early.encode().unwrap()]), "{case}");
+        assert_eq!(self.drain("RetriesQueue").await, BTreeSet::from([work::encode(&early).unwrap()]), "{case}");
     }
 
     /// Orders the trouble. What this gives tells afterwards whether it struck the writing of the log, so that a second request is no fault of ours.
@@ -271,7 +272,7 @@ async fn where_a_call_hangs_the_messages_come_again_before_lambda_ends_the_funct
     for operation in ["BatchGetItem", "BatchWriteItem"] {
         let mut world = World::start().await;
         let message = world.message(0);
-        world.enqueue("DeliveriesQueue", &[message.encode().unwrap()]).await;
+        world.enqueue("DeliveriesQueue", &[work::encode(&message).unwrap()]).await;
         world.started.aws.faults().on("deliver", operation).fail(Fault::Hanging);
         let before = std::time::Instant::now();
         world.turn("DeliveriesQueue").await;
@@ -286,7 +287,7 @@ async fn where_a_call_hangs_the_messages_come_again_before_lambda_ends_the_funct
 async fn a_message_whose_visibility_lapses_in_mid_request_is_sent_twice_at_most_with_one_id() {
     let mut world = World::start().await;
     let message = world.message(0);
-    world.enqueue("DeliveriesQueue", &[message.encode().unwrap()]).await;
+    world.enqueue("DeliveriesQueue", &[work::encode(&message).unwrap()]).await;
     let event = world.receive("DeliveriesQueue").await;
     // The first is slow to write down what it did; meanwhile the message is visible again, and somebody else gets it.
     world.started.aws.faults().on("deliver", "BatchWriteItem").times(1).fail(Fault::Slow(Duration::from_secs(1)));
@@ -306,7 +307,7 @@ async fn duplicates_and_any_order_cost_nothing_but_reads() {
     let messages = [0, 0, 0].map(|place| world.message(place));
     let log = messages.each_ref().map(|message| logged(message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1))));
     world.started.log().record(&log).await.unwrap();
-    let texts: Vec<_> = messages.iter().map(|message| message.encode().unwrap()).collect();
+    let texts: Vec<_> = messages.iter().map(|message| work::encode(message).unwrap()).collect();
     // Thrice each, the newest first, on the queue of retries and on the other.
     let backwards: Vec<_> = texts.iter().rev().cloned().collect();
     world.enqueue("RetriesQueue", &[&backwards[..], &texts[..], &backwards[..]].concat()).await;
@@ -325,7 +326,7 @@ async fn duplicates_and_any_order_cost_nothing_but_reads() {
 async fn receipts_that_throttling_has_raised_count_as_no_attempts() {
     let mut world = World::start().await;
     let message = world.message(1);
-    world.enqueue("DeliveriesQueue", &[message.encode().unwrap()]).await;
+    world.enqueue("DeliveriesQueue", &[work::encode(&message).unwrap()]).await;
     let mut event = world.receive("DeliveriesQueue").await;
     event.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), "900".to_owned());
     assert_eq!(world.started.handle(event).await, [""; 0]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::samples;
+use local::{samples, testing::delivery_in};
 use serde_json::json;
 use shared::{
     message::Message,
@@ -26,12 +26,12 @@ async fn start_limited(limit: u16, statuses: &[u16]) -> Started {
 /// The one message of the retries queue, once it comes.
 async fn moved(started: &Started) -> (aws_lambda_events::sqs::SqsEvent, Message) {
     let event = started.received("RetriesQueue").await;
-    let message = Message::decode(event.records[0].body.as_deref().unwrap()).unwrap();
+    let message = delivery_in(event.records[0].body.as_deref().unwrap());
     (event, message)
 }
 
-fn slot(number: u32, ahead: Duration) -> Reserved {
-    Reserved { number, at: Timestamp::now() + ahead, passed: 0, limit: None }
+fn slot(number: u32, ahead: Duration, limit: u16) -> Reserved {
+    Reserved { number, at: Timestamp::now() + ahead, passed: 0, limit }
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn what_is_over_the_limit_comes_again_at_its_slot_without_an_attempt() {
     for _ in 0..2 {
         let (event, message) = moved(&started).await;
         let reserved = message.reserved.unwrap();
-        assert_eq!((message.v, reserved.number), (4, 1));
+        assert_eq!((reserved.number, reserved.limit), (1, 1));
         assert!(started.attempts(message.event.id).await.is_empty(), "waiting is no attempt");
         assert_eq!(started.handle(event).await, [""; 0]);
         let attempts = started.attempts(message.event.id).await;
@@ -70,7 +70,7 @@ async fn what_is_over_the_limit_comes_again_at_its_slot_without_an_attempt() {
 #[tokio::test]
 async fn a_message_with_a_slot_takes_no_other_and_is_moved_again_when_it_is_early() {
     let started = start_limited(1, &[200]).await;
-    let early = slot(1, Duration::from_secs(4));
+    let early = slot(1, Duration::from_secs(4), 1);
     let event = started.enqueued("RetriesQueue", &message_of("retry.json", 0).with_slot(early)).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     assert!(started.receiver.webhooks().is_empty());
@@ -89,11 +89,11 @@ async fn a_retry_needs_a_slot_of_its_own_and_so_does_one_whose_slot_has_long_pas
     let due = Some(Timestamp::from_seconds(1));
     started.log().record(&[logged(&message, 1, Outcome::HttpError, due)]).await.unwrap();
     let far = Duration::from_mins(10);
-    let event = started.enqueued("RetriesQueue", &message.with_slot(slot(1, far))).await;
+    let event = started.enqueued("RetriesQueue", &message.with_slot(slot(1, far, 500))).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!(started.attempts(message.event.id).await.len(), 2, "the slot was the first attempt's");
 
-    let passed = Reserved { number: 3, at: Timestamp::from_seconds(1), passed: 0, limit: None };
+    let passed = Reserved { number: 3, at: Timestamp::from_seconds(1), passed: 0, limit: 500 };
     let mut again = message.with_slot(passed);
     again.trigger = Trigger::Manual;
     again.round = Some(shared::id::RoundId::new(Timestamp::now(), 1));
@@ -116,7 +116,7 @@ async fn a_changed_limit_holds_at_once_for_what_waits_and_for_what_comes() {
         last = rates.take(endpoint, 1).await.unwrap();
     }
     assert!(last.since(Timestamp::now()) > Duration::from_secs(20));
-    let waiting = Reserved { limit: Some(1), ..slot(1, Duration::from_hours(1)) };
+    let waiting = slot(1, Duration::from_hours(1), 1);
     let event = started.enqueued("RetriesQueue", &message_of("retry.json", 0).with_slot(waiting)).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     let mut other = message_of("first-attempt.json", 0);

@@ -9,7 +9,7 @@ use local::{
     recursion::{Guard, MOST, Sorted, Trace},
     sqs::Clock,
 };
-use shared::{health::OPENS_AFTER, message::Message, time::Timestamp};
+use shared::{health::OPENS_AFTER, message::Message, time::Timestamp, work};
 
 use super::faults::{World, now};
 
@@ -38,7 +38,7 @@ impl Outage {
         let parked: Vec<_> = (0..PARKED).map(|_| world.message(1)).collect();
         let mut outage = Self { world, clock, guard, chain: Trace::begin() };
         for messages in [failing].iter().chain(parked.chunks(10).map(<[_]>::to_vec).collect::<Vec<_>>().iter()) {
-            let bodies: Vec<_> = messages.iter().map(|message| message.encode().unwrap()).collect();
+            let bodies: Vec<_> = messages.iter().map(|message| work::encode(message).unwrap()).collect();
             outage.world.enqueue("DeliveriesQueue", &bodies).await;
             assert_eq!(outage.turn("DeliveriesQueue").await, messages.len());
         }

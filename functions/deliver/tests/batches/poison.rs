@@ -4,8 +4,8 @@ use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::json;
 use shared::{
     id::EventId,
-    message::{Message, MessageError},
     model::Outcome,
+    work::{self, Unreadable, Work},
 };
 
 use super::support::{event_of, message_of, start};
@@ -17,7 +17,7 @@ const BATCHES: u128 = 20;
 fn bodies() -> impl Strategy<Value = String> {
     let good = event_of("first-attempt.json").records[0].body.clone().unwrap();
     let piece = "[\\t -\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]{1,40}";
-    let deep = (1..20_000_usize).prop_map(|depth| format!(r#"{{"v":1,"event":{{"data":{}"#, "[".repeat(depth)));
+    let deep = (1..20_000_usize).prop_map(|depth| format!(r#"{{"v":1,"work":{{"delivery":{{"event":{{"data":{}"#, "[".repeat(depth)));
     let sample = (0..good.len(), 0..good.len(), piece);
     prop_oneof![
         piece,
@@ -34,7 +34,7 @@ fn bodies() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_body_makes_reading_panic(body in prop_oneof![any::<String>(), bodies()]) {
-        let _ = Message::decode(&body);
+        let _ = Work::decode(&body);
     }
 }
 
@@ -48,7 +48,7 @@ async fn whatever_else_is_in_its_batch_a_good_message_arrives_and_the_rest_is_ac
         message.event.id = EventId::new(message.event.id.time(), 1_000 + batch);
         let record = event.records.pop().unwrap();
         let others: Vec<_> = (0..9).map(|_| bodies().new_tree(&mut runner).unwrap().current()).collect();
-        for (place, body) in others.iter().chain([&message.encode().unwrap()]).enumerate() {
+        for (place, body) in others.iter().chain([&work::encode(&message).unwrap()]).enumerate() {
             let mut record = record.clone();
             record.message_id = Some(format!("{place}"));
             record.body = Some(body.clone());
@@ -59,7 +59,7 @@ async fn whatever_else_is_in_its_batch_a_good_message_arrives_and_the_rest_is_ac
         assert_eq!(attempt.outcome, Outcome::Succeeded);
         assert!(!failed.contains(&"9".to_owned()));
 
-        let poison = others.iter().filter(|body| matches!(Message::decode(body), Err(MessageError::Malformed(_)))).count();
+        let poison = others.iter().filter(|body| matches!(Work::decode(body), Err(Unreadable::Poison(_)))).count();
         assert!(poison > 0);
         let mut dead = 0;
         while dead < poison {

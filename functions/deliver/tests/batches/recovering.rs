@@ -5,12 +5,12 @@ mod faults;
 use std::collections::BTreeSet;
 
 use aws_lambda_events::sqs::SqsEvent;
-use local::samples;
+use local::{samples, testing::delivery_in};
 use serde_json::value::RawValue;
 use shared::{
     auth::Access,
     id::{EndpointId, EventId, ProjectId, RecoveryId},
-    job::{Job, RecoveryStep},
+    job::RecoveryStep,
     message::Message,
     model::{Attempt, Endpoint, Event, Origin, Outcome, Target, attempt::DeliveryStatus, event::LoggedEvent},
     recovery::{Found, Recovery, State},
@@ -21,6 +21,7 @@ use shared::{
         recoveries::{RecoveryProgress, RecoveryStore},
     },
     time::Timestamp,
+    work,
 };
 
 use super::support::{Started, logged, message_of, start, start_with};
@@ -91,7 +92,7 @@ impl Past {
     /// The message of a step, as it comes off its queue.
     async fn step(&self, recovery: &Recovery) -> SqsEvent {
         let &Recovery { project, endpoint, id, step, .. } = recovery;
-        let body = Job::Recovery(RecoveryStep { project, endpoint, recovery: id, step }).encode().unwrap();
+        let body = work::encode(&RecoveryStep { project, endpoint, recovery: id, step }).unwrap();
         self.started.sqs.send_message().queue_url(self.started.aws.queue_url("RetriesQueue")).message_body(body).send().await.unwrap();
         self.started.received("RetriesQueue").await
     }
@@ -293,7 +294,7 @@ async fn more_than_a_thousand_events_take_several_steps() {
     for _ in 0..EVENTS / 10 {
         let event = past.started.received("DeliveriesQueue").await;
         for record in &event.records {
-            let message = Message::decode(record.body.as_deref().unwrap()).unwrap();
+            let message = delivery_in(record.body.as_deref().unwrap());
             assert_eq!(message.round, Some(recovery.id.round(message.event.id)));
             assert!(enqueued.insert(message.event.id), "each is enqueued once");
         }

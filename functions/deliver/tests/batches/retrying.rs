@@ -6,6 +6,7 @@ use serde_json::json;
 use shared::{
     model::{Outcome, Trigger},
     time::Timestamp,
+    work,
 };
 
 use super::support::{changed, event_of, logged, message_of, start};
@@ -70,7 +71,7 @@ async fn a_first_message_that_may_be_a_second_looks_at_the_log() {
     let recheck = changed("first-attempt.json", |record| {
         let mut message = message_of("first-attempt.json", 0);
         message.recheck = true;
-        record["body"] = json!(message.encode().unwrap());
+        record["body"] = json!(work::encode(&message).unwrap());
     });
     for event in [redriven, recheck] {
         assert_eq!(started.handle(event).await, [""; 0]);

@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use deliver::{App, BatchError};
 use local::{
     samples,
-    testing::{AwsStandIn, TestReceiver, sample},
+    testing::{AwsStandIn, TestReceiver, delivery_in, sample},
 };
 use serde_json::{Value as Json, json};
 use shared::{
@@ -17,6 +17,7 @@ use shared::{
     schedule::Schedule,
     store::{Table, attempts::AttemptLog},
     time::Timestamp,
+    work,
 };
 
 /// Longer than any test: Lambda's own is 60 s.
@@ -64,7 +65,7 @@ pub(crate) fn changed(file: &str, change: impl Fn(&mut Json)) -> SqsEvent {
 
 /// The message of a sample's record.
 pub(crate) fn message_of(file: &str, place: usize) -> Message {
-    Message::decode(event_of(file).records[place].body.as_deref().unwrap()).unwrap()
+    delivery_in(event_of(file).records[place].body.as_deref().unwrap())
 }
 
 /// An attempt of a message's delivery, for the log.
@@ -124,7 +125,7 @@ impl Started {
 
     /// Puts a message on a queue and receives it.
     pub(crate) async fn enqueued(&self, queue: &str, message: &Message) -> SqsEvent {
-        let body = message.encode().unwrap();
+        let body = work::encode(message).unwrap();
         self.sqs.send_message().queue_url(self.aws.queue_url(queue)).message_body(body).send().await.unwrap();
         self.received(queue).await
     }

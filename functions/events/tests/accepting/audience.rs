@@ -126,16 +126,16 @@ async fn a_workers_webhook_gets_its_events_for_one_call_more() {
 }
 
 #[tokio::test]
-async fn an_own_url_is_judged_and_needs_a_secret_to_sign_with() {
+async fn an_own_url_is_judged_and_needs_a_project_whose_secret_signs() {
     let started = start().await;
     for url in ["", "http", "http://10.0.0.1/", "https://user:pass@example.com/", "https://api.example.com/events"] {
         let answer = started.api.ask("POST", "/events", with(&json!({"webhook_url": url}))).await;
         assert_eq!((answer.status, answer.text("field")), (400, "webhook_url"), "{url}: {}", answer.body);
     }
-    let old = started.api.with_key(&started.aws.key_of("proj_01JZ0000000000000000000009", &Scope::ALL).await);
-    let answer = old.ask("POST", "/events", with(&json!({"webhook_url": OWN_URL}))).await;
-    assert_eq!((answer.status, answer.text("field")), (400, "webhook_url"), "a project of before there were secrets");
-    assert!(answer.text("message").contains("GET /webhooks/secret"), "{}", answer.body);
+    let nobodys = started.api.with_key(&started.aws.key_of("proj_01JZ0000000000000000000009", &Scope::ALL).await);
+    let answer = nobodys.ask("POST", "/events", with(&json!({"webhook_url": OWN_URL}))).await;
+    assert_eq!((answer.status, answer.text("field")), (400, "webhook_url"), "a project that is not there");
+    assert!(answer.text("message").contains("no such project"), "{}", answer.body);
     let batch = json!({"events": [event(), with(&json!({"webhook_url": "http://10.0.0.1/"}))]});
     let answer = started.api.ask("POST", "/events/batch", batch).await;
     assert_eq!(answer.status, 400);

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::{
     samples,
-    testing::{Api, AwsStandIn},
+    testing::{Api, AwsStandIn, delivery_in},
 };
 use serde_json::{Value as Json, json};
 use shared::{
@@ -66,7 +66,7 @@ impl Started {
             if batch.is_empty() {
                 return messages;
             }
-            messages.extend(batch.iter().map(|message| Message::decode(message.body().unwrap()).unwrap()));
+            messages.extend(batch.iter().map(|message| delivery_in(message.body().unwrap())));
         }
     }
 

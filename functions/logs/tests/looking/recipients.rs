@@ -1,6 +1,6 @@
 //! Resends to those who are no endpoints: an event's own URL, an automation's step, a worker's webhook.
 
-use local::samples;
+use local::{samples, testing::delivery_in};
 use serde_json::{Value as Json, json};
 use shared::{
     auth::Access,
@@ -52,7 +52,7 @@ async fn resend(started: &Started, event: &Event, body: Json) -> (u16, Vec<Messa
     let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
     let receive = sqs.receive_message().queue_url(started.aws.queue_url("DeliveriesQueue")).max_number_of_messages(10);
     let received = receive.send().await.unwrap().messages.unwrap_or_default();
-    (answer.status, received.iter().map(|message| Message::decode(message.body().unwrap()).unwrap()).collect())
+    (answer.status, received.iter().map(|message| delivery_in(message.body().unwrap())).collect())
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 use local::samples;
 use serde_json::{Value as Json, json};
 use shared::{
-    job::Job,
     model::{Scope, Status},
     recovery::{Finding, Recovery},
     store::{Table, recoveries::RecoveryProgress},
     time::Timestamp,
+    work::Work,
 };
 
 use super::support::{STRANGER, Started, minute, start, start_with};
@@ -16,11 +16,11 @@ fn path() -> String {
     format!("/webhooks/endpoints/{}/recover", samples::ENDPOINT)
 }
 
-async fn steps(started: &Started) -> Vec<Job> {
+async fn steps(started: &Started) -> Vec<Work> {
     let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
     let receive = sqs.receive_message().queue_url(started.aws.queue_url("RetriesQueue")).max_number_of_messages(10);
     let received = receive.send().await.unwrap().messages.unwrap_or_default();
-    received.iter().map(|message| Job::decode(message.body().unwrap()).unwrap()).collect()
+    received.iter().map(|message| Work::decode(message.body().unwrap()).unwrap()).collect()
 }
 
 fn progress(started: &Started) -> RecoveryProgress {
@@ -42,7 +42,7 @@ async fn it_answers_with_the_recovery_and_sends_its_first_step() {
         "since": since, "until": until, "examined": 0, "failed": 0, "missed": 0, "enqueued": 0, "stopped_because": null,
         "created_at": answer.body["created_at"], "finished_at": null});
     assert_eq!((answer.status, &answer.body), (202, &expected));
-    let [Job::Recovery(step)] = &steps(&started).await[..] else { panic!("one step") };
+    let [Work::Recovery(step)] = &steps(&started).await[..] else { panic!("one step") };
     assert_eq!((step.recovery.to_string(), step.step), (id.clone(), 0));
 
     let list = format!("/webhooks/endpoints/{}/recoveries", samples::ENDPOINT);

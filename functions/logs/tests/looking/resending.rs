@@ -1,6 +1,6 @@
 //! `POST /webhooks/messages/{id}/resend`.
 
-use local::samples;
+use local::{samples, testing::delivery_in};
 use serde_json::{Value as Json, json};
 use shared::{
     message::Message,
@@ -13,7 +13,7 @@ async fn messages(started: &Started) -> Vec<Message> {
     let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
     let receive = sqs.receive_message().queue_url(started.aws.queue_url("DeliveriesQueue")).max_number_of_messages(10);
     let received = receive.send().await.unwrap().messages.unwrap_or_default();
-    received.iter().map(|message| Message::decode(message.body().unwrap()).unwrap()).collect()
+    received.iter().map(|message| delivery_in(message.body().unwrap())).collect()
 }
 
 #[tokio::test]
