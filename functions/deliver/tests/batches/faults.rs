@@ -52,8 +52,8 @@ impl World {
             [TestReceiver::answering(&[200]).await, TestReceiver::answering(&[500]).await, TestReceiver::answering(&[410]).await];
         let endpoints = [1, 2, 3].map(|number| EndpointId::new(Timestamp::from_seconds(1), number));
         aws.plant(&[endpoint(endpoints[0], &good), endpoint(endpoints[1], &bad), endpoint(endpoints[2], &gone)]).await;
-        let app = App::new(&aws.sdk_config_of("deliver"), &aws.settings_of("deliver")).unwrap();
-        let app = Arc::new(app.with_clock(move || now(&clock)));
+        let (config, settings) = (aws.sdk_config_of("deliver"), aws.settings_of("deliver"));
+        let app = Arc::new(App::by_clock(&config, &settings, move || now(&clock)).unwrap());
         let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
         let started = Started { aws, receiver: TestReceiver::answering(&[200]).await, app, sqs };
         Self { started, good, bad, gone, endpoints, number: 0 }

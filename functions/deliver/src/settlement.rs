@@ -1,0 +1,164 @@
+//! Writing down what happened to a batch.
+//!
+//! The order is the promise: first the log; then the other queue; only what both have taken leaves its own queue. Whatever fails on the way keeps its message, which comes again and
+//! finds in the log how far it got.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use shared::{
+    announce::News,
+    id::EndpointId,
+    queue::{Queue, QueueEntry, QueueError},
+    store::{attempts::AttemptLog, deliveries::Receivers, parked::ParkedStore},
+};
+
+use crate::{
+    clock::Clock,
+    disposition::{Attempted, Disposition, Settled},
+    health::{EndpointHealth, Seen},
+    incoming::{Record, Source},
+};
+
+/// Writes batches down.
+#[derive(Debug)]
+pub(crate) struct Settlement {
+    pub(crate) attempts: AttemptLog,
+    pub(crate) parked: ParkedStore,
+    pub(crate) health: EndpointHealth,
+    pub(crate) deliveries: Queue,
+    pub(crate) retries: Queue,
+    pub(crate) dead_letters: Queue,
+    pub(crate) clock: Clock,
+}
+
+impl Settlement {
+    /// Records all attempts and moves, hides or drops all messages. Returns the ids of those that stay on their queue.
+    pub(crate) async fn settle(&self, mut batch: Vec<Settled>, receivers: &Receivers) -> HashSet<String> {
+        let given_up = given_up(&batch);
+        let (seen, gone) = self.record(&mut batch).await;
+        self.park(&mut batch).await;
+        for endpoint in &gone {
+            self.health.disable_gone(endpoint).await;
+        }
+        self.health.note_all(receivers, seen).await;
+        let (mut kept, mut moved, mut dead, mut hidden) = (HashSet::new(), Vec::new(), Vec::new(), Vec::new());
+        for Settled { record, delivery, disposition, .. } in batch {
+            let group = delivery.map(|(_, endpoint)| endpoint.to_string());
+            let entry = |body, delay| QueueEntry { body, group, delay };
+            match (disposition, record.source) {
+                (Disposition::Drop | Disposition::Park(_), _) => {}
+                (Disposition::Dead, _) => dead.push((entry(record.body, Duration::ZERO), record.id)),
+                (Disposition::Replace(body, wait), _) => moved.push((entry(body, wait), record.id)),
+                // The queue of first attempts never holds what waits: hidden messages count as in flight, and SQS hands out none beyond 120,000.
+                (Disposition::Again(wait), Source::Deliveries) => moved.push((entry(record.body, wait), record.id)),
+                (Disposition::Again(wait) | Disposition::Hide(wait), _) => {
+                    kept.insert(record.id.clone());
+                    hidden.push((record, wait));
+                }
+                (Disposition::Keep, _) => {
+                    kept.insert(record.id);
+                }
+            }
+        }
+        kept.extend(send(&self.retries, moved, "retries").await);
+        kept.extend(send(&self.dead_letters, dead, "dead-letter").await);
+        self.hide(hidden).await;
+        self.tell(receivers, given_up, &kept).await;
+        kept
+    }
+
+    /// Records the attempts. What they say of their endpoints, and the endpoints that are gone.
+    ///
+    /// An attempt that can't be recorded must be made again: better twice than unknown. Its endpoint is not disabled
+    /// either: the delivery would then be refused, and the log would never say why.
+    async fn record(&self, batch: &mut [Settled]) -> (HashMap<EndpointId, Seen>, Vec<shared::model::Endpoint>) {
+        let attempted: Vec<Attempted> = batch.iter_mut().filter_map(|item| item.attempted.take()).collect();
+        if attempted.is_empty() {
+            return Default::default();
+        }
+        let (mut attempts, mut judges, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        for item in attempted {
+            attempts.push(item.attempt);
+            judges.push(item.judges);
+            gone.extend(item.gone);
+        }
+        let Err(error) = self.attempts.record(&attempts).await else {
+            let said = attempts.iter().zip(judges).filter_map(|(attempt, judges)| judges.then_some(attempt));
+            return (Seen::by_endpoint(said), gone);
+        };
+        tracing::error!(%error, count = attempts.len(), "could not record attempts; their messages stay on the queue");
+        let unrecorded: HashSet<_> = attempts.iter().map(|attempt| (attempt.event, attempt.endpoint)).collect();
+        for item in batch.iter_mut().filter(|item| item.delivery.is_some_and(|delivery| unrecorded.contains(&delivery))) {
+            item.disposition = Disposition::Keep;
+        }
+        Default::default()
+    }
+
+    /// What can't be parked stays on its queue.
+    async fn park(&self, batch: &mut [Settled]) {
+        let parked = |item: &Settled| match &item.disposition {
+            Disposition::Park(message) => Some((item.record.id.clone(), (**message).clone())),
+            _ => None,
+        };
+        let messages: Vec<_> = batch.iter().filter_map(parked).collect();
+        if messages.is_empty() {
+            return;
+        }
+        if let Err(error) = self.parked.park(&messages, self.clock.now()).await {
+            tracing::error!(%error, "could not park all deliveries; the messages of these stay on the queue");
+            let left = |item: &&mut Settled| matches!(item.disposition, Disposition::Park(_)) && error.left.contains(&item.record.id);
+            for item in batch.iter_mut().filter(left) {
+                item.disposition = Disposition::Keep;
+            }
+        }
+    }
+
+    /// Hides messages, as far as that goes.
+    async fn hide(&self, hidden: Vec<(Record, Duration)>) {
+        for (source, queue) in [(Source::Deliveries, &self.deliveries), (Source::Retries, &self.retries)] {
+            let of_this = hidden.iter().filter(|(record, _)| record.source == source);
+            let receipts: Vec<_> = of_this.map(|(record, wait)| (record.receipt.clone(), *wait)).collect();
+            if let Err(error) = queue.hide(&receipts).await {
+                tracing::warn!(%error, "could not hide messages; they come back at the end of their visibility timeout");
+            }
+        }
+    }
+
+    /// Tells the projects of the given up deliveries, but for those whose messages stay after all.
+    async fn tell(&self, receivers: &Receivers, given_up: Vec<(String, EndpointId, News)>, kept: &HashSet<String>) {
+        for (_, endpoint, news) in given_up.into_iter().filter(|(id, ..)| !kept.contains(id)) {
+            if let Some(Ok(endpoint)) = receivers.endpoints.get(&endpoint) {
+                self.health.tell(endpoint, &news).await;
+            }
+        }
+    }
+}
+
+/// The deliveries of a batch that are given up, by their messages.
+fn given_up(batch: &[Settled]) -> Vec<(String, EndpointId, News)> {
+    let dead = batch.iter().filter(|item| matches!(item.disposition, Disposition::Dead));
+    let news = dead.filter_map(|item| {
+        let attempt = &item.attempted.as_ref()?.attempt;
+        let news = News::DeliveryFailed { event: attempt.event, kind: attempt.kind.clone(), attempts: attempt.number };
+        Some((item.record.id.clone(), attempt.endpoint, news))
+    });
+    news.collect()
+}
+
+/// Sends messages to another queue. Returns the ids of all of them when that fails: some may then exist twice, and the log sorts them out.
+async fn send(queue: &Queue, messages: Vec<(QueueEntry, String)>, name: &str) -> Vec<String> {
+    let (messages, ids): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
+    if messages.is_empty() {
+        return Vec::new();
+    }
+    match queue.send(messages.into_iter().map(Ok::<_, QueueError>)).await {
+        Ok(()) => Vec::new(),
+        Err(error) => {
+            tracing::error!(%error, queue = name, "could not move messages; they stay on their queue");
+            ids
+        }
+    }
+}
