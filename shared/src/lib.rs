@@ -17,7 +17,7 @@
 //! 9. [`auth`], [`http`]: who is calling, and the API's conventions (errors, lists, bodies).
 //! 10. [`settings`]: what a function reads from its environment; [`start`]: why one can't start.
 //!
-//! [`schema`] is for the API's document (`openapi/`), and no part of what runs.
+//! [`schema`] is for the API's document (`tests/tests/document`), and no part of what runs.
 
 pub mod announce;
 pub mod auth;

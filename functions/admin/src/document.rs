@@ -3,8 +3,8 @@
 use axum::response::IntoResponse;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
-/// Made by the package `openapi`, which holds it to the code.
-const DOCUMENT: &str = include_str!("../../../openapi.json");
+/// Made from the code by `tests/tests/document`, which holds it to the code.
+const DOCUMENT: &str = include_str!("../openapi.json");
 
 /// Read this document
 #[utoipa::path(

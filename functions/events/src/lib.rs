@@ -77,7 +77,7 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
     ]
 }
 
-/// What the API's document says of these routes (see `openapi/`).
+/// What the API's document says of these routes (see `tests/tests/document`).
 #[derive(Debug, utoipa::OpenApi)]
 #[openapi(paths(handlers::one, handlers::many, test_event::send,))]
 pub struct Described;

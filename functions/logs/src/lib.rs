@@ -88,7 +88,7 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
     ]
 }
 
-/// What the API's document says of these routes (see `openapi/`).
+/// What the API's document says of these routes (see `tests/tests/document`).
 #[derive(Debug, utoipa::OpenApi)]
 #[openapi(paths(
     events::list,

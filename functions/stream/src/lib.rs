@@ -54,7 +54,7 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
     vec![Route { method: "GET", path: "/events/stream", handler: get(open::open) }]
 }
 
-/// What the API's document says of this route (see `openapi/`).
+/// What the API's document says of this route (see `tests/tests/document`).
 #[derive(Debug, utoipa::OpenApi)]
 #[openapi(paths(open::open))]
 pub struct Described;

@@ -45,5 +45,5 @@ async fn each_operation_takes_the_scopes_that_the_document_names_and_no_other() 
 }
 
 fn committed() -> String {
-    std::fs::read_to_string(workspace().join("openapi.json")).unwrap()
+    std::fs::read_to_string(workspace().join("functions/admin/openapi.json")).unwrap()
 }

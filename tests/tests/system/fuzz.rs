@@ -1,10 +1,10 @@
-//! The fuzz targets of `fuzz/` on stable Rust: over random bytes, over random spellings of what they read, and over their seeds with a few bytes changed.
+//! The fuzz targets of `tests/fuzz` on stable Rust: over random bytes, over random spellings of what they read, and over their seeds with a few bytes changed.
 
 use proptest::prelude::*;
 use system_tests::workspace;
 
 #[expect(unreachable_pub, reason = "a crate of its own there")]
-#[path = "../../../fuzz/src/lib.rs"]
+#[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
 type Target = fn(&[u8]);
@@ -23,7 +23,7 @@ const TARGETS: [(&str, Target); 8] = [
 
 /// Input that a target takes: its seeds.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let files = std::fs::read_dir(workspace().join("fuzz/seeds").join(target)).expect("each target has seeds");
+    let files = std::fs::read_dir(workspace().join("tests/fuzz/seeds").join(target)).expect("each target has seeds");
     files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
 }
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::{examples, operations};
+use crate::{examples, openapi::operations};
 
 /// An error that many routes answer with: its status, its name among the components, and what it means.
 type Common = (&'static str, &'static str, &'static str);

@@ -1,14 +1,11 @@
 //! The API's `OpenAPI` 3.1 document, made from the code: from the types that the functions read and write, and from what stands above each handler.
 //!
 //! A route is described by three lines: a summary as the handler's doc comment, `#[utoipa::path]` with its body, its answers and the scopes that it asks for, and
-//! its name in the function's `Described`. What is so on every route is added here: [`conventions`] the key, the headers and the errors, [`examples`]
+//! its name in the function's `Described`. What is so on every route is added here: [`conventions`](crate::conventions) the key, the headers and the errors, [`examples`](crate::examples)
 //! an example for every body.
 //!
 //! The functions don't carry this generator. What it makes is committed as `openapi.json`, which `admin` serves as it is; a test holds it to the code,
 //! to the template's routes and to the errors that there are.
-
-mod conventions;
-mod examples;
 
 use serde_json::{Value as Json, json};
 use shared::http::ErrorView;
@@ -40,7 +37,7 @@ const TAGS: [(&str, &str); 9] = [
 ];
 
 /// The document.
-pub fn document() -> Json {
+pub(crate) fn document() -> Json {
     let described = functions().into_iter().reduce(utoipa::openapi::OpenApi::merge_from).unwrap_or_default();
     let mut document = json!({
         "openapi": "3.1.0",
@@ -68,13 +65,13 @@ pub fn document() -> Json {
         document["components"]["schemas"][name] = schema;
     }
     drop_defaults_of_null(&mut document);
-    conventions::add_to(&mut document);
-    examples::add_to(&mut document);
+    crate::conventions::add_to(&mut document);
+    crate::examples::add_to(&mut document);
     document
 }
 
 /// What each function says of its routes.
-pub fn functions() -> Vec<utoipa::openapi::OpenApi> {
+pub(crate) fn functions() -> Vec<utoipa::openapi::OpenApi> {
     vec![
         admin::Described::openapi(),
         endpoints::Described::openapi(),
@@ -110,7 +107,7 @@ fn drop_defaults_of_null(part: &mut Json) {
 }
 
 /// Every operation of a document, with its method and path.
-pub fn operations(document: &mut Json) -> Vec<(String, String, &mut Json)> {
+pub(crate) fn operations(document: &mut Json) -> Vec<(String, String, &mut Json)> {
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     paths
         .flat_map(|(path, methods)| {

@@ -1,17 +1,22 @@
 //! The document against the code, the template, and what it must hold.
 
+mod conventions;
+mod examples;
+mod openapi;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
 use local::template::{Settings, Template};
-use openapi::{document, functions, operations};
 use serde_json::Value as Json;
 use shared::http::ALLOWED;
 
+use openapi::{document, functions, operations};
+
 /// The file that `admin` serves.
-const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.json");
+const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/admin/openapi.json");
 /// What makes it anew.
 const REFRESH: &str = "UPDATE_OPENAPI=1 cargo test --workspace --test document";
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::operations;
+use crate::openapi::operations;
 
 /// Adds them to a document.
 pub(crate) fn add_to(document: &mut Json) {
