@@ -20,7 +20,7 @@ use shared::{
     settings::{SdkConfig, Settings, SettingsError},
     signing::Vault,
     store::{
-        deliveries::DeliveryEndpoints,
+        deliveries::{DeliveryEndpoints, Receivers},
         secrets_key::{KeyCheck, KeyCheckError},
     },
     target::ClientError,
@@ -120,7 +120,7 @@ pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Resu
         Err(error) => {
             tracing::error!(%error, "could not read the endpoints of a batch; all of it comes again");
             let postponed = incoming.into_iter().map(|item| Settled::postponed(item.record));
-            app.settlement.settle(postponed.collect(), &Default::default()).await
+            app.settlement.settle(postponed.collect(), &Receivers::default()).await
         }
     };
     Ok(response(kept))

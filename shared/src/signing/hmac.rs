@@ -16,7 +16,9 @@ pub(super) fn verify(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> bool {
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length, so this can't fail")]
 fn over(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
     let mut mac = Hmac::new_from_slice(key).expect("a key of any length");
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     mac
 }
 
