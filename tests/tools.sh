@@ -1,4 +1,5 @@
-# Python tools that tests share, pinned, each in a folder of its own below target/. Sourced from the root of the repository.
+# Python tools that tests share, pinned, each in a folder of its own below target/. Sourced from the
+# root of the repository.
 # shellcheck shell=bash
 
 # Pinned, so that a new rule, a new gap or a closed one breaks nobody's unrelated change.
@@ -17,7 +18,8 @@ install_sam() {
     export PATH="$venv/bin:$PATH"
     return
   fi
-  # Some systems ship python3 without venv, and some of those refuse to install beside their own packages.
+  # Some systems ship python3 without venv, and some of those refuse to install beside their own
+  # packages.
   if python3 -m venv "$venv"; then
     "$venv/bin/python" -m pip install --quiet "aws-sam-cli==$SAM_VERSION"
     export PATH="$venv/bin:$PATH"
@@ -29,8 +31,9 @@ install_sam() {
   fi
 }
 
-# install_packages FOLDER PACKAGE==VERSION…: into a folder for PYTHONPATH. That needs no venv, which some systems' python3
-# lacks, touches nothing of the system's, and keeps packages apart whose requirements conflict.
+# install_packages FOLDER PACKAGE==VERSION…: into a folder for PYTHONPATH. That needs no venv, which
+# some systems' python3 lacks, touches nothing of the system's, and keeps packages apart whose
+# requirements conflict.
 install_packages() {
   local folder=$1
   shift
@@ -44,7 +47,8 @@ install_packages() {
   echo "$*" >"$folder/installed"
 }
 
-# ministack, and the transform of SAM templates, which it needs for them. Sets MINISTACK to the folder.
+# ministack, and the transform of SAM templates, which it needs for them. Sets MINISTACK to the
+# folder.
 install_ministack() {
   MINISTACK="$PWD/target/ministack-$MINISTACK_VERSION"
   install_packages "$MINISTACK" "ministack==$MINISTACK_VERSION" "aws-sam-translator==$SAM_TRANSLATOR_VERSION"

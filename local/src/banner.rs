@@ -1,6 +1,7 @@
 //! What the user sees once the stack serves, and what to try next.
 //!
-//! Easy to get wrong: every command must work as it is printed, with this stack's own ports and keys.
+//! Easy to get wrong: every command must work as it is printed, with this stack's own ports and
+//! keys.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -44,17 +45,27 @@ pub fn banner(stack: &Stack, took: Duration) -> String {
 
 fn next_steps(url: &str, key: &str, plan: &Plan) -> String {
     let strict_targets = plan.args.strict_targets;
-    let data = plan.args.data.as_ref().map(|_| format!(" --data {}", plan.data.path().display())).unwrap_or_default();
+    let data = plan
+        .args
+        .data
+        .as_ref()
+        .map(|_| format!(" --data {}", plan.data.path().display()))
+        .unwrap_or_default();
     let receiver = if strict_targets { "https://your-receiver.example/" } else { RECEIVER };
-    let strict =
-        if strict_targets { "\n(--strict-targets: receivers on this machine are refused, so name one on the internet.)\n" } else { "" };
+    let strict = if strict_targets {
+        "\n(--strict-targets: receivers on this machine are refused, so name one on the \
+            internet.)\n"
+    } else {
+        ""
+    };
     format!(
         r#"
 Try it. A receiver, in a second terminal:
 
   cargo run -- listen
 {strict}
-In a third, an endpoint for it (the answer holds its secret: `cargo run -- listen --secret whsec_…` verifies with it):
+In a third, an endpoint for it. The answer holds its secret; `cargo run -- listen --secret whsec_…`
+verifies signatures with it:
 
   curl -s {url}/webhooks/endpoints -H 'Authorization: Bearer {key}' \
     -H 'Content-Type: application/json' -d '{{"url": "{receiver}", "topics": ["*"]}}'
@@ -62,7 +73,8 @@ In a third, an endpoint for it (the answer holds its secret: `cargo run -- liste
 An event, and what became of it:
 
   curl -s {url}/events -H 'Authorization: Bearer {key}' \
-    -H 'Content-Type: application/json' -d '{{"kind": "task.succeeded", "data": {{"id": "task_1"}}}}'
+    -H 'Content-Type: application/json' \
+    -d '{{"kind": "task.succeeded", "data": {{"id": "task_1"}}}}'
   curl -s {url}/webhooks/messages -H 'Authorization: Bearer {key}'
 
 Events as they come:
@@ -80,7 +92,11 @@ fn aws_only_steps(ready: &Ready, environment_file: &str) -> String {
     let other_key = if ready.operator_key == samples::OPERATOR_KEY {
         String::new()
     } else {
-        format!("\n(The requests among the samples carry the key `{0}`: start with --operator-key {0} for them.)\n", samples::OPERATOR_KEY)
+        format!(
+            "\n(The requests among the samples carry the key `{0}`: start with --operator-key {0} \
+                for them.)\n",
+            samples::OPERATOR_KEY
+        )
     };
     format!(
         r"

@@ -1,7 +1,8 @@
 //! Builds the functions with cargo, or finds what was built before.
 //!
-//! Easy to get wrong: where cargo puts binaries depends on `CARGO_TARGET_DIR`, the configuration and the profile. So cargo is asked
-//! (`--message-format`), and the profile is the one that this binary itself was built with.
+//! Easy to get wrong: where cargo puts binaries depends on `CARGO_TARGET_DIR`, the configuration
+//! and the profile. So cargo is asked (`--message-format`), and the profile is the one that this
+//! binary itself was built with.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -25,7 +26,8 @@ pub enum BuildError {
     #[error("can't follow cargo: {0}")]
     Unreadable(#[from] std::io::Error),
     /// A function's binary isn't where it should be.
-    #[error("there is no binary of the function {name} at {}: build it first, or leave out --no-build", path.display())]
+    #[error("there is no binary of the function {name} at {}: build it first, or leave out \
+        --no-build", path.display())]
     NotBuilt {
         /// The function.
         name: String,
@@ -37,15 +39,20 @@ pub enum BuildError {
     NotProduced(String),
 }
 
-/// Builds these binaries of the workspace at `directory`, with cargo's progress on stderr. Gives their paths by name.
-pub async fn build(directory: &Path, names: &BTreeSet<String>) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+/// Builds these binaries of the workspace at `directory`, with cargo's progress on stderr. Gives
+/// their paths by name.
+pub async fn build(
+    directory: &Path,
+    names: &BTreeSet<String>,
+) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(&cargo);
     command.args(["build", "--workspace", "--message-format=json-render-diagnostics"]);
     command.args(profile_arguments());
     command.args(names.iter().flat_map(|name| ["--bin", name]));
     command.current_dir(directory).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-    // `cargo run` tells its child about the package that it runs, which would be wrong for the packages that are built now.
+    // `cargo run` tells its child about the package that it runs, which would be wrong for the
+    // packages that are built now.
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_this_package(name)) {
         command.env_remove(name);
     }
@@ -54,7 +61,9 @@ pub async fn build(directory: &Path, names: &BTreeSet<String>) -> Result<BTreeMa
     if !child.wait().await?.success() {
         return Err(BuildError::DoesNotCompile);
     }
-    let path = |name: &String| built.get(name).cloned().ok_or_else(|| BuildError::NotProduced(name.clone()));
+    let path = |name: &String| {
+        built.get(name).cloned().ok_or_else(|| BuildError::NotProduced(name.clone()))
+    };
     names.iter().map(|name| Ok((name.clone(), path(name)?))).collect()
 }
 
@@ -63,7 +72,11 @@ pub fn find_built(names: &BTreeSet<String>) -> Result<BTreeMap<String, PathBuf>,
     let directory = std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default();
     let existing = |name: &String| {
         let path = directory.join(name);
-        if path.is_file() { Ok((name.clone(), path)) } else { Err(BuildError::NotBuilt { name: name.clone(), path }) }
+        if path.is_file() {
+            Ok((name.clone(), path))
+        } else {
+            Err(BuildError::NotBuilt { name: name.clone(), path })
+        }
     };
     names.iter().map(existing).collect()
 }
@@ -100,7 +113,9 @@ fn profile_arguments() -> Vec<String> {
         // Integration tests and examples run from folders inside the profile's.
         Some("debug" | "deps" | "examples") => Vec::new(),
         Some("release") => vec!["--release".to_owned()],
-        Some(profile) if executable.ancestors().any(|folder| folder.join(".rustc_info.json").is_file()) => {
+        Some(profile)
+            if executable.ancestors().any(|folder| folder.join(".rustc_info.json").is_file()) =>
+        {
             vec!["--profile".to_owned(), profile.to_owned()]
         }
         // Installed somewhere.
@@ -111,5 +126,7 @@ fn profile_arguments() -> Vec<String> {
 
 fn is_about_this_package(name: &std::ffi::OsStr) -> bool {
     let name = name.to_string_lossy();
-    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|prefix| name.starts_with(prefix))
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }

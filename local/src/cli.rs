@@ -1,7 +1,7 @@
 //! The command line.
 //!
-//! Easy to get wrong: the default data directory lies beside the template, not in the current directory, so that the stack goes on with the
-//! same data from whichever subfolder it is started.
+//! Easy to get wrong: the default data directory lies beside the template, not in the current
+//! directory, so that the stack goes on with the same data from whichever subfolder it is started.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::listen::ListenArgs;
 use shared::model::ApiKey;
 
-/// Posthaste on one machine: the real functions on stand-ins for API Gateway, Lambda, SQS and DynamoDB.
+/// Posthaste on one machine: the real functions on stand-ins for API Gateway, Lambda, SQS and
+/// DynamoDB.
 #[derive(Debug, Parser)]
 #[command(name = "posthaste", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -39,14 +40,17 @@ pub struct RunArgs {
     /// Address of the HTTP API
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Address of the stand-ins for DynamoDB and SQS [default: any free port; with --aws-only 127.0.0.1:4566]
+    /// Address of the stand-ins for DynamoDB and SQS [default: any free port; with --aws-only
+    /// 127.0.0.1:4566]
     #[arg(long, value_name = "ADDR", conflicts_with = "aws_endpoint")]
     pub aws_listen: Option<SocketAddr>,
-    /// Folder that holds everything that survives a restart [default: .posthaste beside the template]
+    /// Folder that holds everything that survives a restart [default: .posthaste beside the
+    /// template]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// The operator key [default: made once and kept in the data folder]
-    #[arg(long, value_name = "KEY", env = "POSTHASTE_OPERATOR_KEY", hide_env_values = true, value_parser = operator_key)]
+    #[arg(long, value_name = "KEY", env = "POSTHASTE_OPERATOR_KEY", hide_env_values = true,
+        value_parser = operator_key)]
     pub operator_key: Option<String>,
     /// File to write once the stack serves, with its URLs and keys (JSON)
     #[arg(long, value_name = "PATH")]
@@ -54,11 +58,14 @@ pub struct RunArgs {
     /// Refuse targets as deployed: no loopback, no plain http
     #[arg(long)]
     pub strict_targets: bool,
-    /// Other emulators in place of the embedded DynamoDB and SQS; an `AWS_ACCESS_KEY_ID` of twelve digits is the account there
+    /// Other emulators in place of the embedded DynamoDB and SQS; an `AWS_ACCESS_KEY_ID` of twelve
+    /// digits is the account there
     #[arg(long, value_name = "URL", conflicts_with = "aws_only", value_parser = endpoint)]
     pub aws_endpoint: Option<String>,
-    /// Functions and pollers call the embedded ones through this proxy, whose path then names them (for tests)
-    #[arg(long, value_name = "URL", hide = true, conflicts_with = "aws_endpoint", value_parser = endpoint)]
+    /// Functions and pollers call the embedded ones through this proxy, whose path then names them
+    /// (for tests)
+    #[arg(long, value_name = "URL", hide = true, conflicts_with = "aws_endpoint",
+        value_parser = endpoint)]
     pub aws_proxy: Option<String>,
     /// Only DynamoDB and SQS, without functions, for `cargo lambda watch`
     #[arg(long)]
@@ -130,7 +137,14 @@ mod tests {
 
     #[test]
     fn flags_without_a_command_run_the_stack() {
-        let cli = Cli::parse_from(["posthaste", "--listen", "127.0.0.1:0", "--parameter", "A=b=c", "--strict-targets"]);
+        let cli = Cli::parse_from([
+            "posthaste",
+            "--listen",
+            "127.0.0.1:0",
+            "--parameter",
+            "A=b=c",
+            "--strict-targets",
+        ]);
         assert!(cli.command.is_none() && cli.run.strict_targets);
         assert_eq!(cli.run.parameters, [("A".to_owned(), "b=c".to_owned())]);
     }

@@ -1,7 +1,7 @@
 //! The data directory: one stack at a time, and the few secrets that outlive a process.
 //!
-//! Easy to get wrong: the lock is the operating system's, on an open file, so that a killed stack never leaves one behind. The process id in
-//! the file is only there to be named in the message.
+//! Easy to get wrong: the lock is the operating system's, on an open file, so that a killed stack
+//! never leaves one behind. The process id in the file is only there to be named in the message.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -18,7 +18,8 @@ const OWNER_ONLY_DIRECTORY: u32 = 0o700;
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// Another stack runs on it.
-    #[error("{} is in use by another stack (process {pid}): stop it, or choose another directory with --data", directory.display())]
+    #[error("{} is in use by another stack (process {pid}): stop it, or choose another directory \
+        with --data", directory.display())]
     InUse {
         /// The directory.
         directory: PathBuf,
@@ -46,7 +47,11 @@ pub struct DataDirectory {
 impl DataDirectory {
     /// Creates the directory if need be, and takes it.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        std::fs::DirBuilder::new().recursive(true).mode(OWNER_ONLY_DIRECTORY).create(path).map_err(unusable(path))?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(OWNER_ONLY_DIRECTORY)
+            .create(path)
+            .map_err(unusable(path))?;
         // Absolute, since functions run elsewhere and messages should say where it is.
         let path = path.canonicalize().map_err(unusable(path))?;
         let lock = take_lock(&path)?;
@@ -80,7 +85,9 @@ impl DataDirectory {
     }
 
     fn made_once(&self, name: &str, generate: fn() -> String) -> Result<String, DataError> {
-        if let Some(key) = self.kept(name)?.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()) {
+        if let Some(key) =
+            self.kept(name)?.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty())
+        {
             return Ok(key);
         }
         let key = generate();
@@ -103,12 +110,14 @@ impl DataDirectory {
 /// Name of the file in a data directory that says how to reach the stack.
 pub const READY_FILE: &str = "ready.json";
 
-/// Replaces the file at `path` by one with this text that only the owner can read; readers see the old or the new one, never a part.
+/// Replaces the file at `path` by one with this text that only the owner can read; readers see the
+/// old or the new one, never a part.
 pub fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let new = path.with_file_name(name);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(&new)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(&new)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&new, path)
@@ -116,7 +125,13 @@ pub fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
 
 fn take_lock(directory: &Path) -> Result<File, DataError> {
     let path = directory.join("lock");
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY).open(&path);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(OWNER_ONLY)
+        .open(&path);
     let mut file = file.map_err(unusable(&path))?;
     match file.try_lock() {
         Ok(()) => {}
@@ -124,7 +139,8 @@ fn take_lock(directory: &Path) -> Result<File, DataError> {
             let mut pid = String::new();
             // Without it, the message is less precise and still right.
             let _ = file.read_to_string(&mut pid);
-            let pid = if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() };
+            let pid =
+                if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() };
             return Err(DataError::InUse { directory: directory.to_owned(), pid });
         }
         Err(TryLockError::Error(error)) => return Err(unusable(&path)(error)),
@@ -172,7 +188,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let first = DataDirectory::open(directory.path()).unwrap();
         let refused = DataDirectory::open(directory.path()).unwrap_err().to_string();
-        assert!(refused.contains(&format!("in use by another stack (process {})", std::process::id())), "{refused}");
+        assert!(
+            refused.contains(&format!("in use by another stack (process {})", std::process::id())),
+            "{refused}"
+        );
         drop(first);
         DataDirectory::open(directory.path()).unwrap();
     }

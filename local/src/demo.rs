@@ -1,6 +1,7 @@
 //! A project to play with, made through the API on the first start and kept.
 //!
-//! Easy to get wrong: the kept key may have been revoked, or its project's table emptied. So it is tried, and replaced if it opens nothing.
+//! Easy to get wrong: the kept key may have been revoked, or its project's table emptied. So it is
+//! tried, and replaced if it opens nothing.
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,11 @@ pub enum DemoError {
 }
 
 /// The demo project of this data directory, made if need be.
-pub async fn ensure(base_url: &str, operator_key: &str, data: &DataDirectory) -> Result<Demo, DemoError> {
+pub async fn ensure(
+    base_url: &str,
+    operator_key: &str,
+    data: &DataDirectory,
+) -> Result<Demo, DemoError> {
     let api = Api { client: crate::http_client::http_client()?, base_url, operator_key };
     let kept = data.kept(FILE)?.and_then(|text| serde_json::from_str::<Demo>(&text).ok());
     let project_id = match kept {
@@ -72,13 +77,24 @@ impl Api<'_> {
     }
 
     async fn get(&self, path: &str, key: &str) -> Result<StatusCode, DemoError> {
-        Ok(self.client.get(format!("{}{path}", self.base_url)).bearer_auth(key).send().await?.status())
+        Ok(self
+            .client
+            .get(format!("{}{path}", self.base_url))
+            .bearer_auth(key)
+            .send()
+            .await?
+            .status())
     }
 
     /// Posts, and gives one field of the answer.
     async fn create(&self, path: &str, body: &Json, field: &str) -> Result<String, DemoError> {
-        let request = self.client.post(format!("{}{path}", self.base_url)).bearer_auth(self.operator_key);
-        let response = request.header("content-type", "application/json").body(body.to_string()).send().await?;
+        let request =
+            self.client.post(format!("{}{path}", self.base_url)).bearer_auth(self.operator_key);
+        let response = request
+            .header("content-type", "application/json")
+            .body(body.to_string())
+            .send()
+            .await?;
         let (status, text) = (response.status(), response.text().await?);
         let answer: Json = serde_json::from_str(&text).unwrap_or_default();
         match answer[field].as_str().filter(|_| status == StatusCode::CREATED) {

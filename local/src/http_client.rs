@@ -9,7 +9,10 @@ const TIMEOUT: Duration = Duration::from_secs(35);
 
 /// A client without proxies and redirects.
 pub(crate) fn http_client() -> Result<reqwest::Client, reqwest::Error> {
-    #[expect(clippy::disallowed_methods, reason = "it calls this stack only, never a customer's URL")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it calls this stack only, never a customer's URL"
+    )]
     let builder = reqwest::Client::builder();
     builder.no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build()
 }

@@ -1,16 +1,20 @@
-//! Posthaste on one machine: one process that reads `template.yaml` and gives the functions what AWS would.
+//! Posthaste on one machine: one process that reads `template.yaml` and gives the functions what
+//! AWS would.
 //!
 //! In reading order:
 //!
-//! - [`cli`] is what a user can ask for; [`stack`] starts and stops it all, with [`data`], [`build`], [`demo`], [`ready`] and [`banner`]
+//! - [`cli`] is what a user can ask for; [`stack`] starts and stops it all, with [`data`],
+//!   [`build`], [`demo`], [`ready`] and [`banner`]
 //! - [`template`] reads the one source of truth
 //! - [`aws`] stands in for DynamoDB and SQS ([`sqs`]), enforces roles and counts calls
-//! - [`runtime`] stands in for Lambda, [`front`] for API Gateway, [`poller`] for Lambda's event source mappings
+//! - [`runtime`] stands in for Lambda, [`front`] for API Gateway, [`poller`] for Lambda's event
+//!   source mappings
 //! - [`listen`] is the receiver, [`calls`] prints what a delivery costs
-//! - [`samples`] is what the sample events speak of, [`testing`] offers DynamoDB and SQS to the tests of other crates
+//! - [`samples`] is what the sample events speak of, [`testing`] offers DynamoDB and SQS to the
+//!   tests of other crates
 //!
-//! Easy to get wrong: this is for development and small single-machine use. It holds the functions to what AWS would allow and give them;
-//! whatever it makes easier than AWS is a bug here.
+//! Easy to get wrong: this is for development and small single-machine use. It holds the functions
+//! to what AWS would allow and give them; whatever it makes easier than AWS is a bug here.
 
 pub mod aws;
 pub mod banner;

@@ -80,7 +80,8 @@ async fn print_calls(args: CallsArgs) -> Result<ExitCode, AnyError> {
         (Some(file), _) => file,
         (None, Some(data)) => data.join(local::data::READY_FILE),
         (None, None) => {
-            let template = Template::find(&std::env::current_dir()?).ok_or("there is no template.yaml here or above: use --data")?;
+            let template = Template::find(&std::env::current_dir()?)
+                .ok_or("there is no template.yaml here or above: use --data")?;
             default_data(&template).join(local::data::READY_FILE)
         }
     };

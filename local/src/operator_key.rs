@@ -14,7 +14,8 @@ pub fn generate() -> String {
     ApiKey::for_operator(rand::random()).reveal().to_owned()
 }
 
-/// Makes the config table know this key. One that an earlier start was given opens nothing any more.
+/// Makes the config table know this key. One that an earlier start was given opens nothing any
+/// more.
 pub async fn plant(dynamodb: &Client, config_table: &str, key: &str) -> Result<(), StoreError> {
     let store = OperatorKeyStore::new(Table::new(dynamodb.clone(), config_table));
     let hash = ApiKey::presented(key).hash();
@@ -42,7 +43,8 @@ mod tests {
         let (client, table) = (Client::new(&aws.sdk_config()), aws.table_name(CONFIG_TABLE));
         for key in ["operator_a", "operator_b", "operator_b"] {
             plant(&client, &table, key).await.unwrap();
-            let all = OperatorKeyStore::new(Table::new(client.clone(), &table)).all().await.unwrap();
+            let all =
+                OperatorKeyStore::new(Table::new(client.clone(), &table)).all().await.unwrap();
             let hashes: Vec<_> = all.iter().map(|known| known.hash.as_str()).collect();
             assert_eq!(hashes, [ApiKey::presented(key).hash().as_str()]);
         }

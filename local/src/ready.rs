@@ -1,6 +1,7 @@
 //! The ready file: how to reach a stack, written once it serves and removed when it stops.
 //!
-//! Easy to get wrong: whoever waits for the file reads it the moment it is there, so it must never be there in part.
+//! Easy to get wrong: whoever waits for the file reads it the moment it is there, so it must never
+//! be there in part.
 
 use std::io;
 use std::path::Path;
@@ -29,7 +30,8 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Writes the file, whole or not at all; only its owner can read it, since there are keys in it.
+    /// Writes the file, whole or not at all; only its owner can read it, since there are keys in
+    /// it.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
         write_atomically(path, &format!("{text}\n"))

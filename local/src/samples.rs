@@ -1,7 +1,9 @@
-//! What the sample events of `events/` speak of: a project, and an endpoint of it that wants everything.
+//! What the sample events of `events/` speak of: a project, and an endpoint of it that wants
+//! everything.
 //!
-//! `--aws-only` puts both there, so that `cargo lambda invoke` has something to work on, and so do the functions' tests. Easy to get wrong:
-//! everybody knows these ids. The project has no key, so that only the operator can act for it.
+//! `--aws-only` puts both there, so that `cargo lambda invoke` has something to work on, and so do
+//! the functions' tests. Easy to get wrong: everybody knows these ids. The project has no key, so
+//! that only the operator can act for it.
 
 use aws_config::SdkConfig;
 use shared::auth::Access;
@@ -23,7 +25,8 @@ pub const SECRET: &str = "whsec_cG9zdGhhc3RlIHNhbXBsZSBzZWNyZXQh";
 pub const OPERATOR_KEY: &str = "operator";
 /// The key that the tests' stand-in seals secrets with, as everybody knows it fit for nothing else.
 pub const SECRETS_KEY: &str = "cG9zdGhhc3RlIHNhbXBsZSBzZWNyZXRzJyBrZXkhISE=";
-/// Where the endpoint is, unless somebody says otherwise. Not `posthaste listen`'s own port, which `cargo lambda watch` takes as well.
+/// Where the endpoint is, unless somebody says otherwise. Not `posthaste listen`'s own port, which
+/// `cargo lambda watch` takes as well.
 pub const RECEIVER: &str = "http://127.0.0.1:9001/";
 
 /// Logical id of the table that they are in.
@@ -56,25 +59,39 @@ pub fn endpoint(url: &str) -> Result<Endpoint, SamplesError> {
     endpoint_of(id()?, url, SECRETS_KEY)
 }
 
-/// As [`endpoint`], of another id and for functions with this key: a sealed secret is bound to both.
+/// As [`endpoint`], of another id and for functions with this key: a sealed secret is bound to
+/// both.
 pub fn endpoint_of(id: EndpointId, url: &str, secrets_key: &str) -> Result<Endpoint, SamplesError> {
     let vault: Vault = secrets_key.parse().map_err(malformed)?;
-    let secret = vault.seal(&SECRET.parse().map_err(malformed)?, &id, rand::random()).map_err(malformed)?;
+    let secret =
+        vault.seal(&SECRET.parse().map_err(malformed)?, &id, rand::random()).map_err(malformed)?;
     let url = EndpointUrl::parse(url, TargetPolicy::Local).map_err(malformed)?;
     let everything = vec!["*".parse().map_err(malformed)?];
-    Ok(Endpoint { name: Some("Samples".to_owned()), ..Endpoint::new(id, project()?.id, url, everything, secret, id.time()) })
+    Ok(Endpoint {
+        name: Some("Samples".to_owned()),
+        ..Endpoint::new(id, project()?.id, url, everything, secret, id.time())
+    })
 }
 
-/// Writes the project, with its secret for functions with this key, and these endpoints of it, unless they are there.
-pub async fn plant(aws: &SdkConfig, config_table: &str, secrets_key: &str, endpoints: &[Endpoint]) -> Result<(), SamplesError> {
+/// Writes the project, with its secret for functions with this key, and these endpoints of it,
+/// unless they are there.
+pub async fn plant(
+    aws: &SdkConfig,
+    config_table: &str,
+    secrets_key: &str,
+    endpoints: &[Endpoint],
+) -> Result<(), SamplesError> {
     let config = Table::new(aws_sdk_dynamodb::Client::new(aws), config_table);
     let project = project()?;
     let vault: Vault = secrets_key.parse().map_err(malformed)?;
     let secret = SECRET.parse().map_err(malformed)?;
-    let secret = ProjectSecret::new(&secret, project.id, &vault, rand::random()).map_err(malformed)?;
+    let secret =
+        ProjectSecret::new(&secret, project.id, &vault, rand::random()).map_err(malformed)?;
     unless_there(ProjectStore::new(config.clone()).create(&project, &secret).await)?;
     for endpoint in endpoints {
-        unless_there(EndpointStore::new(config.clone()).create(Access::trusted(project.id), endpoint).await)?;
+        unless_there(
+            EndpointStore::new(config.clone()).create(Access::trusted(project.id), endpoint).await,
+        )?;
     }
     Ok(())
 }
@@ -101,8 +118,14 @@ mod tests {
         let first = endpoint(RECEIVER).unwrap();
         aws.plant(std::slice::from_ref(&first)).await;
         aws.plant(&[endpoint("http://127.0.0.1:1/").unwrap()]).await;
-        let config = Table::new(aws_sdk_dynamodb::Client::new(&aws.sdk_config()), aws.table_name(CONFIG_TABLE));
-        let there = EndpointStore::new(config).get(Access::trusted(project().unwrap().id), ENDPOINT.parse().unwrap()).await.unwrap();
+        let config = Table::new(
+            aws_sdk_dynamodb::Client::new(&aws.sdk_config()),
+            aws.table_name(CONFIG_TABLE),
+        );
+        let there = EndpointStore::new(config)
+            .get(Access::trusted(project().unwrap().id), ENDPOINT.parse().unwrap())
+            .await
+            .unwrap();
         assert_eq!(there, Some(first));
     }
 }

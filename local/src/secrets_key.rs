@@ -1,4 +1,5 @@
-//! The key that a stack's endpoint secrets are sealed with: made once and kept in the data folder, beside the tables and not in them.
+//! The key that a stack's endpoint secrets are sealed with: made once and kept in the data folder,
+//! beside the tables and not in them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::RngExt;

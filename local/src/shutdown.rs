@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM.
 //!
-//! Easy to get wrong: the first asks to drain, the second must end the process at once, wherever it is.
+//! Easy to get wrong: the first asks to drain, the second must end the process at once, wherever it
+//! is.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;

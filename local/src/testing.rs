@@ -1,7 +1,8 @@
-//! DynamoDB and SQS for the tests of other crates: in process, on a port of their own, with the tables and queues of the
-//! repository's `template.yaml`.
+//! DynamoDB and SQS for the tests of other crates: in process, on a port of their own, with the
+//! tables and queues of the repository's `template.yaml`.
 //!
-//! Easy to get wrong: every test starts its own [`AwsStandIn`] and needs nothing from the others; all of it is gone when it is dropped.
+//! Easy to get wrong: every test starts its own [`AwsStandIn`] and needs nothing from the others;
+//! all of it is gone when it is dropped.
 
 mod api;
 mod receiver;
@@ -89,17 +90,25 @@ impl AwsStandIn {
     pub async fn start_by(clock: Clock) -> Self {
         match Self::try_start(clock).await {
             Ok(stand_in) => stand_in,
-            #[expect(clippy::panic, reason = "only tests use this, and a panic is how a test fails")]
+            #[expect(
+                clippy::panic,
+                reason = "only tests use this, and a panic is how a test fails"
+            )]
             Err(error) => panic!("the stand-in for AWS doesn't start: {error}"),
         }
     }
 
     async fn try_start(clock: Clock) -> Result<Self, Box<dyn std::error::Error>> {
-        let path = Template::find(Path::new(env!("CARGO_MANIFEST_DIR"))).ok_or("there is no template.yaml")?;
+        let path = Template::find(Path::new(env!("CARGO_MANIFEST_DIR")))
+            .ok_or("there is no template.yaml")?;
         let directory = tempfile::tempdir()?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let mut settings = Settings { sqs_url: url.clone(), secret: samples::SECRETS_KEY.to_owned(), ..Settings::default() };
+        let mut settings = Settings {
+            sqs_url: url.clone(),
+            secret: samples::SECRETS_KEY.to_owned(),
+            ..Settings::default()
+        };
         let stores = Stores::open(directory.path(), &url, &settings, clock)?;
         let server = AwsServer::start(listener, stores, settings.clone())?;
         let template = Template::read(&path, &settings)?;
@@ -123,14 +132,25 @@ impl AwsStandIn {
         clients::sdk_config(&self.endpoint(), "test")
     }
 
-    /// SDK configuration of a function of the template (`deliver`), which may do what its role allows and nothing else.
+    /// SDK configuration of a function of the template (`deliver`), which may do what its role
+    /// allows and nothing else.
     pub fn sdk_config_of(&self, function: &str) -> SdkConfig {
-        let config = clients::sdk_config(&self.endpoint(), &Caller::Function(function.to_owned()).access_key());
+        let config = clients::sdk_config(
+            &self.endpoint(),
+            &Caller::Function(function.to_owned()).access_key(),
+        );
         // As many tries as on AWS, without the seconds between them.
-        let retries = RetryConfig::standard().with_initial_backoff(BACKOFF).with_max_backoff(BACKOFF);
-        // A process's clients share a quota of retries per service and region. One test's faults must not use up another's, so each is its own region.
+        let retries =
+            RetryConfig::standard().with_initial_backoff(BACKOFF).with_max_backoff(BACKOFF);
+        // A process's clients share a quota of retries per service and region. One test's faults
+        // must not use up another's, so each is its own region.
         let region = Region::new(format!("{REGION}-{}", self.server.port()));
-        config.into_builder().retry_config(retries).region(region).timeout_config(shared::settings::call_timeouts()).build()
+        config
+            .into_builder()
+            .retry_config(retries)
+            .region(region)
+            .timeout_config(shared::settings::call_timeouts())
+            .build()
     }
 
     /// What is to go wrong with the functions' calls.
@@ -143,19 +163,29 @@ impl AwsStandIn {
         &self.template
     }
 
-    /// Physical name of a table by its logical id (`ConfigTable`); the id itself if the template has no such table.
+    /// Physical name of a table by its logical id (`ConfigTable`); the id itself if the template
+    /// has no such table.
     pub fn table_name(&self, logical_id: &str) -> String {
-        self.template.table(logical_id).map_or_else(|| logical_id.to_owned(), |table| table.name.clone())
+        self.template
+            .table(logical_id)
+            .map_or_else(|| logical_id.to_owned(), |table| table.name.clone())
     }
 
-    /// URL of a queue by its logical id (`DeliveriesQueue`); the id itself if the template has no such queue.
+    /// URL of a queue by its logical id (`DeliveriesQueue`); the id itself if the template has no
+    /// such queue.
     pub fn queue_url(&self, logical_id: &str) -> String {
-        self.template.queue(logical_id).map_or_else(|| logical_id.to_owned(), |queue| queue.url.clone())
+        self.template
+            .queue(logical_id)
+            .map_or_else(|| logical_id.to_owned(), |queue| queue.url.clone())
     }
 
-    /// The environment that a function of the template gets (`deliver`); empty if there is no such function.
+    /// The environment that a function of the template gets (`deliver`); empty if there is no such
+    /// function.
     pub fn environment_of(&self, function: &str) -> BTreeMap<String, String> {
-        self.template.function(function).map(|function| function.environment.clone()).unwrap_or_default()
+        self.template
+            .function(function)
+            .map(|function| function.environment.clone())
+            .unwrap_or_default()
     }
 
     /// The samples' project with these endpoints.
@@ -164,14 +194,20 @@ impl AwsStandIn {
     /// If they can't be written.
     pub async fn plant(&self, endpoints: &[Endpoint]) {
         #[expect(clippy::panic, reason = "only tests use this, and a panic is how a test fails")]
-        if let Err(error) =
-            samples::plant(&self.sdk_config(), &self.table_name(samples::CONFIG_TABLE), samples::SECRETS_KEY, endpoints).await
+        if let Err(error) = samples::plant(
+            &self.sdk_config(),
+            &self.table_name(samples::CONFIG_TABLE),
+            samples::SECRETS_KEY,
+            endpoints,
+        )
+        .await
         {
             panic!("the samples can't be planted: {error}");
         }
     }
 
-    /// Puts an item, in DynamoDB's JSON, into a table: a row as other code than this may have written it.
+    /// Puts an item, in DynamoDB's JSON, into a table: a row as other code than this may have
+    /// written it.
     ///
     /// # Panics
     /// If it is no item.
@@ -208,7 +244,10 @@ impl AwsStandIn {
             scopes: scopes.to_vec(),
             created_at: now,
         };
-        let config = Table::new(aws_sdk_dynamodb::Client::new(&self.sdk_config()), self.table_name(samples::CONFIG_TABLE));
+        let config = Table::new(
+            aws_sdk_dynamodb::Client::new(&self.sdk_config()),
+            self.table_name(samples::CONFIG_TABLE),
+        );
         KeyStore::new(config).create(&record).await.expect("a new key");
         key.reveal().to_owned()
     }

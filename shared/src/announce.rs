@@ -1,7 +1,10 @@
-//! Events of Posthaste's own, which a project's endpoints may subscribe to like any others: an endpoint fails, is disabled, is well again; a delivery was given up.
+//! Events of Posthaste's own, which a project's endpoints may subscribe to like any others: an
+//! endpoint fails, is disabled, is well again; a delivery was given up.
 //!
-//! Easy to get wrong: loops. News must not cause news for ever. So a delivery of news that is given up is no news itself ([`may_cause_news`]), and an announcement is not sent to
-//! the endpoint that it is about; an endpoint that fails to take news is told about like any other, but that is told once until it is well again. And `*` doesn't mean these topics.
+//! Easy to get wrong: loops. News must not cause news for ever. So a delivery of news that is given
+//! up is no news itself ([`may_cause_news`]), and an announcement is not sent to the endpoint that
+//! it is about; an endpoint that fails to take news is told about like any other, but that is told
+//! once until it is well again. And `*` doesn't mean these topics.
 
 use serde_json::{json, value::RawValue};
 
@@ -60,7 +63,8 @@ impl News {
         match self {
             Self::Failing { consecutive_failures, failing_since } => {
                 let since = failing_since.map(Timestamp::seconds);
-                json!({"endpoint": about, "consecutive_failures": consecutive_failures, "failing_since": since})
+                json!({"endpoint": about, "consecutive_failures": consecutive_failures,
+                    "failing_since": since})
             }
             Self::Recovered => json!({"endpoint": about}),
             Self::Disabled { reason } => json!({"endpoint": about, "disabled_reason": reason}),
@@ -98,14 +102,24 @@ impl Announcer {
         Self { projects, publisher }
     }
 
-    /// Makes an event of the news about an endpoint, if another of the project's endpoints subscribes to it.
-    pub async fn tell(&self, project: ProjectId, about: &Endpoint, news: &News, now: Timestamp) -> Result<(), AnnounceError> {
+    /// Makes an event of the news about an endpoint, if another of the project's endpoints
+    /// subscribes to it.
+    pub async fn tell(
+        &self,
+        project: ProjectId,
+        about: &Endpoint,
+        news: &News,
+        now: Timestamp,
+    ) -> Result<(), AnnounceError> {
         let access = Access::trusted(project);
         let view = self.projects.load(access).await?;
-        let topic: Topic = news.topic().parse().map_err(|_| StoreError::Damaged("a topic of our own"))?;
+        let topic: Topic =
+            news.topic().parse().map_err(|_| StoreError::Damaged("a topic of our own"))?;
         let data = RawValue::from_string(news.data(about.id, about.url.as_written()).to_string())?;
         // Some body shapes can't carry it.
-        let can = |endpoint: &&Endpoint| endpoint.id != about.id && endpoint.wants(&topic) && endpoint.body.check(&data).is_ok();
+        let can = |endpoint: &&Endpoint| {
+            endpoint.id != about.id && endpoint.wants(&topic) && endpoint.body.check(&data).is_ok()
+        };
         let recipients: Vec<_> = view.endpoints.iter().filter(can).map(recipient).collect();
         if recipients.is_empty() {
             return Ok(());
@@ -123,7 +137,9 @@ impl Announcer {
         let targets = recipients.iter().map(|recipient| recipient.target.clone()).collect();
         let logged = LoggedEvent { event: event.clone(), targets, accepted_at: now };
         let brand = view.project.and_then(|project| project.brand);
-        let messages = recipients.into_iter().map(|recipient| Message::first(project, brand.clone(), &event, &recipient, now));
+        let messages = recipients
+            .into_iter()
+            .map(|recipient| Message::first(project, brand.clone(), &event, &recipient, now));
         Ok(self.publisher.publish(access, &[logged], messages).await?)
     }
 }
@@ -134,5 +150,8 @@ pub fn may_cause_news(topic: &Topic) -> bool {
 }
 
 fn recipient(endpoint: &Endpoint) -> Recipient {
-    Recipient { target: Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint), via: None }
+    Recipient {
+        target: Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint),
+        via: None,
+    }
 }

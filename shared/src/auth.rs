@@ -1,7 +1,7 @@
 //! Who is calling, and what they may touch.
 //!
-//! Easy to get wrong: isolation. An [`Access`] is the only way to a project's rows, and only this module and a delivery message
-//! make one.
+//! Easy to get wrong: isolation. An [`Access`] is the only way to a project's rows, and only this
+//! module and a delivery message make one.
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,8 @@ use crate::{
 
 /// The header by which the operator names the project to act for.
 pub const PROJECT_HEADER: &str = "posthaste-project";
-/// How long a process trusts a key that it has looked up. Revocation takes effect within a minute; this leaves half of it.
+/// How long a process trusts a key that it has looked up. Revocation takes effect within a minute;
+/// this leaves half of it.
 const TRUSTED_FOR: Duration = Duration::from_secs(30);
 /// Keys that a process remembers at most; beyond, it forgets all and looks up anew.
 const REMEMBERED: usize = 1_000;
@@ -56,18 +57,26 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Access to the caller's project with one of these scopes. 403 without; 400 for an operator who names no project.
+    /// Access to the caller's project with one of these scopes. 403 without; 400 for an operator
+    /// who names no project.
     pub fn access(&self, any_of: &[Scope]) -> Result<Access, ApiError> {
         match self {
             Self::Operator { acting_for: Some(project) } => Ok(Access(*project)),
             Self::Operator { acting_for: None } => Err(ApiError::validation(
                 "Posthaste-Project",
-                "the operator key acts for a project: name it by the header `Posthaste-Project: proj_…`",
+                "the operator key acts for a project: name it by the header `Posthaste-Project: \
+                    proj_…`",
             )),
-            Self::Key(key) if any_of.iter().any(|scope| self.may(*scope)) => Ok(Access(key.project)),
+            Self::Key(key) if any_of.iter().any(|scope| self.may(*scope)) => {
+                Ok(Access(key.project))
+            }
             Self::Key(_) => {
-                let names: Vec<_> = any_of.iter().map(|scope| format!("`{}`", scope.name())).collect();
-                Err(ApiError::forbidden(format!("this needs a key with the scope {}", names.join(" or "))))
+                let names: Vec<_> =
+                    any_of.iter().map(|scope| format!("`{}`", scope.name())).collect();
+                Err(ApiError::forbidden(format!(
+                    "this needs a key with the scope {}",
+                    names.join(" or ")
+                )))
             }
         }
     }
@@ -132,14 +141,20 @@ impl Authenticator {
             }
         };
         if named.is_some_and(|project| project != record.project) {
-            return Err(ApiError::forbidden("this key opens another project than the header `Posthaste-Project` names"));
+            return Err(ApiError::forbidden(
+                "this key opens another project than the header `Posthaste-Project` names",
+            ));
         }
         Ok(Caller::Key(record))
     }
 
     async fn holder(&self, key: &ApiKey) -> Result<Holder, ApiError> {
         let hash = key.hash();
-        let remembered = self.lock().get(&hash).filter(|(since, _)| since.elapsed() < TRUSTED_FOR).map(|(_, holder)| holder.clone());
+        let remembered = self
+            .lock()
+            .get(&hash)
+            .filter(|(since, _)| since.elapsed() < TRUSTED_FOR)
+            .map(|(_, holder)| holder.clone());
         if let Some(holder) = remembered {
             return Ok(holder);
         }
@@ -184,7 +199,8 @@ impl<S: Authenticates + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Access with the scope `endpoints`, for handlers that take a body: extractors run in their order, so that who hasn't the scope is told so whatever they send.
+/// Access with the scope `endpoints`, for handlers that take a body: extractors run in their order,
+/// so that who hasn't the scope is told so whatever they send.
 #[derive(Clone, Copy, Debug)]
 pub struct ManagesEndpoints(pub Access);
 
@@ -221,8 +237,11 @@ impl<S: Authenticates + Sync> FromRequestParts<S> for IsOperator {
 }
 
 fn bearer(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
-    let header = headers.get(AUTHORIZATION).ok_or_else(|| ApiError::unauthorized("send `Authorization: Bearer <API key>`"))?;
-    let (scheme, key) = header.to_str().ok().and_then(|text| text.split_once(' ')).unwrap_or_default();
+    let header = headers
+        .get(AUTHORIZATION)
+        .ok_or_else(|| ApiError::unauthorized("send `Authorization: Bearer <API key>`"))?;
+    let (scheme, key) =
+        header.to_str().ok().and_then(|text| text.split_once(' ')).unwrap_or_default();
     if scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty() {
         Ok(ApiKey::presented(key.trim()))
     } else {

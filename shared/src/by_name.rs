@@ -1,7 +1,9 @@
-//! Choices that the API and the tables know by name, and the code by a reference into a list of what there is.
+//! Choices that the API and the tables know by name, and the code by a reference into a list of
+//! what there is.
 
-/// Makes `$choice`, a wrapper of a reference to something with a `name`, what its name says: equal by it, shown, read and written as it. `$all` lists what
-/// there is, `$unknown` is the error for any other text, and `$what` is what the API's document says of it.
+/// Makes `$choice`, a wrapper of a reference to something with a `name`, what its name says: equal
+/// by it, shown, read and written as it. `$all` lists what there is, `$unknown` is the error for
+/// any other text, and `$what` is what the API's document says of it.
 macro_rules! by_name {
     ($choice:ident, $all:ident, $unknown:ident, $what:literal) => {
         crate::schema::described!($choice, crate::schema::word($what, &$all.map(|one| one.name)));
@@ -36,7 +38,9 @@ macro_rules! by_name {
 
         impl<'de> serde::Deserialize<'de> for $choice {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                <String as serde::Deserialize>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                <String as serde::Deserialize>::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
             }
         }
     };

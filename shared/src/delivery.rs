@@ -1,7 +1,8 @@
-//! What to do with a delivery's message, given what the log says: the heart of "at least once, and nothing twice that has
-//! succeeded".
+//! What to do with a delivery's message, given what the log says: the heart of "at least once, and
+//! nothing twice that has succeeded".
 //!
-//! Easy to get wrong: SQS's receive count is not the attempt number (throttling and waiting raise it too). Only the log counts.
+//! Easy to get wrong: SQS's receive count is not the attempt number (throttling and waiting raise
+//! it too). Only the log counts.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// A message that its queue got this much later than it was written was redriven from a dead-letter queue, and the log may
-/// know its delivery. SDK retries of one send stay far below it.
+/// A message that its queue got this much later than it was written was redriven from a dead-letter
+/// queue, and the log may know its delivery. SDK retries of one send stay far below it.
 pub const REDRIVEN_AFTER: Duration = Duration::from_mins(1);
 
 /// What is to be done.
@@ -34,13 +35,20 @@ pub enum Step {
 /// The first attempt of a delivery that the log can't know yet.
 pub const FIRST: Step = Step::Send { number: 1, turn: 1 };
 
-/// Decides by all `attempts` in the log of this event to this endpoint. A resend's round is done by a
-/// success of its own or one that came after it was asked for, the delivery's own schedule by any success; all attempts together give the next number. A delivery that was given up and comes again was redriven by
-/// somebody: it gets one more attempt.
+/// Decides by all `attempts` in the log of this event to this endpoint. A resend's round is done by
+/// a success of its own or one that came after it was asked for, the delivery's own schedule by any
+/// success; all attempts together give the next number. A delivery that was given up and comes
+/// again was redriven by somebody: it gets one more attempt.
 pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> Step {
     // Probes are the circuit's own and use up no turn.
-    let own = || attempts.iter().filter(|attempt| attempt.round == round && attempt.trigger != Trigger::Probe);
-    let counts = |attempt: &Attempt| round.is_none_or(|this| attempt.round == round || attempt.created_at > this.time());
+    let own = || {
+        attempts
+            .iter()
+            .filter(|attempt| attempt.round == round && attempt.trigger != Trigger::Probe)
+    };
+    let counts = |attempt: &Attempt| {
+        round.is_none_or(|this| attempt.round == round || attempt.created_at > this.time())
+    };
     let done = |attempt: &Attempt| attempt.outcome == Outcome::Succeeded && counts(attempt);
     if attempts.iter().any(done) {
         return Step::Drop;
@@ -49,8 +57,17 @@ pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> S
     match last.and_then(|attempt| attempt.next_attempt_at) {
         Some(due) if due > now => Step::Wait(due.since(now)),
         _ => Step::Send {
-            number: attempts.iter().map(|attempt| attempt.number).max().unwrap_or(0).saturating_add(1),
-            turn: own().map(|attempt| attempt.number).collect::<std::collections::BTreeSet<_>>().len() + 1,
+            number: attempts
+                .iter()
+                .map(|attempt| attempt.number)
+                .max()
+                .unwrap_or(0)
+                .saturating_add(1),
+            turn: own()
+                .map(|attempt| attempt.number)
+                .collect::<std::collections::BTreeSet<_>>()
+                .len()
+                + 1,
         },
     }
 }
@@ -94,7 +111,14 @@ mod tests {
     fn what_has_succeeded_is_never_sent_again() {
         let log = [attempt(1, Outcome::HttpError, Some(5)), attempt(2, Outcome::Succeeded, None)];
         assert_eq!(decide(&log, None, at(99)), Step::Drop);
-        assert_eq!(decide(&[attempt(1, Outcome::Succeeded, None), attempt(2, Outcome::Timeout, Some(5))], None, at(99)), Step::Drop);
+        assert_eq!(
+            decide(
+                &[attempt(1, Outcome::Succeeded, None), attempt(2, Outcome::Timeout, Some(5))],
+                None,
+                at(99)
+            ),
+            Step::Drop
+        );
     }
 
     #[test]
@@ -119,7 +143,8 @@ mod tests {
 
     #[test]
     fn an_attempt_recorded_twice_uses_one_turn_of_the_schedule() {
-        let log = [attempt(1, Outcome::HttpError, Some(5)), attempt(1, Outcome::HttpError, Some(6))];
+        let log =
+            [attempt(1, Outcome::HttpError, Some(5)), attempt(1, Outcome::HttpError, Some(6))];
         assert_eq!(decide(&log, None, at(99)), Step::Send { number: 2, turn: 2 });
     }
 
@@ -128,12 +153,26 @@ mod tests {
         let round = RoundId::new(at(50), 1);
         let log = [attempt(1, Outcome::Succeeded, None)];
         assert_eq!(decide(&log, Some(round), at(99)), Step::Send { number: 2, turn: 1 });
-        let log = [attempt(1, Outcome::Succeeded, None), Attempt { round: Some(round), ..attempt(2, Outcome::Timeout, Some(60)) }];
+        let log = [
+            attempt(1, Outcome::Succeeded, None),
+            Attempt { round: Some(round), ..attempt(2, Outcome::Timeout, Some(60)) },
+        ];
         assert_eq!(decide(&log, Some(round), at(99)), Step::Send { number: 3, turn: 2 });
-        let log = [attempt(1, Outcome::Timeout, Some(500)), Attempt { round: Some(round), ..attempt(2, Outcome::Succeeded, None) }];
+        let log = [
+            attempt(1, Outcome::Timeout, Some(500)),
+            Attempt { round: Some(round), ..attempt(2, Outcome::Succeeded, None) },
+        ];
         assert_eq!(decide(&log, Some(round), at(99)), Step::Drop);
-        assert_eq!(decide(&log, None, at(999)), Step::Drop, "a resend that arrived makes the waiting retry needless");
+        assert_eq!(
+            decide(&log, None, at(999)),
+            Step::Drop,
+            "a resend that arrived makes the waiting retry needless"
+        );
         let earlier = RoundId::new(at(1), 2);
-        assert_eq!(decide(&log, Some(earlier), at(999)), Step::Drop, "and an earlier resend that waits or was given up");
+        assert_eq!(
+            decide(&log, Some(earlier), at(999)),
+            Step::Drop,
+            "and an earlier resend that waits or was given up"
+        );
     }
 }

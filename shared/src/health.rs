@@ -1,10 +1,12 @@
 //! How an endpoint is doing, and what is done about one that keeps failing.
 //!
-//! A receiver that is down must neither fill the retries queue nor burn function time. After [`OPENS_AFTER`] failures in a row its *circuit* opens: deliveries are
-//! *parked* in the log table, their messages are gone, and one *probe* goes out at growing intervals. The first success lets the parked ones go, oldest first, at a
-//! pace that grows while it goes well.
+//! A receiver that is down must neither fill the retries queue nor burn function time. After
+//! [`OPENS_AFTER`] failures in a row its *circuit* opens: deliveries are *parked* in the log table,
+//! their messages are gone, and one *probe* goes out at growing intervals. The first success lets
+//! the parked ones go, oldest first, at a pace that grows while it goes well.
 //!
-//! Easy to get wrong: a healthy endpoint pays nothing. Only failures, and the first success after some, write to an endpoint's health.
+//! Easy to get wrong: a healthy endpoint pays nothing. Only failures, and the first success after
+//! some, write to an endpoint's health.
 
 use std::time::Duration;
 
@@ -30,12 +32,13 @@ const FIRST_PACE: usize = 10;
 const MAX_PACE: usize = 500;
 /// Between two lots of released deliveries.
 const RELEASE_WAIT: Duration = Duration::from_secs(1);
-/// A batch of deliveries that saw the circuit open may park some for as long as an invocation of `deliver` takes (a minute). For longer than that, somebody looks whether
-/// there are any.
+/// A batch of deliveries that saw the circuit open may park some for as long as an invocation of
+/// `deliver` takes (a minute). For longer than that, somebody looks whether there are any.
 const LINGER: Duration = Duration::from_mins(3);
 /// Between two such looks.
 const LINGER_WAIT: Duration = Duration::from_secs(45);
-/// A step is done, or given back, within an invocation of `deliver`; if its message comes again later, whoever was at it has died.
+/// A step is done, or given back, within an invocation of `deliver`; if its message comes again
+/// later, whoever was at it has died.
 pub const STEP_TIME: Duration = Duration::from_mins(1);
 /// A step that is so late may be lost, and is sent once more.
 const LOST_AFTER: Duration = Duration::from_mins(10);
@@ -67,7 +70,8 @@ pub struct Health {
     pub circuit: Option<Circuit>,
 }
 
-/// What is being done about a failing endpoint, step by step: each step is a [`crate::job::CircuitStep`].
+/// What is being done about a failing endpoint, step by step: each step is a
+/// [`crate::job::CircuitStep`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Circuit {
     /// Which opening this is: a random text. Steps of another one do nothing.
@@ -100,9 +104,11 @@ pub enum Phase {
 pub enum Found {
     /// Nothing was parked.
     Nothing,
-    /// The probe failed; or it could not be made, or nothing could be let go, as the endpoint is paused. The receiver asked to be left alone for so long, if it asked.
+    /// The probe failed; or it could not be made, or nothing could be let go, as the endpoint is
+    /// paused. The receiver asked to be left alone for so long, if it asked.
     Down(Duration),
-    /// The probe arrived, or the endpoint takes no deliveries any more and its parked ones are to be told so.
+    /// The probe arrived, or the endpoint takes no deliveries any more and its parked ones are to
+    /// be told so.
     Up,
     /// So many were let go.
     Released(usize),
@@ -116,10 +122,14 @@ impl Health {
 
     /// Between the first and the last of its failures. A quiet time after one says nothing.
     fn failing_for(&self) -> Duration {
-        self.failing_since.zip(self.last_failure_at).map(|(first, last)| last.since(first)).unwrap_or_default()
+        self.failing_since
+            .zip(self.last_failure_at)
+            .map(|(first, last)| last.since(first))
+            .unwrap_or_default()
     }
 
-    /// Whether it is to be disabled, which takes more than an unlucky few failures with days between them.
+    /// Whether it is to be disabled, which takes more than an unlucky few failures with days
+    /// between them.
     pub fn must_be_disabled(&self, after: Duration) -> bool {
         self.failures >= OPENS_AFTER && self.failing_for() >= after
     }
@@ -134,12 +144,14 @@ impl Health {
         self.failures >= OPENS_AFTER && !self.is_open()
     }
 
-    /// Whether a circuit's next step is to be sent once more, to be done at once: it never came, or it was to be a probe, minutes from now, and meanwhile the endpoint was found
-    /// well or was changed.
+    /// Whether a circuit's next step is to be sent once more, to be done at once: it never came, or
+    /// it was to be a probe, minutes from now, and meanwhile the endpoint was found well or was
+    /// changed.
     pub fn must_hurry(&self, now: Timestamp) -> bool {
         self.circuit.as_ref().is_some_and(|circuit| {
             // Twice, as no two clocks agree.
-            let far = matches!(circuit.phase, Phase::Releasing(_)) && circuit.due_at.since(now) > RELEASE_WAIT * 2;
+            let far = matches!(circuit.phase, Phase::Releasing(_))
+                && circuit.due_at.since(now) > RELEASE_WAIT * 2;
             far || now.since(circuit.due_at) > LOST_AFTER
         })
     }
@@ -166,14 +178,17 @@ impl Phase {
     /// How long to wait for the next step in this phase.
     pub fn wait(self) -> Duration {
         match self {
-            Self::Open(probes) => FIRST_PROBE_WAIT.saturating_mul(1 << probes.min(10)).min(MAX_PROBE_WAIT),
+            Self::Open(probes) => {
+                FIRST_PROBE_WAIT.saturating_mul(1 << probes.min(10)).min(MAX_PROBE_WAIT)
+            }
             Self::Releasing(_) => RELEASE_WAIT,
             Self::Lingering(_) => LINGER_WAIT,
         }
     }
 
-    /// How long to wait after a step that found this: longer where the receiver asks for it, but no longer than for any probe. Its deliveries were told the same, and would
-    /// otherwise be tried in vain.
+    /// How long to wait after a step that found this: longer where the receiver asks for it, but no
+    /// longer than for any probe. Its deliveries were told the same, and would otherwise be tried
+    /// in vain.
     pub fn wait_after(self, found: Found) -> Duration {
         match found {
             Found::Down(asked) => self.wait().max(asked.min(MAX_PROBE_WAIT)),
@@ -181,7 +196,8 @@ impl Phase {
         }
     }
 
-    /// The same, letting no more go in a second than the endpoint takes: the rest would only move from one queue to another.
+    /// The same, letting no more go in a second than the endpoint takes: the rest would only move
+    /// from one queue to another.
     #[must_use]
     pub fn at_most(self, rate_limit: Option<u16>) -> Self {
         match (self, rate_limit) {
@@ -190,12 +206,14 @@ impl Phase {
         }
     }
 
-    /// The phase after a step that found this; none when all is done. `failures` is what the endpoint's health says by then.
+    /// The phase after a step that found this; none when all is done. `failures` is what the
+    /// endpoint's health says by then.
     pub fn after(self, found: Found, failures: u64, now: Timestamp) -> Option<Self> {
         let failing_again = failures >= OPENS_AFTER;
         match (self, found) {
-            // With nothing parked there is nothing to probe with: the next delivery is the probe, and opens the circuit again if it fails. But a batch that saw
-            // the circuit open may be about to park some.
+            // With nothing parked there is nothing to probe with: the next delivery is the probe,
+            // and opens the circuit again if it fails. But a batch that saw the circuit open may be
+            // about to park some.
             (Self::Open(_), Found::Nothing) => Some(Self::Lingering(now + LINGER)),
             (Self::Open(_), Found::Up) => Some(Self::RECOVERED),
             (Self::Open(probes), _) => Some(Self::Open(probes.saturating_add(1))),
@@ -248,8 +266,12 @@ mod tests {
         assert!(!health(0, 0, 0).is_failing());
         assert!(!health(2, 0, 3_599).is_failing());
         assert!(health(2, 0, 3_600).is_failing());
-        assert!(!health(OPENS_AFTER - 1, 0, 1).is_failing() && health(OPENS_AFTER, 0, 1).is_failing());
-        assert!(health(OPENS_AFTER, 0, 1).must_open() && !health(OPENS_AFTER - 1, 0, 1).must_open());
+        assert!(
+            !health(OPENS_AFTER - 1, 0, 1).is_failing() && health(OPENS_AFTER, 0, 1).is_failing()
+        );
+        assert!(
+            health(OPENS_AFTER, 0, 1).must_open() && !health(OPENS_AFTER - 1, 0, 1).must_open()
+        );
     }
 
     #[test]
@@ -265,7 +287,10 @@ mod tests {
         let waits: Vec<_> = (0..9).map(|probes| Phase::Open(probes).wait().as_secs()).collect();
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
         assert_eq!(Phase::Open(u32::MAX).wait(), MAX_PROBE_WAIT);
-        assert_eq!(Phase::Open(3).after(Found::Down(Duration::ZERO), 50, at(0)), Some(Phase::Open(4)));
+        assert_eq!(
+            Phase::Open(3).after(Found::Down(Duration::ZERO), 50, at(0)),
+            Some(Phase::Open(4))
+        );
     }
 
     #[test]
@@ -277,14 +302,24 @@ mod tests {
             phase = phase.after(Found::Released(phase.pace()), 0, at(0)).unwrap();
         }
         assert_eq!(paces, [10, 20, 40, 80, 160, 320, 500, 500]);
-        assert_eq!(Phase::Releasing(40).after(Found::Released(40), 3, at(0)), Some(Phase::Releasing(40)), "no faster after a failure");
+        assert_eq!(
+            Phase::Releasing(40).after(Found::Released(40), 3, at(0)),
+            Some(Phase::Releasing(40)),
+            "no faster after a failure"
+        );
     }
 
     #[test]
     fn a_receiver_that_asks_for_more_time_gets_it_within_reason() {
-        let waits = [0, 30, 9_999].map(|asked| Phase::Open(1).wait_after(Found::Down(Duration::from_secs(asked))).as_secs());
+        let waits = [0, 30, 9_999].map(|asked| {
+            Phase::Open(1).wait_after(Found::Down(Duration::from_secs(asked))).as_secs()
+        });
         assert_eq!(waits, [10, 30, 300]);
-        assert_eq!(Phase::Open(9).wait_after(Found::Down(Duration::from_secs(30))), MAX_PROBE_WAIT, "never less");
+        assert_eq!(
+            Phase::Open(9).wait_after(Found::Down(Duration::from_secs(30))),
+            MAX_PROBE_WAIT,
+            "never less"
+        );
     }
 
     #[test]
@@ -321,10 +356,15 @@ mod tests {
 
     #[test]
     fn without_anything_parked_the_next_delivery_is_the_probe() {
-        // Deliveries are sent again, and somebody looks for what a batch parks that saw the circuit open.
+        // Deliveries are sent again, and somebody looks for what a batch parks that saw the circuit
+        // open.
         let lingering = Phase::Open(5).after(Found::Nothing, 12, at(0)).unwrap();
         assert_eq!(lingering, Phase::Lingering(at(180)));
-        assert_eq!(lingering.after(Found::Released(0), 12, at(100)), Some(lingering), "the failures are those of before");
+        assert_eq!(
+            lingering.after(Found::Released(0), 12, at(100)),
+            Some(lingering),
+            "the failures are those of before"
+        );
         assert_eq!(lingering.after(Found::Released(1), 12, at(100)), Some(Phase::FIRST));
         assert_eq!(lingering.after(Found::Released(0), 12, at(180)), None);
     }
@@ -332,16 +372,32 @@ mod tests {
     #[test]
     fn a_step_that_is_lost_or_is_to_release_minutes_from_now_is_sent_once_more() {
         let with = |phase| {
-            let circuit = Circuit { opening: "a".into(), step: 1, due_at: at(1_000), phase, busy_until: None };
+            let circuit = Circuit {
+                opening: "a".into(),
+                step: 1,
+                due_at: at(1_000),
+                phase,
+                busy_until: None,
+            };
             Health { circuit: Some(circuit), ..health(10, 0, 1) }
         };
         let open = with(Phase::Open(9));
         assert!(open.is_open() && !open.must_open());
-        assert!(!open.must_hurry(at(700)) && !open.must_hurry(at(1_600)) && open.must_hurry(at(1_601)));
+        assert!(
+            !open.must_hurry(at(700)) && !open.must_hurry(at(1_600)) && open.must_hurry(at(1_601))
+        );
         let releasing = with(Phase::RECOVERED);
         assert!(releasing.must_hurry(at(700)) && releasing.must_hurry(at(997)));
-        assert!(!releasing.must_hurry(at(998)) && !releasing.must_hurry(at(1_600)) && releasing.must_hurry(at(1_601)));
-        assert!(!open.is_stalled(at(1_899)) && open.is_stalled(at(1_900)) && !health(10, 0, 1).is_stalled(at(9_999)));
+        assert!(
+            !releasing.must_hurry(at(998))
+                && !releasing.must_hurry(at(1_600))
+                && releasing.must_hurry(at(1_601))
+        );
+        assert!(
+            !open.is_stalled(at(1_899))
+                && open.is_stalled(at(1_900))
+                && !health(10, 0, 1).is_stalled(at(9_999))
+        );
         assert!(!with(Phase::Lingering(at(2_000))).must_hurry(at(955)));
         assert!(!health(10, 0, 1).must_hurry(at(9_999)));
     }

@@ -1,7 +1,7 @@
 //! Ids: a prefix that names the kind, and a ULID, so that ids sort by time.
 //!
-//! Easy to get wrong: an attempt's rows are stored under their event, so its id must lead back to the event's
-//! time; see [`AttemptId`].
+//! Easy to get wrong: an attempt's rows are stored under their event, so its id must lead back to
+//! the event's time; see [`AttemptId`].
 
 use std::{fmt, str::FromStr};
 
@@ -16,7 +16,9 @@ use crate::{
 
 /// A text that is not an id of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be `{prefix}` followed by a ULID (26 characters of 0-9 and A-Z without I, L, O and U)")]
+#[error(
+    "must be `{prefix}` followed by a ULID (26 characters of 0-9 and A-Z without I, L, O and U)"
+)]
 pub struct IdError {
     prefix: &'static str,
 }
@@ -74,7 +76,8 @@ macro_rules! id_types {
             }
         }
 
-        described!($name, text(concat!("`", $prefix, "` and a ULID: ids sort by time."), concat!($prefix, "01JZ0000000000000000000000"))
+        described!($name, text(concat!("`", $prefix, "` and a ULID: ids sort by \
+            time."), concat!($prefix, "01JZ0000000000000000000000"))
             .pattern(Some(concat!("^", $prefix, "[0-7][0-9A-HJKMNP-TV-Z]{25}$"))));
     )*};
 }
@@ -100,7 +103,8 @@ id_types! {
     RoundId = "rnd_";
 }
 
-/// Only the canonical spelling is an id: upper case, and no value over 128 bits (a first character above `7`).
+/// Only the canonical spelling is an id: upper case, and no value over 128 bits (a first character
+/// above `7`).
 fn parse(text: &str, prefix: &'static str) -> Result<Ulid, IdError> {
     let error = IdError { prefix };
     let digits = text.strip_prefix(prefix).ok_or_else(|| error.clone())?;
@@ -108,8 +112,8 @@ fn parse(text: &str, prefix: &'static str) -> Result<Ulid, IdError> {
     if ulid.to_string() == digits { Ok(ulid) } else { Err(error) }
 }
 
-/// How many partitions a project's or an endpoint's log is spread over: a DynamoDB partition key takes 1,000
-/// writes a second, and a busy one must not be throttled by it.
+/// How many partitions a project's or an endpoint's log is spread over: a DynamoDB partition key
+/// takes 1,000 writes a second, and a busy one must not be throttled by it.
 pub const SHARDS: u8 = 8;
 
 impl EventId {
@@ -121,7 +125,8 @@ impl EventId {
 }
 
 impl EndpointId {
-    /// The id of an implicit endpoint: one that has no row of its own, but is known by what it is made of (its owner, its URL). No time is in it.
+    /// The id of an implicit endpoint: one that has no row of its own, but is known by what it is
+    /// made of (its owner, its URL). No time is in it.
     pub fn derived(of: &[&str]) -> Self {
         let mut hash = Sha256::new();
         for part in of {
@@ -135,7 +140,8 @@ impl EndpointId {
         Self(Ulid::from_bytes(bytes))
     }
 
-    /// The id of a worker's webhook: the same whenever the webhook is made anew, so that its log goes on.
+    /// The id of a worker's webhook: the same whenever the webhook is made anew, so that its log
+    /// goes on.
     pub fn of_worker(project: ProjectId, worker_id: &str) -> Self {
         Self::derived(&[&project.to_string(), "worker", worker_id])
     }
@@ -147,10 +153,15 @@ impl EndpointId {
 }
 
 impl RecoveryId {
-    /// The round in which a recovery sends an event, the same whenever a step of it is done again. Its time is the beginning of time: the recovery asks for one
-    /// success, whenever that was, where a resend asks for one more.
+    /// The round in which a recovery sends an event, the same whenever a step of it is done again.
+    /// Its time is the beginning of time: the recovery asks for one success, whenever that was,
+    /// where a resend asks for one more.
     pub fn round(&self, event: EventId) -> RoundId {
-        let digest: [u8; 32] = Sha256::new().chain_update(self.0.to_bytes()).chain_update(event.0.to_bytes()).finalize().into();
+        let digest: [u8; 32] = Sha256::new()
+            .chain_update(self.0.to_bytes())
+            .chain_update(event.0.to_bytes())
+            .finalize()
+            .into();
         let mut low = [0; 16];
         low[6..].copy_from_slice(&digest[..10]);
         RoundId(Ulid::from_bytes(low))
@@ -164,16 +175,20 @@ impl RoundId {
     }
 }
 
-/// Bits of an attempt's id that hold its event's age, five of its ten random bytes: 2^40 ms are 34 years.
+/// Bits of an attempt's id that hold its event's age, five of its ten random bytes: 2^40 ms are 34
+/// years.
 const AGE_BITS: u32 = 40;
 
 impl AttemptId {
-    /// The id of an attempt made at `now` for `event`: a ULID of its own time whose upper random bits hold the
-    /// event's age in milliseconds. So a list of attempts, which is ordered by event, can start behind an attempt by its id alone.
+    /// The id of an attempt made at `now` for `event`: a ULID of its own time whose upper random
+    /// bits hold the event's age in milliseconds. So a list of attempts, which is ordered by event,
+    /// can start behind an attempt by its id alone.
     pub fn of(event: &EventId, now: Timestamp, random: u64) -> Self {
-        // Clocks differ, and an event may bring its own id: one from the future has no age, and its attempts count as of its time.
+        // Clocks differ, and an event may bring its own id: one from the future has no age, and its
+        // attempts count as of its time.
         let now = now.max(event.time());
-        let age = u128::from(now.millis().saturating_sub(event.time().millis())) & ((1 << AGE_BITS) - 1);
+        let age =
+            u128::from(now.millis().saturating_sub(event.time().millis())) & ((1 << AGE_BITS) - 1);
         let low = u128::from(random) & ((1 << (80 - AGE_BITS)) - 1);
         Self::new(now, age << (80 - AGE_BITS) | low)
     }
@@ -227,14 +242,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ids_sort_as_text_by_their_time(a in 0..1_u64 << 48, b in 0..1_u64 << 48, r in any::<u128>(), s in any::<u128>()) {
-            let (x, y) = (EventId::new(Timestamp::from_millis(a), r), EventId::new(Timestamp::from_millis(b), s));
+        fn ids_sort_as_text_by_their_time(
+            a in 0..1_u64 << 48, b in 0..1_u64 << 48, r in any::<u128>(), s in any::<u128>(),
+        ) {
+            let (x, y) = (EventId::new(Timestamp::from_millis(a), r),
+                EventId::new(Timestamp::from_millis(b), s));
             prop_assert_eq!(x.cmp(&y), x.to_string().cmp(&y.to_string()));
             if a < b { prop_assert!(x < y); }
         }
 
         #[test]
-        fn an_attempts_id_leads_back_to_its_events_time(event in 0..1_u64 << 47, age in 0..1_u64 << 40, r in any::<u64>(), s in any::<u128>()) {
+        fn an_attempts_id_leads_back_to_its_events_time(
+            event in 0..1_u64 << 47, age in 0..1_u64 << 40, r in any::<u64>(), s in any::<u128>(),
+        ) {
             let event = EventId::new(Timestamp::from_millis(event), s);
             let now = Timestamp::from_millis(event.time().millis() + age);
             let id = AttemptId::of(&event, now, r);
@@ -243,7 +263,9 @@ mod tests {
         }
 
         #[test]
-        fn an_attempt_before_its_events_time_leads_back_to_it_too(event in 1..1_u64 << 47, ahead in 0..1_u64 << 40, r in any::<u64>()) {
+        fn an_attempt_before_its_events_time_leads_back_to_it_too(
+            event in 1..1_u64 << 47, ahead in 0..1_u64 << 40, r in any::<u64>(),
+        ) {
             let now = Timestamp::from_millis(event.saturating_sub(ahead));
             let event = EventId::new(Timestamp::from_millis(event), 1);
             prop_assert_eq!(AttemptId::of(&event, now, r).event_time(), event.time());

@@ -27,7 +27,8 @@ pub struct Message {
     pub event: Event,
     /// When the message was first sent. A queue's own time much later than this tells of a redrive.
     pub enqueued_at: Timestamp,
-    /// The name in brand-specific headers: the project's when the event was accepted; the deployment's when absent.
+    /// The name in brand-specific headers: the project's when the event was accepted; the
+    /// deployment's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand: Option<String>,
     /// Why it is delivered.
@@ -35,8 +36,8 @@ pub struct Message {
     /// Which resend it is; none for the delivery's own schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<RoundId>,
-    /// Whether the same delivery may have been enqueued before (by a request that died before its answer), so that even a
-    /// first attempt must look at the log.
+    /// Whether the same delivery may have been enqueued before (by a request that died before its
+    /// answer), so that even a first attempt must look at the log.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recheck: bool,
     /// When it may be sent, if its endpoint has a rate limit.
@@ -62,14 +63,16 @@ pub enum Via {
 }
 
 impl Via {
-    /// To a URL of this origin, with the project's defaults. The body is the bare resource, as the systems that know such URLs publish it, unless the
-    /// project says otherwise; an automation's always is.
+    /// To a URL of this origin, with the project's defaults. The body is the bare resource, as the
+    /// systems that know such URLs publish it, unless the project says otherwise; an automation's
+    /// always is.
     pub fn url(project: Option<&Project>, url: EndpointUrl, origin: Origin) -> Self {
         let body = match origin {
             Origin::Automation(_) => BodyShape::DATA,
             _ => project.and_then(|project| project.body).unwrap_or(BodyShape::DATA),
         };
-        let mut signatures = project.map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures);
+        let mut signatures =
+            project.map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures);
         // The project's secret signs for all of its URLs, so it is shown to none of them.
         signatures.retain(|style| *style != SignatureStyle::TOKEN);
         if signatures.is_empty() {
@@ -90,7 +93,13 @@ pub struct Recipient {
 
 impl Message {
     /// The first message of an event's way to a recipient, by the delivery's own schedule.
-    pub fn first(project: ProjectId, brand: Option<String>, event: &Event, recipient: &Recipient, now: Timestamp) -> Self {
+    pub fn first(
+        project: ProjectId,
+        brand: Option<String>,
+        event: &Event,
+        recipient: &Recipient,
+        now: Timestamp,
+    ) -> Self {
         Self {
             project,
             endpoint: recipient.target.endpoint,

@@ -1,8 +1,10 @@
 //! How many deliveries a second an endpoint takes.
 //!
-//! Each request of a limited endpoint has a slot, and slots are an interval apart: the generic cell rate algorithm without a burst. A row holds the next free one (see
-//! [`crate::store::rates`]). Whoever gets a near slot waits for it; whoever gets a far one puts the message away until then, with the slot in it. Easy to get
-//! wrong: slots that come late. If a queue stood still, all of its messages' slots have passed, and sending them all at once would drown the receiver.
+//! Each request of a limited endpoint has a slot, and slots are an interval apart: the generic cell
+//! rate algorithm without a burst. A row holds the next free one (see [`crate::store::rates`]).
+//! Whoever gets a near slot waits for it; whoever gets a far one puts the message away until then,
+//! with the slot in it. Easy to get wrong: slots that come late. If a queue stood still, all of its
+//! messages' slots have passed, and sending them all at once would drown the receiver.
 
 use std::time::Duration;
 
@@ -10,12 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-/// Deliveries a second that an endpoint may be limited to: at most half of the 1,000 writes a second that an item takes (DynamoDB).
+/// Deliveries a second that an endpoint may be limited to: at most half of the 1,000 writes a
+/// second that an item takes (DynamoDB).
 pub const RATE_LIMIT: std::ops::RangeInclusive<u16> = 1..=500;
 
-/// What is waited for where the message is, in place of putting it away. Queues' delays are whole seconds, so that what was put away comes up to one early.
+/// What is waited for where the message is, in place of putting it away. Queues' delays are whole
+/// seconds, so that what was put away comes up to one early.
 pub const NEAR: Duration = Duration::from_millis(1_500);
-/// How late a slot may be used; twice as late each time that it was too late, so that a slow queue can't go on for ever.
+/// How late a slot may be used; twice as late each time that it was too late, so that a slow queue
+/// can't go on for ever.
 const LATE: Duration = Duration::from_secs(2);
 
 /// The slot of an attempt, in its message.
@@ -27,7 +32,8 @@ pub struct Reserved {
     pub at: Timestamp,
     /// How many slots of this attempt have passed unused.
     pub passed: u32,
-    /// Under which limit it was taken. When that is changed, another is needed: the owner may be waiting for a backlog with slots hours from now.
+    /// Under which limit it was taken. When that is changed, another is needed: the owner may be
+    /// waiting for a backlog with slots hours from now.
     pub limit: u16,
 }
 
@@ -59,7 +65,9 @@ pub enum Slot {
 pub fn judge(reserved: Option<Reserved>, number: u32, now: Timestamp) -> Slot {
     match reserved.filter(|reserved| reserved.number == number) {
         None => Slot::Needed { passed: 0 },
-        Some(slot) if now.since(slot.at) <= LATE.saturating_mul(1 << slot.passed.min(16)) => Slot::Good(slot),
+        Some(slot) if now.since(slot.at) <= LATE.saturating_mul(1 << slot.passed.min(16)) => {
+            Slot::Good(slot)
+        }
         Some(Reserved { passed, .. }) => Slot::Needed { passed: passed.saturating_add(1) },
     }
 }
@@ -71,11 +79,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// When deliveries go out that are all there at once, in milliseconds: each is received as often as it takes, up to as late as the queue pleases, and takes slots as the store gives them out.
+    /// When deliveries go out that are all there at once, in milliseconds: each is received as
+    /// often as it takes, up to as late as the queue pleases, and takes slots as the store gives
+    /// them out.
     fn simulated(limit: u16, count: usize, mut late: impl FnMut() -> u64) -> Vec<u64> {
         let start = 1_000_000;
         let (mut next_slot, mut sent) = (start * 1_000, Vec::new());
-        let mut waiting: BTreeSet<(u64, usize)> = (0..count).map(|message| (start + late(), message)).collect();
+        let mut waiting: BTreeSet<(u64, usize)> =
+            (0..count).map(|message| (start + late(), message)).collect();
         let mut slots = vec![None; count];
         while let Some((now, message)) = waiting.pop_first() {
             let slot = match judge(slots[message], 1, Timestamp::from_millis(now)) {
@@ -83,7 +94,12 @@ mod tests {
                 Slot::Needed { passed } => {
                     let taken = next_slot.max(now * 1_000);
                     next_slot = taken + interval(limit);
-                    Reserved { number: 1, at: Timestamp::from_millis(taken.div_ceil(1_000)), passed, limit }
+                    Reserved {
+                        number: 1,
+                        at: Timestamp::from_millis(taken.div_ceil(1_000)),
+                        passed,
+                        limit,
+                    }
                 }
             };
             let wait = slot.at.since(Timestamp::from_millis(now));
@@ -116,9 +132,13 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// The queue may be up to two and a half seconds late, and hand out some messages much later.
+        /// The queue may be up to two and a half seconds late, and hand out some messages much
+        /// later.
         #[test]
-        fn over_time_an_endpoint_gets_what_it_takes_to_within_a_fifth(limit in RATE_LIMIT, lates in prop::collection::vec((0..2_500_u64, 0..20_u8), 64)) {
+        fn over_time_an_endpoint_gets_what_it_takes_to_within_a_fifth(
+            limit in RATE_LIMIT,
+            lates in prop::collection::vec((0..2_500_u64, 0..20_u8), 64),
+        ) {
             let (seconds, mut place) = (60_usize, 0);
             let count = usize::from(limit) * seconds;
             let sent = simulated(limit, count, || {
@@ -129,9 +149,11 @@ mod tests {
             prop_assert_eq!(sent.len(), count);
             // The last few may wait for slots that they have missed.
             let most = sent[count * 19 / 20 - 1];
-            prop_assert!(most <= 60_000 * 95 / 100 * 12 / 10 + 5_000, "{} of {} in {} ms", count * 19 / 20, count, most);
+            prop_assert!(most <= 60_000 * 95 / 100 * 12 / 10 + 5_000, "{} of {} in {} \
+                ms", count * 19 / 20, count, most);
             for window in sent.windows(usize::from(limit) * 10 * 12 / 10 + 2) {
-                prop_assert!(window[window.len() - 1] - window[0] + 2_500 >= 10_000, "{:?}", (window[0], window[window.len() - 1]));
+                prop_assert!(window[window.len() - 1] - window[0] + 2_500 >= 10_000, "{:?}",
+                    (window[0], window[window.len() - 1]));
             }
         }
 

@@ -1,14 +1,18 @@
 //! A recovery: all failed or missed deliveries of an endpoint in a time range, again.
 //!
-//! Missed is what the endpoint never got because it was paused, disabled, not there yet or not yet subscribed. Easy to get wrong: a step of a recovery may
-//! be done twice, by a queue that hands out its message twice or after a crash. So everything here follows from the recovery, the event and the log alone, and finds its own
-//! earlier work (the mark on the event's target, the attempts of its round) to be its own.
+//! Missed is what the endpoint never got because it was paused, disabled, not there yet or not yet
+//! subscribed. Easy to get wrong: a step of a recovery may be done twice, by a queue that hands out
+//! its message twice or after a crash. So everything here follows from the recovery, the event and
+//! the log alone, and finds its own earlier work (the mark on the event's target, the attempts of
+//! its round) to be its own.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{EndpointId, EventId, ProjectId, RecoveryId},
-    model::{Attempt, Endpoint, Origin, Status, Target, attempt::DeliveryStatus, event::LoggedEvent},
+    model::{
+        Attempt, Endpoint, Origin, Status, Target, attempt::DeliveryStatus, event::LoggedEvent,
+    },
     time::Timestamp,
 };
 
@@ -88,7 +92,14 @@ pub enum Finding {
 
 impl Recovery {
     /// A recovery that has done nothing yet.
-    pub fn new(id: RecoveryId, endpoint: &Endpoint, since: Timestamp, until: Timestamp, dry_run: bool, now: Timestamp) -> Self {
+    pub fn new(
+        id: RecoveryId,
+        endpoint: &Endpoint,
+        since: Timestamp,
+        until: Timestamp,
+        dry_run: bool,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             project: endpoint.project,
@@ -106,7 +117,8 @@ impl Recovery {
         }
     }
 
-    /// Why it can't go on for the endpoint as it is now. A dry run only counts, and may also count for an endpoint that takes nothing.
+    /// Why it can't go on for the endpoint as it is now. A dry run only counts, and may also count
+    /// for an endpoint that takes nothing.
     pub fn obstacle(&self, endpoint: Option<&Endpoint>) -> Option<&'static str> {
         match endpoint.map(|endpoint| endpoint.status) {
             None => Some("the endpoint was deleted"),
@@ -117,15 +129,24 @@ impl Recovery {
     }
 
     /// What the log says of an event, with its attempts to the endpoint.
-    pub fn examine(&self, endpoint: &Endpoint, logged: &LoggedEvent, attempts: &[Attempt]) -> Finding {
+    pub fn examine(
+        &self,
+        endpoint: &Endpoint,
+        logged: &LoggedEvent,
+        attempts: &[Attempt],
+    ) -> Finding {
         let event = &logged.event;
-        let Some(target) = logged.targets.iter().find(|target| target.endpoint == endpoint.id) else {
+        let Some(target) = logged.targets.iter().find(|target| target.endpoint == endpoint.id)
+        else {
             let test = logged.targets.iter().any(|target| target.test);
-            let wanted = !test && endpoint.subscribes(&event.kind) && endpoint.body.check(&event.data).is_ok();
+            let wanted = !test
+                && endpoint.subscribes(&event.kind)
+                && endpoint.body.check(&event.data).is_ok();
             return if wanted { Finding::Missed } else { Finding::Leave };
         };
         if target.recovery == Some(self.id) {
-            let before = attempts.iter().any(|attempt| attempt.round != Some(self.id.round(event.id)));
+            let before =
+                attempts.iter().any(|attempt| attempt.round != Some(self.id.round(event.id)));
             return if before { Finding::Failed } else { Finding::Missed };
         }
         match DeliveryStatus::of_target(event.id, target, attempts) {
@@ -134,7 +155,8 @@ impl Recovery {
         }
     }
 
-    /// Whether the delivery that this recovery has enqueued was seen by `deliver`, so that it need not be enqueued once more.
+    /// Whether the delivery that this recovery has enqueued was seen by `deliver`, so that it need
+    /// not be enqueued once more.
     pub fn has_arrived(&self, event: EventId, attempts: &[Attempt]) -> bool {
         attempts.iter().any(|attempt| attempt.round == Some(self.id.round(event)))
     }
@@ -145,7 +167,10 @@ impl Recovery {
         match targets.iter_mut().find(|target| target.endpoint == endpoint.id) {
             Some(target) => target.recovery = Some(self.id),
             None => {
-                targets.push(Target { recovery: Some(self.id), ..Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint) });
+                targets.push(Target {
+                    recovery: Some(self.id),
+                    ..Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint)
+                });
             }
         }
         targets
@@ -172,7 +197,13 @@ impl Recovery {
     #[must_use]
     pub fn stopped(&self, because: &str, now: Timestamp) -> Self {
         let (step, because) = (self.step + 1, Some(because.to_owned()));
-        Self { state: State::Stopped, step, finished_at: Some(now), stopped_because: because, ..self.clone() }
+        Self {
+            state: State::Stopped,
+            step,
+            finished_at: Some(now),
+            stopped_because: because,
+            ..self.clone()
+        }
     }
 }
 
@@ -200,7 +231,14 @@ mod tests {
     }
 
     fn recovery(number: u128) -> Recovery {
-        Recovery::new(RecoveryId::new(at(500), number), &endpoint(), at(100), at(400), false, at(500))
+        Recovery::new(
+            RecoveryId::new(at(500), number),
+            &endpoint(),
+            at(100),
+            at(400),
+            false,
+            at(500),
+        )
     }
 
     fn event(targets: Vec<Target>) -> LoggedEvent {
@@ -221,7 +259,12 @@ mod tests {
         Target::new(endpoint().id, "https://example.com/".to_owned(), Origin::Endpoint)
     }
 
-    fn attempt(number: u32, round: Option<RoundId>, outcome: Outcome, next: Option<u64>) -> Attempt {
+    fn attempt(
+        number: u32,
+        round: Option<RoundId>,
+        outcome: Outcome,
+        next: Option<u64>,
+    ) -> Attempt {
         let event = EventId::new(at(200), 1);
         Attempt {
             id: AttemptId::of(&event, at(200 + u64::from(number)), 0),
@@ -245,7 +288,8 @@ mod tests {
     #[test]
     fn an_event_that_never_went_there_is_missed_if_the_endpoint_wants_it_now() {
         let nobodys = event(vec![]);
-        let examine = |endpoint: &Endpoint, event: &LoggedEvent| recovery(1).examine(endpoint, event, &[]);
+        let examine =
+            |endpoint: &Endpoint, event: &LoggedEvent| recovery(1).examine(endpoint, event, &[]);
         assert_eq!(examine(&endpoint(), &nobodys), Finding::Missed);
         let paused = Endpoint { status: Status::Paused, ..endpoint() };
         assert_eq!(examine(&paused, &nobodys), Finding::Missed, "a dry run counts for it");
@@ -254,7 +298,11 @@ mod tests {
         let shaped = Endpoint { body: "envelope".parse().unwrap(), ..endpoint() };
         assert_eq!(examine(&shaped, &nobodys), Finding::Leave);
         let test = Target { test: true, endpoint: EndpointId::new(at(2), 2), ..target() };
-        assert_eq!(examine(&endpoint(), &event(vec![test])), Finding::Leave, "somebody else's test");
+        assert_eq!(
+            examine(&endpoint(), &event(vec![test])),
+            Finding::Leave,
+            "somebody else's test"
+        );
     }
 
     #[test]
@@ -265,9 +313,19 @@ mod tests {
             (vec![attempt(1, None, Outcome::Timeout, Some(600))], Finding::Leave),
             (vec![failed(), attempt(2, None, Outcome::Succeeded, None)], Finding::Leave),
             (vec![failed()], Finding::Failed),
-            (vec![failed(), attempt(2, Some(RoundId::new(at(300), 1)), Outcome::Timeout, Some(600))], Finding::Leave),
+            (
+                vec![
+                    failed(),
+                    attempt(2, Some(RoundId::new(at(300), 1)), Outcome::Timeout, Some(600)),
+                ],
+                Finding::Leave,
+            ),
         ] {
-            assert_eq!(recovery(1).examine(&endpoint(), &event(vec![target()]), &attempts), finding, "{attempts:?}");
+            assert_eq!(
+                recovery(1).examine(&endpoint(), &event(vec![target()]), &attempts),
+                finding,
+                "{attempts:?}"
+            );
         }
     }
 
@@ -276,19 +334,37 @@ mod tests {
         let (one, other) = (recovery(1), recovery(2));
         let id = event(vec![]).event.id;
         let failed = attempt(1, None, Outcome::Timeout, None);
-        for (targets, attempts, finding) in [(vec![], vec![], Finding::Missed), (vec![target()], vec![failed], Finding::Failed)] {
+        for (targets, attempts, finding) in
+            [(vec![], vec![], Finding::Missed), (vec![target()], vec![failed], Finding::Failed)]
+        {
             assert_eq!(one.examine(&endpoint(), &event(targets.clone()), &attempts), finding);
             let marked = event(one.mark(&endpoint(), &targets));
             assert_eq!(marked.targets.len(), 1);
-            assert_eq!(one.examine(&endpoint(), &marked, &attempts), finding, "the step is done again");
+            assert_eq!(
+                one.examine(&endpoint(), &marked, &attempts),
+                finding,
+                "the step is done again"
+            );
             assert!(!one.has_arrived(id, &attempts));
-            assert_eq!(other.examine(&endpoint(), &marked, &attempts), Finding::Leave, "it is on its way");
+            assert_eq!(
+                other.examine(&endpoint(), &marked, &attempts),
+                Finding::Leave,
+                "it is on its way"
+            );
 
-            let tried = |outcome| [attempts.clone(), vec![attempt(2, Some(one.id.round(id)), outcome, None)]].concat();
+            let tried = |outcome| {
+                [attempts.clone(), vec![attempt(2, Some(one.id.round(id)), outcome, None)]].concat()
+            };
             assert_eq!(one.examine(&endpoint(), &marked, &tried(Outcome::Succeeded)), finding);
             assert!(one.has_arrived(id, &tried(Outcome::Timeout)));
-            assert_eq!(other.examine(&endpoint(), &marked, &tried(Outcome::Timeout)), Finding::Failed);
-            assert_eq!(other.examine(&endpoint(), &marked, &tried(Outcome::Succeeded)), Finding::Leave);
+            assert_eq!(
+                other.examine(&endpoint(), &marked, &tried(Outcome::Timeout)),
+                Finding::Failed
+            );
+            assert_eq!(
+                other.examine(&endpoint(), &marked, &tried(Outcome::Succeeded)),
+                Finding::Leave
+            );
         }
     }
 
@@ -309,7 +385,8 @@ mod tests {
             .enumerate()
             .map(|(number, finding)| (EventId::new(at(200), number as u128), finding))
             .collect();
-        let after = recovery(1).after(&findings, true, at(600)).after(&findings[..2], false, at(700));
+        let after =
+            recovery(1).after(&findings, true, at(600)).after(&findings[..2], false, at(700));
         assert_eq!(after.found, Found { examined: 6, failed: 2, missed: 2, enqueued: 4 });
         assert_eq!((after.state, after.step, after.finished_at), (State::Done, 2, Some(at(700))));
         assert_eq!(after.looked_at, Some(findings[1].0));

@@ -1,7 +1,8 @@
 //! When a failed delivery is tried again.
 //!
-//! A schedule lists the waits *between* attempts: n waits make n + 1 attempts. Waits may be longer than the 12 hours
-//! that SQS can hide a message; who waits hides the message again until the time has come.
+//! A schedule lists the waits *between* attempts: n waits make n + 1 attempts. Waits may be longer
+//! than the 12 hours that SQS can hide a message; who waits hides the message again until the time
+//! has come.
 
 use std::{str::FromStr, time::Duration};
 
@@ -14,9 +15,11 @@ use crate::schema::described;
 pub const MAX_WAIT: u32 = 86_400;
 /// The most waits in a schedule.
 pub const MAX_WAITS: usize = 20;
-/// The longest sum of waits: ten days, which with jitter stays inside the 14 days that SQS keeps a message.
+/// The longest sum of waits: ten days, which with jitter stays inside the 14 days that SQS keeps a
+/// message.
 pub const MAX_TOTAL: u32 = 10 * 86_400;
-/// Each wait is varied by this share in both directions, so that deliveries that failed together don't return together.
+/// Each wait is varied by this share in both directions, so that deliveries that failed together
+/// don't return together.
 pub const JITTER: f64 = 0.2;
 /// The longest `Retry-After` that is honoured, in seconds: one day. Longer ones count as this.
 pub const MAX_RETRY_AFTER: u64 = 86_400;
@@ -44,7 +47,8 @@ pub enum ScheduleError {
 }
 
 impl Default for Schedule {
-    /// At once, then after 5 s, 5 m, 30 m, 2 h, 5 h, 10 h, 10 h: the schedule that Standard Webhooks 1.0.0 suggests.
+    /// At once, then after 5 s, 5 m, 30 m, 2 h, 5 h, 10 h, 10 h: the schedule that Standard
+    /// Webhooks 1.0.0 suggests.
     fn default() -> Self {
         Self(vec![5, 300, 1_800, 7_200, 18_000, 36_000, 36_000])
     }
@@ -61,7 +65,8 @@ impl Schedule {
         Duration::from_secs(self.0.iter().copied().map(u64::from).sum())
     }
 
-    /// The wait after the `failed`-th attempt (from 1), or `None` when that was the last. `jitter` is uniform in 0..1.
+    /// The wait after the `failed`-th attempt (from 1), or `None` when that was the last. `jitter`
+    /// is uniform in 0..1.
     pub fn wait_after(&self, failed: usize, jitter: f64) -> Option<Duration> {
         let base = f64::from(*self.0.get(failed.checked_sub(1)?)?);
         let factor = 1.0 - JITTER + 2.0 * JITTER * jitter.clamp(0.0, 1.0);
@@ -69,7 +74,12 @@ impl Schedule {
     }
 
     /// As [`Self::wait_after`], but never sooner than the receiver asked for by `Retry-After`.
-    pub fn wait_at_least(&self, failed: usize, jitter: f64, retry_after: Option<Duration>) -> Option<Duration> {
+    pub fn wait_at_least(
+        &self,
+        failed: usize,
+        jitter: f64,
+        retry_after: Option<Duration>,
+    ) -> Option<Duration> {
         let asked = retry_after.unwrap_or_default().min(Duration::from_secs(MAX_RETRY_AFTER));
         self.wait_after(failed, jitter).map(|wait| wait.max(asked))
     }
@@ -99,10 +109,15 @@ impl From<Schedule> for Vec<u32> {
 }
 
 described!(Schedule, {
-    let wait = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(MAX_WAIT));
-    let waits = Array::builder().items(wait).max_items(Some(MAX_WAITS)).examples([serde_json::json!(Self::default().0)]);
+    let wait =
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(MAX_WAIT));
+    let waits = Array::builder()
+        .items(wait)
+        .max_items(Some(MAX_WAITS))
+        .examples([serde_json::json!(Self::default().0)]);
     waits.description(Some(
-        "The waits between attempts, in seconds: n waits make n + 1 attempts. At most ten days in all; each is varied by a fifth.",
+        "The waits between attempts, in seconds: n waits make n + 1 attempts. At most ten days in \
+            all; each is varied by a fifth.",
     ))
 });
 
@@ -126,8 +141,21 @@ mod tests {
 
     #[test]
     fn the_default_schedule_waits_5s_5m_30m_2h_5h_10h_10h() {
-        let waits: Vec<_> = (1..=8).map(|n| Schedule::default().wait_after(n, 0.5).map(|w| w.as_secs())).collect();
-        assert_eq!(waits, [Some(5), Some(300), Some(1_800), Some(7_200), Some(18_000), Some(36_000), Some(36_000), None]);
+        let waits: Vec<_> =
+            (1..=8).map(|n| Schedule::default().wait_after(n, 0.5).map(|w| w.as_secs())).collect();
+        assert_eq!(
+            waits,
+            [
+                Some(5),
+                Some(300),
+                Some(1_800),
+                Some(7_200),
+                Some(18_000),
+                Some(36_000),
+                Some(36_000),
+                None
+            ]
+        );
         assert_eq!(Schedule::default().attempts(), 8);
     }
 
@@ -154,13 +182,18 @@ mod tests {
         assert_eq!(wait(Some(Duration::from_secs(30))), 100);
         assert_eq!(wait(Some(Duration::from_mins(5))), 300);
         assert_eq!(wait(Some(Duration::from_secs(u64::MAX))), MAX_RETRY_AFTER);
-        assert_eq!(schedule.wait_at_least(2, 0.5, Some(Duration::from_mins(5))), None, "Retry-After adds no attempt");
+        assert_eq!(
+            schedule.wait_at_least(2, 0.5, Some(Duration::from_mins(5))),
+            None,
+            "Retry-After adds no attempt"
+        );
     }
 
     proptest! {
         #[test]
         fn jitter_stays_within_a_fifth(wait in 1..=MAX_WAIT, jitter in 0.0..1.0) {
-            let got = Schedule::try_from(vec![wait]).unwrap().wait_after(1, jitter).unwrap().as_secs_f64();
+            let got = Schedule::try_from(vec![wait]).unwrap().wait_after(1,
+                jitter).unwrap().as_secs_f64();
             prop_assert!(got >= f64::from(wait) * 0.799 && got <= f64::from(wait) * 1.201);
         }
     }

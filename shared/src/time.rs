@@ -1,6 +1,7 @@
 //! Moments, as Unix milliseconds.
 //!
-//! The API speaks Unix seconds, ids and logs milliseconds; [`Timestamp`] keeps the two from being mixed up.
+//! The API speaks Unix seconds, ids and logs milliseconds; [`Timestamp`] keeps the two from being
+//! mixed up.
 
 use std::{
     ops::Add,

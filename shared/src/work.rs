@@ -183,7 +183,13 @@ mod tests {
     #[test]
     fn a_delivery_comes_off_the_queue_as_it_went_on_even_with_what_sqs_does_not_carry() {
         let slot = Reserved { number: 2, at: Timestamp::from_seconds(9), passed: 1, limit: 5 };
-        let awkward = ["{\"z\":1,\"a\":\"é😀\"}", "\"\u{fffe}\u{ffff}\"", r#""\\ufffe""#, r#""\ud800""#, "12345678901234567890"];
+        let awkward = [
+            "{\"z\":1,\"a\":\"é😀\"}",
+            "\"\u{fffe}\u{ffff}\"",
+            r#""\\ufffe""#,
+            r#""\ud800""#,
+            "12345678901234567890",
+        ];
         for data in awkward {
             let text = encode(&message(data).with_slot(slot)).unwrap();
             assert!(!text.contains(['\u{fffe}', '\u{ffff}']), "SQS refuses these");
@@ -197,10 +203,19 @@ mod tests {
     fn steps_of_jobs_come_off_the_queue_as_they_went_on() {
         let (project, endpoint) = (ProjectId::new(NOW, 1), EndpointId::new(NOW, 1));
         let circuit = CircuitStep { project, endpoint, opening: "1".to_owned(), step: 7 };
-        let Ok(Work::Circuit(read)) = Work::decode(&encode(&circuit).unwrap()) else { panic!("no step") };
+        let Ok(Work::Circuit(read)) = Work::decode(&encode(&circuit).unwrap()) else {
+            panic!("no step")
+        };
         assert_eq!(read, circuit);
-        let recovery = RecoveryStep { project, endpoint, recovery: crate::id::RecoveryId::new(NOW, 1), step: 7 };
-        let Ok(Work::Recovery(read)) = Work::decode(&encode(&recovery).unwrap()) else { panic!("no step") };
+        let recovery = RecoveryStep {
+            project,
+            endpoint,
+            recovery: crate::id::RecoveryId::new(NOW, 1),
+            step: 7,
+        };
+        let Ok(Work::Recovery(read)) = Work::decode(&encode(&recovery).unwrap()) else {
+            panic!("no step")
+        };
         assert_eq!(read, recovery);
     }
 
@@ -209,7 +224,14 @@ mod tests {
         for newer in [r#"{"v":2}"#, r#"{"v":99,"work":{"unheard_of":{}}}"#] {
             assert!(matches!(Work::decode(newer), Err(Unreadable::Newer(_))), "{newer}");
         }
-        for poison in ["", "{}", "[]", r#"{"v":1}"#, r#"{"v":1,"work":{}}"#, r#"{"v":1,"work":{"unheard_of":{}}}"#] {
+        for poison in [
+            "",
+            "{}",
+            "[]",
+            r#"{"v":1}"#,
+            r#"{"v":1,"work":{}}"#,
+            r#"{"v":1,"work":{"unheard_of":{}}}"#,
+        ] {
             assert!(matches!(Work::decode(poison), Err(Unreadable::Poison(_))), "{poison}");
         }
     }
@@ -217,6 +239,9 @@ mod tests {
     #[test]
     fn the_messages_of_an_endpoint_are_a_group() {
         let entry = entry(&message("1"), Duration::from_secs(3)).unwrap();
-        assert_eq!((entry.group, entry.delay), (Some(message("1").endpoint.to_string()), Duration::from_secs(3)));
+        assert_eq!(
+            (entry.group, entry.delay),
+            (Some(message("1").endpoint.to_string()), Duration::from_secs(3))
+        );
     }
 }

@@ -1,6 +1,12 @@
-//! The outgoing client over real sockets: receivers that answer, stall, break off, lie, and try to be somewhere else.
+//! The outgoing client over real sockets: receivers that answer, stall, break off, lie, and try to
+//! be somewhere else.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of this is test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of this is test code"
+)]
 
 #[path = "client/answers.rs"]
 mod answers;
@@ -37,13 +43,22 @@ fn local_client() -> DeliveryClient {
 }
 
 fn post(url: impl Into<String>) -> Outgoing {
-    Outgoing { url: url.into(), headers: HeaderMap::new(), body: Bytes::from_static(b"{}"), timeout: PLENTY }
+    Outgoing {
+        url: url.into(),
+        headers: HeaderMap::new(),
+        body: Bytes::from_static(b"{}"),
+        timeout: PLENTY,
+    }
 }
 
 /// Sends to the URL and checks what holds for every outcome.
 async fn outcome_of(client: &DeliveryClient, request: Outgoing) -> Outcome {
     let exchange = client.send(request).await;
-    assert!(!format!("{:?}", exchange.outcome).contains("sesame"), "the query leaked: {:?}", exchange.outcome);
+    assert!(
+        !format!("{:?}", exchange.outcome).contains("sesame"),
+        "the query leaked: {:?}",
+        exchange.outcome
+    );
     exchange.outcome
 }
 

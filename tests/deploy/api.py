@@ -35,9 +35,13 @@ class Api:
         host = f"{self.stack.ids['Api']}.execute-api.localhost"
         return self.send(method, host, path, key, body, {})
 
-    def expect(self, status: int, method: str, path: str, key: str | None = None, body: Any = None) -> Any:
+    def expect(
+        self, status: int, method: str, path: str, key: str | None = None, body: Any = None
+    ) -> Any:
         answer = self.call(method, path, key, body)
-        assert answer.status == status, f"{method} {path}: {answer.status} instead of {status}: {answer.text[:300]}"
+        assert answer.status == status, (
+            f"{method} {path}: {answer.status} instead of {status}: {answer.text[:300]}"
+        )
         return answer.json() if answer.text else None
 
     def stream(self, query: str, key: str | None, headers: dict[str, str]) -> Answer:
@@ -46,7 +50,9 @@ class Api:
         host = f"{name}.lambda-url.{REGION}.localhost"
         return self.send("GET", host, path + query, key, None, headers)
 
-    def send(self, method: str, host: str, path: str, key: str | None, body: Any, headers: dict[str, str]) -> Answer:
+    def send(
+        self, method: str, host: str, path: str, key: str | None, body: Any, headers: dict[str, str]
+    ) -> Answer:
         """To the emulator, which tells APIs apart by the name of the host."""
         headers = {"Host": host, "Content-Type": "application/json", **headers}
         if key:
@@ -69,7 +75,10 @@ class Request:
     def is_signed_with(self, secret: str) -> bool:
         """By Standard Webhooks; during a rotation, one of several signatures is enough."""
         key = base64.b64decode(secret.removeprefix("whsec_"))
-        signed = f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}.".encode() + self.body
+        signed = (
+            f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}.".encode()
+            + self.body
+        )
         mac = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
         return f"v1,{mac}" in self.headers["webhook-signature"].split()
 

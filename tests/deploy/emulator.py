@@ -51,7 +51,9 @@ class Emulator:
             if self.process.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(f"{self.url}/_ministack/health", context=self.tls, timeout=2):
+                with urllib.request.urlopen(
+                    f"{self.url}/_ministack/health", context=self.tls, timeout=2
+                ):
                     return
             except OSError:
                 time.sleep(0.1)
@@ -75,7 +77,11 @@ class Emulator:
         return self.log.read_text(errors="replace")
 
     def shims(self, ending: str) -> list[str]:
-        return [line for line in self.logged().splitlines() if line.startswith("shim ") and ending in line]
+        return [
+            line
+            for line in self.logged().splitlines()
+            if line.startswith("shim ") and ending in line
+        ]
 
     def stop(self) -> None:
         """And every function that it runs: they are of its process group."""
@@ -92,7 +98,9 @@ class Emulator:
 
 
 def without_aws(environment: "os._Environ[str]") -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not name.startswith(("AWS_", "SAM_"))}
+    return {
+        name: value for name, value in environment.items() if not name.startswith(("AWS_", "SAM_"))
+    }
 
 
 def free_port() -> int:
@@ -105,7 +113,18 @@ def make_certificate(certificate: Path, key: Path) -> None:
     names = f"DNS:localhost,DNS:*.execute-api.localhost,DNS:*.lambda-url.{REGION}.localhost"
     # Not a CA: rustls, which the functions use, refuses a CA's own certificate as a server's.
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ]
         + ["-keyout", str(key), "-out", str(certificate)]
         + ["-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:FALSE"],
         check=True,

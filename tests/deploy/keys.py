@@ -54,16 +54,27 @@ def is_32_bytes_in_base64(key: str) -> bool:
 def what_is_left(stack: Stack) -> dict[str, list[str]]:
     """Of all that a stack makes, on an emulator that holds nothing else (but the bucket of SAM's uploads)."""
     keys = stack.client("kms")
-    metadata = [keys.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in keys.list_keys()["Keys"]]
+    metadata = [
+        keys.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in keys.list_keys()["Keys"]
+    ]
     found = {
         "tables": stack.client("dynamodb").list_tables()["TableNames"],
-        "secrets": [each["ARN"] for each in stack.client("secretsmanager").list_secrets()["SecretList"]],
+        "secrets": [
+            each["ARN"] for each in stack.client("secretsmanager").list_secrets()["SecretList"]
+        ],
         "keys": [key["KeyId"] for key in metadata if key["KeyState"] != "PendingDeletion"],
         "queues": stack.client("sqs").list_queues().get("QueueUrls", []),
-        "functions": [each["FunctionName"] for each in stack.client("lambda").list_functions()["Functions"]],
+        "functions": [
+            each["FunctionName"] for each in stack.client("lambda").list_functions()["Functions"]
+        ],
         "roles": [each["RoleName"] for each in stack.client("iam").list_roles()["Roles"]],
-        "log groups": [each["logGroupName"] for each in stack.client("logs").describe_log_groups()["logGroups"]],
-        "alarms": [each["AlarmName"] for each in stack.client("cloudwatch").describe_alarms()["MetricAlarms"]],
+        "log groups": [
+            each["logGroupName"] for each in stack.client("logs").describe_log_groups()["logGroups"]
+        ],
+        "alarms": [
+            each["AlarmName"]
+            for each in stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        ],
         "APIs": [each["ApiId"] for each in stack.client("apigatewayv2").get_apis()["Items"]],
     }
     return {kind: names for kind, names in found.items() if names}
@@ -78,14 +89,18 @@ def check_only_tables_and_secret_are_left(stack: Stack, kept: Kept) -> None:
 
 def refuses_another_key(stack: Stack, kept: Kept, customer: Customer) -> str:
     """Deploys the kept tables with another stack's key. Answers with an event that must wait."""
-    other = stack.client("secretsmanager").create_secret(Name="another", SecretString=new_generated_key())
+    other = stack.client("secretsmanager").create_secret(
+        Name="another", SecretString=new_generated_key()
+    )
     stack.deploy(**kept.parameters() | {"ExistingSecretsKey": other["ARN"]})
     # A message whose function failed is back at the visibility timeout, six minutes in the template.
     stack.client("sqs").set_queue_attributes(
         QueueUrl=stack.ids["DeliveriesQueue"], Attributes={"VisibilityTimeout": "3"}
     )
     answer = customer.api.call("GET", "/webhooks/endpoints", customer.key)
-    assert answer.status >= 500, f"endpoints starts with another key: {answer.status} {answer.text[:200]}"
+    assert answer.status >= 500, (
+        f"endpoints starts with another key: {answer.status} {answer.text[:200]}"
+    )
     event = customer.post("task.updated")
     # The emulator keeps what a function says before it is ready in its own log, not in the function's.
     said = lambda: REFUSAL in customer.api.emulator.logged()
@@ -96,7 +111,9 @@ def refuses_another_key(stack: Stack, kept: Kept, customer: Customer) -> str:
 
 def new_generated_key() -> str:
     """Of the shape that Secrets Manager generates."""
-    while not (key := base64.b64encode(secrets.token_bytes(32)).decode().removesuffix("=")).isalnum():
+    while not (
+        key := base64.b64encode(secrets.token_bytes(32)).decode().removesuffix("=")
+    ).isalnum():
         pass
     return key
 

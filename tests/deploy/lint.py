@@ -39,9 +39,15 @@ ARNS = {
 def main(source: str) -> int:
     regions = [region for region in sorted(REGIONS) if not OTHER_PARTITIONS.match(region)]
     with ProcessPoolExecutor() as workers:
-        findings = [line for lines in workers.map(lint, [source] * len(regions), regions) for line in lines]
+        findings = [
+            line for lines in workers.map(lint, [source] * len(regions), regions) for line in lines
+        ]
     print(f"cfn-lint: {len(regions)} regions, {len(findings)} findings")
-    policies = [each for parameters in ({}, ADOPTED) for each in policies_of(Template(source, "us-east-1", parameters))]
+    policies = [
+        each
+        for parameters in ({}, ADOPTED)
+        for each in policies_of(Template(source, "us-east-1", parameters))
+    ]
     for name, document in policies:
         found = parliament.analyze_policy_string(json.dumps(document)).findings
         findings += [f"{name}: {finding}" for finding in found]

@@ -31,7 +31,9 @@ def story(emulator: Emulator, stack: Stack) -> None:
     say("the emulator runs, with IAM and TLS")
     operator = deploy_twice(stack)
     template = stack.template()
-    say(f"{resources.check(stack, template)} resources as the transform has them, within AWS's limits")
+    say(
+        f"{resources.check(stack, template)} resources as the transform has them, within AWS's limits"
+    )
     say(f"{resources.routes(stack, template)} routes, each to its function")
     customer = is_used(emulator, stack, operator)
     secrets = [operator, customer.key, customer.endpoint["secret"]]
@@ -78,7 +80,9 @@ def a_new_version_keeps_all(stack: Stack, customer: Customer) -> None:
     source.write_text(source.read_text().replace("MemorySize: 1024", "MemorySize: 1025", 1))
     stack.run(["sam", "build"])
     stack.deploy()
-    assert stack.function("DeliverFunction")["MemorySize"] == 1025, "the new version was not deployed"
+    assert stack.function("DeliverFunction")["MemorySize"] == 1025, (
+        "the new version was not deployed"
+    )
     changed = [name for name, value in stack.snapshot().items() if before.get(name) != value]
     assert not changed, f"a new version changes {changed}"
     use.delivers(customer, [customer.endpoint])
@@ -115,7 +119,9 @@ def delete(stack: Stack, secrets: list[str]) -> None:
 
 
 def report_shims(emulator: Emulator) -> None:
-    print(f"        {len(emulator.shims('is in place'))} shims for gaps of the emulator", flush=True)
+    print(
+        f"        {len(emulator.shims('is in place'))} shims for gaps of the emulator", flush=True
+    )
     for line in emulator.shims("is no longer needed"):
         print(f"\n!!!!!!  {line}\n", flush=True)
 

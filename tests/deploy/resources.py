@@ -28,10 +28,18 @@ def functions(stack: Stack, template: Template) -> None:
             assert deployed[field] == wanted[field], f"{name}.{field}: {deployed[field]}"
         variables = deployed["Environment"]["Variables"]
         assert set(variables) == set(wanted["Environment"]["Variables"]), name
-        unresolved = {variable for variable, value in variables.items() if "{{" in value or "${" in value}
-        assert not unresolved, f"{name} got text that CloudFormation should have resolved: {unresolved}"
-        assert len(json.dumps(variables)) < ENVIRONMENT_LIMIT, f"{name}'s environment is too large for Lambda"
-        assert policy_size(stack, name) < LAMBDA_POLICY_LIMIT, f"{name}'s policy is too large for Lambda"
+        unresolved = {
+            variable for variable, value in variables.items() if "{{" in value or "${" in value
+        }
+        assert not unresolved, (
+            f"{name} got text that CloudFormation should have resolved: {unresolved}"
+        )
+        assert len(json.dumps(variables)) < ENVIRONMENT_LIMIT, (
+            f"{name}'s environment is too large for Lambda"
+        )
+        assert policy_size(stack, name) < LAMBDA_POLICY_LIMIT, (
+            f"{name}'s policy is too large for Lambda"
+        )
         group = wanted["LoggingConfig"]["LogGroup"]["Ref"]
         assert deployed["LoggingConfig"]["LogGroup"] == stack.ids[group], name
 
@@ -69,7 +77,10 @@ def mappings(stack: Stack, template: Template) -> None:
 
 
 def alarms(stack: Stack, template: Template) -> None:
-    deployed = {alarm["AlarmName"]: alarm for alarm in stack.client("cloudwatch").describe_alarms()["MetricAlarms"]}
+    deployed = {
+        alarm["AlarmName"]: alarm
+        for alarm in stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    }
     wanted = template.of_type("AWS::CloudWatch::Alarm")
     assert set(deployed) == {stack.ids[name] for name in wanted}, "alarms differ"
     for name, properties in wanted.items():
@@ -79,7 +90,9 @@ def alarms(stack: Stack, template: Template) -> None:
 
 def stream_url(stack: Stack) -> None:
     """Both permissions are needed since October 2025."""
-    policy = json.loads(stack.client("lambda").get_policy(FunctionName=stack.ids["StreamFunction"])["Policy"])
+    policy = json.loads(
+        stack.client("lambda").get_policy(FunctionName=stack.ids["StreamFunction"])["Policy"]
+    )
     actions = {statement["Action"] for statement in policy["Statement"]}
     assert actions == {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}, actions
 
@@ -88,12 +101,20 @@ def routes(stack: Stack, template: Template) -> int:
     """Every route that the template names leads to the function that it names."""
     client = stack.client("apigatewayv2")
     api = stack.ids["Api"]
-    uris = {each["IntegrationId"]: each["IntegrationUri"] for each in pages(client.get_integrations, api)}
-    deployed = {each["RouteKey"]: uris[each["Target"].split("/")[1]] for each in pages(client.get_routes, api)}
+    uris = {
+        each["IntegrationId"]: each["IntegrationUri"]
+        for each in pages(client.get_integrations, api)
+    }
+    deployed = {
+        each["RouteKey"]: uris[each["Target"].split("/")[1]]
+        for each in pages(client.get_routes, api)
+    }
     wanted = dict(wanted_routes(template))
     assert set(deployed) == set(wanted), sorted(set(deployed) ^ set(wanted))
     for key, function in wanted.items():
-        assert f":function:{stack.ids[function]}/" in deployed[key], f"{key} leads to {deployed[key]}"
+        assert f":function:{stack.ids[function]}/" in deployed[key], (
+            f"{key} leads to {deployed[key]}"
+        )
     return len(wanted)
 
 

@@ -41,7 +41,9 @@ class ApiBody:
             make_routes(made[0], props.get("Body"))
             return made
 
-        def update_with_routes(physical_id: str, old: dict, new: dict, *rest: Any, **named: Any) -> tuple:
+        def update_with_routes(
+            physical_id: str, old: dict, new: dict, *rest: Any, **named: Any
+        ) -> tuple:
             made = update(physical_id, old, new, *rest, **named)
             make_routes(made[0], new.get("Body"))
             return made
@@ -50,7 +52,10 @@ class ApiBody:
 
 
 def body_of_one_route() -> dict:
-    integration = {"uri": "arn:aws:lambda:us-east-1:000000000000:function:probe", "payloadFormatVersion": "2.0"}
+    integration = {
+        "uri": "arn:aws:lambda:us-east-1:000000000000:function:probe",
+        "payloadFormatVersion": "2.0",
+    }
     return {"paths": {"/probe": {"get": {"x-amazon-apigateway-integration": integration}}}}
 
 
@@ -93,7 +98,9 @@ class NumberParameters:
 
     @staticmethod
     def needed() -> bool:
-        mapping, _ = EVENT_SOURCE["create"]("Probe", {"ScalingConfig": {"MaximumConcurrency": "2"}}, "probe")
+        mapping, _ = EVENT_SOURCE["create"](
+            "Probe", {"ScalingConfig": {"MaximumConcurrency": "2"}}, "probe"
+        )
         kept = lambda_svc._esms[mapping]["ScalingConfig"]["MaximumConcurrency"]
         EVENT_SOURCE["delete"](mapping, {})
         return not isinstance(kept, int)
@@ -103,7 +110,9 @@ class NumberParameters:
         create, update = EVENT_SOURCE["create"], EVENT_SOURCE["update"]
         EVENT_SOURCE.update(
             create=lambda logical_id, props, stack: create(logical_id, with_number(props), stack),
-            update=lambda physical_id, old, new, stack: update(physical_id, old, with_number(new), stack),
+            update=lambda physical_id, old, new, stack: update(
+                physical_id, old, with_number(new), stack
+            ),
         )
 
 
@@ -123,7 +132,10 @@ class BatchActions:
     @staticmethod
     def needed() -> bool:
         headers = {"x-amz-target": "AmazonSQS.SendMessageBatch"}
-        return iam_actions.extract_iam_action("sqs", "POST", "/", headers, b"", {}) != "sqs:SendMessage"
+        return (
+            iam_actions.extract_iam_action("sqs", "POST", "/", headers, b"", {})
+            != "sqs:SendMessage"
+        )
 
     @staticmethod
     def apply() -> None:
@@ -159,9 +171,15 @@ class SecretString:
 
         def of_allowed_characters(props: dict) -> str:
             wanted = props.get("GenerateSecretString") or {}
-            left_out = "".join(text for flag, text in cls.left_out.items() if is_true(wanted.get(flag)))
+            left_out = "".join(
+                text for flag, text in cls.left_out.items() if is_true(wanted.get(flag))
+            )
             excluded = wanted.get("ExcludeCharacters", "") + left_out
-            return original(props | {"GenerateSecretString": wanted | {"ExcludeCharacters": excluded}} if wanted else props)
+            return original(
+                props | {"GenerateSecretString": wanted | {"ExcludeCharacters": excluded}}
+                if wanted
+                else props
+            )
 
         provisioners._sm_secret_string = of_allowed_characters
 
@@ -190,7 +208,9 @@ class ConditionFunctions:
         original = engine._evaluate_conditions
 
         def with_functions(template: dict, params: dict) -> dict:
-            known = {name: param["Value"] for name, param in params.items()} | {"AWS::Region": engine.get_region()}
+            known = {name: param["Value"] for name, param in params.items()} | {
+                "AWS::Region": engine.get_region()
+            }
             resolved = resolve(template.get("Conditions", {}), known, template.get("Mappings", {}))
             return original({**template, "Conditions": resolved}, params)
 
@@ -206,7 +226,9 @@ def resolve(value: Any, known: dict, mappings: dict) -> Any:
     if value.keys() == {"Ref"} and value["Ref"] in known:
         return known[value["Ref"]]
     if value.keys() == {"Fn::FindInMap"}:
-        return engine.find_in_map(value["Fn::FindInMap"], mappings, lambda part: resolve(part, known, mappings))
+        return engine.find_in_map(
+            value["Fn::FindInMap"], mappings, lambda part: resolve(part, known, mappings)
+        )
     return {key: resolve(item, known, mappings) for key, item in value.items()}
 
 
@@ -228,7 +250,9 @@ def main() -> None:
             shim.apply()
             print(f"shim {shim.name} is in place", flush=True)
         else:
-            print(f"shim {shim.name} {NO_LONGER_NEEDED}: the emulator now {shim.closed}", flush=True)
+            print(
+                f"shim {shim.name} {NO_LONGER_NEEDED}: the emulator now {shim.closed}", flush=True
+            )
     let_functions_reach_loopback()
     sys.argv = sys.argv[:1]
     app.main()

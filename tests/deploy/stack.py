@@ -107,7 +107,9 @@ def readme_block(readme: Path) -> str:
 
 def copy_tree(repository: Path, tree: Path) -> None:
     """What a clone of the repository, as it is on disk, would hold."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=repository, check=True, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=repository, check=True, capture_output=True, text=True
+    )
     for name in filter(None, listed.stdout.split("\0")):
         if (repository / name).is_file():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)

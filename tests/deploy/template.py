@@ -17,9 +17,15 @@ class Template:
     def __init__(self, text: str, region: str, parameters: dict[str, str] | None = None):
         source = yaml_parse(text)
         self.mappings = source.get("Mappings", {})
-        self.values = {name: str(of.get("Default", "")) for name, of in source.get("Parameters", {}).items()}
+        self.values = {
+            name: str(of.get("Default", "")) for name, of in source.get("Parameters", {}).items()
+        }
         self.values |= parameters or {}
-        self.values |= {"AWS::Region": region, "AWS::Partition": "aws", "AWS::AccountId": "000000000000"}
+        self.values |= {
+            "AWS::Region": region,
+            "AWS::Partition": "aws",
+            "AWS::AccountId": "000000000000",
+        }
         self.values |= {"AWS::StackName": "posthaste", "AWS::URLSuffix": "amazonaws.com"}
         self.translated = translate(source)
         self.conditions = self.translated.get("Conditions", {})
@@ -31,18 +37,29 @@ class Template:
 
     def of_type(self, kind: str) -> dict[str, dict]:
         """The properties of each resource of a type, with every Fn::If decided."""
-        found = {name: resource for name, resource in self.resources.items() if resource["Type"] == kind}
-        return {name: self.decided(resource.get("Properties", {})) for name, resource in found.items()}
+        found = {
+            name: resource for name, resource in self.resources.items() if resource["Type"] == kind
+        }
+        return {
+            name: self.decided(resource.get("Properties", {})) for name, resource in found.items()
+        }
 
     def as_deployed(self) -> dict:
         """A template without conditions."""
-        resources = {name: self.decided(without(resource, "Condition")) for name, resource in self.resources.items()}
+        resources = {
+            name: self.decided(without(resource, "Condition"))
+            for name, resource in self.resources.items()
+        }
         outputs = {
             name: self.decided(without(output, "Condition"))
             for name, output in self.translated.get("Outputs", {}).items()
             if "Condition" not in output or self.holds({"Condition": output["Condition"]})
         }
-        kept = {key: self.translated[key] for key in ("Parameters", "Mappings") if key in self.translated}
+        kept = {
+            key: self.translated[key]
+            for key in ("Parameters", "Mappings")
+            if key in self.translated
+        }
         return {**kept, "Resources": resources, "Outputs": outputs}
 
     def holds(self, condition: Any) -> bool:

@@ -28,10 +28,14 @@ class Customer:
         project = api.expect(201, "POST", "/projects", operator, {"name": "Acme"})["id"]
         scopes = {"scopes": ["endpoints", "events", "read"]}
         key = api.expect(201, "POST", f"/projects/{project}/keys", operator, scopes)["key"]
-        return cls(api, receiver, operator, project, key, create_endpoint(api, receiver, key, "/first"))
+        return cls(
+            api, receiver, operator, project, key, create_endpoint(api, receiver, key, "/first")
+        )
 
     def post(self, kind: str) -> str:
-        return self.api.expect(202, "POST", "/events", self.key, {"kind": kind, "data": {"id": 1}})["id"]
+        return self.api.expect(202, "POST", "/events", self.key, {"kind": kind, "data": {"id": 1}})[
+            "id"
+        ]
 
     def delivery(self, event: str) -> dict[str, Any]:
         return self.api.expect(200, "GET", f"/webhooks/messages/{event}", self.key)["deliveries"][0]
@@ -57,7 +61,9 @@ def delivers(customer: Customer, endpoints: list[dict[str, Any]]) -> str:
     return event
 
 
-def arrives(customer: Customer, event: str, endpoints: list[dict[str, Any]], seconds: float = 30) -> None:
+def arrives(
+    customer: Customer, event: str, endpoints: list[dict[str, Any]], seconds: float = 30
+) -> None:
     for endpoint in endpoints:
         path = "/" + endpoint["url"].rsplit("/", 1)[1]
         got = lambda: customer.receiver.got(event, path)
@@ -70,7 +76,10 @@ def retries(customer: Customer, emulator: Emulator) -> str:
     customer.receiver.answers[:] = [500, 500]
     event = customer.post("task.failed")
     until(lambda: len(customer.receiver.got(event)) == 2, "a second attempt")
-    until(lambda: re.search(r"\d+ partial failures", emulator.logged()), "batchItemFailures were heard")
+    until(
+        lambda: re.search(r"\d+ partial failures", emulator.logged()),
+        "batchItemFailures were heard",
+    )
     kept = lambda: customer.delivery(event)["attempts"] == 2
     until(kept, "both attempts are on record")
     assert customer.delivery(event)["status"] == "pending"
@@ -82,7 +91,9 @@ def streams(customer: Customer, event: str) -> None:
     answer = customer.api.stream("?topic=task.*", customer.key, headers)
     assert answer.status == 200, answer.text[:300]
     assert answer.headers["content-type"] == "text/event-stream"
-    assert f'"id":"{event}"' in answer.text and "event: task.succeeded" in answer.text, answer.text[:500]
+    assert f'"id":"{event}"' in answer.text and "event: task.succeeded" in answer.text, answer.text[
+        :500
+    ]
     assert customer.api.stream("", None, {}).status == 401
 
 
@@ -99,7 +110,9 @@ def a_permission_less(stack: Stack, api: Api, operator: str) -> None:
     (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
     policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
     less = json.dumps(policy).replace('"dynamodb:PutItem"', '"dynamodb:DescribeTable"')
-    put = lambda document: iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
+    put = lambda document: iam.put_role_policy(
+        RoleName=role, PolicyName=name, PolicyDocument=document
+    )
     put(less)
     try:
         api.expect(503, "POST", "/projects", operator, {"name": "Denied"})

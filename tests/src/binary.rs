@@ -1,7 +1,7 @@
 //! The binaries under test: built once, beside the tests and with their profile.
 //!
-//! Easy to get wrong: features. Cargo unifies them over what is built together, so it is asked for the whole workspace, as `cargo test --workspace`
-//! is, or it would build everything twice.
+//! Easy to get wrong: features. Cargo unifies them over what is built together, so it is asked for
+//! the whole workspace, as `cargo test --workspace` is, or it would build everything twice.
 
 use std::{
     ffi::OsString,
@@ -15,7 +15,8 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member of the workspace")
 }
 
-/// Runs `posthaste` with arguments that it should refuse; gives its exit code, and its standard error.
+/// Runs `posthaste` with arguments that it should refuse; gives its exit code, and its standard
+/// error.
 pub fn refused(arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(posthaste());
     command.current_dir(workspace()).env_remove("POSTHASTE_OPERATOR_KEY").args(arguments);
@@ -32,15 +33,20 @@ pub(crate) fn posthaste() -> &'static Path {
 fn build() -> PathBuf {
     let place = Place::of_this_test();
     eprintln!("building posthaste and its functions (profile {}) …", place.profile);
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    cargo.args(["build", "--workspace", "--bins", "--target-dir"]).arg(&place.target).current_dir(workspace());
+    let mut cargo =
+        Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    cargo
+        .args(["build", "--workspace", "--bins", "--target-dir"])
+        .arg(&place.target)
+        .current_dir(workspace());
     if place.profile != "debug" {
         cargo.args(["--profile", &place.profile]);
     }
     if let Some(triple) = &place.triple {
         cargo.args(["--target", triple]);
     }
-    // What cargo tells a test about its own package would be wrong for the packages that are built now.
+    // What cargo tells a test about its own package would be wrong for the packages that are built
+    // now.
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_this_package(name)) {
         cargo.env_remove(name);
     }
@@ -51,10 +57,13 @@ fn build() -> PathBuf {
 
 fn is_about_this_package(name: &std::ffi::OsStr) -> bool {
     let name = name.to_string_lossy();
-    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"].iter().any(|prefix| name.starts_with(prefix))
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
-/// Where cargo has put this program: `<target>[/<triple>]/<profile>/deps/<test>`, or `<target>[/<triple>]/<profile>/soak`.
+/// Where cargo has put this program: `<target>[/<triple>]/<profile>/deps/<test>`, or
+/// `<target>[/<triple>]/<profile>/soak`.
 struct Place {
     target: PathBuf,
     triple: Option<String>,
@@ -66,11 +75,20 @@ impl Place {
     fn of_this_test() -> Self {
         let test = std::env::current_exe().expect("a process knows its own path");
         let folder = test.parent().expect("a program is in a folder");
-        let binaries = if folder.ends_with("deps") { folder.parent().expect("deps is in a profile's folder") } else { folder };
+        let binaries = if folder.ends_with("deps") {
+            folder.parent().expect("deps is in a profile's folder")
+        } else {
+            folder
+        };
         let above = binaries.parent().expect("a profile's folder is in the target folder");
-        // Cargo keeps what it knows of rustc here. (Its CACHEDIR.TAG is missing where something else made the folder first.)
+        // Cargo keeps what it knows of rustc here. (Its CACHEDIR.TAG is missing where something
+        // else made the folder first.)
         let is_target = above.join(".rustc_info.json").is_file();
-        let target = if is_target { above } else { above.parent().expect("a triple's folder is in the target folder") };
+        let target = if is_target {
+            above
+        } else {
+            above.parent().expect("a triple's folder is in the target folder")
+        };
         Self {
             target: target.to_owned(),
             triple: (!is_target).then(|| name(above)),

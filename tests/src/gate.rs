@@ -1,9 +1,12 @@
-//! A gate between a stack and its AWS, which stops one call for good: before it is made, or when it was made and its answer is on the way.
+//! A gate between a stack and its AWS, which stops one call for good: before it is made, or when it
+//! was made and its answer is on the way.
 //!
-//! A test can then kill the caller at exactly this step. The functions and pollers of a stack that was started with `--aws-proxy` call through it; its
-//! path names the server behind it, which is another one after each restart.
+//! A test can then kill the caller at exactly this step. The functions and pollers of a stack that
+//! was started with `--aws-proxy` call through it; its path names the server behind it, which is
+//! another one after each restart.
 //!
-//! Easy to get wrong: a caller that is stopped and isn't killed goes on waiting, and its SDK never tries again.
+//! Easy to get wrong: a caller that is stopped and isn't killed goes on waiting, and its SDK never
+//! tries again.
 
 use std::{
     convert::Infallible,
@@ -62,11 +65,16 @@ impl Gate {
     /// On a free port.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
+        let url =
+            format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
         #[expect(clippy::disallowed_methods, reason = "it calls the embedded AWS and nothing else")]
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let shared = Arc::new(Shared { http, order: Mutex::default(), reached: watch::Sender::new(false) });
-        let router = Router::new().fallback(pass).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&shared));
+        let shared =
+            Arc::new(Shared { http, order: Mutex::default(), reached: watch::Sender::new(false) });
+        let router = Router::new()
+            .fallback(pass)
+            .layer(DefaultBodyLimit::disable())
+            .with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
@@ -98,7 +106,12 @@ impl Drop for Gate {
     }
 }
 
-async fn pass(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn pass(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let stop = shared.stop_of(&headers);
     if stop == Some(Moment::Before) {
         shared.hold().await;
@@ -117,7 +130,8 @@ async fn pass(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap, b
 impl Shared {
     /// Whether this is the call that is to be stopped.
     fn stop_of(&self, headers: &HeaderMap) -> Option<Moment> {
-        let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let target =
+            headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
         let mut order = self.order();
         let stop = order.as_mut().filter(|stop| stop.nth > 0)?;
@@ -133,7 +147,12 @@ impl Shared {
         std::future::pending().await
     }
 
-    async fn forward(&self, uri: &Uri, mut headers: HeaderMap, body: Bytes) -> reqwest::Result<Response> {
+    async fn forward(
+        &self,
+        uri: &Uri,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> reqwest::Result<Response> {
         headers.remove(header::HOST);
         let request = self.http.post(format!("http:/{}", uri.path())).headers(headers).body(body);
         let answer = request.send().await?;

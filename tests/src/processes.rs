@@ -10,19 +10,27 @@ use nix::{
 
 /// The processes that `parent` has started and that still run.
 pub fn children_of(parent: u32) -> Vec<u32> {
-    all().into_iter().filter(|process| process.parent == parent && !process.dead).map(|process| process.id).collect()
+    all()
+        .into_iter()
+        .filter(|process| process.parent == parent && !process.dead)
+        .map(|process| process.id)
+        .collect()
 }
 
 /// Those of them that run a program of this name.
 pub fn children_named(parent: u32, name: &str) -> Vec<u32> {
-    let mine = |process: &Process| process.parent == parent && !process.dead && process.name == name;
+    let mine =
+        |process: &Process| process.parent == parent && !process.dead && process.name == name;
     all().into_iter().filter(mine).map(|process| process.id).collect()
 }
 
-/// A process's name and the most memory that it has held so far, in KiB. None where the system doesn't tell.
+/// A process's name and the most memory that it has held so far, in KiB. None where the system
+/// doesn't tell.
 pub fn peak_memory(id: u32) -> Option<(String, u64)> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    let field = |name: &str| {
+        status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    };
     Some((field("Name")?.to_owned(), field("VmHWM")?.strip_suffix(" kB")?.parse().ok()?))
 }
 
@@ -68,7 +76,10 @@ fn from_proc() -> Vec<Process> {
 }
 
 fn from_ps() -> Vec<Process> {
-    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid=,stat=,comm="]).output().expect("there is ps");
+    let output = Command::new("ps")
+        .args(["-A", "-o", "pid=,ppid=,stat=,comm="])
+        .output()
+        .expect("there is ps");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let read = |line: &str| {
         let mut fields = line.split_whitespace();

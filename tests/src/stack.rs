@@ -13,16 +13,19 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::{
-    Client, Queues, binary::posthaste, emulator::Emulator, eventually, processes, receiver::authority_pem, watchdog::Watchdog, workspace,
+    Client, Queues, binary::posthaste, emulator::Emulator, eventually, processes,
+    receiver::authority_pem, watchdog::Watchdog, workspace,
 };
 
-/// How long a stack may take to stop once it was asked to: its own grace for what runs, and a slow machine.
+/// How long a stack may take to stop once it was asked to: its own grace for what runs, and a slow
+/// machine.
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
 
 /// Access key id of whoever looks into the embedded queues.
 const OPERATOR: &str = "operator";
 
-/// A running stack, or one that was killed and may be restarted. Dropped, it ends with all that it started.
+/// A running stack, or one that was killed and may be restarted. Dropped, it ends with all that it
+/// started.
 pub struct Stack {
     folder: TempDir,
     emulator: Option<Emulator>,
@@ -51,8 +54,12 @@ impl Stack {
 
     /// A stack with more flags.
     pub async fn with(flags: &[&str]) -> Self {
-        let folder = tempfile::Builder::new().prefix("posthaste-test-").tempdir().expect("a temporary folder");
-        std::fs::write(folder.path().join("authority.pem"), authority_pem()).expect("the folder is writable");
+        let folder = tempfile::Builder::new()
+            .prefix("posthaste-test-")
+            .tempdir()
+            .expect("a temporary folder");
+        std::fs::write(folder.path().join("authority.pem"), authority_pem())
+            .expect("the folder is writable");
         let blank = Ready {
             base_url: None,
             operator_key: String::new(),
@@ -63,7 +70,14 @@ impl Stack {
             pid: 0,
         };
         let flags = flags.iter().map(ToString::to_string).collect();
-        let mut stack = Self { folder, emulator: Emulator::of_environment(), flags, starts: 0, process: None, ready: blank };
+        let mut stack = Self {
+            folder,
+            emulator: Emulator::of_environment(),
+            flags,
+            starts: 0,
+            process: None,
+            ready: blank,
+        };
         stack.restart().await;
         stack
     }
@@ -76,8 +90,13 @@ impl Stack {
         let ready_file = self.folder.path().join(format!("ready-{}.json", self.starts));
         self.process = Some(self.spawn(&ready_file));
         self.ready = eventually("the ready file of the stack", async || {
-            let ended = self.process.as_mut().and_then(|process| process.child.try_wait().ok()).flatten();
-            assert!(ended.is_none(), "posthaste ended ({ended:?}) before it was ready:\n{}", self.output());
+            let ended =
+                self.process.as_mut().and_then(|process| process.child.try_wait().ok()).flatten();
+            assert!(
+                ended.is_none(),
+                "posthaste ended ({ended:?}) before it was ready:\n{}",
+                self.output()
+            );
             Ready::read(&ready_file).ok()
         })
         .await;
@@ -90,17 +109,28 @@ impl Stack {
     }
 
     fn spawn(&self, ready_file: &Path) -> Process {
-        let output = File::options().create(true).append(true).open(self.output_file()).expect("the folder is writable");
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(self.output_file())
+            .expect("the folder is writable");
         let mut command = Command::new(posthaste());
         command.args(["--listen", "127.0.0.1:0", "--no-build", "--data"]).arg(self.data());
         command.arg("--ready-file").arg(ready_file).args(&self.flags);
         command.current_dir(workspace()).env_remove("POSTHASTE_OPERATOR_KEY");
         if let Some(emulator) = &self.emulator {
-            command.args(["--aws-endpoint", &emulator.url]).env("AWS_ACCESS_KEY_ID", &emulator.account);
+            command
+                .args(["--aws-endpoint", &emulator.url])
+                .env("AWS_ACCESS_KEY_ID", &emulator.account);
         }
         // In place of the machine's authorities: receivers have certificates of the tests' own.
-        command.env("SSL_CERT_FILE", self.folder.path().join("authority.pem")).env_remove("SSL_CERT_DIR");
-        command.stdin(Stdio::null()).stdout(output.try_clone().expect("a second handle")).stderr(output);
+        command
+            .env("SSL_CERT_FILE", self.folder.path().join("authority.pem"))
+            .env_remove("SSL_CERT_DIR");
+        command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a second handle"))
+            .stderr(output);
         let child = command.spawn().expect("posthaste runs");
         let watchdog = Some(Watchdog::over(child.id(), self.folder.path()));
         Process { child, watchdog }
@@ -154,7 +184,10 @@ impl Stack {
 
     /// Its queues.
     pub fn queues(&self) -> Queues {
-        Queues::at(&self.ready.sqs_url, self.emulator.as_ref().map_or(OPERATOR, |emulator| &emulator.account))
+        Queues::at(
+            &self.ready.sqs_url,
+            self.emulator.as_ref().map_or(OPERATOR, |emulator| &emulator.account),
+        )
     }
 
     /// Where the API is.
@@ -190,7 +223,8 @@ impl Stack {
         let mut lines = Vec::new();
         for path in files.filter_map(Result::ok).map(|file| file.path()) {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap_or_default()).into_owned();
+            let text =
+                String::from_utf8_lossy(&std::fs::read(&path).unwrap_or_default()).into_owned();
             lines.extend(text.lines().map(|line| format!("{name}: {line}")));
         }
         lines
@@ -216,7 +250,9 @@ impl Stack {
         loop {
             match process.child.try_wait() {
                 Ok(Some(status)) => return Some(status),
-                Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
+                Ok(None) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
                 _ => break,
             }
         }
@@ -229,8 +265,16 @@ impl Drop for Stack {
     fn drop(&mut self) {
         self.stop();
         if std::thread::panicking() {
-            let errors: Vec<_> = self.log_lines().into_iter().filter(|line| line.contains("ERROR") || line.contains("panicked")).collect();
-            eprintln!("--- posthaste printed:\n{}--- its functions' errors:\n{}", self.output(), errors.join("\n"));
+            let errors: Vec<_> = self
+                .log_lines()
+                .into_iter()
+                .filter(|line| line.contains("ERROR") || line.contains("panicked"))
+                .collect();
+            eprintln!(
+                "--- posthaste printed:\n{}--- its functions' errors:\n{}",
+                self.output(),
+                errors.join("\n")
+            );
         }
     }
 }

@@ -18,9 +18,16 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Opens a project's stream, with this query (`?topic=…`), behind a position if one is given. The refusal, if it isn't opened.
-    pub async fn try_open(client: &Client, query: &str, behind: Option<&str>) -> Result<Self, Answer> {
-        let mut request = client.request(Method::GET, &format!("/events/stream{query}")).timeout(Duration::from_mins(10));
+    /// Opens a project's stream, with this query (`?topic=…`), behind a position if one is given.
+    /// The refusal, if it isn't opened.
+    pub async fn try_open(
+        client: &Client,
+        query: &str,
+        behind: Option<&str>,
+    ) -> Result<Self, Answer> {
+        let mut request = client
+            .request(Method::GET, &format!("/events/stream{query}"))
+            .timeout(Duration::from_mins(10));
         if let Some(position) = behind {
             request = request.header("last-event-id", position);
         }
@@ -29,7 +36,11 @@ impl Viewer {
             return Err(Answer::read_from(response).await.expect("a body"));
         }
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut viewer = Self { response, parser: SseParser::behind(behind.unwrap_or_default()), ready: VecDeque::new() };
+        let mut viewer = Self {
+            response,
+            parser: SseParser::behind(behind.unwrap_or_default()),
+            ready: VecDeque::new(),
+        };
         // The first bytes hold the position: who is cut off from here on misses nothing.
         assert!(viewer.read().await, "a stream begins");
         Ok(viewer)
@@ -37,7 +48,9 @@ impl Viewer {
 
     /// As [`Viewer::try_open`], where it must open.
     pub async fn open(client: &Client, query: &str, behind: Option<&str>) -> Self {
-        Self::try_open(client, query, behind).await.unwrap_or_else(|refusal| panic!("{}: {}", refusal.status, refusal.text))
+        Self::try_open(client, query, behind)
+            .await
+            .unwrap_or_else(|refusal| panic!("{}: {}", refusal.status, refusal.text))
     }
 
     /// What to come back with.
@@ -66,7 +79,9 @@ impl Viewer {
 
     /// The next event, which must come.
     pub async fn event(&mut self) -> Shown {
-        self.next().await.unwrap_or_else(|| panic!("the stream has ended: {:?}", self.parser.comments))
+        self.next()
+            .await
+            .unwrap_or_else(|| panic!("the stream has ended: {:?}", self.parser.comments))
     }
 
     /// Everything until the stream ends.
@@ -80,7 +95,9 @@ impl Viewer {
 
     /// Reads on. Whether the stream goes on; it must not break off.
     pub async fn read(&mut self) -> bool {
-        let bytes = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("a stream is never silent for long");
+        let bytes = tokio::time::timeout(PATIENCE, self.response.chunk())
+            .await
+            .expect("a stream is never silent for long");
         let Some(bytes) = bytes.expect("a stream ends cleanly") else { return false };
         self.ready.extend(self.parser.push(&bytes));
         true

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a condition may take to come true. Generous: a test that waits in vain fails anyway, and machines are slow.
+/// How long a condition may take to come true. Generous: a test that waits in vain fails anyway,
+/// and machines are slow.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often a condition is looked at that nobody announces.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Returns what `probe` finds, once it finds something. Panics with `what` was waited for if that takes longer than [`PATIENCE`].
+/// Returns what `probe` finds, once it finds something. Panics with `what` was waited for if that
+/// takes longer than [`PATIENCE`].
 pub async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {

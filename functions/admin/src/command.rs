@@ -1,4 +1,5 @@
-//! What reaches the function: a request to the API or, from whoever may invoke it directly, a command.
+//! What reaches the function: a request to the API or, from whoever may invoke it directly, a
+//! command.
 //!
 //! A deployment begins without any operator key, and IAM decides who may make the first one:
 //! `sam remote invoke AdminFunction --event '{"create_operator_key": {"name": "first"}}'`.
@@ -37,7 +38,11 @@ enum Command {
 }
 
 /// Answers one invocation.
-pub async fn handle(app: &Arc<App>, api: Router, event: LambdaEvent<Box<RawValue>>) -> Result<Value, InvokeError> {
+pub async fn handle(
+    app: &Arc<App>,
+    api: Router,
+    event: LambdaEvent<Box<RawValue>>,
+) -> Result<Value, InvokeError> {
     let LambdaEvent { payload, context } = event;
     if let Some(command) = command_in(payload.get())? {
         return Ok(command.carry_out(app).await);

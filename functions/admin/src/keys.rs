@@ -87,7 +87,8 @@ pub(crate) struct Revoked {
     post, path = "/projects/{id}/keys", tag = "Operator", operation_id = "createKey",
     params(("id" = ProjectId, Path)),
     request_body = NewKey,
-    responses((status = 201, body = KeyView, description = "The key"), (status = 409, description = "The project has 100 keys")),
+    responses((status = 201, body = KeyView, description = "The key"), (status = 409,
+        description = "The project has 100 keys")),
     security(("operatorKey" = []))
 )]
 pub(crate) async fn create(
@@ -106,12 +107,20 @@ pub(crate) async fn create(
         return Err(ApiError::validation("scopes", "must name at least one scope"));
     }
     if app.keys.count(project.id).await? >= MAX_KEYS {
-        return Err(ApiError::conflict(format!("a project has at most {MAX_KEYS} keys; revoke one first")));
+        return Err(ApiError::conflict(format!(
+            "a project has at most {MAX_KEYS} keys; revoke one first"
+        )));
     }
     let now = Timestamp::now();
     let key = ApiKey::new(rand::random());
-    let record =
-        KeyRecord { id: KeyId::new(now, rand::random()), project: project.id, hash: key.hash(), name: input.name, scopes, created_at: now };
+    let record = KeyRecord {
+        id: KeyId::new(now, rand::random()),
+        project: project.id,
+        hash: key.hash(),
+        name: input.name,
+        scopes,
+        created_at: now,
+    };
     app.keys.create(&record).await?;
     let view = KeyView { key: Some(key.reveal().to_owned()), ..record.into() };
     Ok((StatusCode::CREATED, Json(view)))
@@ -124,7 +133,12 @@ pub(crate) async fn create(
     responses((status = 200, body = [KeyView], description = "A page of keys")),
     security(("operatorKey" = []))
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(project): Path<String>, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(project): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     caller.operator()?;
     let (request, params) = page_request::<KeyId>(uri.query(), &[])?;
     let project = app.find(&project).await?;
@@ -136,7 +150,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(proje
 #[utoipa::path(
     delete, path = "/projects/{id}/keys/{key_id}", tag = "Operator", operation_id = "revokeKey",
     params(("id" = ProjectId, Path), ("key_id" = KeyId, Path)),
-    responses((status = 200, body = Revoked, description = "It opens nothing any more, within a minute")),
+    responses((status = 200, body = Revoked, description = "It opens nothing any more, within a \
+        minute")),
     security(("operatorKey" = []))
 )]
 pub(crate) async fn revoke(
@@ -147,5 +162,9 @@ pub(crate) async fn revoke(
     caller.operator()?;
     let project = app.find(&project).await?;
     let id: KeyId = key.parse().map_err(|_| ApiError::not_found("key"))?;
-    if app.keys.revoke(project.id, id).await? { Ok(Json(Revoked { success: true })) } else { Err(ApiError::not_found("key")) }
+    if app.keys.revoke(project.id, id).await? {
+        Ok(Json(Revoked { success: true }))
+    } else {
+        Err(ApiError::not_found("key"))
+    }
 }

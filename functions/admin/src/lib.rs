@@ -1,4 +1,5 @@
-//! The `admin` function: projects and their keys, for the operator alone; the API's own document; and the answer to routes that don't exist.
+//! The `admin` function: projects and their keys, for the operator alone; the API's own document;
+//! and the answer to routes that don't exist.
 //!
 //! Easy to get wrong: a key is in the answer to its creation, and nowhere else ever again.
 

@@ -54,13 +54,22 @@ pub(crate) struct OperatorKeyView {
 
 impl From<OperatorKeyRecord> for OperatorKeyView {
     fn from(record: OperatorKeyRecord) -> Self {
-        Self { id: record.id, object: "operator_key", name: record.name, created_at: record.created_at.seconds(), key: None }
+        Self {
+            id: record.id,
+            object: "operator_key",
+            name: record.name,
+            created_at: record.created_at.seconds(),
+            key: None,
+        }
     }
 }
 
 impl App {
     /// Makes a key and writes its hash. The answer holds the key itself, this once.
-    pub(crate) async fn create_operator_key(&self, new: NewOperatorKey) -> Result<OperatorKeyView, ApiError> {
+    pub(crate) async fn create_operator_key(
+        &self,
+        new: NewOperatorKey,
+    ) -> Result<OperatorKeyView, ApiError> {
         let name = new.name.trim();
         if name.is_empty() || name.chars().count() > MAX_NAME {
             let rule = format!("must have 1 to {MAX_NAME} characters, and not only spaces");
@@ -74,11 +83,14 @@ impl App {
             )));
         }
         if there.len() >= MAX_KEYS {
-            return Err(ApiError::conflict(format!("a deployment has at most {MAX_KEYS} operator keys; revoke one first")));
+            return Err(ApiError::conflict(format!(
+                "a deployment has at most {MAX_KEYS} operator keys; revoke one first"
+            )));
         }
         let (key, now) = (ApiKey::for_operator(rand::random()), Timestamp::now());
         let id = OperatorKeyId::new(now, rand::random());
-        let record = OperatorKeyRecord { id, hash: key.hash(), name: name.to_owned(), created_at: now };
+        let record =
+            OperatorKeyRecord { id, hash: key.hash(), name: name.to_owned(), created_at: now };
         self.operator_keys.create(&record).await?;
         tracing::info!(%id, name, "an operator key was created");
         Ok(OperatorKeyView { key: Some(key.reveal().to_owned()), ..record.into() })
@@ -112,7 +124,11 @@ pub(crate) async fn create(
     responses((status = 200, body = [OperatorKeyView], description = "A page of operator keys")),
     security(("operatorKey" = []))
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     caller.operator()?;
     let (request, params) = page_request::<OperatorKeyId>(uri.query(), &[])?;
     let page = app.operator_keys.list(&request, Timestamp::now()).await?;
@@ -131,7 +147,11 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     ),
     security(("operatorKey" = []))
 )]
-pub(crate) async fn revoke(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Json<Revoked>, ApiError> {
+pub(crate) async fn revoke(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Revoked>, ApiError> {
     caller.operator()?;
     let id: OperatorKeyId = id.parse().map_err(|_| ApiError::not_found("operator key"))?;
     if !app.operator_keys.revoke(id).await? {

@@ -36,7 +36,8 @@ pub(crate) struct NewProject {
     /// For people; not blank.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     name: String,
-    /// The name in brand-specific headers (`<Brand>-Signature`); the deployment's if absent or null.
+    /// The name in brand-specific headers (`<Brand>-Signature`); the deployment's if absent or
+    /// null.
     #[serde(default)]
     #[schema(max_length = 40, pattern = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")]
     brand: Option<String>,
@@ -57,7 +58,8 @@ pub(crate) struct ProjectChanges {
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     name: Option<String>,
     #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<String>, max_length = 40, pattern = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")]
+    #[schema(value_type = Option<String>, max_length = 40,
+        pattern = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")]
     brand: Field<String>,
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<Vec<SignatureStyle>>, min_items = 1)]
@@ -81,7 +83,8 @@ pub(crate) struct ProjectView {
     brand: String,
     /// How requests are signed where an endpoint doesn't say.
     signatures: Vec<SignatureStyle>,
-    /// What bodies look like where an endpoint doesn't say; null is `event` for endpoints, and `data` for URLs without one.
+    /// What bodies look like where an endpoint doesn't say; null is `event` for endpoints, and
+    /// `data` for URLs without one.
     #[schema(required)]
     body: Option<BodyShape>,
     /// Unix seconds.
@@ -122,7 +125,8 @@ pub(crate) async fn create(
         body: input.body,
         ..Project::new(ProjectId::new(now, rand::random()), checked_name(input.name)?, now)
     };
-    let secret = ProjectSecret::new(&Secret::new(rand::random()), project.id, &app.vault, rand::random())?;
+    let secret =
+        ProjectSecret::new(&Secret::new(rand::random()), project.id, &app.vault, rand::random())?;
     app.projects.create(&project, &secret).await?;
     Ok((StatusCode::CREATED, Json(ProjectView::of(project, &app.brand))))
 }
@@ -134,7 +138,11 @@ pub(crate) async fn create(
     responses((status = 200, body = [ProjectView], description = "A page of projects")),
     security(("operatorKey" = []))
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     caller.operator()?;
     let (request, params) = page_request::<ProjectId>(uri.query(), &[])?;
     let page = app.projects.list(&request, Timestamp::now()).await?;
@@ -149,7 +157,11 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     responses((status = 200, body = ProjectView, description = "The project")),
     security(("operatorKey" = []))
 )]
-pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Json<ProjectView>, ApiError> {
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<ProjectView>, ApiError> {
     caller.operator()?;
     Ok(Json(ProjectView::of(app.find(&id).await?, &app.brand)))
 }
@@ -161,7 +173,8 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
     patch, path = "/projects/{id}", tag = "Operator", operation_id = "changeProject",
     params(("id" = ProjectId, Path)),
     request_body = ProjectChanges,
-    responses((status = 200, body = ProjectView, description = "The project"), (status = 409, description = "It was changed at the same time")),
+    responses((status = 200, body = ProjectView, description = "The project"), (status = 409,
+        description = "It was changed at the same time")),
     security(("operatorKey" = []))
 )]
 pub(crate) async fn change(
@@ -172,7 +185,8 @@ pub(crate) async fn change(
 ) -> Result<Json<ProjectView>, ApiError> {
     let name = input.name.map(checked_name).transpose()?;
     let brand = input.brand.map(|brand| brand.map(checked_brand).transpose()).transpose()?;
-    let signatures = input.signatures.map(|styles| styles.map(checked_styles).transpose()).transpose()?;
+    let signatures =
+        input.signatures.map(|styles| styles.map(checked_styles).transpose()).transpose()?;
     let project = rewrite(|| async {
         let old = app.find(&id).await?;
         let revision = old.revision;
@@ -202,9 +216,16 @@ impl App {
     async fn check_secret(&self, project: &Project) -> Result<(), ApiError> {
         let secret = self.secrets.get(Access::trusted(project.id)).await?;
         let decodable = secret.is_none_or(|secret| secret.decodable);
-        match project.default_signatures().into_iter().find(|style| style.decodes_secret() && !decodable) {
+        match project
+            .default_signatures()
+            .into_iter()
+            .find(|style| style.decodes_secret() && !decodable)
+        {
             Some(style) => {
-                let message = format!("`{}` needs a secret in base64, and the project's is another: rotate it first", style.name());
+                let message = format!(
+                    "`{}` needs a secret in base64, and the project's is another: rotate it first",
+                    style.name()
+                );
                 Err(ApiError::validation("signatures", message))
             }
             None => Ok(()),
@@ -225,10 +246,18 @@ fn checked_styles(styles: Vec<SignatureStyle>) -> Result<Vec<SignatureStyle>, Ap
 
 fn checked_brand(brand: String) -> Result<String, ApiError> {
     let token = brand.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if !token || brand.is_empty() || brand.len() > MAX_BRAND || brand.starts_with('-') || brand.ends_with('-') {
+    if !token
+        || brand.is_empty()
+        || brand.len() > MAX_BRAND
+        || brand.starts_with('-')
+        || brand.ends_with('-')
+    {
         return Err(ApiError::validation(
             "brand",
-            format!("must be 1 to {MAX_BRAND} letters, digits and inner hyphens: it is part of header names"),
+            format!(
+                "must be 1 to {MAX_BRAND} letters, digits and inner hyphens: it is part of header \
+                    names"
+            ),
         ));
     }
     Ok(brand)
@@ -240,8 +269,15 @@ mod tests {
 
     #[test]
     fn a_brand_must_fit_into_a_header_name() {
-        for (brand, fits) in [("Acme", true), ("Acme-Pay2", true), ("", false), ("-a", false), ("a b", false), ("Ä", false), ("a:b", false)]
-        {
+        for (brand, fits) in [
+            ("Acme", true),
+            ("Acme-Pay2", true),
+            ("", false),
+            ("-a", false),
+            ("a b", false),
+            ("Ä", false),
+            ("a:b", false),
+        ] {
             assert_eq!(checked_brand(brand.to_owned()).is_ok(), fits, "{brand:?}");
         }
     }

@@ -61,7 +61,12 @@ impl DeliveryHandler {
     }
 
     /// Makes the attempt that is next. `Err` when none is made.
-    async fn attempt(&self, record: &Record, message: Message, batch: &Batch) -> Result<(Attempted, Disposition), Disposition> {
+    async fn attempt(
+        &self,
+        record: &Record,
+        message: Message,
+        batch: &Batch,
+    ) -> Result<(Attempted, Disposition), Disposition> {
         if is_parkable(record, &message) && is_open(&batch.receivers, &message) {
             return Err(Disposition::Park(Box::new(message)));
         }
@@ -83,13 +88,14 @@ impl DeliveryHandler {
         Ok((Attempted { attempt, judges, gone }, disposition))
     }
 
-    /// What is next for a delivery, by the log. A first attempt that nobody can have made yet does not
-    /// read it.
+    /// What is next for a delivery, by the log. A first attempt that nobody can have made yet does
+    /// not read it.
     async fn due(&self, record: &Record, message: &Message) -> Result<Due, Disposition> {
         let step = if record.may_be_known(message) {
             let attempts = self.attempts.of(message.endpoint, message.event.id).await;
             let attempts = attempts.map_err(|error| {
-                tracing::error!(event = %message.event.id, %error, "could not read how a delivery stands");
+                tracing::error!(event = %message.event.id, %error, "could not read how a delivery \
+                    stands");
                 Disposition::Hide(record.pause())
             })?;
             decide(&attempts, message.round, self.clock.now())
@@ -121,19 +127,30 @@ impl DeliveryHandler {
             },
             Err(error) => {
                 let endpoint = message.endpoint;
-                tracing::error!(%endpoint, %error, "could not tell when an endpoint takes the next delivery");
+                tracing::error!(%endpoint, %error, "could not tell when an endpoint takes the \
+                    next delivery");
                 Err(Disposition::Hide(record.pause()))
             }
         }
     }
 
     /// What becomes of a message after an attempt.
-    fn disposition(&self, record: &Record, endpoint: Option<&Endpoint>, message: &Message, verdict: &Verdict, turn: usize) -> Disposition {
+    fn disposition(
+        &self,
+        record: &Record,
+        endpoint: Option<&Endpoint>,
+        message: &Message,
+        verdict: &Verdict,
+        turn: usize,
+    ) -> Disposition {
         match self.by_schedule(endpoint, verdict, turn) {
             // Whoever tests is looking, and tests again.
             _ if message.trigger == Trigger::Test => Disposition::Drop,
             // A wait whose end SQS would not see: given up now, while there is a message to keep.
-            Disposition::Again(wait) if record.source == Source::Retries && self.clock.now() + wait > record.last_moment => {
+            Disposition::Again(wait)
+                if record.source == Source::Retries
+                    && self.clock.now() + wait > record.last_moment =>
+            {
                 Disposition::Dead
             }
             disposition => disposition,
@@ -141,27 +158,39 @@ impl DeliveryHandler {
     }
 
     /// Succeeded, to come again by the schedule, or given up.
-    fn by_schedule(&self, endpoint: Option<&Endpoint>, verdict: &Verdict, turn: usize) -> Disposition {
+    fn by_schedule(
+        &self,
+        endpoint: Option<&Endpoint>,
+        verdict: &Verdict,
+        turn: usize,
+    ) -> Disposition {
         match endpoint {
             _ if verdict.outcome == Outcome::Succeeded => Disposition::Drop,
             // Nobody can ever want it again.
             None => Disposition::Drop,
-            Some(endpoint) if endpoint.status == Status::Disabled || verdict.is_gone() => Disposition::Dead,
+            Some(endpoint) if endpoint.status == Status::Disabled || verdict.is_gone() => {
+                Disposition::Dead
+            }
             Some(endpoint) => {
                 let schedule = endpoint.retry_schedule.as_ref().unwrap_or(&self.schedule);
-                let wait: Option<Duration> = schedule.wait_at_least(turn, rand::random(), verdict.retry_after);
+                let wait: Option<Duration> =
+                    schedule.wait_at_least(turn, rand::random(), verdict.retry_after);
                 wait.map_or(Disposition::Dead, Disposition::Again)
             }
         }
     }
 }
 
-/// Whether a delivery may wait for its receiver. A test never does, nor the first attempt of a resend:
-/// somebody is waiting for the result. A recovery's deliveries are many, and wait like any others.
+/// Whether a delivery may wait for its receiver. A test never does, nor the first attempt of a
+/// resend: somebody is waiting for the result. A recovery's deliveries are many, and wait like any
+/// others.
 fn is_parkable(record: &Record, message: &Message) -> bool {
     match message.trigger {
         Trigger::Scheduled | Trigger::Probe => true,
-        Trigger::Manual => record.source == Source::Retries || message.round.is_some_and(|round| round.is_of_recovery()),
+        Trigger::Manual => {
+            record.source == Source::Retries
+                || message.round.is_some_and(|round| round.is_of_recovery())
+        }
         Trigger::Test => false,
     }
 }
@@ -171,10 +200,14 @@ fn is_open(receivers: &Receivers, message: &Message) -> bool {
 }
 
 /// The endpoint of a delivery; none if it was deleted.
-fn find<'a>(receivers: &'a Receivers, message: &Message) -> Result<Option<&'a Endpoint>, Disposition> {
+fn find<'a>(
+    receivers: &'a Receivers,
+    message: &Message,
+) -> Result<Option<&'a Endpoint>, Disposition> {
     receivers.endpoints.get(&message.endpoint).map(Result::as_ref).transpose().map_err(|error| {
         let endpoint = message.endpoint;
-        tracing::error!(%endpoint, %error, "an endpoint's row can't be read; its deliveries stay on the queue");
+        tracing::error!(%endpoint, %error, "an endpoint's row can't be read; its deliveries stay \
+            on the queue");
         Disposition::Keep
     })
 }

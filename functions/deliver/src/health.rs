@@ -1,10 +1,10 @@
-//! What attempts say of their endpoints: which of them fail, recover, open a circuit or are disabled;
-//! and telling their projects.
+//! What attempts say of their endpoints: which of them fail, recover, open a circuit or are
+//! disabled; and telling their projects.
 //!
 //! # Pitfalls
 //!
-//! None of this may cost a delivery. It happens after the attempts are on record, and what fails here is
-//! only logged: the endpoint's next failure does it.
+//! None of this may cost a delivery. It happens after the attempts are on record, and what fails
+//! here is only logged: the endpoint's next failure does it.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -43,8 +43,11 @@ impl Seen {
         Self { failures: 1, first_failure: Some(at), ..Self::default() }
     }
 
-    /// Per endpoint, of those of the batch's recorded attempts that say something of their receivers.
-    pub(crate) fn by_endpoint<'a>(attempts: impl IntoIterator<Item = &'a Attempt>) -> HashMap<EndpointId, Self> {
+    /// Per endpoint, of those of the batch's recorded attempts that say something of their
+    /// receivers.
+    pub(crate) fn by_endpoint<'a>(
+        attempts: impl IntoIterator<Item = &'a Attempt>,
+    ) -> HashMap<EndpointId, Self> {
         let mut all: HashMap<EndpointId, Self> = HashMap::new();
         for attempt in attempts {
             let seen = all.entry(attempt.endpoint).or_default();
@@ -54,7 +57,10 @@ impl Seen {
                 // would fill the retries queue, and nobody would be told.
                 Outcome::HttpError | Outcome::Unreachable | Outcome::Timeout | Outcome::Refused => {
                     seen.failures += 1;
-                    seen.first_failure = Some(seen.first_failure.map_or(attempt.created_at, |first| first.min(attempt.created_at)));
+                    seen.first_failure = Some(
+                        seen.first_failure
+                            .map_or(attempt.created_at, |first| first.min(attempt.created_at)),
+                    );
                 }
             }
         }
@@ -87,26 +93,37 @@ impl EndpointHealth {
                 tracing::error!(endpoint = %health.endpoint, "{STALLED}");
             }
             if let Err(error) = self.schedule.hurry(health).await {
-                tracing::error!(endpoint = %health.endpoint, %error, "could not send a circuit's step once more");
+                tracing::error!(endpoint = %health.endpoint, %error, "could not send a circuit's \
+                    step once more");
             }
         }
     }
 
-    /// Notes what was seen of one endpoint. An endpoint with a success is not down, whatever else failed.
+    /// Notes what was seen of one endpoint. An endpoint with a success is not down, whatever else
+    /// failed.
     pub(crate) async fn note(&self, endpoint: &Endpoint, health: Option<&Health>, seen: Seen) {
         let was_failing = health.filter(|health| health.failures > 0 || health.is_open());
         let noted = match (seen, was_failing) {
-            (Seen { successes: 1.., .. }, Some(health)) => self.note_success(endpoint, health).await,
-            (Seen { successes: 0, failures: 1.., .. }, _) => self.note_failures(endpoint, seen).await,
+            (Seen { successes: 1.., .. }, Some(health)) => {
+                self.note_success(endpoint, health).await
+            }
+            (Seen { successes: 0, failures: 1.., .. }, _) => {
+                self.note_failures(endpoint, seen).await
+            }
             _ => Ok(()),
         };
         if let Err(error) = noted {
-            tracing::error!(endpoint = %endpoint.id, %error, "could not note how an endpoint is doing");
+            tracing::error!(endpoint = %endpoint.id, %error, "could not note how an endpoint is \
+                doing");
         }
     }
 
     /// Notes a success after failures.
-    pub(crate) async fn note_success(&self, endpoint: &Endpoint, known: &Health) -> Result<(), StepError> {
+    pub(crate) async fn note_success(
+        &self,
+        endpoint: &Endpoint,
+        known: &Health,
+    ) -> Result<(), StepError> {
         let before = self.rows.succeeded(known, self.clock.now()).await?;
         if before.announced {
             self.tell(endpoint, &News::Recovered).await;
@@ -118,12 +135,16 @@ impl EndpointHealth {
     async fn note_failures(&self, endpoint: &Endpoint, seen: Seen) -> Result<(), StepError> {
         let now = self.clock.now();
         let first = seen.first_failure.unwrap_or(now);
-        let health = self.rows.failed(endpoint.project, endpoint.id, seen.failures, first, now).await?;
+        let health =
+            self.rows.failed(endpoint.project, endpoint.id, seen.failures, first, now).await?;
         if health.must_open() {
             self.schedule.open(&health).await?;
         }
         if health.is_failing() && !health.announced && self.rows.announced(endpoint.id).await? {
-            let news = News::Failing { consecutive_failures: health.failures, failing_since: health.failing_since };
+            let news = News::Failing {
+                consecutive_failures: health.failures,
+                failing_since: health.failing_since,
+            };
             self.tell(endpoint, &news).await;
         }
         if health.must_be_disabled(self.disable_after) {
@@ -133,8 +154,8 @@ impl EndpointHealth {
         Ok(())
     }
 
-    /// Disables an endpoint that answered 410, or a worker's webhook. A URL without an endpoint has no row
-    /// to say so in: only this delivery is given up.
+    /// Disables an endpoint that answered 410, or a worker's webhook. A URL without an endpoint has
+    /// no row to say so in: only this delivery is given up.
     pub(crate) async fn disable_gone(&self, endpoint: &Endpoint) {
         self.disable(endpoint, GONE).await;
     }
@@ -142,10 +163,13 @@ impl EndpointHealth {
     async fn disable(&self, endpoint: &Endpoint, reason: &str) {
         match self.endpoints.disable(endpoint, reason, self.clock.now()).await {
             Ok(true) => self.tell(endpoint, &News::Disabled { reason: reason.to_owned() }).await,
-            // Changed, paused, disabled or deleted meanwhile: whoever did that knows better. Or a URL without an endpoint.
+            // Changed, paused, disabled or deleted meanwhile: whoever did that knows better. Or a
+            // URL without an endpoint.
             Ok(false) => {}
             // Its next failure disables it.
-            Err(error) => tracing::error!(endpoint = %endpoint.id, %error, "could not disable an endpoint"),
+            Err(error) => {
+                tracing::error!(endpoint = %endpoint.id, %error, "could not disable an endpoint");
+            }
         }
     }
 
@@ -156,8 +180,10 @@ impl EndpointHealth {
         {
             return;
         }
-        if let Err(error) = self.announcer.tell(about.project, about, news, self.clock.now()).await {
-            tracing::error!(endpoint = %about.id, %error, "could not tell a project of its endpoint");
+        if let Err(error) = self.announcer.tell(about.project, about, news, self.clock.now()).await
+        {
+            tracing::error!(endpoint = %about.id, %error, "could not tell a project of its \
+                endpoint");
         }
     }
 }

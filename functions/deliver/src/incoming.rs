@@ -13,11 +13,13 @@ use shared::{
 
 use crate::BatchError;
 
-/// How long a message is hidden for which there was no time, or that failed by a fault of ours; and the longest such pause.
+/// How long a message is hidden for which there was no time, or that failed by a fault of ours; and
+/// the longest such pause.
 const SOON: Duration = Duration::from_secs(5);
 /// See [`SOON`].
 const LATER: Duration = Duration::from_mins(15);
-/// The queues keep messages for 14 days (the template; SQS allows no more), counted from when they were sent; less a day.
+/// The queues keep messages for 14 days (the template; SQS allows no more), counted from when they
+/// were sent; less a day.
 const KEPT: Duration = Duration::from_hours(13 * 24);
 
 /// Which queue a message waits on, and so how it waits on.
@@ -59,12 +61,18 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     /// Reads a record. Its body may be anything; only its id must be there.
-    pub(crate) fn read(record: SqsMessage, retries_name: &str, now: Timestamp) -> Result<Self, BatchError> {
+    pub(crate) fn read(
+        record: SqsMessage,
+        retries_name: &str,
+        now: Timestamp,
+    ) -> Result<Self, BatchError> {
         let id = record.message_id.filter(|id| !id.is_empty()).ok_or(BatchError::Nameless)?;
         let body = record.body.unwrap_or_default();
-        let from_retries = record.event_source_arn.is_some_and(|arn| arn.rsplit(':').next() == Some(retries_name));
+        let from_retries =
+            record.event_source_arn.is_some_and(|arn| arn.rsplit(':').next() == Some(retries_name));
         let source = if from_retries { Source::Retries } else { Source::Deliveries };
-        let attribute = |name| record.attributes.get(name).and_then(|text: &String| text.parse::<u64>().ok());
+        let attribute =
+            |name| record.attributes.get(name).and_then(|text: &String| text.parse::<u64>().ok());
         let time = |name| attribute(name).map(Timestamp::from_millis);
         let sent = time("SentTimestamp");
         let work = Work::decode(&body);
@@ -73,7 +81,8 @@ impl Incoming {
             receipt: record.receipt_handle.unwrap_or_default(),
             source,
             sent,
-            received: attribute("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok()),
+            received: attribute("ApproximateReceiveCount")
+                .and_then(|count| u32::try_from(count).ok()),
             first_received: time("ApproximateFirstReceiveTimestamp").unwrap_or(now),
             last_moment: sent.unwrap_or(now) + KEPT,
             body,
@@ -90,13 +99,14 @@ impl Incoming {
 impl Record {
     /// Whether the log may know this delivery already.
     pub(crate) fn may_be_known(&self, message: &Message) -> bool {
-        let redriven = self.sent.is_none_or(|sent| sent.since(message.enqueued_at) > REDRIVEN_AFTER);
+        let redriven =
+            self.sent.is_none_or(|sent| sent.since(message.enqueued_at) > REDRIVEN_AFTER);
         let again = self.source == Source::Retries || self.received != Some(1);
         again || redriven || message.recheck || message.trigger == Trigger::Manual
     }
 
-    /// How long to hide it after a fault of ours: longer each time, so that a long fault doesn't use up
-    /// the receipts after which SQS takes a message for poison (1,000 in the template).
+    /// How long to hide it after a fault of ours: longer each time, so that a long fault doesn't
+    /// use up the receipts after which SQS takes a message for poison (1,000 in the template).
     pub(crate) fn pause(&self) -> Duration {
         let received = self.received.unwrap_or(1);
         SOON.saturating_mul(1 << received.saturating_sub(1).min(8)).min(LATER)
@@ -117,7 +127,10 @@ mod tests {
 
     #[test]
     fn pauses_grow_from_seconds_to_a_quarter_of_an_hour() {
-        let pauses: Vec<_> = ["1", "2", "3", "9", "900", "x"].into_iter().map(|count| received(count).pause().as_secs()).collect();
+        let pauses: Vec<_> = ["1", "2", "3", "9", "900", "x"]
+            .into_iter()
+            .map(|count| received(count).pause().as_secs())
+            .collect();
         assert_eq!(pauses, [5, 10, 20, 900, 900, 5]);
     }
 }

@@ -6,12 +6,13 @@
 //! - [`delivery`]: one delivery, with its [`rate`] limit
 //! - [`sender`]: one request, of a delivery or of a probe
 //! - [`background`]: the steps of circuits and recoveries
-//! - [`settlement`]: writing a batch down, by each message's [`disposition`]; [`health`]: what it says
-//!   of its endpoints
+//! - [`settlement`]: writing a batch down, by each message's [`disposition`]; [`health`]: what it
+//!   says of its endpoints
 //!
 //! # Pitfalls
 //!
-//! The order in `settlement`: a message is given up only when the log or another queue has what it said.
+//! The order in `settlement`: a message is given up only when the log or another queue has what it
+//! said.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -106,8 +107,13 @@ impl App {
     }
 }
 
-/// Handles a batch until `deadline`, when Lambda ends the invocation. What comes back as failed stays on its queue.
-pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Result<SqsBatchResponse, BatchError> {
+/// Handles a batch until `deadline`, when Lambda ends the invocation. What comes back as failed
+/// stays on its queue.
+pub async fn handle(
+    app: Arc<App>,
+    event: SqsEvent,
+    deadline: Timestamp,
+) -> Result<SqsBatchResponse, BatchError> {
     let read = |record| Incoming::read(record, &app.retries_name, app.clock.now());
     let incoming = event.records.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let messages = incoming.iter().filter_map(Incoming::message);
@@ -118,7 +124,8 @@ pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Resu
             app.settlement.settle(settled, &batch.receivers).await
         }
         Err(error) => {
-            tracing::error!(%error, "could not read the endpoints of a batch; all of it comes again");
+            tracing::error!(%error, "could not read the endpoints of a batch; all of it comes \
+                again");
             let postponed = incoming.into_iter().map(|item| Settled::postponed(item.record));
             app.settlement.settle(postponed.collect(), &Receivers::default()).await
         }
@@ -130,8 +137,10 @@ pub async fn handle(app: Arc<App>, event: SqsEvent, deadline: Timestamp) -> Resu
 async fn work_off(app: &Arc<App>, incoming: Vec<Incoming>, batch: &Arc<Batch>) -> Vec<Settled> {
     let (mut tasks, mut seen, mut settled) = (Tasks::new(), HashSet::new(), Vec::new());
     for item in incoming {
-        // Duplicates (SQS or a redrive may bring some) go one after the other, so that the second finds the first one's attempt in the log.
-        if item.message().is_some_and(|message| !seen.insert((message.event.id, message.endpoint))) {
+        // Duplicates (SQS or a redrive may bring some) go one after the other, so that the second
+        // finds the first one's attempt in the log.
+        if item.message().is_some_and(|message| !seen.insert((message.event.id, message.endpoint)))
+        {
             settled.push(Settled::postponed(item.record));
             continue;
         }
@@ -160,7 +169,8 @@ async fn handle_one(app: &App, Incoming { record, work }: Incoming, batch: &Batc
             Settled::new(record, Disposition::Hide(wait))
         }
         Err(Unreadable::Poison(error)) => {
-            tracing::error!(message = record.id, %error, "a message that is none of ours goes to the dead-letter queue");
+            tracing::error!(message = record.id, %error, "a message that is none of ours goes to \
+                the dead-letter queue");
             Settled::new(record, Disposition::Dead)
         }
     }

@@ -27,16 +27,26 @@ pub(crate) struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// Waits for a near slot, and gives a far one to the message. Tests are not limited: whoever tests
-    /// is looking.
-    pub(crate) async fn pace(&self, endpoint: Option<&Endpoint>, message: &Message, number: u32) -> Result<Pacing, StoreError> {
-        let active = |endpoint: &&Endpoint| endpoint.status == Status::Active && message.trigger != Trigger::Test;
-        let limited = endpoint.filter(active).and_then(|endpoint| Some((endpoint.id, endpoint.rate_limit?)));
+    /// Waits for a near slot, and gives a far one to the message. Tests are not limited: whoever
+    /// tests is looking.
+    pub(crate) async fn pace(
+        &self,
+        endpoint: Option<&Endpoint>,
+        message: &Message,
+        number: u32,
+    ) -> Result<Pacing, StoreError> {
+        let active = |endpoint: &&Endpoint| {
+            endpoint.status == Status::Active && message.trigger != Trigger::Test
+        };
+        let limited =
+            endpoint.filter(active).and_then(|endpoint| Some((endpoint.id, endpoint.rate_limit?)));
         let Some((endpoint, limit)) = limited else { return Ok(Pacing::Now) };
         let reserved = message.reserved.filter(|slot| slot.is_under(limit));
         let slot = match judge(reserved, number, self.clock.now()) {
             Slot::Good(slot) => slot,
-            Slot::Needed { passed } => Reserved { number, at: self.slots.take(endpoint, limit).await?, passed, limit },
+            Slot::Needed { passed } => {
+                Reserved { number, at: self.slots.take(endpoint, limit).await?, passed, limit }
+            }
         };
         let wait = slot.at.since(self.clock.now());
         if wait > NEAR {

@@ -1,7 +1,8 @@
 //! Writing down what happened to a batch.
 //!
-//! The order is the promise: first the log; then the other queue; only what both have taken leaves its own queue. Whatever fails on the way keeps its message, which comes again and
-//! finds in the log how far it got.
+//! The order is the promise: first the log; then the other queue; only what both have taken leaves
+//! its own queue. Whatever fails on the way keeps its message, which comes again and finds in the
+//! log how far it got.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -35,8 +36,13 @@ pub(crate) struct Settlement {
 }
 
 impl Settlement {
-    /// Records all attempts and moves, hides or drops all messages. Returns the ids of those that stay on their queue.
-    pub(crate) async fn settle(&self, mut batch: Vec<Settled>, receivers: &Receivers) -> HashSet<String> {
+    /// Records all attempts and moves, hides or drops all messages. Returns the ids of those that
+    /// stay on their queue.
+    pub(crate) async fn settle(
+        &self,
+        mut batch: Vec<Settled>,
+        receivers: &Receivers,
+    ) -> HashSet<String> {
         let given_up = given_up(&batch);
         let (seen, gone) = self.record(&mut batch).await;
         self.park(&mut batch).await;
@@ -44,16 +50,22 @@ impl Settlement {
             self.health.disable_gone(endpoint).await;
         }
         self.health.note_all(receivers, seen).await;
-        let (mut kept, mut moved, mut dead, mut hidden) = (HashSet::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut kept, mut moved, mut dead, mut hidden) =
+            (HashSet::new(), Vec::new(), Vec::new(), Vec::new());
         for Settled { record, delivery, disposition, .. } in batch {
             let group = delivery.map(|(_, endpoint)| endpoint.to_string());
             let entry = |body, delay| QueueEntry { body, group, delay };
             match (disposition, record.source) {
                 (Disposition::Drop | Disposition::Park(_), _) => {}
-                (Disposition::Dead, _) => dead.push((entry(record.body, Duration::ZERO), record.id)),
+                (Disposition::Dead, _) => {
+                    dead.push((entry(record.body, Duration::ZERO), record.id));
+                }
                 (Disposition::Replace(body, wait), _) => moved.push((entry(body, wait), record.id)),
-                // The queue of first attempts never holds what waits: hidden messages count as in flight, and SQS hands out none beyond 120,000.
-                (Disposition::Again(wait), Source::Deliveries) => moved.push((entry(record.body, wait), record.id)),
+                // The queue of first attempts never holds what waits: hidden messages count as in
+                // flight, and SQS hands out none beyond 120,000.
+                (Disposition::Again(wait), Source::Deliveries) => {
+                    moved.push((entry(record.body, wait), record.id));
+                }
                 (Disposition::Again(wait) | Disposition::Hide(wait), _) => {
                     kept.insert(record.id.clone());
                     hidden.push((record, wait));
@@ -72,10 +84,15 @@ impl Settlement {
 
     /// Records the attempts. What they say of their endpoints, and the endpoints that are gone.
     ///
-    /// An attempt that can't be recorded must be made again: better twice than unknown. Its endpoint is not disabled
-    /// either: the delivery would then be refused, and the log would never say why.
-    async fn record(&self, batch: &mut [Settled]) -> (HashMap<EndpointId, Seen>, Vec<shared::model::Endpoint>) {
-        let attempted: Vec<Attempted> = batch.iter_mut().filter_map(|item| item.attempted.take()).collect();
+    /// An attempt that can't be recorded must be made again: better twice than unknown. Its
+    /// endpoint is not disabled either: the delivery would then be refused, and the log would never
+    /// say why.
+    async fn record(
+        &self,
+        batch: &mut [Settled],
+    ) -> (HashMap<EndpointId, Seen>, Vec<shared::model::Endpoint>) {
+        let attempted: Vec<Attempted> =
+            batch.iter_mut().filter_map(|item| item.attempted.take()).collect();
         if attempted.is_empty() {
             return Default::default();
         }
@@ -86,12 +103,20 @@ impl Settlement {
             gone.extend(item.gone);
         }
         let Err(error) = self.attempts.record(&attempts).await else {
-            let said = attempts.iter().zip(judges).filter_map(|(attempt, judges)| judges.then_some(attempt));
+            let said = attempts
+                .iter()
+                .zip(judges)
+                .filter_map(|(attempt, judges)| judges.then_some(attempt));
             return (Seen::by_endpoint(said), gone);
         };
-        tracing::error!(%error, count = attempts.len(), "could not record attempts; their messages stay on the queue");
-        let unrecorded: HashSet<_> = attempts.iter().map(|attempt| (attempt.event, attempt.endpoint)).collect();
-        for item in batch.iter_mut().filter(|item| item.delivery.is_some_and(|delivery| unrecorded.contains(&delivery))) {
+        tracing::error!(%error, count = attempts.len(), "could not record attempts; their \
+            messages stay on the queue");
+        let unrecorded: HashSet<_> =
+            attempts.iter().map(|attempt| (attempt.event, attempt.endpoint)).collect();
+        for item in batch
+            .iter_mut()
+            .filter(|item| item.delivery.is_some_and(|delivery| unrecorded.contains(&delivery)))
+        {
             item.disposition = Disposition::Keep;
         }
         Default::default()
@@ -108,8 +133,12 @@ impl Settlement {
             return;
         }
         if let Err(error) = self.parked.park(&messages, self.clock.now()).await {
-            tracing::error!(%error, "could not park all deliveries; the messages of these stay on the queue");
-            let left = |item: &&mut Settled| matches!(item.disposition, Disposition::Park(_)) && error.left.contains(&item.record.id);
+            tracing::error!(%error, "could not park all deliveries; the messages of these stay on \
+                the queue");
+            let left = |item: &&mut Settled| {
+                matches!(item.disposition, Disposition::Park(_))
+                    && error.left.contains(&item.record.id)
+            };
             for item in batch.iter_mut().filter(left) {
                 item.disposition = Disposition::Keep;
             }
@@ -118,17 +147,26 @@ impl Settlement {
 
     /// Hides messages, as far as that goes.
     async fn hide(&self, hidden: Vec<(Record, Duration)>) {
-        for (source, queue) in [(Source::Deliveries, &self.deliveries), (Source::Retries, &self.retries)] {
+        for (source, queue) in
+            [(Source::Deliveries, &self.deliveries), (Source::Retries, &self.retries)]
+        {
             let of_this = hidden.iter().filter(|(record, _)| record.source == source);
-            let receipts: Vec<_> = of_this.map(|(record, wait)| (record.receipt.clone(), *wait)).collect();
+            let receipts: Vec<_> =
+                of_this.map(|(record, wait)| (record.receipt.clone(), *wait)).collect();
             if let Err(error) = queue.hide(&receipts).await {
-                tracing::warn!(%error, "could not hide messages; they come back at the end of their visibility timeout");
+                tracing::warn!(%error, "could not hide messages; they come back at the end of \
+                    their visibility timeout");
             }
         }
     }
 
     /// Tells the projects of the given up deliveries, but for those whose messages stay after all.
-    async fn tell(&self, receivers: &Receivers, given_up: Vec<(String, EndpointId, News)>, kept: &HashSet<String>) {
+    async fn tell(
+        &self,
+        receivers: &Receivers,
+        given_up: Vec<(String, EndpointId, News)>,
+        kept: &HashSet<String>,
+    ) {
         for (_, endpoint, news) in given_up.into_iter().filter(|(id, ..)| !kept.contains(id)) {
             if let Some(Ok(endpoint)) = receivers.endpoints.get(&endpoint) {
                 self.health.tell(endpoint, &news).await;
@@ -142,13 +180,18 @@ fn given_up(batch: &[Settled]) -> Vec<(String, EndpointId, News)> {
     let dead = batch.iter().filter(|item| matches!(item.disposition, Disposition::Dead));
     let news = dead.filter_map(|item| {
         let attempt = &item.attempted.as_ref()?.attempt;
-        let news = News::DeliveryFailed { event: attempt.event, kind: attempt.kind.clone(), attempts: attempt.number };
+        let news = News::DeliveryFailed {
+            event: attempt.event,
+            kind: attempt.kind.clone(),
+            attempts: attempt.number,
+        };
         Some((item.record.id.clone(), attempt.endpoint, news))
     });
     news.collect()
 }
 
-/// Sends messages to another queue. Returns the ids of all of them when that fails: some may then exist twice, and the log sorts them out.
+/// Sends messages to another queue. Returns the ids of all of them when that fails: some may then
+/// exist twice, and the log sorts them out.
 async fn send(queue: &Queue, messages: Vec<(QueueEntry, String)>, name: &str) -> Vec<String> {
     let (messages, ids): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
     if messages.is_empty() {
@@ -157,7 +200,8 @@ async fn send(queue: &Queue, messages: Vec<(QueueEntry, String)>, name: &str) ->
     match queue.send(messages.into_iter().map(Ok::<_, QueueError>)).await {
         Ok(()) => Vec::new(),
         Err(error) => {
-            tracing::error!(%error, queue = name, "could not move messages; they stay on their queue");
+            tracing::error!(%error, queue = name, "could not move messages; they stay on their \
+                queue");
             ids
         }
     }

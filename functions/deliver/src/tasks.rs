@@ -22,7 +22,8 @@ impl<T: Send + 'static> Tasks<T> {
         self.fallbacks.insert(task.id(), fallback);
     }
 
-    /// What they came to, in the order in which they ended; behind it what stands for those that panicked.
+    /// What they came to, in the order in which they ended; behind it what stands for those that
+    /// panicked.
     pub(crate) async fn finish(mut self) -> Vec<T> {
         let mut finished = Vec::new();
         while let Some(outcome) = self.running.join_next_with_id().await {
@@ -31,7 +32,9 @@ impl<T: Send + 'static> Tasks<T> {
                     self.fallbacks.remove(&task);
                     finished.push(result);
                 }
-                Err(panic) => tracing::error!(%panic, "a delivery panicked; its message stays on the queue"),
+                Err(panic) => {
+                    tracing::error!(%panic, "a delivery panicked; its message stays on the queue");
+                }
             }
         }
         finished.extend(self.fallbacks.into_values());
@@ -55,7 +58,8 @@ mod tests {
         }
         let mut finished = tasks.finish().await;
         finished.sort_unstable();
-        let expected: Vec<_> = (0..10).map(|number| (number, if number == 3 { "kept" } else { "done" })).collect();
+        let expected: Vec<_> =
+            (0..10).map(|number| (number, if number == 3 { "kept" } else { "done" })).collect();
         assert_eq!(finished, expected);
     }
 }

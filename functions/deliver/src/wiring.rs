@@ -9,8 +9,9 @@ use shared::{
     settings::{SdkConfig, Settings, SettingsError},
     signing::Vault,
     store::{
-        Table, attempts::AttemptLog, deliveries::DeliveryEndpoints, endpoints::ProjectViews, events::EventWriter, health::HealthStore,
-        parked::ParkedStore, rates::RateStore, recoveries::RecoveryProgress, secrets_key::KeyCheck, targets::TargetStore,
+        Table, attempts::AttemptLog, deliveries::DeliveryEndpoints, endpoints::ProjectViews,
+        events::EventWriter, health::HealthStore, parked::ParkedStore, rates::RateStore,
+        recoveries::RecoveryProgress, secrets_key::KeyCheck, targets::TargetStore,
     },
     time::Timestamp,
 };
@@ -27,9 +28,13 @@ use crate::{
 };
 
 impl App {
-    /// As [`Self::new`], by another clock than the system's, which only a caller in this process can
-    /// give.
-    pub fn by_clock(aws: &SdkConfig, settings: &Settings, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Result<Self, StartError> {
+    /// As [`Self::new`], by another clock than the system's, which only a caller in this process
+    /// can give.
+    pub fn by_clock(
+        aws: &SdkConfig,
+        settings: &Settings,
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
         let (dynamodb, sqs) = (aws_sdk_dynamodb::Client::new(aws), aws_sdk_sqs::Client::new(aws));
         let queue = |name| Ok::<_, SettingsError>(Queue::new(sqs.clone(), settings.text(name)?));
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
@@ -44,8 +49,10 @@ impl App {
         let endpoints = DeliveryEndpoints::new(config.clone(), log.clone());
         let (rows, parked) = (HealthStore::new(log.clone()), ParkedStore::new(log.clone()));
         let steps = StepQueue(retries.clone());
-        let schedule = CircuitSchedule { rows: rows.clone(), steps: steps.clone(), clock: clock.clone() };
-        let publisher = Publisher::new(EventWriter::new(log.clone(), retention_days), deliveries.clone());
+        let schedule =
+            CircuitSchedule { rows: rows.clone(), steps: steps.clone(), clock: clock.clone() };
+        let publisher =
+            Publisher::new(EventWriter::new(log.clone(), retention_days), deliveries.clone());
         let health = EndpointHealth {
             rows: rows.clone(),
             endpoints: endpoints.clone(),
@@ -85,8 +92,21 @@ impl App {
                 steps,
                 clock: clock.clone(),
             },
-            settlement: Settlement { attempts, parked, health, deliveries, retries, dead_letters, clock: clock.clone() },
-            retries_name: settings.text("RETRIES_QUEUE_URL")?.rsplit('/').next().unwrap_or_default().to_owned(),
+            settlement: Settlement {
+                attempts,
+                parked,
+                health,
+                deliveries,
+                retries,
+                dead_letters,
+                clock: clock.clone(),
+            },
+            retries_name: settings
+                .text("RETRIES_QUEUE_URL")?
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
             vault,
             key_check: KeyCheck::new(config),
             clock,

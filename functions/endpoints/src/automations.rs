@@ -36,7 +36,8 @@ const MAX_AUTOMATIONS: usize = 50;
 
 const STATUSES: [(&str, bool); 2] = [("active", true), ("paused", false)];
 
-/// The body of a creation or change. Fields that only Posthaste sets are taken and left alone, so that what was read can be put back.
+/// The body of a creation or change. Fields that only Posthaste sets are taken and left alone, so
+/// that what was read can be put back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Input {
@@ -183,11 +184,13 @@ impl From<Automation> for AutomationView {
 
 /// Create an automation
 ///
-/// When an event of its topic is posted, its data goes to each step's URL, signed with the project's secret.
+/// When an event of its topic is posted, its data goes to each step's URL, signed with the
+/// project's secret.
 #[utoipa::path(
     post, path = "/automations", tag = "Automations", operation_id = "createAutomation",
     request_body = NewAutomation,
-    responses((status = 201, body = AutomationView, description = "The automation"), (status = 409, description = "The project has 50 automations")),
+    responses((status = 201, body = AutomationView, description = "The automation"), (status = 409,
+        description = "The project has 50 automations")),
     security(("projectKey" = ["endpoints"]))
 )]
 pub(crate) async fn create(
@@ -198,7 +201,9 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<AutomationView>), ApiError> {
     let project = app.projects.load(access).await?;
     if project.automations.len() >= MAX_AUTOMATIONS {
-        return Err(ApiError::conflict(format!("a project has at most {MAX_AUTOMATIONS} automations")));
+        return Err(ApiError::conflict(format!(
+            "a project has at most {MAX_AUTOMATIONS} automations"
+        )));
     }
     let rules = app.rules(project, &headers);
     let now = Timestamp::now();
@@ -206,8 +211,14 @@ pub(crate) async fn create(
         id: AutomationId::new(now, rand::random()),
         project: access.project(),
         name: input.name.flatten().map(checked_name).transpose()?,
-        trigger: checked_trigger(&input.trigger.flatten().ok_or_else(|| required("trigger"))?, &rules)?,
-        workflow: checked_workflow(input.workflow.flatten().ok_or_else(|| required("workflow"))?, &rules)?,
+        trigger: checked_trigger(
+            &input.trigger.flatten().ok_or_else(|| required("trigger"))?,
+            &rules,
+        )?,
+        workflow: checked_workflow(
+            input.workflow.flatten().ok_or_else(|| required("workflow"))?,
+            &rules,
+        )?,
         active: named(input.status, "status")? != Some(Status::Paused),
         created_at: now,
         updated_at: now,
@@ -220,19 +231,30 @@ pub(crate) async fn create(
 /// List automations
 #[utoipa::path(
     get, path = "/automations", tag = "Automations", operation_id = "listAutomations",
-    params(ListParams, ("status" = Option<Status>, Query, description = "Only those in this state"), ("event" = Option<Topic>, Query, description = "Only those that this topic sets off")),
+    params(ListParams, ("status" = Option<Status>, Query, description = "Only those in this \
+        state"), ("event" = Option<Topic>, Query, description = "Only those that this topic sets \
+        off")),
     responses((status = 200, body = [AutomationView], description = "A page of automations")),
     security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     let (request, params) = page_request::<AutomationId>(uri.query(), &["status", "event"])?;
     let active = params.one_of("status", &STATUSES)?;
     let topic = params.value::<Topic>("event")?;
     let wanted = |automation: &Automation| {
-        active.is_none_or(|active| active == automation.active) && topic.as_ref().is_none_or(|topic| *topic == automation.trigger)
+        active.is_none_or(|active| active == automation.active)
+            && topic.as_ref().is_none_or(|topic| *topic == automation.trigger)
     };
-    let page = app.automations.list(access, &request, Timestamp::now(), wanted).await?.map(AutomationView::from);
+    let page = app
+        .automations
+        .list(access, &request, Timestamp::now(), wanted)
+        .await?
+        .map(AutomationView::from);
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
 }
 
@@ -243,7 +265,11 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     responses((status = 200, body = AutomationView, description = "The automation")),
     security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<AutomationView> {
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<AutomationView> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     Ok(Json(app.automation(access, &id).await?.into()))
 }
@@ -255,7 +281,8 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
     patch, path = "/automations/{id}", tag = "Automations", operation_id = "changeAutomation",
     params(("id" = AutomationId, Path)),
     request_body = AutomationChanges,
-    responses((status = 200, body = AutomationView, description = "The automation"), (status = 409, description = "It was changed at the same time")),
+    responses((status = 200, body = AutomationView, description = "The automation"), (status = 409,
+        description = "It was changed at the same time")),
     security(("projectKey" = ["endpoints"]))
 )]
 pub(crate) async fn change(
@@ -267,8 +294,12 @@ pub(crate) async fn change(
 ) -> Answer<AutomationView> {
     let rules = app.rules(app.projects.load(access).await?, &headers);
     let name = input.name.map(|name| name.map(checked_name).transpose()).transpose()?;
-    let trigger = named(input.trigger, "trigger")?.map(|trigger| checked_trigger(&trigger, &rules)).transpose()?;
-    let workflow = named(input.workflow, "workflow")?.map(|workflow| checked_workflow(workflow, &rules)).transpose()?;
+    let trigger = named(input.trigger, "trigger")?
+        .map(|trigger| checked_trigger(&trigger, &rules))
+        .transpose()?;
+    let workflow = named(input.workflow, "workflow")?
+        .map(|workflow| checked_workflow(workflow, &rules))
+        .transpose()?;
     let status = named(input.status, "status")?;
     let changed = rewrite(|| async {
         let old = app.automation(access, &id).await?;
@@ -296,10 +327,18 @@ pub(crate) async fn change(
     responses((status = 200, body = Deleted, description = "It is gone")),
     security(("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<Deleted> {
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<Deleted> {
     let access = caller.access(&[Scope::Endpoints])?;
     let id = id.parse().map_err(|_| no_such_automation())?;
-    if app.automations.delete(access, id).await? { Ok(Json(Deleted::YES)) } else { Err(no_such_automation()) }
+    if app.automations.delete(access, id).await? {
+        Ok(Json(Deleted::YES))
+    } else {
+        Err(no_such_automation())
+    }
 }
 
 impl App {
@@ -333,9 +372,15 @@ fn checked_trigger(trigger: &TriggerInput, rules: &Rules) -> Result<Topic, ApiEr
     if trigger.kind != EVENT {
         return Err(ApiError::validation("trigger.kind", "must be `event`"));
     }
-    let topic: Topic = trigger.event.parse().map_err(|error| ApiError::validation("trigger.event", format!("{error}")))?;
+    let topic: Topic = trigger
+        .event
+        .parse()
+        .map_err(|error| ApiError::validation("trigger.event", format!("{error}")))?;
     if topic.is_system() || !rules.catalogue.knows(&topic) {
-        return Err(ApiError::validation("trigger.event", format!("no such topic: `{topic}`; GET /webhooks/topics lists them")));
+        return Err(ApiError::validation(
+            "trigger.event",
+            format!("no such topic: `{topic}`; GET /webhooks/topics lists them"),
+        ));
     }
     Ok(topic)
 }
@@ -348,7 +393,9 @@ fn checked_workflow(steps: Vec<StepInput>, rules: &Rules) -> Result<Vec<Step>, A
     let mut names = HashSet::new();
     let mut checked = Vec::with_capacity(steps.len());
     for (place, step) in steps.into_iter().enumerate() {
-        let refused = |field: &str, message: String| ApiError::validation(format!("workflow[{place}].{field}"), message);
+        let refused = |field: &str, message: String| {
+            ApiError::validation(format!("workflow[{place}].{field}"), message)
+        };
         if step.kind != WEBHOOK {
             return Err(refused("kind", "must be `webhook`".to_owned()));
         }

@@ -30,7 +30,8 @@ const MAX_ENDPOINTS: usize = 500;
 /// Attempts among which the last success is looked for.
 const NEWEST: usize = 25;
 
-const STATUSES: [(&str, Status); 3] = [("active", Status::Active), ("paused", Status::Paused), ("disabled", Status::Disabled)];
+const STATUSES: [(&str, Status); 3] =
+    [("active", Status::Active), ("paused", Status::Paused), ("disabled", Status::Disabled)];
 
 pub(crate) type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -40,7 +41,8 @@ pub(crate) type Answer<T> = Result<Json<T>, ApiError>;
 #[utoipa::path(
     post, path = "/webhooks/endpoints", tag = "Endpoints", operation_id = "createEndpoint",
     request_body = NewEndpoint,
-    responses((status = 201, body = EndpointView, description = "The endpoint, with its secret"), (status = 409, description = "The project has 500 endpoints")),
+    responses((status = 201, body = EndpointView, description = "The endpoint, with its \
+        secret"), (status = 409, description = "The project has 500 endpoints")),
     security(("projectKey" = ["endpoints"]))
 )]
 pub(crate) async fn create(
@@ -58,11 +60,20 @@ pub(crate) async fn create(
     let now = Timestamp::now();
     let id = EndpointId::new(now, rand::random());
     let secret = match input.secret.as_ref().and_then(Option::as_ref) {
-        Some(text) => text.parse().map_err(|error| ApiError::validation("secret", format!("{error}")))?,
+        Some(text) => {
+            text.parse().map_err(|error| ApiError::validation("secret", format!("{error}")))?
+        }
         None => Secret::new(rand::random()),
     };
     let sealed = app.vault.seal(&secret, &id, rand::random())?;
-    let blank = rules.blank(Endpoint::new(id, access.project(), input.required_url(&rules)?, input.required_topics(&rules)?, sealed, now));
+    let blank = rules.blank(Endpoint::new(
+        id,
+        access.project(),
+        input.required_url(&rules)?,
+        input.required_topics(&rules)?,
+        sealed,
+        now,
+    ));
     let endpoint = input.apply(blank, &rules)?;
     check_secret(&endpoint.signatures, &secret)?;
     app.endpoints.create(access, &endpoint).await?;
@@ -75,18 +86,25 @@ pub(crate) async fn create(
 /// List endpoints
 #[utoipa::path(
     get, path = "/webhooks/endpoints", tag = "Endpoints", operation_id = "listEndpoints",
-    params(ListParams, ("status" = Option<Status>, Query, description = "Only those in this state"), ("topic" = Option<Topic>, Query, description = "Only those that want this topic")),
+    params(ListParams, ("status" = Option<Status>, Query, description = "Only those in this \
+        state"), ("topic" = Option<Topic>, Query, description = "Only those that want this topic")),
     responses((status = 200, body = [EndpointView], description = "A page of endpoints")),
     security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     let (request, params) = page_request::<EndpointId>(uri.query(), &["status", "topic"])?;
     let status = params.one_of("status", &STATUSES)?;
     let topic = params.value::<Topic>("topic")?;
     let wanted = |endpoint: &Endpoint| {
         status.is_none_or(|status| status == endpoint.status)
-            && topic.as_ref().is_none_or(|topic| endpoint.topics.iter().any(|selector| selector.matches(topic)))
+            && topic
+                .as_ref()
+                .is_none_or(|topic| endpoint.topics.iter().any(|selector| selector.matches(topic)))
     };
     let page = app.endpoints.list(access, &request, Timestamp::now(), wanted).await?;
     let ids: Vec<_> = page.items.iter().map(|endpoint| endpoint.id).collect();
@@ -106,7 +124,11 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     responses((status = 200, body = EndpointView, description = "The endpoint")),
     security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<EndpointView> {
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<EndpointView> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     let endpoint = app.find(access, &id).await?;
     Ok(Json(app.view(endpoint, caller.may(Scope::Endpoints)).await?))
@@ -119,7 +141,8 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
     patch, path = "/webhooks/endpoints/{id}", tag = "Endpoints", operation_id = "changeEndpoint",
     params(("id" = EndpointId, Path)),
     request_body = EndpointChanges,
-    responses((status = 200, body = EndpointView, description = "The endpoint"), (status = 409, description = "It was changed at the same time")),
+    responses((status = 200, body = EndpointView, description = "The endpoint"), (status = 409,
+        description = "It was changed at the same time")),
     security(("projectKey" = ["endpoints"]))
 )]
 pub(crate) async fn change(
@@ -139,7 +162,8 @@ pub(crate) async fn change(
     put, path = "/webhooks/endpoints/{id}", tag = "Endpoints", operation_id = "replaceEndpoint",
     params(("id" = EndpointId, Path)),
     request_body = EndpointReplacement,
-    responses((status = 200, body = EndpointView, description = "The endpoint"), (status = 409, description = "It was changed at the same time")),
+    responses((status = 200, body = EndpointView, description = "The endpoint"), (status = 409,
+        description = "It was changed at the same time")),
     security(("projectKey" = ["endpoints"]))
 )]
 pub(crate) async fn replace(
@@ -151,7 +175,14 @@ pub(crate) async fn replace(
 ) -> Answer<EndpointView> {
     let blank = |old: Endpoint, input: &Changes, rules: &Rules| {
         let (url, topics) = (input.required_url(rules)?, input.required_topics(rules)?);
-        let blank = Endpoint::new(old.id, old.project, url, topics, old.secrets.secret.clone(), old.created_at);
+        let blank = Endpoint::new(
+            old.id,
+            old.project,
+            url,
+            topics,
+            old.secrets.secret.clone(),
+            old.created_at,
+        );
         Ok(Endpoint {
             status: old.status,
             disabled_reason: old.disabled_reason,
@@ -172,9 +203,17 @@ pub(crate) async fn replace(
     responses((status = 200, body = Deleted, description = "It is gone")),
     security(("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<Deleted> {
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<Deleted> {
     let access = caller.access(&[Scope::Endpoints])?;
-    if app.endpoints.delete(access, endpoint_id(&id)?).await? { Ok(Json(Deleted::YES)) } else { Err(no_such_endpoint()) }
+    if app.endpoints.delete(access, endpoint_id(&id)?).await? {
+        Ok(Json(Deleted::YES))
+    } else {
+        Err(no_such_endpoint())
+    }
 }
 
 /// A text that can't be an id names nothing, like an id that isn't there.
@@ -191,18 +230,31 @@ impl App {
         self.endpoints.get(access, endpoint_id(id)?).await?.ok_or_else(no_such_endpoint)
     }
 
-    /// An endpoint with its health. Of one that never failed, its newest attempts tell the last success.
+    /// An endpoint with its health. Of one that never failed, its newest attempts tell the last
+    /// success.
     async fn view(&self, endpoint: Endpoint, manages: bool) -> Result<EndpointView, ApiError> {
         let health = self.health.of(&[endpoint.id]).await?;
-        let newest = self.attempts.slice(Owned::from(&endpoint), 0, NEWEST, Timestamp::now()).await?;
+        let newest =
+            self.attempts.slice(Owned::from(&endpoint), 0, NEWEST, Timestamp::now()).await?;
         let mut view = EndpointView::of(endpoint, health.values().next(), &self.defaults, manages);
-        view.note_success(newest.iter().filter(|attempt| attempt.outcome == Outcome::Succeeded).map(|attempt| attempt.created_at).max());
+        view.note_success(
+            newest
+                .iter()
+                .filter(|attempt| attempt.outcome == Outcome::Succeeded)
+                .map(|attempt| attempt.created_at)
+                .max(),
+        );
         Ok(view)
     }
 
     /// An endpoint that was changed or turned on again is not held to what went before.
     pub(crate) async fn start_afresh(&self, endpoint: &Endpoint) -> Result<(), ApiError> {
-        if let Some(health) = self.health.get(endpoint.id).await?.filter(|health| health.failures > 0 || health.is_open()) {
+        if let Some(health) = self
+            .health
+            .get(endpoint.id)
+            .await?
+            .filter(|health| health.failures > 0 || health.is_open())
+        {
             self.health.start_afresh(&health).await?;
         }
         Ok(())
@@ -218,7 +270,10 @@ impl App {
         base: impl Fn(Endpoint, &Changes, &Rules) -> Result<Endpoint, ApiError>,
     ) -> Answer<EndpointView> {
         if input.secret.is_some() {
-            return Err(ApiError::validation("secret", "is chosen when an endpoint is created, and changed by POST …/secret/rotate"));
+            return Err(ApiError::validation(
+                "secret",
+                "is chosen when an endpoint is created, and changed by POST …/secret/rotate",
+            ));
         }
         let rules = self.rules(self.projects.load(access).await?, headers);
         let change = |old: Endpoint| {
@@ -236,7 +291,8 @@ impl App {
         Ok(Json(self.view(new, true).await?))
     }
 
-    /// Reads, changes and writes an endpoint; again from the start when somebody else wrote it in between.
+    /// Reads, changes and writes an endpoint; again from the start when somebody else wrote it in
+    /// between.
     pub(crate) async fn update(
         &self,
         access: Access,
@@ -246,7 +302,8 @@ impl App {
         rewrite(|| async {
             let old = self.find(access, id).await?;
             let revision = old.revision;
-            let new = Endpoint { updated_at: Timestamp::now(), revision: revision + 1, ..change(old)? };
+            let new =
+                Endpoint { updated_at: Timestamp::now(), revision: revision + 1, ..change(old)? };
             self.endpoints.replace(access, &new, revision).await?;
             Ok(new)
         })
@@ -254,6 +311,10 @@ impl App {
     }
 
     pub(crate) fn rules(&self, project: ProjectView, headers: &HeaderMap) -> Rules {
-        Rules { catalogue: self.catalogue.with(project.topics), judge: self.targets.judge(headers), project: project.project }
+        Rules {
+            catalogue: self.catalogue.with(project.topics),
+            judge: self.targets.judge(headers),
+            project: project.project,
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! What a caller may say of an endpoint.
 //!
-//! Create, replace and change take the same fields through the same checks: a creation is a change of an endpoint that has only defaults, and a replacement is a
-//! change of one that is set back to them first.
+//! Create, replace and change take the same fields through the same checks: a creation is a change
+//! of an endpoint that has only defaults, and a replacement is a change of one that is set back to
+//! them first.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ use shared::{
     model::{
         Catalogue, CustomHeaders, Endpoint, Project, Selector, Status,
         endpoint::{
-            MAX_DESCRIPTION, MAX_METADATA, MAX_METADATA_BYTES, MAX_METADATA_KEY, MAX_METADATA_VALUE, MAX_SELECTORS, TIMEOUT_SECONDS,
+            MAX_DESCRIPTION, MAX_METADATA, MAX_METADATA_BYTES, MAX_METADATA_KEY,
+            MAX_METADATA_VALUE, MAX_SELECTORS, TIMEOUT_SECONDS,
         },
         project::MAX_NAME,
     },
@@ -24,8 +26,8 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-/// The body of a creation, replacement or change. Fields that only Posthaste sets are taken and left alone, so that what was read can be put
-/// back. No `Debug`: it may hold a secret.
+/// The body of a creation, replacement or change. Fields that only Posthaste sets are taken and
+/// left alone, so that what was read can be put back. No `Debug`: it may hold a secret.
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Changes {
@@ -48,11 +50,13 @@ pub(crate) struct Changes {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     metadata: Field<Texts>,
-    /// Headers that each request carries beside ours: at most 20, names of at most 100 characters, values of at most 1,024 visible ASCII characters. Null is none.
+    /// Headers that each request carries beside ours: at most 20, names of at most 100 characters,
+    /// values of at most 1,024 visible ASCII characters. Null is none.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     headers: Field<Texts>,
-    /// How requests are signed; several at once while a receiver migrates (but `timestamped` and `digest` exclude each other). Null is the project's default.
+    /// How requests are signed; several at once while a receiver migrates (but `timestamped` and
+    /// `digest` exclude each other). Null is the project's default.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<Vec<SignatureStyle>>, min_items = 1)]
     signatures: Field<Vec<SignatureStyle>>,
@@ -76,7 +80,8 @@ pub(crate) struct Changes {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Status, required = false)]
     status: Field<Status>,
-    /// A secret of your own, 16 to 256 visible ASCII characters without spaces; `standard` and `svix` need `whsec_` and the base64 of 24 to 64 bytes. Made for you if absent or null.
+    /// A secret of your own, 16 to 256 visible ASCII characters without spaces; `standard` and
+    /// `svix` need `whsec_` and the base64 of 24 to 64 bytes. Made for you if absent or null.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<String>, min_length = 16, max_length = 256, pattern = "^[!-~]+$")]
     pub(crate) secret: Field<String>,
@@ -109,18 +114,22 @@ pub(crate) struct Changes {
 body_schema! {
     /// A new endpoint. What is absent is by default.
     NewEndpoint: Changes, requires ["url", "topics"], without [], like {
-        "url": "https://example.com/webhooks", "topics": ["task.*", "run.failed"], "name": "Billing", "metadata": {"team": "billing"}
+        "url": "https://example.com/webhooks", "topics": ["task.*", "run.failed"],
+        "name": "Billing", "metadata": {"team": "billing"}
     }
 }
 body_schema! {
-    /// An endpoint anew. What is absent is by default, but for its secret and whether it is on, which stay.
+    /// An endpoint anew. What is absent is by default, but for its secret and whether it is on,
+    /// which stay.
     EndpointReplacement: Changes, requires ["url", "topics"], without ["secret"], like {
-        "url": "https://example.com/webhooks", "topics": ["task.*"], "signatures": ["standard", "timestamped"]
+        "url": "https://example.com/webhooks", "topics": ["task.*"], "signatures": ["standard",
+            "timestamped"]
     }
 }
 body_schema! {
     /// What changes of an endpoint. What is absent stays.
-    EndpointChanges: Changes, requires [], without ["secret"], like {"status": "paused", "timeout_seconds": 10}
+    EndpointChanges: Changes, requires [], without ["secret"], like {"status": "paused",
+        "timeout_seconds": 10}
 }
 
 /// What the checks are made against.
@@ -141,7 +150,9 @@ impl Rules {
 
     /// How an endpoint is signed that doesn't say.
     pub(crate) fn default_signatures(&self) -> Vec<SignatureStyle> {
-        self.project.as_ref().map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures)
+        self.project
+            .as_ref()
+            .map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures)
     }
 
     /// What the bodies of an endpoint look like that doesn't say.
@@ -156,14 +167,21 @@ impl Rules {
 
     fn topics(&self, texts: &[String]) -> Result<Vec<Selector>, ApiError> {
         if texts.is_empty() || texts.len() > MAX_SELECTORS {
-            return Err(ApiError::validation("topics", format!("must name 1 to {MAX_SELECTORS} topics")));
+            return Err(ApiError::validation(
+                "topics",
+                format!("must name 1 to {MAX_SELECTORS} topics"),
+            ));
         }
         let mut topics = Vec::with_capacity(texts.len());
         for (place, text) in texts.iter().enumerate() {
-            let refused = |message: String| ApiError::validation(format!("topics[{place}]"), message);
-            let selector: Selector = text.parse().map_err(|error| refused(format!("`{text}`: {error}")))?;
+            let refused =
+                |message: String| ApiError::validation(format!("topics[{place}]"), message);
+            let selector: Selector =
+                text.parse().map_err(|error| refused(format!("`{text}`: {error}")))?;
             if !self.catalogue.reaches(&selector) {
-                return Err(refused(format!("no such topic: `{text}`; GET /webhooks/topics lists them")));
+                return Err(refused(format!(
+                    "no such topic: `{text}`; GET /webhooks/topics lists them"
+                )));
             }
             if !topics.contains(&selector) {
                 topics.push(selector);
@@ -183,10 +201,13 @@ impl Changes {
     /// The topics that a creation or replacement must have.
     pub(crate) fn required_topics(&self, rules: &Rules) -> Result<Vec<Selector>, ApiError> {
         let topics = self.topics.as_ref().and_then(Option::as_ref);
-        topics.ok_or_else(|| ApiError::validation("topics", "is required")).and_then(|topics| rules.topics(topics))
+        topics
+            .ok_or_else(|| ApiError::validation("topics", "is required"))
+            .and_then(|topics| rules.topics(topics))
     }
 
-    /// Whether what an endpoint did before says nothing any more: it goes elsewhere, or was turned on.
+    /// Whether what an endpoint did before says nothing any more: it goes elsewhere, or was turned
+    /// on.
     pub(crate) fn starts_afresh(&self) -> bool {
         self.url.is_some() || self.status == Some(Some(Status::Active))
     }
@@ -203,18 +224,21 @@ impl Changes {
             endpoint.name = name.map(|text| short(text, "name", MAX_NAME)).transpose()?;
         }
         if let Some(description) = self.description {
-            endpoint.description = description.map(|text| short(text, "description", MAX_DESCRIPTION)).transpose()?;
+            endpoint.description =
+                description.map(|text| short(text, "description", MAX_DESCRIPTION)).transpose()?;
         }
         if let Some(metadata) = self.metadata {
             endpoint.metadata = metadata_within_limits(metadata.unwrap_or_default().0)?;
         }
         if let Some(headers) = self.headers {
             let headers = CustomHeaders::new(headers.unwrap_or_default().0);
-            endpoint.headers = headers.map_err(|error| ApiError::validation("headers", error.to_string()))?;
+            endpoint.headers =
+                headers.map_err(|error| ApiError::validation("headers", error.to_string()))?;
         }
         if let Some(signatures) = self.signatures {
             let signatures = signatures.unwrap_or_else(|| rules.default_signatures());
-            endpoint.signatures = compatible(signatures).map_err(|error| ApiError::validation("signatures", error.to_string()))?;
+            endpoint.signatures = compatible(signatures)
+                .map_err(|error| ApiError::validation("signatures", error.to_string()))?;
         }
         if let Some(body) = self.body {
             endpoint.body = body.unwrap_or_else(|| rules.default_body());
@@ -258,18 +282,30 @@ fn short(text: String, field: &str, most: usize) -> Result<String, ApiError> {
     Ok(text)
 }
 
-fn metadata_within_limits(metadata: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
-    let fits = |key: &str, value: &str| key.chars().count() <= MAX_METADATA_KEY && value.chars().count() <= MAX_METADATA_VALUE;
-    if metadata.len() > MAX_METADATA || metadata.iter().any(|(key, value)| key.is_empty() || !fits(key, value)) {
+fn metadata_within_limits(
+    metadata: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, ApiError> {
+    let fits = |key: &str, value: &str| {
+        key.chars().count() <= MAX_METADATA_KEY && value.chars().count() <= MAX_METADATA_VALUE
+    };
+    if metadata.len() > MAX_METADATA
+        || metadata.iter().any(|(key, value)| key.is_empty() || !fits(key, value))
+    {
         return Err(ApiError::validation(
             "metadata",
             format!(
-                "holds at most {MAX_METADATA} entries, keys of 1 to {MAX_METADATA_KEY} characters and values of at most {MAX_METADATA_VALUE}"
+                "holds at most {MAX_METADATA} entries, keys of 1 to {MAX_METADATA_KEY} characters \
+                    and values of at most {MAX_METADATA_VALUE}"
             ),
         ));
     }
-    if metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_METADATA_BYTES {
-        return Err(ApiError::validation("metadata", format!("holds at most {MAX_METADATA_BYTES} bytes in all")));
+    if metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        > MAX_METADATA_BYTES
+    {
+        return Err(ApiError::validation(
+            "metadata",
+            format!("holds at most {MAX_METADATA_BYTES} bytes in all"),
+        ));
     }
     Ok(metadata)
 }
@@ -277,7 +313,10 @@ fn metadata_within_limits(metadata: BTreeMap<String, String>) -> Result<BTreeMap
 /// Some styles decode the secret, and so need one that can be decoded.
 pub(crate) fn check_secret(styles: &[SignatureStyle], secret: &Secret) -> Result<(), ApiError> {
     match styles.iter().find(|style| !style.takes(secret)) {
-        Some(style) => Err(ApiError::validation("secret", format!("{} for the signature style `{}`", Secret::DECODABLE, style.name()))),
+        Some(style) => Err(ApiError::validation(
+            "secret",
+            format!("{} for the signature style `{}`", Secret::DECODABLE, style.name()),
+        )),
         None => Ok(()),
     }
 }
@@ -285,17 +324,29 @@ pub(crate) fn check_secret(styles: &[SignatureStyle], secret: &Secret) -> Result
 fn timeout_within_limits(seconds: u64) -> Result<u8, ApiError> {
     let within = u8::try_from(seconds).ok().filter(|seconds| TIMEOUT_SECONDS.contains(seconds));
     within.ok_or_else(|| {
-        ApiError::validation("timeout_seconds", format!("must be {} to {} seconds", TIMEOUT_SECONDS.start(), TIMEOUT_SECONDS.end()))
+        ApiError::validation(
+            "timeout_seconds",
+            format!("must be {} to {} seconds", TIMEOUT_SECONDS.start(), TIMEOUT_SECONDS.end()),
+        )
     })
 }
 
 fn rate_within_limits(limit: u64) -> Result<u16, ApiError> {
     let within = u16::try_from(limit).ok().filter(|limit| RATE_LIMIT.contains(limit));
     within.ok_or_else(|| {
-        ApiError::validation("rate_limit", format!("must be {} to {} deliveries a second, or null", RATE_LIMIT.start(), RATE_LIMIT.end()))
+        ApiError::validation(
+            "rate_limit",
+            format!(
+                "must be {} to {} deliveries a second, or null",
+                RATE_LIMIT.start(),
+                RATE_LIMIT.end()
+            ),
+        )
     })
 }
 
 fn schedule(waits: Vec<u32>) -> Result<Schedule, ApiError> {
-    waits.try_into().map_err(|error: shared::schedule::ScheduleError| ApiError::validation("retry_schedule", error.to_string()))
+    waits.try_into().map_err(|error: shared::schedule::ScheduleError| {
+        ApiError::validation("retry_schedule", error.to_string())
+    })
 }

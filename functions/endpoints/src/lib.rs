@@ -1,7 +1,9 @@
-//! The `endpoints` function: what a project owns that events go to: endpoints, workers' webhooks, automations; its topics, its secret.
+//! The `endpoints` function: what a project owns that events go to: endpoints, workers' webhooks,
+//! automations; its topics, its secret.
 //!
-//! Read [`input`] for what may be asked, [`handlers`] for what is done, [`view`] for what is answered. Easy to get wrong: the secret, which is in the
-//! answer to a creation and to `GET …/secret`, and nowhere else.
+//! Read [`input`] for what may be asked, [`handlers`] for what is done, [`view`] for what is
+//! answered. Easy to get wrong: the secret, which is in the answer to a creation and to `GET
+//! …/secret`, and nowhere else.
 
 use std::sync::Arc;
 
@@ -127,7 +129,11 @@ pub fn routes() -> Vec<Route<Arc<App>>> {
         route("GET", "/api/workers/{id}/webhook", get(workers::read)),
         route("PUT", "/api/workers/{id}/webhook", put(workers::write)),
         route("DELETE", "/api/workers/{id}/webhook", delete(workers::remove)),
-        route("POST", "/api/workers/{id}/webhook/regenerate-token", post(workers::regenerate_token)),
+        route(
+            "POST",
+            "/api/workers/{id}/webhook/regenerate-token",
+            post(workers::regenerate_token),
+        ),
         route("GET", "/webhooks/topics", get(topics::list)),
         route("GET", "/webhooks/topics/{name}", get(topics::read)),
         route("PUT", "/webhooks/topics/{name}", put(topics::write)),

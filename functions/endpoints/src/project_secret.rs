@@ -23,7 +23,8 @@ use crate::{
 
 /// Read the project's secret
 ///
-/// It signs what goes to URLs without an endpoint: the `webhook_url` of events, and steps of automations.
+/// It signs what goes to URLs without an endpoint: the `webhook_url` of events, and steps of
+/// automations.
 #[utoipa::path(
     get, path = "/webhooks/secret", tag = "Project", operation_id = "getProjectSecret",
     responses((status = 200, body = SecretView, description = "The secret")),
@@ -42,10 +43,15 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller) -> Answer<
 #[utoipa::path(
     post, path = "/webhooks/secret/rotate", tag = "Project", operation_id = "rotateProjectSecret",
     request_body = Option<Rotation>,
-    responses((status = 200, body = RotatedView, description = "The new secret"), (status = 409, description = "It was changed at the same time")),
+    responses((status = 200, body = RotatedView, description = "The new secret"), (status = 409,
+        description = "It was changed at the same time")),
     security(("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn rotate(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Answer<RotatedView> {
+pub(crate) async fn rotate(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    request: Request,
+) -> Answer<RotatedView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let wanted = Wanted::read(request).await?;
     check_secret(&app.styles_of(access).await?, &wanted.secret)?;
@@ -71,6 +77,8 @@ impl App {
     /// How the project signs by default.
     async fn styles_of(&self, access: Access) -> Result<Vec<SignatureStyle>, ApiError> {
         let project = self.projects.load(access).await?.project;
-        Ok(project.as_ref().map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures))
+        Ok(project
+            .as_ref()
+            .map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures))
     }
 }

@@ -41,7 +41,8 @@ pub(crate) struct Rotation {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 604_800)]
     overlap_seconds: Option<u64>,
-    /// A secret of your own, 16 to 256 visible ASCII characters without spaces; made for you if absent or null.
+    /// A secret of your own, 16 to 256 visible ASCII characters without spaces; made for you if
+    /// absent or null.
     #[serde(default)]
     #[schema(min_length = 16, max_length = 256, pattern = "^[!-~]+$")]
     secret: Option<String>,
@@ -58,13 +59,19 @@ impl Wanted {
     /// A new secret, or the one in the request. The body may be missing.
     pub(crate) async fn read(request: Request) -> Result<Self, ApiError> {
         let body = read_json(request, MAX_BODY).await?;
-        let wanted: Rotation = if body.is_empty() { Rotation::default() } else { parse_json(&body)? };
+        let wanted: Rotation =
+            if body.is_empty() { Rotation::default() } else { parse_json(&body)? };
         let overlap = wanted.overlap_seconds.unwrap_or(DEFAULT_OVERLAP);
         if overlap > MAX_OVERLAP {
-            return Err(ApiError::validation("overlap_seconds", format!("must be 0 to {MAX_OVERLAP}")));
+            return Err(ApiError::validation(
+                "overlap_seconds",
+                format!("must be 0 to {MAX_OVERLAP}"),
+            ));
         }
         let secret = match wanted.secret {
-            Some(text) => text.parse().map_err(|error| ApiError::validation("secret", format!("{error}")))?,
+            Some(text) => {
+                text.parse().map_err(|error| ApiError::validation("secret", format!("{error}")))?
+            }
             None => Secret::new(rand::random()),
         };
         let now = Timestamp::now();
@@ -72,7 +79,12 @@ impl Wanted {
     }
 
     /// The ring with the new secret; 400 if it is the present one.
-    pub(crate) fn apply(&self, ring: SecretRing, owner: &impl Display, vault: &Vault) -> Result<SecretRing, ApiError> {
+    pub(crate) fn apply(
+        &self,
+        ring: SecretRing,
+        owner: &impl Display,
+        vault: &Vault,
+    ) -> Result<SecretRing, ApiError> {
         if self.secret == vault.open(&ring.secret, owner)? {
             return Err(ApiError::validation("secret", "is the present secret already"));
         }
@@ -82,18 +94,26 @@ impl Wanted {
 
     /// What the caller is told.
     pub(crate) fn answer(&self) -> Json<RotatedView> {
-        Json(RotatedView { secret: self.secret.reveal().to_owned(), previous_expires_at: self.until.seconds() })
+        Json(RotatedView {
+            secret: self.secret.reveal().to_owned(),
+            previous_expires_at: self.until.seconds(),
+        })
     }
 }
 
 /// Read an endpoint's secret
 #[utoipa::path(
-    get, path = "/webhooks/endpoints/{id}/secret", tag = "Endpoints", operation_id = "getEndpointSecret",
+    get, path = "/webhooks/endpoints/{id}/secret", tag = "Endpoints",
+    operation_id = "getEndpointSecret",
     params(("id" = EndpointId, Path)),
     responses((status = 200, body = SecretView, description = "The secret")),
     security(("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<SecretView> {
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<SecretView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let endpoint = app.find(access, &id).await?;
     let secret = app.vault.open(&endpoint.secrets.secret, &endpoint.id)?;
@@ -104,13 +124,20 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
 ///
 /// The old secret goes on signing beside the new one for the overlap. The body may be missing.
 #[utoipa::path(
-    post, path = "/webhooks/endpoints/{id}/secret/rotate", tag = "Endpoints", operation_id = "rotateEndpointSecret",
+    post, path = "/webhooks/endpoints/{id}/secret/rotate", tag = "Endpoints",
+    operation_id = "rotateEndpointSecret",
     params(("id" = EndpointId, Path)),
     request_body = Option<Rotation>,
-    responses((status = 200, body = RotatedView, description = "The new secret"), (status = 409, description = "It was changed at the same time")),
+    responses((status = 200, body = RotatedView, description = "The new secret"), (status = 409,
+        description = "It was changed at the same time")),
     security(("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn rotate(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>, request: Request) -> Answer<RotatedView> {
+pub(crate) async fn rotate(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Answer<RotatedView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let wanted = Wanted::read(request).await?;
     app.update(access, &id, |old| {

@@ -32,13 +32,15 @@ const MAX_TOPICS: usize = 500;
 /// A topic of the project's own.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"description": "A task ended well", "example": {"id": "task_1", "object": "task", "status": "succeeded"}}))]
+#[schema(example = json!({"description": "A task ended well", "example": {"id": "task_1",
+    "object": "task", "status": "succeeded"}}))]
 pub(crate) struct NewTopic {
     /// What it means, for the developers who subscribe to it.
     #[serde(default)]
     #[schema(max_length = 500)]
     description: String,
-    /// What a test of an endpoint sends: any JSON of at most 16 KiB. Made from the topic's name if absent.
+    /// What a test of an endpoint sends: any JSON of at most 16 KiB. Made from the topic's name if
+    /// absent.
     #[serde(default)]
     #[schema(value_type = Value)]
     example: Option<Box<RawValue>>,
@@ -52,7 +54,11 @@ pub(crate) struct NewTopic {
     responses((status = 200, body = [TopicView], description = "All topics, by name")),
     security(("projectKey" = ["endpoints"]), ("projectKey" = ["events"]), ("projectKey" = ["read"]))
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Json<Vec<TopicView>>, ApiError> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<Vec<TopicView>>, ApiError> {
     let access = caller.access(&Scope::ALL)?;
     Params::read(uri.query(), &[])?;
     let own = app.topics.all(access).await?;
@@ -66,7 +72,11 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     responses((status = 200, body = TopicView, description = "The topic")),
     security(("projectKey" = ["endpoints"]), ("projectKey" = ["events"]), ("projectKey" = ["read"]))
 )]
-pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(name): Path<String>) -> Result<Json<TopicView>, ApiError> {
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<TopicView>, ApiError> {
     let access = caller.access(&Scope::ALL)?;
     let name: Topic = name.parse().map_err(|_| ApiError::not_found("topic"))?;
     let own = app.topics.all(access).await?;
@@ -79,7 +89,9 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(name)
     put, path = "/webhooks/topics/{name}", tag = "Topics", operation_id = "putTopic",
     params(("name" = Topic, Path)),
     request_body = NewTopic,
-    responses((status = 200, body = TopicView, description = "The topic, described anew"), (status = 201, body = TopicView, description = "The topic, new to the project"), (status = 409, description = "The project has 500 topics")),
+    responses((status = 200, body = TopicView, description = "The topic, described \
+        anew"), (status = 201, body = TopicView, description = "The topic, new to the \
+        project"), (status = 409, description = "The project has 500 topics")),
     security(("projectKey" = ["endpoints"]))
 )]
 pub(crate) async fn write(
@@ -88,12 +100,19 @@ pub(crate) async fn write(
     Path(name): Path<String>,
     Body(input): Body<NewTopic>,
 ) -> Result<(StatusCode, Json<TopicView>), ApiError> {
-    let name: Topic = name.parse().map_err(|error| ApiError::validation("name", format!("{error}")))?;
+    let name: Topic =
+        name.parse().map_err(|error| ApiError::validation("name", format!("{error}")))?;
     if name.is_system() {
-        return Err(ApiError::validation("name", format!("topics under `{SYSTEM_PREFIX}` are Posthaste's own")));
+        return Err(ApiError::validation(
+            "name",
+            format!("topics under `{SYSTEM_PREFIX}` are Posthaste's own"),
+        ));
     }
     if input.description.chars().count() > MAX_DESCRIPTION {
-        return Err(ApiError::validation("description", format!("holds at most {MAX_DESCRIPTION} characters")));
+        return Err(ApiError::validation(
+            "description",
+            format!("holds at most {MAX_DESCRIPTION} characters"),
+        ));
     }
     let example = input.example.map(|example| checked_example(&example)).transpose()?;
     let own = app.topics.all(access).await?;
@@ -111,25 +130,36 @@ pub(crate) async fn write(
 #[utoipa::path(
     delete, path = "/webhooks/topics/{name}", tag = "Topics", operation_id = "deleteTopic",
     params(("name" = Topic, Path)),
-    responses((status = 200, body = Deleted, description = "It is gone"), (status = 409, description = "It is the deployment's")),
+    responses((status = 200, body = Deleted, description = "It is gone"), (status = 409,
+        description = "It is the deployment's")),
     security(("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(name): Path<String>) -> Result<Json<Deleted>, ApiError> {
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<Deleted>, ApiError> {
     let access = caller.access(&[Scope::Endpoints])?;
     let name: Topic = name.parse().map_err(|_| ApiError::not_found("topic"))?;
     if app.topics.delete(access, &name).await? {
         return Ok(Json(Deleted::YES));
     }
     if app.catalogue.knows(&name) {
-        return Err(ApiError::conflict("this topic belongs to the deployment; a project can't delete it"));
+        return Err(ApiError::conflict(
+            "this topic belongs to the deployment; a project can't delete it",
+        ));
     }
     Err(ApiError::not_found("topic"))
 }
 
 fn checked_example(example: &RawValue) -> Result<String, ApiError> {
-    let text = canonicalise(example.get().as_bytes()).map_err(|error| ApiError::validation("example", error.to_string()))?;
+    let text = canonicalise(example.get().as_bytes())
+        .map_err(|error| ApiError::validation("example", error.to_string()))?;
     if text.len() > MAX_EXAMPLE {
-        return Err(ApiError::validation("example", format!("holds at most {MAX_EXAMPLE} bytes of compact JSON")));
+        return Err(ApiError::validation(
+            "example",
+            format!("holds at most {MAX_EXAMPLE} bytes of compact JSON"),
+        ));
     }
     Ok(text)
 }

@@ -44,7 +44,8 @@ pub(crate) struct EndpointView {
     /// Your own notes.
     #[schema(example = json!({"team": "billing"}))]
     metadata: BTreeMap<String, String>,
-    /// Headers that each request carries beside ours. A key without the scope `endpoints` reads `***` for their values.
+    /// Headers that each request carries beside ours. A key without the scope `endpoints` reads
+    /// `***` for their values.
     #[schema(example = json!({"x-tenant": "acme"}))]
     headers: BTreeMap<String, String>,
     /// How requests are signed; several at once while a receiver migrates.
@@ -70,8 +71,14 @@ pub(crate) struct EndpointView {
 }
 
 impl EndpointView {
-    /// Without its secret and, unless `manages`, the values of its headers, which are often credentials; with the deployment's defaults where it has none of its own.
-    pub(crate) fn of(endpoint: Endpoint, health: Option<&Health>, defaults: &Defaults, manages: bool) -> Self {
+    /// Without its secret and, unless `manages`, the values of its headers, which are often
+    /// credentials; with the deployment's defaults where it has none of its own.
+    pub(crate) fn of(
+        endpoint: Endpoint,
+        health: Option<&Health>,
+        defaults: &Defaults,
+        manages: bool,
+    ) -> Self {
         let shown = |value: &str| if manages { value.to_owned() } else { HIDDEN.to_owned() };
         Self {
             id: endpoint.id,
@@ -84,7 +91,11 @@ impl EndpointView {
             health: HealthView::of(health),
             description: endpoint.description,
             metadata: endpoint.metadata,
-            headers: endpoint.headers.iter().map(|(name, value)| (name.to_owned(), shown(value))).collect(),
+            headers: endpoint
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_owned(), shown(value)))
+                .collect(),
             signatures: endpoint.signatures,
             body: endpoint.body,
             timeout_seconds: endpoint.timeout_seconds.unwrap_or(defaults.timeout_seconds),
@@ -113,7 +124,8 @@ struct HealthView {
     /// Unix seconds.
     #[schema(required, example = json!(null))]
     last_failure_at: Option<u64>,
-    /// In lists the last success that ended failures; of one endpoint also a later one. Unix seconds.
+    /// In lists the last success that ended failures; of one endpoint also a later one. Unix
+    /// seconds.
     #[schema(required, example = json!(null))]
     last_success_at: Option<u64>,
     /// Whether deliveries are parked until a probe succeeds.
@@ -122,7 +134,8 @@ struct HealthView {
 }
 
 impl EndpointView {
-    /// A success that the endpoint's health may not know of, as it notes only those that end failures.
+    /// A success that the endpoint's health may not know of, as it notes only those that end
+    /// failures.
     pub(crate) fn note_success(&mut self, at: Option<Timestamp>) {
         self.health.last_success_at = self.health.last_success_at.max(at.map(Timestamp::seconds));
     }
@@ -131,7 +144,8 @@ impl EndpointView {
 impl HealthView {
     /// An endpoint of which there is no health has never failed.
     fn of(health: Option<&Health>) -> Self {
-        let seconds = |time: fn(&Health) -> Option<Timestamp>| health.and_then(time).map(Timestamp::seconds);
+        let seconds =
+            |time: fn(&Health) -> Option<Timestamp>| health.and_then(time).map(Timestamp::seconds);
         Self {
             state: if health.is_some_and(Health::is_failing) { "failing" } else { "healthy" },
             consecutive_failures: health.map_or(0, |health| health.failures),
@@ -189,7 +203,8 @@ pub(crate) struct TopicView {
     #[schema(example = "A task ended well")]
     description: String,
     /// What a test of an endpoint sends: any JSON.
-    #[schema(value_type = Value, example = json!({"id": "task_example", "object": "task", "status": "succeeded"}))]
+    #[schema(value_type = Value, example = json!({"id": "task_example", "object": "task",
+        "status": "succeeded"}))]
     example: Option<Box<RawValue>>,
 }
 

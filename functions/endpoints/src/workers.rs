@@ -1,6 +1,8 @@
-//! A worker's one webhook: an endpoint that gets all of one worker's events, with a shared token in place of a signature.
+//! A worker's one webhook: an endpoint that gets all of one worker's events, with a shared token in
+//! place of a signature.
 //!
-//! Easy to get wrong: the answers are the published ones of such systems, camelCase and without an envelope: `{token, url}`, both null when there is no webhook.
+//! Easy to get wrong: the answers are the published ones of such systems, camelCase and without an
+//! envelope: `{token, url}`, both null when there is no webhook.
 
 use std::sync::Arc;
 
@@ -32,8 +34,8 @@ pub(crate) struct Wanted {
     #[schema(value_type = Option<EndpointUrl>, required)]
     #[serde(deserialize_with = "Option::deserialize")]
     url: Option<String>,
-    /// The first PUT takes it for the webhook's: who comes from elsewhere has one already. Later ones keep what is there, so that what a GET answered may be
-    /// put back.
+    /// The first PUT takes it for the webhook's: who comes from elsewhere has one already. Later
+    /// ones keep what is there, so that what a GET answered may be put back.
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 16, max_length = 256, pattern = "^[!-~]+$")]
     token: Option<Secret>,
@@ -59,10 +61,15 @@ impl WorkerView {
 #[utoipa::path(
     get, path = "/api/workers/{id}/webhook", tag = "Workers", operation_id = "getWorkerWebhook",
     params(WorkerPath),
-    responses((status = 200, body = WorkerView, description = "The webhook; both null when there is none")),
+    responses((status = 200, body = WorkerView, description = "The webhook; both null when there \
+        is none")),
     security(("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<WorkerView> {
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<WorkerView> {
     let access = caller.access(&[Scope::Endpoints])?;
     match app.endpoints.worker(access, worker_id("id", &id)?).await? {
         Some(endpoint) => app.worker_view(&endpoint),
@@ -72,12 +79,14 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): 
 
 /// Set a worker's webhook
 ///
-/// The first time makes the token, or takes the one that it names; later ones keep it. A webhook that was disabled is on again.
+/// The first time makes the token, or takes the one that it names; later ones keep it. A webhook
+/// that was disabled is on again.
 #[utoipa::path(
     put, path = "/api/workers/{id}/webhook", tag = "Workers", operation_id = "putWorkerWebhook",
     params(WorkerPath),
     request_body = Wanted,
-    responses((status = 200, body = WorkerView, description = "The webhook"), (status = 409, description = "It was changed at the same time")),
+    responses((status = 200, body = WorkerView, description = "The webhook"), (status = 409,
+        description = "It was changed at the same time")),
     security(("projectKey" = ["endpoints"]))
 )]
 pub(crate) async fn write(
@@ -95,15 +104,34 @@ pub(crate) async fn write(
         let now = Timestamp::now();
         if let Some(old) = app.endpoints.worker(access, id).await? {
             let revision = old.revision + 1;
-            let new = Endpoint { url: url.clone(), status: Status::Active, disabled_reason: None, updated_at: now, revision, ..old };
+            let new = Endpoint {
+                url: url.clone(),
+                status: Status::Active,
+                disabled_reason: None,
+                updated_at: now,
+                revision,
+                ..old
+            };
             app.endpoints.replace(access, &new, revision - 1).await?;
             return Ok(new);
         }
         let endpoint_id = EndpointId::of_worker(access.project(), id);
         let token = input.token.clone().unwrap_or_else(|| Secret::token(rand::random()));
-        let sealed = app.vault.seal(&token, &endpoint_id, rand::random()).map_err(ApiError::from)?;
-        let blank = rules.blank(Endpoint::new(endpoint_id, access.project(), url.clone(), vec![Selector::All], sealed, now));
-        let new = Endpoint { worker_id: Some(id.to_owned()), signatures: vec![SignatureStyle::TOKEN], ..blank };
+        let sealed =
+            app.vault.seal(&token, &endpoint_id, rand::random()).map_err(ApiError::from)?;
+        let blank = rules.blank(Endpoint::new(
+            endpoint_id,
+            access.project(),
+            url.clone(),
+            vec![Selector::All],
+            sealed,
+            now,
+        ));
+        let new = Endpoint {
+            worker_id: Some(id.to_owned()),
+            signatures: vec![SignatureStyle::TOKEN],
+            ..blank
+        };
         app.endpoints.create(access, &new).await?;
         Ok(new)
     })
@@ -116,12 +144,17 @@ pub(crate) async fn write(
 ///
 /// It is no error if there is none.
 #[utoipa::path(
-    delete, path = "/api/workers/{id}/webhook", tag = "Workers", operation_id = "deleteWorkerWebhook",
+    delete, path = "/api/workers/{id}/webhook", tag = "Workers",
+    operation_id = "deleteWorkerWebhook",
     params(WorkerPath),
     responses((status = 200, body = WorkerView, description = "Both null")),
     security(("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<WorkerView> {
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<WorkerView> {
     let access = caller.access(&[Scope::Endpoints])?;
     app.remove_worker(access, worker_id("id", &id)?).await
 }
@@ -130,20 +163,38 @@ pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id)
 ///
 /// The old one is void at once.
 #[utoipa::path(
-    post, path = "/api/workers/{id}/webhook/regenerate-token", tag = "Workers", operation_id = "regenerateWorkerToken",
+    post, path = "/api/workers/{id}/webhook/regenerate-token", tag = "Workers",
+    operation_id = "regenerateWorkerToken",
     params(WorkerPath),
-    responses((status = 200, body = WorkerView, description = "The webhook with its new token"), (status = 409, description = "It was changed at the same time")),
+    responses((status = 200, body = WorkerView, description = "The webhook with its new \
+        token"), (status = 409, description = "It was changed at the same time")),
     security(("projectKey" = ["endpoints"]))
 )]
-pub(crate) async fn regenerate_token(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer<WorkerView> {
+pub(crate) async fn regenerate_token(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<WorkerView> {
     let access = caller.access(&[Scope::Endpoints])?;
     let id = worker_id("id", &id)?;
     let changed = rewrite(|| async {
-        let old = app.endpoints.worker(access, id).await?.ok_or_else(|| ApiError::not_found("webhook"))?;
+        let old = app
+            .endpoints
+            .worker(access, id)
+            .await?
+            .ok_or_else(|| ApiError::not_found("webhook"))?;
         let now = Timestamp::now();
-        let sealed = app.vault.seal(&Secret::token(rand::random()), &old.id, rand::random()).map_err(ApiError::from)?;
+        let sealed = app
+            .vault
+            .seal(&Secret::token(rand::random()), &old.id, rand::random())
+            .map_err(ApiError::from)?;
         let revision = old.revision + 1;
-        let new = Endpoint { secrets: old.secrets.clone().rotated(sealed, now, now), updated_at: now, revision, ..old };
+        let new = Endpoint {
+            secrets: old.secrets.clone().rotated(sealed, now, now),
+            updated_at: now,
+            revision,
+            ..old
+        };
         app.endpoints.replace(access, &new, revision - 1).await?;
         Ok(new)
     })
@@ -159,6 +210,9 @@ impl App {
 
     fn worker_view(&self, endpoint: &Endpoint) -> Answer<WorkerView> {
         let token = self.vault.open(&endpoint.secrets.secret, &endpoint.id)?;
-        Ok(Json(WorkerView { token: Some(token.reveal().to_owned()), url: Some(endpoint.url.to_string()) }))
+        Ok(Json(WorkerView {
+            token: Some(token.reveal().to_owned()),
+            url: Some(endpoint.url.to_string()),
+        }))
     }
 }

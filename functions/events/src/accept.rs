@@ -35,9 +35,16 @@ pub(crate) async fn accept(
     app.limit.take(access, drafts.len(), now)?;
     let retention = Duration::from_secs(u64::from(app.retention_days) * 86_400);
     let (claims, planned) = Claims::take(&app.leases, access, &drafts, key, retention, now).await?;
-    let events: Vec<_> = drafts.into_iter().zip(&planned).map(|(draft, plan)| event(draft, *plan)).collect();
-    let to_do = events.iter().cloned().zip(recipients).zip(planned).filter(|(_, plan)| plan.state != State::Done);
-    let to_do = to_do.map(|((event, recipients), plan)| Accepted { event, recipients, plan }).collect();
+    let events: Vec<_> =
+        drafts.into_iter().zip(&planned).map(|(draft, plan)| event(draft, *plan)).collect();
+    let to_do = events
+        .iter()
+        .cloned()
+        .zip(recipients)
+        .zip(planned)
+        .filter(|(_, plan)| plan.state != State::Done);
+    let to_do =
+        to_do.map(|((event, recipients), plan)| Accepted { event, recipients, plan }).collect();
 
     match publish(app, access, audience.brand(), to_do, now).await {
         Ok(()) => claims.finish().await,
@@ -69,7 +76,13 @@ fn event(draft: Draft, plan: Planned) -> Event {
     }
 }
 
-async fn publish(app: &App, access: Access, brand: Option<String>, accepted: Vec<Accepted>, now: Timestamp) -> Result<(), PublishError> {
+async fn publish(
+    app: &App,
+    access: Access,
+    brand: Option<String>,
+    accepted: Vec<Accepted>,
+    now: Timestamp,
+) -> Result<(), PublishError> {
     let logged: Vec<_> = accepted.iter().map(log_entry).collect();
     let messages = accepted.into_iter().flat_map(move |Accepted { event, recipients, plan }| {
         let brand = brand.clone();
@@ -91,7 +104,10 @@ fn log_entry(accepted: &Accepted) -> LoggedEvent {
 fn check_fan_out(recipients: &[Vec<Recipient>]) -> Result<(), ApiError> {
     let deliveries: usize = recipients.iter().map(Vec::len).sum();
     if recipients.len() > 1 && deliveries > MAX_DELIVERIES {
-        let message = format!("mean {deliveries} deliveries, of at most {MAX_DELIVERIES} a request; send smaller batches");
+        let message = format!(
+            "mean {deliveries} deliveries, of at most {MAX_DELIVERIES} a request; send smaller \
+                batches"
+        );
         return Err(ApiError::too_large(Some("events"), message));
     }
     Ok(())

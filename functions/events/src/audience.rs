@@ -1,4 +1,5 @@
-//! Who gets an event: the endpoints of its topic, its worker's webhook, the automations that it sets off, and its own URL.
+//! Who gets an event: the endpoints of its topic, its worker's webhook, the automations that it
+//! sets off, and its own URL.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -22,7 +23,8 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
-    /// The project, and the webhooks of the workers that the events name: a call for each of those, and none for events without a worker.
+    /// The project, and the webhooks of the workers that the events name: a call for each of those,
+    /// and none for events without a worker.
     pub(crate) async fn of(
         app: &App,
         access: Access,
@@ -31,16 +33,23 @@ impl Audience {
     ) -> Result<Self, ApiError> {
         let named: BTreeSet<_> = drafts.filter_map(|draft| draft.worker_id.clone()).collect();
         let found = app.projects.workers(access, named).await?;
-        let workers = found.into_iter().filter_map(|endpoint| Some((endpoint.worker_id.clone()?, endpoint))).collect();
+        let workers = found
+            .into_iter()
+            .filter_map(|endpoint| Some((endpoint.worker_id.clone()?, endpoint)))
+            .collect();
         Ok(Self { project, workers, access })
     }
 
     /// Refuses an event that somebody wants and that can't be delivered to them.
     pub(crate) fn check(&self, draft: &Draft) -> Result<(), ApiError> {
         let own = self.own_url(draft).and_then(|recipient| recipient.via);
-        let own = own.iter().filter_map(|via| if let Via::Url { body, .. } = via { Some(*body) } else { None });
+        let own = own
+            .iter()
+            .filter_map(|via| if let Via::Url { body, .. } = via { Some(*body) } else { None });
         for shape in self.endpoints(draft).map(|endpoint| endpoint.body).chain(own) {
-            shape.check(&draft.data).map_err(|misfit| ApiError::validation("data", misfit.to_string()))?;
+            shape
+                .check(&draft.data)
+                .map_err(|misfit| ApiError::validation("data", misfit.to_string()))?;
         }
         if draft.webhook_url.is_some() && !self.project.has_secret {
             let message = "needs the project's secret to sign with, and there is no such project";
@@ -52,12 +61,21 @@ impl Audience {
     /// Everybody who gets the event.
     pub(crate) fn recipients(&self, draft: &Draft) -> Vec<Recipient> {
         let endpoints = self.endpoints(draft).map(to_endpoint);
-        let set_off = self.project.automations.iter().filter(|automation| automation.wants(&draft.kind));
+        let set_off =
+            self.project.automations.iter().filter(|automation| automation.wants(&draft.kind));
         let steps = set_off.flat_map(|automation| {
             let origin = Origin::Automation(automation.id);
-            automation.workflow.iter().map(move |step| self.to_url(automation.endpoint_of(step), &step.url, origin))
+            automation
+                .workflow
+                .iter()
+                .map(move |step| self.to_url(automation.endpoint_of(step), &step.url, origin))
         });
-        let unreadable = self.project.unreadable.iter().filter(|subscriber| subscriber.wants(&draft.kind)).map(to_subscriber);
+        let unreadable = self
+            .project
+            .unreadable
+            .iter()
+            .filter(|subscriber| subscriber.wants(&draft.kind))
+            .map(to_subscriber);
         endpoints.chain(unreadable).chain(steps).chain(self.own_url(draft)).collect()
     }
 
@@ -73,7 +91,11 @@ impl Audience {
 
     fn own_url(&self, draft: &Draft) -> Option<Recipient> {
         let url = draft.webhook_url.as_ref()?;
-        Some(self.to_url(EndpointId::of_url(self.access.project(), url.normalised()), url, Origin::Event))
+        Some(self.to_url(
+            EndpointId::of_url(self.access.project(), url.normalised()),
+            url,
+            Origin::Event,
+        ))
     }
 
     fn to_url(&self, endpoint: EndpointId, url: &EndpointUrl, origin: Origin) -> Recipient {
@@ -91,5 +113,8 @@ fn to_subscriber(subscriber: &Subscriber) -> Recipient {
 
 fn to_endpoint(endpoint: &Endpoint) -> Recipient {
     let origin = if endpoint.worker_id.is_some() { Origin::Worker } else { Origin::Endpoint };
-    Recipient { target: Target::new(endpoint.id, endpoint.url.to_string(), origin), via: endpoint.worker_id.clone().map(Via::Worker) }
+    Recipient {
+        target: Target::new(endpoint.id, endpoint.url.to_string(), origin),
+        via: endpoint.worker_id.clone().map(Via::Worker),
+    }
 }

@@ -1,7 +1,8 @@
 //! Idempotency: which of the posted events were posted before.
 //!
-//! A claim is a key and the events that it covers: the request's `Idempotency-Key` covers all of them, and an event's own id covers that event. Each claim
-//! takes a lease (see [`shared::store::leases`]) with a plan of the ids and time that its events will have.
+//! A claim is a key and the events that it covers: the request's `Idempotency-Key` covers all of
+//! them, and an event's own id covers that event. Each claim takes a lease (see
+//! [`shared::store::leases`]) with a plan of the ids and time that its events will have.
 
 use std::time::Duration;
 
@@ -72,8 +73,9 @@ struct Held {
 }
 
 impl Claims {
-    /// Takes all leases, and tells for each draft what is planned. 409 while another request is at one of them, 422 when one was used for
-    /// something else; then none is kept. `retention` is how long an event's own id is remembered.
+    /// Takes all leases, and tells for each draft what is planned. 409 while another request is at
+    /// one of them, 422 when one was used for something else; then none is kept. `retention` is how
+    /// long an event's own id is remembered.
     pub(crate) async fn take(
         leases: &Leases,
         access: Access,
@@ -84,7 +86,8 @@ impl Claims {
     ) -> Result<(Self, Vec<Planned>), ApiError> {
         let mut planned = fresh(drafts, now);
         let mut this = Self { access, leases: leases.clone(), held: Vec::new() };
-        // One after the other: two requests with the same key and id would else hold one each, and both be refused.
+        // One after the other: two requests with the same key and id would else hold one each, and
+        // both be refused.
         for claims in [by_key(drafts, key)?, by_id(drafts, retention)?] {
             if let Err(error) = this.take_all(&claims, &mut planned, now).await {
                 this.abandon().await;
@@ -97,25 +100,47 @@ impl Claims {
         Ok((this, planned))
     }
 
-    async fn take_all(&mut self, claims: &[Claim], planned: &mut [Planned], now: Timestamp) -> Result<(), ApiError> {
+    async fn take_all(
+        &mut self,
+        claims: &[Claim],
+        planned: &mut [Planned],
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let holders: Vec<u64> = claims.iter().map(|_| rand::random()).collect();
         let found = join_all(claims.iter().zip(&holders).map(|(claim, holder)| async {
             let events = &planned[claim.events.clone()];
-            let plan = encode(&Plan { ids: events.iter().map(|event| event.id).collect(), accepted_at: now })?;
+            let plan = encode(&Plan {
+                ids: events.iter().map(|event| event.id).collect(),
+                accepted_at: now,
+            })?;
             let (key, fingerprint) = (&claim.key, &claim.fingerprint);
-            let wanted = Wanted { key, fingerprint, plan: &plan, kept: claim.kept, holder: *holder };
+            let wanted =
+                Wanted { key, fingerprint, plan: &plan, kept: claim.kept, holder: *holder };
             Ok::<_, ApiError>(self.leases.take(self.access, wanted, now).await?)
         }))
         .await;
         let taken = claims.iter().zip(holders).zip(&found);
-        self.held.extend(taken.filter_map(|((claim, holder), lease)| Held::of(claim, holder, lease.as_ref().ok()?)));
+        self.held.extend(
+            taken.filter_map(|((claim, holder), lease)| {
+                Held::of(claim, holder, lease.as_ref().ok()?)
+            }),
+        );
         for (claim, lease) in claims.iter().zip(found) {
             let (plan, state) = match lease? {
                 Lease::Taken => continue,
                 Lease::TakenOver(plan) => (plan, State::Unsure),
                 Lease::Done(plan) => (plan, State::Done),
-                Lease::Busy => return Err(ApiError::busy("a request with this idempotency key or id is under way", 1)),
-                Lease::Mismatch => return Err(ApiError::unprocessable("this idempotency key or id was used with other content")),
+                Lease::Busy => {
+                    return Err(ApiError::busy(
+                        "a request with this idempotency key or id is under way",
+                        1,
+                    ));
+                }
+                Lease::Mismatch => {
+                    return Err(ApiError::unprocessable(
+                        "this idempotency key or id was used with other content",
+                    ));
+                }
             };
             let plan = decode(&plan).filter(|plan| plan.ids.len() == claim.events.len());
             let plan = plan.ok_or(StoreError::Damaged("an idempotency plan"))?;
@@ -126,30 +151,41 @@ impl Claims {
         Ok(())
     }
 
-    /// All is done: from now on the same request gets the same answer. Should this fail, the leases lapse within [`LEASE_SECONDS`] and the same request
-    /// does all again, with the same ids; deliveries that were made are not made again.
+    /// All is done: from now on the same request gets the same answer. Should this fail, the leases
+    /// lapse within [`LEASE_SECONDS`] and the same request does all again, with the same ids;
+    /// deliveries that were made are not made again.
     pub(crate) async fn finish(self) {
-        if let Err(error) = try_join_all(self.held.iter().map(|held| self.leases.finish(self.access, &held.key))).await {
-            tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not finish an idempotency lease");
+        if let Err(error) =
+            try_join_all(self.held.iter().map(|held| self.leases.finish(self.access, &held.key)))
+                .await
+        {
+            tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not finish an \
+                idempotency lease");
         }
     }
 
     /// It failed: lets the leases lapse now, so that a repeat can take over at once.
     pub(crate) async fn give_up(self) {
-        if let Err(error) = try_join_all(self.held.iter().map(|held| self.leases.give_up(self.access, &held.key, held.holder))).await {
-            tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not give up an idempotency lease");
+        if let Err(error) = try_join_all(
+            self.held.iter().map(|held| self.leases.give_up(self.access, &held.key, held.holder)),
+        )
+        .await
+        {
+            tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not give up an \
+                idempotency lease");
         }
     }
 
     /// It was refused before it did anything: lets go of all that it held.
     async fn abandon(self) {
         if let Err(error) = try_join_all(self.held.iter().map(|held| self.let_go(held))).await {
-            tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not abandon an idempotency lease");
+            tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not abandon an \
+                idempotency lease");
         }
     }
 
-    /// A key that was free is free again, for any content. One that was taken over is not: an earlier request may have enqueued what it planned, and whoever
-    /// comes next must know.
+    /// A key that was free is free again, for any content. One that was taken over is not: an
+    /// earlier request may have enqueued what it planned, and whoever comes next must know.
     async fn let_go(&self, held: &Held) -> Result<(), StoreError> {
         let Held { key, holder, taken_over } = held;
         if *taken_over {
@@ -176,26 +212,44 @@ fn fresh(drafts: &[Draft], now: Timestamp) -> Vec<Planned> {
     // Of the 80 random bits, one less, so that counting up can't overflow.
     let base = rand::random::<u128>() >> 49;
     let number = |place: usize| base + place as u128;
-    let new = |(place, draft): (usize, &Draft)| draft.id.unwrap_or_else(|| EventId::new(now, number(place)));
-    drafts.iter().enumerate().map(new).map(|id| Planned { id, accepted_at: now, state: State::New }).collect()
+    let new = |(place, draft): (usize, &Draft)| {
+        draft.id.unwrap_or_else(|| EventId::new(now, number(place)))
+    };
+    drafts
+        .iter()
+        .enumerate()
+        .map(new)
+        .map(|id| Planned { id, accepted_at: now, state: State::New })
+        .collect()
 }
 
 /// The claim of an `Idempotency-Key`: on all events.
 fn by_key(drafts: &[Draft], key: Option<String>) -> Result<Vec<Claim>, ApiError> {
     let claim = |key| {
         let fingerprint = fingerprint(drafts)?;
-        Ok(Claim { key: format!("key:{key}"), fingerprint, events: 0..drafts.len(), kept: KEY_KEPT })
+        Ok(Claim {
+            key: format!("key:{key}"),
+            fingerprint,
+            events: 0..drafts.len(),
+            kept: KEY_KEPT,
+        })
     };
     key.into_iter().map(claim).collect()
 }
 
 /// The claims of the events' own ids.
 fn by_id(drafts: &[Draft], retention: Duration) -> Result<Vec<Claim>, ApiError> {
-    let with_id = drafts.iter().enumerate().filter_map(|(place, draft)| draft.id.map(|id| (place, id)));
+    let with_id =
+        drafts.iter().enumerate().filter_map(|(place, draft)| draft.id.map(|id| (place, id)));
     with_id
         .map(|(place, id)| {
             let fingerprint = fingerprint(&drafts[place..=place])?;
-            Ok(Claim { key: format!("id:{id}"), fingerprint, events: place..place + 1, kept: retention })
+            Ok(Claim {
+                key: format!("id:{id}"),
+                fingerprint,
+                events: place..place + 1,
+                kept: retention,
+            })
         })
         .collect()
 }
@@ -234,11 +288,20 @@ mod tests {
     }
 
     impl Started {
-        async fn take(&self, drafts: &[Draft], key: Option<&str>) -> Result<(Claims, Vec<Planned>), ApiError> {
+        async fn take(
+            &self,
+            drafts: &[Draft],
+            key: Option<&str>,
+        ) -> Result<(Claims, Vec<Planned>), ApiError> {
             self.take_at(drafts, key, Timestamp::now()).await
         }
 
-        async fn take_at(&self, drafts: &[Draft], key: Option<&str>, now: Timestamp) -> Result<(Claims, Vec<Planned>), ApiError> {
+        async fn take_at(
+            &self,
+            drafts: &[Draft],
+            key: Option<&str>,
+            now: Timestamp,
+        ) -> Result<(Claims, Vec<Planned>), ApiError> {
             let access = Access::trusted(local::samples::PROJECT.parse().unwrap());
             Claims::take(&self.leases, access, drafts, key.map(str::to_owned), KEY_KEPT, now).await
         }
@@ -284,7 +347,8 @@ mod tests {
         at_it.give_up().await;
 
         let (_, again) = started.take(&batch, Some("k")).await.unwrap();
-        let unsure: Vec<_> = planned.into_iter().map(|event| Planned { state: State::Unsure, ..event }).collect();
+        let unsure: Vec<_> =
+            planned.into_iter().map(|event| Planned { state: State::Unsure, ..event }).collect();
         assert_eq!(again, unsure);
     }
 
@@ -302,7 +366,9 @@ mod tests {
             } else {
                 late.abandon().await;
             }
-            let Err(refused) = started.take(&batch, key).await else { panic!("{key:?}: two are at it") };
+            let Err(refused) = started.take(&batch, key).await else {
+                panic!("{key:?}: two are at it")
+            };
             assert_eq!(refused.status(), 409);
         }
     }

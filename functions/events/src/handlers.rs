@@ -30,15 +30,28 @@ const MAX_KEY: usize = 255;
 
 /// Post an event
 ///
-/// Everybody who wants it gets one request, retried until it is taken. A `503` promises nothing: repeat it with the same `Idempotency-Key`, or the event's own `id`.
+/// Everybody who wants it gets one request, retried until it is taken. A `503` promises nothing:
+/// repeat it with the same `Idempotency-Key`, or the event's own `id`.
 #[utoipa::path(
     post, path = "/events", tag = "Events", operation_id = "postEvent",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless for a day: the same key and content get the same answer", min_length = 1, max_length = 255, pattern = "^[!-~]+( +[!-~]+)*$")),
+    params((
+        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+        pattern = "^[!-~]+( +[!-~]+)*$",
+        description = "Makes a repeat harmless for a day: the same key and content get the \
+            same answer",
+    )),
     request_body = Posted,
-    responses((status = 202, body = EventView, description = "The event; each of its deliveries is on its way"), (status = 409, description = "A request with this idempotency key or id is under way"), (status = 422, description = "This idempotency key or id was used with other content"), (status = 429, description = "Too many events at once")),
+    responses((status = 202, body = EventView, description = "The event; each of its deliveries \
+        is on its way"), (status = 409, description = "A request with this idempotency key or id \
+        is under way"), (status = 422, description = "This idempotency key or id was used with \
+        other content"), (status = 429, description = "Too many events at once")),
     security(("projectKey" = ["events"]))
 )]
-pub(crate) async fn one(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<(StatusCode, Json<EventView>), ApiError> {
+pub(crate) async fn one(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    request: Request,
+) -> Result<(StatusCode, Json<EventView>), ApiError> {
     let access = caller.access(&[Scope::Events])?;
     let (key, judge) = (idempotency_key(request.headers())?, app.targets.judge(request.headers()));
     let bytes = read_json(request, MAX_EVENT_BYTES).await?;
@@ -57,9 +70,17 @@ pub(crate) async fn one(State(app): State<Arc<App>>, caller: Caller, request: Re
 /// All are accepted or none. An error says by `errors` what is wrong with each refused one.
 #[utoipa::path(
     post, path = "/events/batch", tag = "Events", operation_id = "postEvents",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless for a day: the same key and content get the same answer", min_length = 1, max_length = 255, pattern = "^[!-~]+( +[!-~]+)*$")),
+    params((
+        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+        pattern = "^[!-~]+( +[!-~]+)*$",
+        description = "Makes a repeat harmless for a day: the same key and content get the \
+            same answer",
+    )),
     request_body = PostedBatch,
-    responses((status = 202, body = [EventView], description = "The events, in the order of the batch"), (status = 409, description = "A request with this idempotency key or id is under way"), (status = 422, description = "This idempotency key or id was used with other content"), (status = 429, description = "Too many events at once")),
+    responses((status = 202, body = [EventView], description = "The events, in the order of the \
+        batch"), (status = 409, description = "A request with this idempotency key or id is under \
+        way"), (status = 422, description = "This idempotency key or id was used with other \
+        content"), (status = 429, description = "Too many events at once")),
     security(("projectKey" = ["events"]))
 )]
 pub(crate) async fn many(
@@ -81,7 +102,12 @@ pub(crate) async fn many(
 
 impl App {
     fn rules(&self, project: &ProjectView, judge: Judge, now: Timestamp) -> Rules {
-        Rules { catalogue: self.catalogue.with(project.topics.iter().cloned()), judge, now, retention_days: self.retention_days }
+        Rules {
+            catalogue: self.catalogue.with(project.topics.iter().cloned()),
+            judge,
+            now,
+            retention_days: self.retention_days,
+        }
     }
 }
 
@@ -89,7 +115,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text.is_empty() || text.len() > MAX_KEY {
-        return Err(ApiError::validation("Idempotency-Key", format!("must be 1 to {MAX_KEY} visible ASCII characters")));
+        return Err(ApiError::validation(
+            "Idempotency-Key",
+            format!("must be 1 to {MAX_KEY} visible ASCII characters"),
+        ));
     }
     Ok(Some(text.to_owned()))
 }

@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 
 /// The most events of a batch.
 pub(crate) const MAX_BATCH: usize = 100;
-/// The largest body of a batch, and the most that its payloads may be in compact form: 2 MiB. Lambda takes and gives 6 MB, in which the body is a JSON string
-/// with its quotes escaped: at worst twice as long.
+/// The largest body of a batch, and the most that its payloads may be in compact form: 2 MiB.
+/// Lambda takes and gives 6 MB, in which the body is a JSON string with its quotes escaped: at
+/// worst twice as long.
 pub(crate) const MAX_BATCH_BYTES: usize = 2 << 20;
 /// The largest body of a single event: its payload, and room for white space and the other fields.
 pub(crate) const MAX_EVENT_BYTES: usize = 1 << 20;
@@ -28,20 +29,23 @@ const AHEAD: Duration = Duration::from_mins(5);
 /// An event to be sent to everybody who wants it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewEvent, example = json!({"kind": "task.succeeded", "data": {"id": "task_1", "object": "task", "status": "succeeded"}}))]
+#[schema(as = NewEvent, example = json!({"kind": "task.succeeded", "data": {"id": "task_1",
+    "object": "task", "status": "succeeded"}}))]
 pub(crate) struct Posted {
     kind: Topic,
     /// What happened: any JSON of at most 256 KiB in compact form.
     #[schema(value_type = Value, required)]
     data: Box<RawValue>,
-    /// An id of your own, of the time in which the log holds events: the same event posted twice is one.
+    /// An id of your own, of the time in which the log holds events: the same event posted twice is
+    /// one.
     #[serde(default)]
     id: Option<EventId>,
     /// Your end user that it is about.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200)]
     user_id: Option<String>,
-    /// Your worker that it is about: its webhook gets the event too. Without control characters and `/`, `\`, `?`, `#`, `%`.
+    /// Your worker that it is about: its webhook gets the event too. Without control characters and
+    /// `/`, `\`, `?`, `#`, `%`.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f/\\?#%]+$")]
     worker_id: Option<String>,
@@ -62,7 +66,8 @@ pub(crate) struct Posted {
 /// Events that are accepted all or none.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewEvents, example = json!({"events": [{"kind": "task.created", "data": {"id": "task_1"}}, {"kind": "task.succeeded", "data": {"id": "task_1"}}]}))]
+#[schema(as = NewEvents, example = json!({"events": [{"kind": "task.created",
+    "data": {"id": "task_1"}}, {"kind": "task.succeeded", "data": {"id": "task_1"}}]}))]
 pub(crate) struct PostedBatch {
     /// At most 2 MiB together.
     #[schema(value_type = Vec<Posted>, min_items = 1, max_items = 100)]
@@ -99,16 +104,25 @@ impl Draft {
     pub(crate) fn read(bytes: &[u8], rules: &Rules) -> Result<Self, ApiError> {
         let posted: Posted = parse_json(bytes)?;
         if !rules.catalogue.knows(&posted.kind) {
-            return Err(ApiError::validation("kind", format!("no such topic: `{}`; GET /webhooks/topics lists them", posted.kind)));
+            return Err(ApiError::validation(
+                "kind",
+                format!("no such topic: `{}`; GET /webhooks/topics lists them", posted.kind),
+            ));
         }
         if posted.kind.is_system() {
-            return Err(ApiError::validation("kind", format!("topics under `{SYSTEM_PREFIX}` are Posthaste's own")));
+            return Err(ApiError::validation(
+                "kind",
+                format!("topics under `{SYSTEM_PREFIX}` are Posthaste's own"),
+            ));
         }
         if let Some(id) = posted.id {
             check_id(id, rules)?;
         }
         if posted.created_at.is_some_and(|seconds| seconds >= ABSURD_SECONDS) {
-            return Err(ApiError::validation("created_at", "must be Unix seconds, not milliseconds"));
+            return Err(ApiError::validation(
+                "created_at",
+                "must be Unix seconds, not milliseconds",
+            ));
         }
         let data = payload(&posted.data)?;
         let metadata = posted.metadata.filter(|metadata| metadata.get() != "null");
@@ -117,28 +131,42 @@ impl Draft {
             data,
             id: posted.id,
             user_id: posted.user_id.map(|text| short(text, "user_id")).transpose()?,
-            worker_id: posted.worker_id.map(|text| worker_id("worker_id", &text).map(str::to_owned)).transpose()?,
+            worker_id: posted
+                .worker_id
+                .map(|text| worker_id("worker_id", &text).map(str::to_owned))
+                .transpose()?,
             webhook_url: posted.webhook_url.map(|url| judged(&url, rules)).transpose()?,
-            metadata: metadata.map(|metadata| canonical(&metadata, "metadata", MAX_METADATA)).transpose()?,
+            metadata: metadata
+                .map(|metadata| canonical(&metadata, "metadata", MAX_METADATA))
+                .transpose()?,
             created_at: posted.created_at,
         })
     }
 
     /// Reads a batch: each of its entries, or what is wrong with it.
-    pub(crate) fn read_batch(bytes: &[u8], rules: &Rules) -> Result<Vec<Result<Self, ApiError>>, ApiError> {
+    pub(crate) fn read_batch(
+        bytes: &[u8],
+        rules: &Rules,
+    ) -> Result<Vec<Result<Self, ApiError>>, ApiError> {
         let PostedBatch { events } = parse_json(bytes)?;
         if events.is_empty() || events.len() > MAX_BATCH {
-            return Err(ApiError::validation("events", format!("must hold 1 to {MAX_BATCH} events")));
+            return Err(ApiError::validation(
+                "events",
+                format!("must hold 1 to {MAX_BATCH} events"),
+            ));
         }
         let mut ids = HashSet::new();
         let read = |event: &RawValue| match Self::read(event.get().as_bytes(), rules) {
-            Ok(Self { id: Some(id), .. }) if !ids.insert(id) => Err(ApiError::validation("id", "is there twice")),
+            Ok(Self { id: Some(id), .. }) if !ids.insert(id) => {
+                Err(ApiError::validation("id", "is there twice"))
+            }
             other => other,
         };
         Ok(events.iter().map(Box::as_ref).map(read).collect())
     }
 
-    /// All entries of a batch, if `check` allows each of them; otherwise what is wrong with every refused one.
+    /// All entries of a batch, if `check` allows each of them; otherwise what is wrong with every
+    /// refused one.
     pub(crate) fn accepted(
         entries: Vec<Result<Self, ApiError>>,
         check: impl Fn(&Self) -> Result<(), ApiError>,
@@ -155,7 +183,10 @@ impl Draft {
         }
         // Compact is not always shorter: `1e20` is written out.
         if drafts.iter().map(Self::size).sum::<usize>() > MAX_BATCH_BYTES {
-            return Err(ApiError::too_large(Some("events"), format!("hold at most {MAX_BATCH_BYTES} bytes of compact JSON together")));
+            return Err(ApiError::too_large(
+                Some("events"),
+                format!("hold at most {MAX_BATCH_BYTES} bytes of compact JSON together"),
+            ));
         }
         Ok(drafts)
     }
@@ -170,7 +201,10 @@ fn check_id(id: EventId, rules: &Rules) -> Result<(), ApiError> {
     let (now, retention_days) = (rules.now, rules.retention_days);
     let oldest = Duration::from_secs(u64::from(retention_days) * 86_400);
     if id.time() > now + AHEAD || now.since(id.time()) > oldest {
-        return Err(ApiError::validation("id", format!("must be a ULID of the last {retention_days} days")));
+        return Err(ApiError::validation(
+            "id",
+            format!("must be a ULID of the last {retention_days} days"),
+        ));
     }
     Ok(())
 }
@@ -185,16 +219,23 @@ fn judged(url: &str, rules: &Rules) -> Result<EndpointUrl, ApiError> {
 }
 
 fn canonical(value: &RawValue, field: &str, most: usize) -> Result<Box<RawValue>, ApiError> {
-    let text = canonicalise(value.get().as_bytes()).map_err(|error| ApiError::validation(field, error.to_string()))?;
+    let text = canonicalise(value.get().as_bytes())
+        .map_err(|error| ApiError::validation(field, error.to_string()))?;
     if text.len() > most {
-        return Err(ApiError::too_large(Some(field), format!("holds at most {most} bytes of compact JSON, not {}", text.len())));
+        return Err(ApiError::too_large(
+            Some(field),
+            format!("holds at most {most} bytes of compact JSON, not {}", text.len()),
+        ));
     }
     RawValue::from_string(text).map_err(|error| ApiError::validation(field, error.to_string()))
 }
 
 fn short(text: String, field: &str) -> Result<String, ApiError> {
     if text.is_empty() || text.chars().count() > MAX_FOREIGN_ID {
-        return Err(ApiError::validation(field, format!("must be 1 to {MAX_FOREIGN_ID} characters")));
+        return Err(ApiError::validation(
+            field,
+            format!("must be 1 to {MAX_FOREIGN_ID} characters"),
+        ));
     }
     Ok(text)
 }
@@ -207,7 +248,9 @@ mod tests {
         let settings = [("TARGET_POLICY".to_owned(), "strict".to_owned())].into_iter().collect();
         Rules {
             catalogue: "a;task.created".parse().unwrap(),
-            judge: shared::target::Targets::from_settings(&settings).unwrap().judge(&http::HeaderMap::new()),
+            judge: shared::target::Targets::from_settings(&settings)
+                .unwrap()
+                .judge(&http::HeaderMap::new()),
             now: Timestamp::from_seconds(1_800_000_000),
             retention_days: 30,
         }
@@ -219,21 +262,27 @@ mod tests {
 
     #[test]
     fn data_survives_as_javascript_would_print_it() {
-        let draft = read(r#"{"kind":"task.created","data": {"z": 1.0, "a": [12345678901234567890, "\u00e9\ud83d\ude00"]}}"#).unwrap();
+        let data = r#"{"z": 1.0, "a": [12345678901234567890, "\u00e9\ud83d\ude00"]}"#;
+        let draft = read(&format!(r#"{{"kind":"task.created","data": {data}}}"#)).unwrap();
         assert_eq!(draft.data.get(), r#"{"z":1,"a":[12345678901234567890,"é😀"]}"#);
     }
 
     #[test]
     fn payloads_up_to_256_kib_pass_and_larger_ones_are_too_large() {
-        let event = |bytes: usize| read(&format!(r#"{{"kind":"a","data":"{}"}}"#, "x".repeat(bytes - 2)));
+        let event =
+            |bytes: usize| read(&format!(r#"{{"kind":"a","data":"{}"}}"#, "x".repeat(bytes - 2)));
         assert!(event(MAX_PAYLOAD).is_ok());
         assert_eq!(event(MAX_PAYLOAD + 1).unwrap_err().status(), 413);
     }
 
     #[test]
     fn an_id_must_have_a_time_that_the_log_holds() {
-        let event =
-            |seconds: u64| read(&format!(r#"{{"kind":"a","data":{{}},"id":"{}"}}"#, EventId::new(Timestamp::from_seconds(seconds), 7)));
+        let event = |seconds: u64| {
+            read(&format!(
+                r#"{{"kind":"a","data":{{}},"id":"{}"}}"#,
+                EventId::new(Timestamp::from_seconds(seconds), 7)
+            ))
+        };
         assert!(event(1_800_000_000).is_ok());
         assert_eq!(event(1_800_000_400).unwrap_err().status(), 400);
         assert_eq!(event(1_800_000_000 - 31 * 86_400).unwrap_err().status(), 400);
@@ -269,7 +318,9 @@ mod tests {
 
     #[test]
     fn depth_beyond_the_limit_is_refused_and_does_no_harm() {
-        let nested = |depth: usize| read(&format!(r#"{{"kind":"a","data":{}{}}}"#, "[".repeat(depth), "]".repeat(depth)));
+        let nested = |depth: usize| {
+            read(&format!(r#"{{"kind":"a","data":{}{}}}"#, "[".repeat(depth), "]".repeat(depth)))
+        };
         assert!(nested(100).is_ok());
         assert_eq!(nested(100_000).unwrap_err().status(), 400);
     }

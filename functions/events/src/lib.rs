@@ -1,6 +1,7 @@
 //! The `events` function: accepts events and enqueues their deliveries.
 //!
-//! Read [`accept`] for the story, [`input`] for what may be posted, [`audience`] for who gets it, [`claims`] for idempotency. Easy to get wrong: the 202. It promises a delivery to everybody who
+//! Read [`accept`] for the story, [`input`] for what may be posted, [`audience`] for who gets it,
+//! [`claims`] for idempotency. Easy to get wrong: the 202. It promises a delivery to everybody who
 //! wants the event, so it is given only when the log has the event and the queue has its messages.
 
 use std::sync::Arc;
@@ -47,7 +48,8 @@ impl App {
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
         let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
         let retention_days = settings.parsed("EVENT_RETENTION_DAYS")?;
-        let deliveries = Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?);
+        let deliveries =
+            Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?);
         Ok(Self {
             authenticator: Authenticator::new(config.clone()),
             projects: ProjectViews::new(config),

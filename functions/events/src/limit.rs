@@ -1,8 +1,10 @@
 //! How many events a project may post: so many a second, on average.
 //!
-//! Held in this process's memory, so that it costs an event nothing. Easy to get wrong: what it bounds. Each instance of the function counts for itself, and
-//! Lambda runs as many as there are requests at once: a project that posts on n connections may get n times the rate. So it stops a producer gone wild, whose
-//! batches of a hundred pass API Gateway's throttle as one request each; what all requests together may be is that throttle's to say (template.yaml).
+//! Held in this process's memory, so that it costs an event nothing. Easy to get wrong: what it
+//! bounds. Each instance of the function counts for itself, and Lambda runs as many as there are
+//! requests at once: a project that posts on n connections may get n times the rate. So it stops a
+//! producer gone wild, whose batches of a hundred pass API Gateway's throttle as one request each;
+//! what all requests together may be is that throttle's to say (template.yaml).
 
 use std::{
     collections::HashMap,
@@ -43,9 +45,15 @@ impl EventLimit {
         Self { per_second, ahead: Mutex::default() }
     }
 
-    /// Counts events that are about to be accepted, or refuses all of them with 429. A batch that begins within the limit may end beyond it, or a
-    /// low limit would never take a large batch; what comes next waits the longer.
-    pub(crate) fn take(&self, access: Access, events: usize, now: Timestamp) -> Result<(), ApiError> {
+    /// Counts events that are about to be accepted, or refuses all of them with 429. A batch that
+    /// begins within the limit may end beyond it, or a low limit would never take a large batch;
+    /// what comes next waits the longer.
+    pub(crate) fn take(
+        &self,
+        access: Access,
+        events: usize,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let mut projects = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         if projects.len() >= REMEMBERED {
             projects.retain(|_, ahead| !ahead.now(now).is_zero());
@@ -53,7 +61,10 @@ impl EventLimit {
         let by = projects.get(&access.project()).map_or(Duration::ZERO, |ahead| ahead.now(now));
         if by > BURST {
             let seconds = u16::try_from(by.saturating_sub(BURST).as_secs() + 1).unwrap_or(u16::MAX);
-            return Err(ApiError::rate_limited(format!("a project posts at most {} events a second", self.per_second), seconds));
+            return Err(ApiError::rate_limited(
+                format!("a project posts at most {} events a second", self.per_second),
+                seconds,
+            ));
         }
         let events = u32::try_from(events).unwrap_or(u32::MAX);
         let by = by + Duration::from_secs(events.into()) / self.per_second.get();
@@ -79,7 +90,11 @@ mod tests {
     #[test]
     fn over_time_a_project_gets_its_rate_and_a_second_of_burst() {
         let limit = limit(50);
-        let accepted = (0..20_000).filter(|milli| limit.take(project(1), 1, START + Duration::from_millis(*milli)).is_ok()).count();
+        let accepted = (0..20_000)
+            .filter(|milli| {
+                limit.take(project(1), 1, START + Duration::from_millis(*milli)).is_ok()
+            })
+            .count();
         assert!((20 * 50 + 45..=20 * 50 + 55).contains(&accepted), "{accepted} events in 20 s");
     }
 
@@ -109,7 +124,13 @@ mod tests {
     fn projects_within_their_rate_are_forgotten() {
         let limit = limit(1);
         for number in 0..10_000 {
-            limit.take(project(number), 1, START + Duration::from_secs(u64::try_from(number).unwrap())).unwrap();
+            limit
+                .take(
+                    project(number),
+                    1,
+                    START + Duration::from_secs(u64::try_from(number).unwrap()),
+                )
+                .unwrap();
         }
         assert!(limit.ahead.lock().unwrap().len() <= REMEMBERED);
     }

@@ -1,14 +1,26 @@
 //! What reads a posted body, without AWS around it: for fuzzing.
 //!
-//! Everything else here is private. This says only whether a body would be accepted, and as which payloads.
+//! Everything else here is private. This says only whether a body would be accepted, and as which
+//! payloads.
 
 use shared::{http::ApiError, model::Catalogue, target::Judge, time::Timestamp};
 
 use crate::input::{Draft, Rules};
 
 /// The payloads of a body of `POST /events`, or, for a `batch`, of `POST /events/batch`.
-pub fn payloads(body: &[u8], batch: bool, catalogue: &Catalogue, judge: &Judge, now: Timestamp) -> Result<Vec<String>, ApiError> {
-    let rules = Rules { catalogue: catalogue.clone(), judge: judge.clone(), now, retention_days: 30 };
-    let drafts = if batch { Draft::accepted(Draft::read_batch(body, &rules)?, |_| Ok(()))? } else { vec![Draft::read(body, &rules)?] };
+pub fn payloads(
+    body: &[u8],
+    batch: bool,
+    catalogue: &Catalogue,
+    judge: &Judge,
+    now: Timestamp,
+) -> Result<Vec<String>, ApiError> {
+    let rules =
+        Rules { catalogue: catalogue.clone(), judge: judge.clone(), now, retention_days: 30 };
+    let drafts = if batch {
+        Draft::accepted(Draft::read_batch(body, &rules)?, |_| Ok(()))?
+    } else {
+        vec![Draft::read(body, &rules)?]
+    };
     Ok(drafts.into_iter().map(|draft| draft.data.get().to_owned()).collect())
 }

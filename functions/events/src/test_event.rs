@@ -1,6 +1,8 @@
-//! `POST /webhooks/endpoints/{id}/test`: one event to one endpoint, whatever it subscribes to, so that its owner sees it arrive.
+//! `POST /webhooks/endpoints/{id}/test`: one event to one endpoint, whatever it subscribes to, so
+//! that its owner sees it arrive.
 //!
-//! It is logged, signed and delivered like any other, but tried only once: who tests is looking, and tests again.
+//! It is logged, signed and delivered like any other, but tried only once: who tests is looking,
+//! and tests again.
 
 use std::sync::Arc;
 
@@ -16,7 +18,10 @@ use shared::{
     http::{ApiError, EventView, parse_json, read_json},
     id::{EndpointId, EventId},
     message::{Message, Recipient},
-    model::{Catalogue, CatalogueEntry, Endpoint, Event, Origin, Scope, Status, Target, Topic, Trigger, event::LoggedEvent},
+    model::{
+        Catalogue, CatalogueEntry, Endpoint, Event, Origin, Scope, Status, Target, Topic, Trigger,
+        event::LoggedEvent,
+    },
     time::Timestamp,
 };
 use utoipa::ToSchema;
@@ -42,12 +47,14 @@ pub(crate) struct Wanted {
 
 /// Send a test event to an endpoint
 ///
-/// Whatever the endpoint subscribes to. It is logged, signed and delivered like any other, but tried only once. The body may be missing.
+/// Whatever the endpoint subscribes to. It is logged, signed and delivered like any other, but
+/// tried only once. The body may be missing.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{id}/test", tag = "Endpoints", operation_id = "testEndpoint",
     params(("id" = EndpointId, Path)),
     request_body = Option<Wanted>,
-    responses((status = 202, body = EventView, description = "The event; its delivery is on its way"), (status = 409, description = "The endpoint is not active")),
+    responses((status = 202, body = EventView, description = "The event; its delivery is on its \
+        way"), (status = 409, description = "The endpoint is not active")),
     security(("projectKey" = ["endpoints"]))
 )]
 pub(crate) async fn send(
@@ -61,29 +68,57 @@ pub(crate) async fn send(
     let wanted: Wanted = if body.is_empty() { Wanted::default() } else { parse_json(&body)? };
     let project = app.projects.load(access).await?;
     let id: Option<EndpointId> = id.parse().ok();
-    let endpoint = project.endpoints.into_iter().find(|endpoint| Some(endpoint.id) == id).ok_or_else(|| ApiError::not_found("endpoint"))?;
+    let endpoint = project
+        .endpoints
+        .into_iter()
+        .find(|endpoint| Some(endpoint.id) == id)
+        .ok_or_else(|| ApiError::not_found("endpoint"))?;
     if endpoint.status != Status::Active {
         return Err(ApiError::conflict("the endpoint is not active; nothing is sent to it"));
     }
 
     let now = Timestamp::now();
     let event = event(wanted, &endpoint, &app.catalogue.with(project.topics), now)?;
-    let target = Target { test: true, ..Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint) };
+    let target = Target {
+        test: true,
+        ..Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint)
+    };
     let logged = LoggedEvent { event, targets: vec![target.clone()], accepted_at: now };
     let brand = project.project.and_then(|project| project.brand);
-    let first = Message::first(access.project(), brand, &logged.event, &Recipient { target, via: None }, now);
+    let first = Message::first(
+        access.project(),
+        brand,
+        &logged.event,
+        &Recipient { target, via: None },
+        now,
+    );
     let message = Message { trigger: Trigger::Test, ..first };
     app.publisher.publish(access, std::slice::from_ref(&logged), std::iter::once(message)).await?;
     Ok((StatusCode::ACCEPTED, Json(logged.event.into())))
 }
 
-fn event(wanted: Wanted, endpoint: &Endpoint, catalogue: &Catalogue, now: Timestamp) -> Result<Event, ApiError> {
-    let subscribed = || catalogue.entries().find(|entry| endpoint.wants(&entry.name)).or_else(|| catalogue.entries().next());
-    let entry = match wanted.kind {
-        Some(kind) => catalogue.get(&kind).ok_or_else(|| ApiError::validation("kind", format!("no such topic: `{kind}`")))?,
-        None => subscribed().ok_or_else(|| ApiError::validation("kind", "is required: there are no topics"))?,
+fn event(
+    wanted: Wanted,
+    endpoint: &Endpoint,
+    catalogue: &Catalogue,
+    now: Timestamp,
+) -> Result<Event, ApiError> {
+    let subscribed = || {
+        catalogue
+            .entries()
+            .find(|entry| endpoint.wants(&entry.name))
+            .or_else(|| catalogue.entries().next())
     };
-    let misfit = |data: &RawValue| endpoint.body.check(data).map_err(|misfit| ApiError::validation("data", misfit.to_string()));
+    let entry = match wanted.kind {
+        Some(kind) => catalogue
+            .get(&kind)
+            .ok_or_else(|| ApiError::validation("kind", format!("no such topic: `{kind}`")))?,
+        None => subscribed()
+            .ok_or_else(|| ApiError::validation("kind", "is required: there are no topics"))?,
+    };
+    let misfit = |data: &RawValue| {
+        endpoint.body.check(data).map_err(|misfit| ApiError::validation("data", misfit.to_string()))
+    };
     let data = match wanted.data {
         Some(data) => payload(&data)?,
         None => fitting_example(&entry, endpoint)?,

@@ -19,7 +19,13 @@ use shared::{
 use crate::{App, view::AttemptView};
 
 const FILTERS: [&str; 5] = ["kind", "outcome", "status", "since", "until"];
-const OUTCOMES: [Outcome; 5] = [Outcome::Succeeded, Outcome::HttpError, Outcome::Unreachable, Outcome::Timeout, Outcome::Refused];
+const OUTCOMES: [Outcome; 5] = [
+    Outcome::Succeeded,
+    Outcome::HttpError,
+    Outcome::Unreachable,
+    Outcome::Timeout,
+    Outcome::Refused,
+];
 
 /// The values of `status`, for the API's document.
 #[derive(utoipa::ToSchema)]
@@ -42,7 +48,8 @@ impl Filter {
     fn read(params: &Params) -> Result<Self, ApiError> {
         Ok(Self {
             kind: params.value("kind")?,
-            outcome: params.one_of("outcome", &OUTCOMES.map(|outcome| (outcome.name(), outcome)))?,
+            outcome: params
+                .one_of("outcome", &OUTCOMES.map(|outcome| (outcome.name(), outcome)))?,
             succeeded: params.one_of("status", &[("succeeded", true), ("failed", false)])?,
         })
     }
@@ -50,7 +57,9 @@ impl Filter {
     fn wants(&self, attempt: &Attempt) -> bool {
         self.kind.as_ref().is_none_or(|kind| kind.matches(&attempt.kind))
             && self.outcome.is_none_or(|outcome| outcome == attempt.outcome)
-            && self.succeeded.is_none_or(|succeeded| succeeded == (attempt.outcome == Outcome::Succeeded))
+            && self
+                .succeeded
+                .is_none_or(|succeeded| succeeded == (attempt.outcome == Outcome::Succeeded))
     }
 }
 
@@ -59,32 +68,71 @@ impl Filter {
 /// Of a message, ordered by their own time; or of an endpoint, ordered by the time of their events.
 #[utoipa::path(
     get, path = "/webhooks/delivery-attempts", tag = "Attempts", operation_id = "listAttempts",
-    params(ListParams, ("message_id" = Option<EventId>, Query, description = "Only of this message"), ("endpoint_id" = Option<EndpointId>, Query, description = "Only of this endpoint; one of the two is required"), ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("outcome" = Option<Outcome>, Query, description = "Only with this outcome"), ("status" = inline(Option<AttemptStatus>), Query, description = "Only successes, or only failures of whatever outcome"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on", maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query, description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
+    params(
+        ListParams,
+        ("message_id" = Option<EventId>, Query, description = "Only of this message"),
+        ("endpoint_id" = Option<EndpointId>, Query,
+            description = "Only of this endpoint; one of the two is required"),
+        ("kind" = Option<Selector>, Query, description = "Only of these topics"),
+        ("outcome" = Option<Outcome>, Query, description = "Only with this outcome"),
+        ("status" = inline(Option<AttemptStatus>), Query,
+            description = "Only successes, or only failures of whatever outcome"),
+        ("since" = Option<u64>, Query,
+            description = "Unix seconds: only from then on",
+            maximum = 99_999_999_999_i64),
+        ("until" = Option<u64>, Query,
+            description = "Unix seconds: only before then",
+            maximum = 99_999_999_999_i64),
+    ),
     responses((status = 200, body = [AttemptView], description = "A page of attempts")),
     security(("projectKey" = ["read"]))
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
-    let (request, params) = page_request::<AttemptId>(uri.query(), &[&FILTERS[..], &["message_id", "endpoint_id"]].concat())?;
+    let (request, params) = page_request::<AttemptId>(
+        uri.query(),
+        &[&FILTERS[..], &["message_id", "endpoint_id"]].concat(),
+    )?;
     let filter = Filter::read(&params)?;
     let endpoint = params.value::<EndpointId>("endpoint_id")?;
     let page = match (params.text("message_id"), endpoint) {
-        (Some(message), endpoint) => app.of_message(access, message, endpoint, &request, &filter).await?,
+        (Some(message), endpoint) => {
+            app.of_message(access, message, endpoint, &request, &filter).await?
+        }
         (None, Some(endpoint)) => {
             let endpoint = app.owned(access, endpoint).await?;
-            app.attempts.list(endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt)).await?
+            app.attempts
+                .list(endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt))
+                .await?
         }
-        (None, None) => return Err(ApiError::validation("message_id", "`message_id` or `endpoint_id` is required")),
+        (None, None) => {
+            return Err(ApiError::validation(
+                "message_id",
+                "`message_id` or `endpoint_id` is required",
+            ));
+        }
     };
     Ok(answer(&uri, &params, &request, page))
 }
 
 /// List the attempts of an endpoint
 ///
-/// Ordered by the time of their events. A deleted endpoint's attempts can be read as long as the log has them.
+/// Ordered by the time of their events. A deleted endpoint's attempts can be read as long as the
+/// log has them.
 #[utoipa::path(
-    get, path = "/webhooks/endpoints/{id}/deliveries", tag = "Attempts", operation_id = "listEndpointAttempts",
-    params(("id" = EndpointId, Path), ListParams, ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("outcome" = Option<Outcome>, Query, description = "Only with this outcome"), ("status" = inline(Option<AttemptStatus>), Query, description = "Only successes, or only failures of whatever outcome"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on", maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query, description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
+    get, path = "/webhooks/endpoints/{id}/deliveries", tag = "Attempts",
+    operation_id = "listEndpointAttempts",
+    params(("id" = EndpointId, Path), ListParams, ("kind" = Option<Selector>, Query,
+        description = "Only of these topics"), ("outcome" = Option<Outcome>, Query,
+        description = "Only with this outcome"), ("status" = inline(Option<AttemptStatus>), Query,
+        description = "Only successes, or only failures of whatever outcome"),
+        ("since" = Option<u64>, Query, description = "Unix seconds: only from then on",
+        maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query,
+        description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
     responses((status = 200, body = [AttemptView], description = "A page of attempts")),
     security(("projectKey" = ["read"]))
 )]
@@ -99,16 +147,27 @@ pub(crate) async fn of_endpoint(
     let filter = Filter::read(&params)?;
     let id = id.parse().map_err(|_| ApiError::not_found("endpoint"))?;
     let endpoint = app.owned(access, id).await?;
-    let page = app.attempts.list(endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt)).await?;
+    let page = app
+        .attempts
+        .list(endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt))
+        .await?;
     Ok(answer(&uri, &params, &request, page))
 }
 
-fn answer(uri: &Uri, params: &Params, request: &PageRequest<AttemptId>, page: Page<Attempt>) -> Response {
-    listed(uri.path(), params, request, &page.map(AttemptView::from), |attempt| attempt.id.to_string())
+fn answer(
+    uri: &Uri,
+    params: &Params,
+    request: &PageRequest<AttemptId>,
+    page: Page<Attempt>,
+) -> Response {
+    listed(uri.path(), params, request, &page.map(AttemptView::from), |attempt| {
+        attempt.id.to_string()
+    })
 }
 
 impl App {
-    /// An endpoint of the caller's project: one that is there, or that events of the project went to (a deleted one, a URL without an endpoint).
+    /// An endpoint of the caller's project: one that is there, or that events of the project went
+    /// to (a deleted one, a URL without an endpoint).
     async fn owned(&self, access: Access, id: EndpointId) -> Result<Owned, ApiError> {
         if let Some(endpoint) = self.endpoints.get(access, id).await? {
             return Ok(Owned::from(&endpoint));
@@ -117,7 +176,8 @@ impl App {
         owned.ok_or_else(|| ApiError::not_found("endpoint"))
     }
 
-    /// A page of a message's attempts, by their own time. They are few, so all are read and the page is cut from them.
+    /// A page of a message's attempts, by their own time. They are few, so all are read and the
+    /// page is cut from them.
     async fn of_message(
         &self,
         access: Access,
@@ -129,7 +189,10 @@ impl App {
         let mut logged = self.find(access, message, "message").await?;
         logged.targets.retain(|target| endpoint.is_none_or(|endpoint| endpoint == target.endpoint));
         let deliveries = self.attempts.of_event(&logged, Timestamp::now()).await?;
-        let attempts = deliveries.into_iter().flat_map(|(_, attempts)| attempts).filter(|attempt| filter.wants(attempt));
+        let attempts = deliveries
+            .into_iter()
+            .flat_map(|(_, attempts)| attempts)
+            .filter(|attempt| filter.wants(attempt));
         Ok(cut(attempts.collect(), request))
     }
 }
@@ -137,7 +200,8 @@ impl App {
 /// One page of attempts that are all there.
 fn cut(mut attempts: Vec<Attempt>, request: &PageRequest<AttemptId>) -> Page<Attempt> {
     attempts.retain(|attempt| {
-        request.since.is_none_or(|since| attempt.created_at >= since) && request.until.is_none_or(|until| attempt.created_at < until)
+        request.since.is_none_or(|since| attempt.created_at >= since)
+            && request.until.is_none_or(|until| attempt.created_at < until)
     });
     attempts.sort_by_key(|attempt| attempt.id);
     if request.order == Order::Desc {

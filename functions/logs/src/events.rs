@@ -21,15 +21,29 @@ use crate::App;
 /// List events
 #[utoipa::path(
     get, path = "/events", tag = "Events", operation_id = "listEvents",
-    params(ListParams, ("kind" = Option<Selector>, Query, description = "Only of these topics"), ("since" = Option<u64>, Query, description = "Unix seconds: only from then on", maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query, description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
+    params(
+        ListParams,
+        ("kind" = Option<Selector>, Query, description = "Only of these topics"),
+        ("since" = Option<u64>, Query,
+            description = "Unix seconds: only from then on",
+            maximum = 99_999_999_999_i64),
+        ("until" = Option<u64>, Query,
+            description = "Unix seconds: only before then",
+            maximum = 99_999_999_999_i64),
+    ),
     responses((status = 200, body = [EventView], description = "A page of events")),
     security(("projectKey" = ["read"]))
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let (request, params) = page_request::<EventId>(uri.query(), &["kind", "since", "until"])?;
     let kind = params.value::<Selector>("kind")?;
-    let wanted = |logged: &LoggedEvent| kind.as_ref().is_none_or(|kind| kind.matches(&logged.event.kind));
+    let wanted =
+        |logged: &LoggedEvent| kind.as_ref().is_none_or(|kind| kind.matches(&logged.event.kind));
     let view = |logged: LoggedEvent| {
         let view = wanted(&logged).then(|| EventView::from(logged.event));
         async move { Ok(view) }
@@ -45,15 +59,27 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     responses((status = 200, body = EventView, description = "The event")),
     security(("projectKey" = ["read"]))
 )]
-pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Json<EventView>, ApiError> {
+pub(crate) async fn read(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<EventView>, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     Ok(Json(app.find(access, &id, "event").await?.event.into()))
 }
 
 impl App {
     /// An event of the caller's project; `what` it is called where it isn't found.
-    pub(crate) async fn find(&self, access: Access, id: &str, what: &str) -> Result<LoggedEvent, ApiError> {
+    pub(crate) async fn find(
+        &self,
+        access: Access,
+        id: &str,
+        what: &str,
+    ) -> Result<LoggedEvent, ApiError> {
         let id = id.parse().map_err(|_| ApiError::not_found(what))?;
-        self.events.get(access, id, Timestamp::now()).await?.ok_or_else(|| ApiError::not_found(what))
+        self.events
+            .get(access, id, Timestamp::now())
+            .await?
+            .ok_or_else(|| ApiError::not_found(what))
     }
 }

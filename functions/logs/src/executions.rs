@@ -1,4 +1,5 @@
-//! `GET /api/workers/{id}/webhook/executions`: the attempts of a worker's webhook, by page number, in the published form of such systems (camelCase).
+//! `GET /api/workers/{id}/webhook/executions`: the attempts of a worker's webhook, by page number,
+//! in the published form of such systems (camelCase).
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -46,7 +47,8 @@ pub(crate) struct ExecutionsView {
     /// At most 10,000: no more are counted.
     #[schema(example = 1, maximum = 10_000)]
     total_count: usize,
-    /// Only there, and true, where not all were counted: `totalCount` and `pageCount` are then "at least".
+    /// Only there, and true, where not all were counted: `totalCount` and `pageCount` are then "at
+    /// least".
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false, example = true)]
     total_count_is_minimum: bool,
@@ -54,7 +56,13 @@ pub(crate) struct ExecutionsView {
 
 impl ExecutionsView {
     fn of(logs: Vec<ExecutionView>, page: usize, total: Count) -> Self {
-        Self { logs, page, page_count: total.number.div_ceil(PER_PAGE), total_count: total.number, total_count_is_minimum: !total.complete }
+        Self {
+            logs,
+            page,
+            page_count: total.number.div_ceil(PER_PAGE),
+            total_count: total.number,
+            total_count_is_minimum: !total.complete,
+        }
     }
 }
 
@@ -92,8 +100,10 @@ struct ExecutionView {
 ///
 /// Its attempts, newest first.
 #[utoipa::path(
-    get, path = "/api/workers/{id}/webhook/executions", tag = "Workers", operation_id = "listWorkerExecutions",
-    params(WorkerPath, ("page" = Option<u16>, Query, description = "From 1; a page has 50 executions", minimum = 1, maximum = 200)),
+    get, path = "/api/workers/{id}/webhook/executions", tag = "Workers",
+    operation_id = "listWorkerExecutions",
+    params(WorkerPath, ("page" = Option<u16>, Query, description = "From 1; a page has 50 \
+        executions", minimum = 1, maximum = 200)),
     responses((status = 200, body = ExecutionsView, description = "A page of executions")),
     security(("projectKey" = ["read"]))
 )]
@@ -112,15 +122,28 @@ pub(crate) async fn list(
 
     let ids: BTreeSet<EventId> = attempts.iter().map(|attempt| attempt.event).collect();
     let events = try_join_all(ids.into_iter().map(|id| app.events.get(access, id, now))).await?;
-    let tasks: HashMap<_, _> = events.into_iter().flatten().map(|logged| (logged.event.id, Task::of(&logged.event.data))).collect();
+    let tasks: HashMap<_, _> = events
+        .into_iter()
+        .flatten()
+        .map(|logged| (logged.event.id, Task::of(&logged.event.data)))
+        .collect();
     let view = |attempt: Attempt| ExecutionView::of(tasks.get(&attempt.event), worker_id, attempt);
     let logs = attempts.into_iter().map(view).collect();
     Ok(Json(ExecutionsView::of(logs, page, total)))
 }
 
 fn page_number(params: &Params) -> Result<usize, ApiError> {
-    let page = params.text("page").map_or(Ok(1), str::parse).ok().filter(|page| (1..=LAST_PAGE).contains(page));
-    page.ok_or_else(|| ApiError::validation("page", format!("must be 1 to {LAST_PAGE}; GET /webhooks/delivery-attempts goes further back")))
+    let page = params
+        .text("page")
+        .map_or(Ok(1), str::parse)
+        .ok()
+        .filter(|page| (1..=LAST_PAGE).contains(page));
+    page.ok_or_else(|| {
+        ApiError::validation(
+            "page",
+            format!("must be 1 to {LAST_PAGE}; GET /webhooks/delivery-attempts goes further back"),
+        )
+    })
 }
 
 impl ExecutionView {
@@ -148,10 +171,13 @@ struct Task {
 }
 
 impl Task {
-    /// The task is `data.task`, or else `data` itself; a resource that only belongs to a task names it by `task_id` and `task_title`.
+    /// The task is `data.task`, or else `data` itself; a resource that only belongs to a task names
+    /// it by `task_id` and `task_title`.
     fn of(data: &RawValue) -> Self {
         let data: Value = serde_json::from_str(data.get()).unwrap_or_default();
-        let first = |places: &[&str]| places.iter().find_map(|place| data.pointer(place)?.as_str().map(str::to_owned));
+        let first = |places: &[&str]| {
+            places.iter().find_map(|place| data.pointer(place)?.as_str().map(str::to_owned))
+        };
         Self {
             id: first(&["/task/id", "/task_id", "/taskId", "/id"]),
             title: first(&["/task/title", "/task_title", "/taskTitle", "/title"]),
@@ -172,7 +198,10 @@ mod tests {
     #[test]
     fn a_task_is_found_where_events_have_it() {
         let of = |json: &str| Task::of(&RawValue::from_string(json.to_owned()).unwrap());
-        let task = |id: &str, title: Option<&str>| Task { id: Some(id.to_owned()), title: title.map(str::to_owned) };
+        let task = |id: &str, title: Option<&str>| Task {
+            id: Some(id.to_owned()),
+            title: title.map(str::to_owned),
+        };
         assert_eq!(of(r#"{"id":"t","title":"T"}"#), task("t", Some("T")));
         assert_eq!(of(r#"{"id":"x","task":{"id":"t","title":"T"}}"#), task("t", Some("T")));
         assert_eq!(of(r#"{"id":"run","task_id":"t"}"#), task("t", None));
@@ -183,15 +212,25 @@ mod tests {
 
     #[test]
     fn a_count_says_when_it_has_stopped() {
-        let told = |number, complete| serde_json::to_value(ExecutionsView::of(Vec::new(), 1, Count { number, complete })).unwrap();
-        assert_eq!(told(51, true), serde_json::json!({"logs": [], "page": 1, "pageCount": 2, "totalCount": 51}));
-        let stopped = serde_json::json!({"logs": [], "page": 1, "pageCount": 200, "totalCount": 10_000, "totalCountIsMinimum": true});
+        let told = |number, complete| {
+            serde_json::to_value(ExecutionsView::of(Vec::new(), 1, Count { number, complete }))
+                .unwrap()
+        };
+        assert_eq!(
+            told(51, true),
+            serde_json::json!({"logs": [], "page": 1, "pageCount": 2, "totalCount": 51})
+        );
+        let stopped = serde_json::json!({"logs": [], "page": 1, "pageCount": 200,
+            "totalCount": 10_000, "totalCountIsMinimum": true});
         assert_eq!(told(MAX_COUNTED, false), stopped);
     }
 
     #[test]
     fn pages_count_from_one() {
-        let page = |query: &str| page_number(&Params::read(Some(query), &["page"]).unwrap()).map_err(|error| error.status());
+        let page = |query: &str| {
+            page_number(&Params::read(Some(query), &["page"]).unwrap())
+                .map_err(|error| error.status())
+        };
         assert_eq!((page(""), page("page=3"), page("page=200")), (Ok(1), Ok(3), Ok(200)));
         for query in ["page=0", "page=-1", "page=x", "page=201", "page=99999999999999999999"] {
             assert!(page(query).is_err(), "{query}");

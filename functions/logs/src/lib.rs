@@ -1,7 +1,7 @@
 //! The `logs` function: did you send it, what did my server say, send it again.
 //!
-//! Easy to get wrong: isolation. Attempts are stored by endpoint, not by project, so they are read only through an endpoint or an event that was itself
-//! found in the caller's project.
+//! Easy to get wrong: isolation. Attempts are stored by endpoint, not by project, so they are read
+//! only through an endpoint or an event that was itself found in the caller's project.
 
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use shared::{
     queue::Queue,
     settings::{SdkConfig, Settings, SettingsError},
     store::{
-        Table, attempts::AttemptReader, automations::AutomationStore, endpoints::EndpointStore, events::EventReader, parked::ParkedStore,
-        projects::ProjectReader, recoveries::RecoveryStore,
+        Table, attempts::AttemptReader, automations::AutomationStore, endpoints::EndpointStore,
+        events::EventReader, parked::ParkedStore, projects::ProjectReader,
+        recoveries::RecoveryStore,
     },
 };
 

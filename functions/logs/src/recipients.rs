@@ -1,4 +1,5 @@
-//! Whom a logged event can go to again: those of its targets that still take deliveries, with their present settings.
+//! Whom a logged event can go to again: those of its targets that still take deliveries, with their
+//! present settings.
 
 use futures::future::try_join_all;
 use shared::{
@@ -22,11 +23,21 @@ impl App {
         logged: &LoggedEvent,
         only: Option<EndpointId>,
     ) -> Result<Vec<Recipient>, ApiError> {
-        let targets: Vec<_> = logged.targets.iter().filter(|target| only.is_none_or(|only| only == target.endpoint)).collect();
+        let targets: Vec<_> = logged
+            .targets
+            .iter()
+            .filter(|target| only.is_none_or(|only| only == target.endpoint))
+            .collect();
         if let (Some(_), []) = (only, targets.as_slice()) {
-            return Err(ApiError::validation("endpoint_id", "this message did not go to that endpoint"));
+            return Err(ApiError::validation(
+                "endpoint_id",
+                "this message did not go to that endpoint",
+            ));
         }
-        let found = try_join_all(targets.into_iter().map(|target| self.recipient(access, project, logged, target))).await?;
+        let found = try_join_all(
+            targets.into_iter().map(|target| self.recipient(access, project, logged, target)),
+        )
+        .await?;
         let recipients: Vec<_> = found.into_iter().flatten().collect();
         if recipients.is_empty() {
             return Err(ApiError::conflict("none of the message's endpoints is active"));
@@ -41,12 +52,17 @@ impl App {
         logged: &LoggedEvent,
         target: &Target,
     ) -> Result<Option<Recipient>, StoreError> {
-        let active = |endpoint: Option<Endpoint>| endpoint.is_some_and(|endpoint| endpoint.status == Status::Active);
+        let active = |endpoint: Option<Endpoint>| {
+            endpoint.is_some_and(|endpoint| endpoint.status == Status::Active)
+        };
         let to_url = |url: EndpointUrl| Some(Via::url(project, url, target.origin));
         let via = match target.origin {
-            Origin::Endpoint => active(self.endpoints.get(access, target.endpoint).await?).then_some(None),
+            Origin::Endpoint => {
+                active(self.endpoints.get(access, target.endpoint).await?).then_some(None)
+            }
             Origin::Worker => match &logged.event.worker_id {
-                Some(id) => active(self.endpoints.worker(access, id).await?).then(|| Some(Via::Worker(id.clone()))),
+                Some(id) => active(self.endpoints.worker(access, id).await?)
+                    .then(|| Some(Via::Worker(id.clone()))),
                 None => None,
             },
             Origin::Event => logged.event.webhook_url.clone().map(to_url),
@@ -55,9 +71,19 @@ impl App {
         Ok(via.map(|via| Recipient { target: target.clone(), via }))
     }
 
-    /// The URL of an automation's step, if the automation is on and still has it; the log keeps only its beginning.
-    async fn step_url(&self, access: Access, id: AutomationId, endpoint: EndpointId) -> Result<Option<EndpointUrl>, StoreError> {
-        let Some(automation) = self.automations.get(access, id).await?.filter(|automation| automation.active) else { return Ok(None) };
+    /// The URL of an automation's step, if the automation is on and still has it; the log keeps
+    /// only its beginning.
+    async fn step_url(
+        &self,
+        access: Access,
+        id: AutomationId,
+        endpoint: EndpointId,
+    ) -> Result<Option<EndpointUrl>, StoreError> {
+        let Some(automation) =
+            self.automations.get(access, id).await?.filter(|automation| automation.active)
+        else {
+            return Ok(None);
+        };
         let step = automation.workflow.iter().find(|step| automation.endpoint_of(step) == endpoint);
         Ok(step.map(|step| step.url.clone()))
     }

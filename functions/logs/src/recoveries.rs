@@ -1,7 +1,8 @@
 //! Recoveries: all failed or missed deliveries of an endpoint in a time range, again.
 //!
-//! Easy to get wrong: asking twice. While a recovery runs, asking for it again gives that one, and sends its present step once more, so that a request that died before it
-//! had sent the first step is made good by its repetition.
+//! Easy to get wrong: asking twice. While a recovery runs, asking for it again gives that one, and
+//! sends its present step once more, so that a request that died before it had sent the first step
+//! is made good by its repetition.
 
 use std::{sync::Arc, time::Duration};
 
@@ -111,15 +112,18 @@ impl From<Recovery> for RecoveryView {
 
 /// Recover an endpoint
 ///
-/// Sends again all deliveries of a time range that failed or were missed, also those of a time when the endpoint was paused, disabled or not yet subscribed. Safe to call twice.
+/// Sends again all deliveries of a time range that failed or were missed, also those of a time when
+/// the endpoint was paused, disabled or not yet subscribed. Safe to call twice.
 #[utoipa::path(
-    post, path = "/webhooks/endpoints/{id}/recover", tag = "Endpoints", operation_id = "recoverEndpoint",
+    post, path = "/webhooks/endpoints/{id}/recover", tag = "Endpoints",
+    operation_id = "recoverEndpoint",
     params(("id" = EndpointId, Path)),
     request_body = Wanted,
     responses(
         (status = 202, body = RecoveryView, description = "The recovery has begun"),
         (status = 200, body = RecoveryView, description = "It is running already"),
-        (status = 409, description = "The endpoint is not active, or a recovery of another range is running"),
+        (status = 409, description = "The endpoint is not active, or a recovery of another range \
+            is running"),
     ),
     security(("projectKey" = ["events"]))
 )]
@@ -133,25 +137,40 @@ pub(crate) async fn recover(
     let now = Timestamp::now();
     let (since, until) = range(&wanted, app.retention_days, now)?;
     if endpoint.status != Status::Active && !wanted.dry_run {
-        return Err(ApiError::conflict("the endpoint is not active; nothing could be delivered to it, but a `dry_run` counts"));
+        return Err(ApiError::conflict(
+            "the endpoint is not active; nothing could be delivered to it, but a `dry_run` counts",
+        ));
     }
-    let recovery = Recovery::new(RecoveryId::new(now, rand::random()), &endpoint, since, until, wanted.dry_run, now);
+    let recovery = Recovery::new(
+        RecoveryId::new(now, rand::random()),
+        &endpoint,
+        since,
+        until,
+        wanted.dry_run,
+        now,
+    );
     let turn = app.recoveries.begin(recovery, now).await?;
     let (Turn::Taken(recovery) | Turn::Held(recovery)) = &turn;
     app.go_on(recovery).await?;
     match turn {
         Turn::Taken(recovery) => Ok((StatusCode::ACCEPTED, Json(recovery.into()))),
         // Without `until`, "up to now" is what the running one does too.
-        Turn::Held(held) if held.since == since && wanted.until.is_none_or(|_| held.until == until) => {
+        Turn::Held(held)
+            if held.since == since && wanted.until.is_none_or(|_| held.until == until) =>
+        {
             Ok((StatusCode::OK, Json(held.into())))
         }
-        Turn::Held(held) => Err(ApiError::conflict(format!("the recovery {} of another range is running for this endpoint", held.id))),
+        Turn::Held(held) => Err(ApiError::conflict(format!(
+            "the recovery {} of another range is running for this endpoint",
+            held.id
+        ))),
     }
 }
 
 /// Read a recovery
 #[utoipa::path(
-    get, path = "/webhooks/endpoints/{id}/recoveries/{recovery_id}", tag = "Endpoints", operation_id = "getRecovery",
+    get, path = "/webhooks/endpoints/{id}/recoveries/{recovery_id}", tag = "Endpoints",
+    operation_id = "getRecovery",
     params(("id" = EndpointId, Path), ("recovery_id" = RecoveryId, Path)),
     responses((status = 200, body = RecoveryView, description = "The recovery")),
     security(("projectKey" = ["read"]))
@@ -163,23 +182,31 @@ pub(crate) async fn read(
 ) -> Result<Json<RecoveryView>, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let not_found = || ApiError::not_found("recovery");
-    let (id, recovery) = (id.parse().map_err(|_| not_found())?, recovery.parse().map_err(|_| not_found())?);
+    let (id, recovery) =
+        (id.parse().map_err(|_| not_found())?, recovery.parse().map_err(|_| not_found())?);
     let found = app.recoveries.get(access, id, recovery, Timestamp::now()).await?;
     found.map(|recovery| Json(recovery.into())).ok_or_else(not_found)
 }
 
 /// List the recoveries of an endpoint
 #[utoipa::path(
-    get, path = "/webhooks/endpoints/{id}/recoveries", tag = "Endpoints", operation_id = "listRecoveries",
+    get, path = "/webhooks/endpoints/{id}/recoveries", tag = "Endpoints",
+    operation_id = "listRecoveries",
     params(("id" = EndpointId, Path), ListParams),
     responses((status = 200, body = [RecoveryView], description = "A page of recoveries")),
     security(("projectKey" = ["read"]))
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let (request, params) = page_request::<RecoveryId>(uri.query(), &[])?;
     let endpoint = app.endpoint(access, &id).await?;
-    let page = app.recoveries.list(&endpoint, &request, Timestamp::now()).await?.map(RecoveryView::from);
+    let page =
+        app.recoveries.list(&endpoint, &request, Timestamp::now()).await?.map(RecoveryView::from);
     Ok(listed(uri.path(), &params, &request, &page, |recovery| recovery.id.to_string()))
 }
 
@@ -200,7 +227,11 @@ impl App {
 }
 
 /// The range, if the log holds it.
-fn range(wanted: &Wanted, retention_days: u32, now: Timestamp) -> Result<(Timestamp, Timestamp), ApiError> {
+fn range(
+    wanted: &Wanted,
+    retention_days: u32,
+    now: Timestamp,
+) -> Result<(Timestamp, Timestamp), ApiError> {
     let since = Timestamp::from_seconds(wanted.since);
     let until = wanted.until.map_or(now, Timestamp::from_seconds);
     let oldest = now.seconds().saturating_sub(u64::from(retention_days) * 86_400);
@@ -208,10 +239,15 @@ fn range(wanted: &Wanted, retention_days: u32, now: Timestamp) -> Result<(Timest
         return Err(ApiError::validation("until", "must be Unix seconds, and not in the future"));
     }
     if since >= until {
-        return Err(ApiError::validation("since", "must be Unix seconds before `until`, which is now by default"));
+        return Err(ApiError::validation(
+            "since",
+            "must be Unix seconds before `until`, which is now by default",
+        ));
     }
     if wanted.since < oldest {
-        let message = format!("events are kept for {retention_days} days: must be {oldest} (Unix seconds) or later");
+        let message = format!(
+            "events are kept for {retention_days} days: must be {oldest} (Unix seconds) or later"
+        );
         return Err(ApiError::validation("since", message));
     }
     Ok((since, until))
@@ -227,7 +263,13 @@ mod tests {
         let of = |since, until| range(&Wanted { since, until, dry_run: false }, 30, now);
         assert_eq!(of(1_000, None).unwrap(), (Timestamp::from_seconds(1_000), now));
         assert_eq!(of(1_000, Some(1_001)).unwrap().1, Timestamp::from_seconds(1_001));
-        for (since, until) in [(999, None), (1_000, Some(1_000)), (2_000, Some(1_500)), (u64::MAX, None), (1_000, Some(u64::MAX))] {
+        for (since, until) in [
+            (999, None),
+            (1_000, Some(1_000)),
+            (2_000, Some(1_500)),
+            (u64::MAX, None),
+            (1_000, Some(u64::MAX)),
+        ] {
             assert_eq!(of(since, until).unwrap_err().status(), 400, "{since} {until:?}");
         }
     }

@@ -48,12 +48,14 @@ pub(crate) struct Resent {
 
 /// Send a message again
 ///
-/// To one of its endpoints, or to all that are active; each with a schedule of its own. The body may be missing.
+/// To one of its endpoints, or to all that are active; each with a schedule of its own. The body
+/// may be missing.
 #[utoipa::path(
     post, path = "/webhooks/messages/{id}/resend", tag = "Messages", operation_id = "resendMessage",
     params(("id" = EventId, Path)),
     request_body = Option<Wanted>,
-    responses((status = 202, body = Resent, description = "The deliveries are on their way"), (status = 409, description = "None of the message's endpoints is active")),
+    responses((status = 202, body = Resent, description = "The deliveries are on their \
+        way"), (status = 409, description = "None of the message's endpoints is active")),
     security(("projectKey" = ["events"]))
 )]
 pub(crate) async fn resend(
@@ -71,10 +73,16 @@ pub(crate) async fn resend(
 
     let now = Timestamp::now();
     let brand = project.and_then(|project| project.brand);
-    let messages: Vec<_> = recipients.iter().map(|recipient| message(access, recipient, &logged, brand.clone(), now)).collect();
+    let messages: Vec<_> = recipients
+        .iter()
+        .map(|recipient| message(access, recipient, &logged, brand.clone(), now))
+        .collect();
     app.deliveries.send(messages.into_iter()).await?;
     let endpoint_ids = recipients.into_iter().map(|recipient| recipient.target.endpoint).collect();
-    Ok((StatusCode::ACCEPTED, Json(Resent { id: logged.event.id, object: "message", endpoint_ids })))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(Resent { id: logged.event.id, object: "message", endpoint_ids }),
+    ))
 }
 
 fn message(
@@ -85,6 +93,10 @@ fn message(
     now: Timestamp,
 ) -> Result<QueueEntry, ApiError> {
     let first = Message::first(access.project(), brand, &logged.event, recipient, now);
-    let message = Message { trigger: Trigger::Manual, round: Some(RoundId::new(now, rand::random())), ..first };
+    let message = Message {
+        trigger: Trigger::Manual,
+        round: Some(RoundId::new(now, rand::random())),
+        ..first
+    };
     Ok(work::entry(&message, Duration::ZERO)?)
 }

@@ -84,10 +84,16 @@ impl DeliveryView {
     /// As its attempts tell; the status is known better by whoever knows what is parked.
     pub(crate) fn of(target: &Target, attempts: &[Attempt], status: DeliveryStatus) -> Self {
         let last = attempts.iter().max_by_key(|attempt| (attempt.number, attempt.created_at));
-        let next = last.and_then(|attempt| attempt.next_attempt_at).filter(|_| status == DeliveryStatus::Pending);
+        let next = last
+            .and_then(|attempt| attempt.next_attempt_at)
+            .filter(|_| status == DeliveryStatus::Pending);
         Self {
             endpoint_id: target.endpoint,
-            url: last.map(|attempt| &attempt.url).filter(|url| !url.is_empty()).unwrap_or(&target.url).clone(),
+            url: last
+                .map(|attempt| &attempt.url)
+                .filter(|url| !url.is_empty())
+                .unwrap_or(&target.url)
+                .clone(),
             status,
             attempts: attempts.len(),
             last_attempt_at: last.map(|attempt| attempt.created_at.seconds()),
@@ -107,7 +113,11 @@ impl From<Attempt> for AttemptView {
             url: attempt.url,
             number: attempt.number,
             // To its readers a probe is an attempt that Posthaste made by itself.
-            trigger: if attempt.trigger == Trigger::Probe { Trigger::Scheduled } else { attempt.trigger },
+            trigger: if attempt.trigger == Trigger::Probe {
+                Trigger::Scheduled
+            } else {
+                attempt.trigger
+            },
             outcome: attempt.outcome,
             response_status: attempt.response_status,
             response_body: attempt.response_body,

@@ -1,10 +1,14 @@
-//! The `stream` function: a project's events live, as server-sent events (WHATWG HTML, "Server-sent events").
+//! The `stream` function: a project's events live, as server-sent events (WHATWG HTML, "Server-sent
+//! events").
 //!
-//! Read [`open`] for what may be asked, [`viewer`] for the story of a connection, [`sse`] for its bytes, and [`shared::store::feed`] for why a viewer that
-//! comes back misses nothing. One invocation is one viewer: the function answers with a stream, behind a function URL, as an HTTP API waits for whole answers.
+//! Read [`open`] for what may be asked, [`viewer`] for the story of a connection, [`sse`] for its
+//! bytes, and [`shared::store::feed`] for why a viewer that comes back misses nothing. One
+//! invocation is one viewer: the function answers with a stream, behind a function URL, as an HTTP
+//! API waits for whole answers.
 //!
-//! Easy to get wrong: Lambda lets a stream run on, and bills it, when its viewer has gone (its guide, "Response streaming"). So a stream ends by itself
-//! after a few minutes (`STREAM_SECONDS`), and viewers come back with `Last-Event-ID`.
+//! Easy to get wrong: Lambda lets a stream run on, and bills it, when its viewer has gone (its
+//! guide, "Response streaming"). So a stream ends by itself after a few minutes (`STREAM_SECONDS`),
+//! and viewers come back with `Last-Event-ID`.
 
 use std::{sync::Arc, time::Duration};
 

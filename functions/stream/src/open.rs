@@ -30,26 +30,40 @@ use crate::{App, sse, viewer::Viewer};
 const LAST_EVENT_ID: &str = "last-event-id";
 /// The most selectors of one viewer.
 const MAX_TOPICS: usize = 50;
-/// What is ready to be sent ahead of a slow viewer: at most a few payloads, which must fit into the function's memory.
+/// What is ready to be sent ahead of a slow viewer: at most a few payloads, which must fit into the
+/// function's memory.
 const AHEAD: usize = 8;
-/// How long before Lambda ends the invocation its stream ends by itself. A slow viewer may need some of it for what is on its way.
+/// How long before Lambda ends the invocation its stream ends by itself. A slow viewer may need
+/// some of it for what is on its way.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Watch events live
 ///
-/// A project's events as server-sent events, in one order: by the time of their acceptance. A stream begins with what is accepted from now on or, with `Last-Event-ID`,
-/// behind that position. It ends after some minutes, and clients come back with the last id. In a deployment it has a URL of its own.
+/// A project's events as server-sent events, in one order: by the time of their acceptance. A
+/// stream begins with what is accepted from now on or, with `Last-Event-ID`, behind that position.
+/// It ends after some minutes, and clients come back with the last id. In a deployment it has a URL
+/// of its own.
 #[utoipa::path(
     get, path = "/events/stream", tag = "Events", operation_id = "watchEvents",
     params(
-        ("topic" = Option<String>, Query, description = "Selectors as endpoints have them, separated by commas: at most 50. All events without", example = "task.*,run.failed"),
-        ("Last-Event-ID" = Option<EventId>, Header, description = "Where the viewer was; it misses nothing from there")
+        ("topic" = Option<String>, Query, description = "Selectors as endpoints have them, \
+            separated by commas: at most 50. All events without", example = "task.*,run.failed"),
+        ("Last-Event-ID" = Option<EventId>, Header, description = "Where the viewer was; it \
+            misses nothing from there")
     ),
-    responses((status = 200, body = String, description = "Events: the topic as `event`, what `GET /events/{id}` answers as `data`", content_type = "text/event-stream",
-        example = json!("id: evt_01JZ0000000000000000000000\nevent: task.succeeded\ndata: {\"id\":\"evt_01JZ0000000000000000000000\",\"object\":\"event\",\"kind\":\"task.succeeded\",\"data\":{\"id\":\"task_1\"},\"created_at\":1767225600}\n\n"))),
+    responses((status = 200, body = String, description = "Events: the topic as `event`, what \
+        `GET /events/{id}` answers as `data`", content_type = "text/event-stream",
+        example = json!("id: evt_01JZ0000000000000000000000\nevent: task.succeeded\ndata: \
+            {\"id\":\"evt_01JZ0000000000000000000000\",\"object\":\"event\",\
+            \"kind\":\"task.succeeded\",\"data\":{\"id\":\"task_1\"},\
+            \"created_at\":1767225600}\n\n"))),
     security(("projectKey" = ["read"]))
 )]
-pub(crate) async fn open(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn open(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let now = Timestamp::now();
     let topics = topics(request.uri().query())?;
@@ -60,7 +74,9 @@ pub(crate) async fn open(State(app): State<Arc<App>>, caller: Caller, request: R
     let viewer = Viewer::new(app, access, request.headers().clone(), topics, position);
     tokio::spawn(viewer.watch(frames, ends_at));
 
-    let body = stream::unfold(ready, |mut ready| async { Some((Ok::<Bytes, std::convert::Infallible>(ready.recv().await?), ready)) });
+    let body = stream::unfold(ready, |mut ready| async {
+        Some((Ok::<Bytes, std::convert::Infallible>(ready.recv().await?), ready))
+    });
     let headers = [
         (CONTENT_TYPE, sse::MEDIA_TYPE),
         (CACHE_CONTROL, "no-store"),
@@ -70,30 +86,41 @@ pub(crate) async fn open(State(app): State<Arc<App>>, caller: Caller, request: R
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// `topic=task.*,run.created`: selectors as endpoints have them; an event is shown if one matches. All are without.
+/// `topic=task.*,run.created`: selectors as endpoints have them; an event is shown if one matches.
+/// All are without.
 fn topics(query: Option<&str>) -> Result<Vec<Selector>, ApiError> {
     let params = Params::read(query, &["topic"])?;
     let Some(text) = params.text("topic") else { return Ok(vec![Selector::All]) };
-    let selectors: Result<Vec<Selector>, _> = text.split(',').map(|one| one.trim().parse()).collect();
-    let selectors = selectors.map_err(|error| ApiError::validation("topic", format!("each, separated by commas, {error}")))?;
+    let selectors: Result<Vec<Selector>, _> =
+        text.split(',').map(|one| one.trim().parse()).collect();
+    let selectors = selectors.map_err(|error| {
+        ApiError::validation("topic", format!("each, separated by commas, {error}"))
+    })?;
     if selectors.len() > MAX_TOPICS {
         return Err(ApiError::validation("topic", format!("holds at most {MAX_TOPICS} selectors")));
     }
     Ok(selectors)
 }
 
-/// Behind the position that the viewer had last; without one, from now on. One that is older than the log starts with the log.
+/// Behind the position that the viewer had last; without one, from now on. One that is older than
+/// the log starts with the log.
 fn start(headers: &HeaderMap, now: Timestamp) -> Result<EventId, ApiError> {
     let from_now_on = feed::before(now);
-    let Some(header) = headers.get(LAST_EVENT_ID).filter(|header| !header.is_empty()) else { return Ok(from_now_on) };
+    let Some(header) = headers.get(LAST_EVENT_ID).filter(|header| !header.is_empty()) else {
+        return Ok(from_now_on);
+    };
     let last: Result<EventId, _> = header.to_str().unwrap_or_default().parse();
-    // An event's own id may be ahead of the clock; nothing that comes from now on may be missed by it.
-    last.map(|last| last.min(from_now_on)).map_err(|error| ApiError::validation("Last-Event-ID", error.to_string()))
+    // An event's own id may be ahead of the clock; nothing that comes from now on may be missed by
+    // it.
+    last.map(|last| last.min(from_now_on))
+        .map_err(|error| ApiError::validation("Last-Event-ID", error.to_string()))
 }
 
 /// How long a stream may last: as set, and within the invocation's own time.
 fn life(set: Duration, invocation: Option<&Context>, now: Timestamp) -> Duration {
-    let left = invocation.map(|context| Timestamp::from_millis(context.deadline).since(now).saturating_sub(BEFORE_DEADLINE));
+    let left = invocation.map(|context| {
+        Timestamp::from_millis(context.deadline).since(now).saturating_sub(BEFORE_DEADLINE)
+    });
     left.map_or(set, |left| left.min(set))
 }
 

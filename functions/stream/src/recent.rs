@@ -1,4 +1,5 @@
-//! The last events that a viewer was sent: what it is shown again is dropped (see [`shared::store::feed`] for when that can be).
+//! The last events that a viewer was sent: what it is shown again is dropped (see
+//! [`shared::store::feed`] for when that can be).
 
 use std::collections::{HashSet, VecDeque};
 

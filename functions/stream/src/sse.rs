@@ -1,6 +1,7 @@
 //! The bytes of a stream (WHATWG HTML, "Parsing an event stream").
 //!
-//! Easy to get wrong: a line break in a field ends it. Ids and topics can hold none, and the JSON is compact, in which those of a text are escaped.
+//! Easy to get wrong: a line break in a field ends it. Ids and topics can hold none, and the JSON
+//! is compact, in which those of a text are escaped.
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use shared::{
 /// The media type of a stream.
 pub(crate) const MEDIA_TYPE: &str = "text/event-stream";
 
-/// The start of a stream: how long to wait before coming back, and where the stream starts. A viewer that is cut off before the first event
-/// comes back to there.
+/// The start of a stream: how long to wait before coming back, and where the stream starts. A
+/// viewer that is cut off before the first event comes back to there.
 pub(crate) fn opening(retry: Duration, position: EventId) -> Bytes {
     format!("retry: {}\nid: {position}\n\n", retry.as_millis()).into()
 }
@@ -27,7 +28,8 @@ pub(crate) fn event(position: EventId, event: Event) -> Result<Bytes, serde_json
     Ok(format!("id: {position}\nevent: {topic}\ndata: {view}\n\n").into())
 }
 
-/// Keeps the connection open, and tells where it stands: a block without data is no event, but its id counts.
+/// Keeps the connection open, and tells where it stands: a block without data is no event, but its
+/// id counts.
 pub(crate) fn heartbeat(position: EventId) -> Bytes {
     format!(": heartbeat\nid: {position}\n\n").into()
 }
@@ -62,8 +64,14 @@ mod tests {
     #[test]
     fn what_is_no_event_has_no_data() {
         let position = POSITION.parse().unwrap();
-        assert_eq!(text(&opening(Duration::from_secs(1), position)), format!("retry: 1000\nid: {POSITION}\n\n"));
+        assert_eq!(
+            text(&opening(Duration::from_secs(1), position)),
+            format!("retry: 1000\nid: {POSITION}\n\n")
+        );
         assert_eq!(text(&heartbeat(position)), format!(": heartbeat\nid: {POSITION}\n\n"));
-        assert_eq!(text(&end(position, "its time is over")), format!(": end of stream: its time is over\nid: {POSITION}\n\n"));
+        assert_eq!(
+            text(&end(position, "its time is over")),
+            format!(": end of stream: its time is over\nid: {POSITION}\n\n")
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! The story of a connection: what has settled since the viewer's position, every second; a heartbeat now and then; and at its end, why.
+//! The story of a connection: what has settled since the viewer's position, every second; a
+//! heartbeat now and then; and at its end, why.
 //!
-//! Easy to get wrong: the position moves on with what is *not* shown too. Else a viewer of a rare topic would have hours to read again whenever it
-//! comes back.
+//! Easy to get wrong: the position moves on with what is *not* shown too. Else a viewer of a rare
+//! topic would have hours to read again whenever it comes back.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -25,10 +26,11 @@ use crate::{App, recent::Recent, sse};
 
 /// How often the feed is read.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
-/// How often something is sent, whatever happens: proxies close what is silent for a minute, some for 30 s.
+/// How often something is sent, whatever happens: proxies close what is silent for a minute, some
+/// for 30 s.
 const BEATS_EVERY: Duration = Duration::from_secs(15);
-/// How often the viewer's key is asked for again. It may come from the memory of the authenticator, which is 30 s old at most: so a revoked key's
-/// streams end within a minute.
+/// How often the viewer's key is asked for again. It may come from the memory of the authenticator,
+/// which is 30 s old at most: so a revoked key's streams end within a minute.
 const CHECKS_EVERY: Duration = Duration::from_secs(20);
 /// How long a viewer should wait before it comes back.
 const RETRY: Duration = Duration::from_secs(1);
@@ -65,9 +67,25 @@ pub(crate) struct Viewer {
 
 impl Viewer {
     /// A viewer of these topics, from behind a position on.
-    pub(crate) fn new(app: Arc<App>, access: Access, headers: HeaderMap, topics: Vec<Selector>, position: EventId) -> Self {
+    pub(crate) fn new(
+        app: Arc<App>,
+        access: Access,
+        headers: HeaderMap,
+        topics: Vec<Selector>,
+        position: EventId,
+    ) -> Self {
         let now = Instant::now();
-        Self { app, access, headers, topics, position, recent: Recent::default(), sent_bytes: 0, sent_at: now, checked_at: now }
+        Self {
+            app,
+            access,
+            headers,
+            topics,
+            position,
+            recent: Recent::default(),
+            sent_bytes: 0,
+            sent_at: now,
+            checked_at: now,
+        }
     }
 
     /// Shows it everything until the stream ends.
@@ -83,7 +101,10 @@ impl Viewer {
         let _ = frames.try_send(sse::end(self.position, why));
     }
 
-    async fn follow(&mut self, frames: &mpsc::Sender<Bytes>) -> Result<std::convert::Infallible, End> {
+    async fn follow(
+        &mut self,
+        frames: &mpsc::Sender<Bytes>,
+    ) -> Result<std::convert::Infallible, End> {
         self.send(frames, sse::opening(RETRY, self.position)).await?;
         loop {
             self.catch_up(frames).await?;
@@ -99,7 +120,9 @@ impl Viewer {
         let Some(window) = Window::settled(self.position, now) else { return Ok(()) };
         let feed = self.app.feed.clone();
         let mut entries = pin!(feed.read(self.access, window, now));
-        while let Some((position, event)) = entries.try_next().await.map_err(|error| fault(&error))? {
+        while let Some((position, event)) =
+            entries.try_next().await.map_err(|error| fault(&error))?
+        {
             if self.wants(&event) && self.recent.add(event.id) {
                 let frame = sse::event(position, event).map_err(|error| {
                     tracing::error!(%error, "could not show an event");
@@ -107,7 +130,8 @@ impl Viewer {
                 })?;
                 self.send(frames, frame).await?;
             }
-            // Only now: if the stream ends while a slow viewer is waited for, the event is still to come.
+            // Only now: if the stream ends while a slow viewer is waited for, the event is still to
+            // come.
             self.position = position;
             if self.sent_bytes > MAX_BYTES {
                 return Err(End::Over);
@@ -123,7 +147,11 @@ impl Viewer {
     }
 
     async fn beat(&mut self, frames: &mpsc::Sender<Bytes>) -> Result<(), End> {
-        if self.sent_at.elapsed() < BEATS_EVERY { Ok(()) } else { self.send(frames, sse::heartbeat(self.position)).await }
+        if self.sent_at.elapsed() < BEATS_EVERY {
+            Ok(())
+        } else {
+            self.send(frames, sse::heartbeat(self.position)).await
+        }
     }
 
     async fn check_key(&mut self) -> Result<(), End> {
@@ -147,7 +175,8 @@ impl Viewer {
     }
 }
 
-/// The stream ends, rather than to go on at a table that doesn't answer: the viewer comes back, and is told so if it is still so.
+/// The stream ends, rather than to go on at a table that doesn't answer: the viewer comes back, and
+/// is told so if it is still so.
 fn fault(error: &StoreError) -> End {
     tracing::error!(%error, "could not read the feed");
     End::Fault

@@ -1,7 +1,7 @@
 //! Who makes a call, read from its signature's access key id.
 //!
-//! Easy to get wrong: signatures aren't verified, so this tells honest callers apart and keeps nobody out. It is there to hold our own
-//! functions to their roles.
+//! Easy to get wrong: signatures aren't verified, so this tells honest callers apart and keeps
+//! nobody out. It is there to hold our own functions to their roles.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -72,11 +72,17 @@ mod tests {
 
     #[test]
     fn every_caller_is_recognised_by_its_own_access_key() {
-        let callers = [Caller::Function("deliver".into()), Caller::Poller, Caller::Stack, Caller::Other("AKIA1".into())];
+        let callers = [
+            Caller::Function("deliver".into()),
+            Caller::Poller,
+            Caller::Stack,
+            Caller::Other("AKIA1".into()),
+        ];
         for caller in callers {
             let mut headers = HeaderMap::new();
             let value = format!(
-                "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0",
+                "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/sqs/aws4_request, \
+                    SignedHeaders=host, Signature=0",
                 caller.access_key()
             );
             headers.insert(AUTHORIZATION, value.parse().unwrap());

@@ -1,6 +1,7 @@
 //! SDK clients for one endpoint and one caller.
 //!
-//! Easy to get wrong: nothing is read from the user's environment or profile here; a stack on one machine must never reach a real account.
+//! Easy to get wrong: nothing is read from the user's environment or profile here; a stack on one
+//! machine must never reach a real account.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
@@ -23,7 +24,10 @@ impl Clients {
     /// Clients that call `endpoint` with this access key id.
     pub fn new(endpoint: &str, access_key: &str) -> Self {
         let config = sdk_config(endpoint, access_key);
-        Self { dynamodb: aws_sdk_dynamodb::Client::new(&config), sqs: aws_sdk_sqs::Client::new(&config) }
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
-//! How often which AWS call was made, by whom, and how many attempts were written: what a delivered event costs.
+//! How often which AWS call was made, by whom, and how many attempts were written: what a delivered
+//! event costs.
 //!
-//! Easy to get wrong: a call that fails is billed as well, so outcomes are told apart but none is left out.
+//! Easy to get wrong: a call that fails is billed as well, so outcomes are told apart but none is
+//! left out.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -104,7 +106,10 @@ impl Counters {
             outcome: kind.outcome.clone(),
             count: *count,
         };
-        CountersReport { attempts: counted.attempts, calls: counted.calls.iter().map(call).collect() }
+        CountersReport {
+            attempts: counted.attempts,
+            calls: counted.calls.iter().map(call).collect(),
+        }
     }
 
     /// Starts again from zero.
@@ -117,8 +122,8 @@ impl Counters {
     }
 }
 
-/// How many attempts of deliveries a DynamoDB call puts: items keyed `EP#<endpoint>#<shard>` and `<event>#<number>`
-/// (DESIGN.md, "Data model").
+/// How many attempts of deliveries a DynamoDB call puts: items keyed `EP#<endpoint>#<shard>` and
+/// `<event>#<number>` (DESIGN.md, "Data model").
 pub fn attempts_in(operation: &str, body: &Json) -> u64 {
     let items: Vec<&Json> = match operation {
         "PutItem" => vec![&body["Item"]],
@@ -162,7 +167,8 @@ mod tests {
         counters.count(call(&Caller::Poller, "QueueDoesNotExist"));
         counters.count(call(&Caller::Stack, "ok"));
         let report = counters.report();
-        let counts: Vec<_> = report.calls.iter().map(|call| (call.outcome.as_str(), call.count)).collect();
+        let counts: Vec<_> =
+            report.calls.iter().map(|call| (call.outcome.as_str(), call.count)).collect();
         assert_eq!(counts, [("QueueDoesNotExist", 1), ("ok", 2)]);
         assert_eq!(report.attempts, 3);
     }
@@ -177,9 +183,13 @@ mod tests {
 
     #[test]
     fn only_attempts_are_counted_as_attempts() {
-        let put = |pk: &str, sk: &str| json!({"PutRequest": {"Item": {"pk": {"S": pk}, "sk": {"S": sk}}}});
+        let put = |pk: &str, sk: &str| {
+            json!({"PutRequest": {"Item": {"pk": {"S": pk},
+            "sk": {"S": sk}}}})
+        };
         let body = json!({"RequestItems": {"Log": [
-            put("EP#we_1#0", "evt_1#1"), put("EP#we_1#3", "evt_2#1"), put("EP#we_1", "STAT#1"), put("PROJ#p#0", "evt_1"),
+            put("EP#we_1#0", "evt_1#1"), put("EP#we_1#3", "evt_2#1"), put("EP#we_1", "STAT#1"),
+            put("PROJ#p#0", "evt_1"),
             {"DeleteRequest": {"Key": {"pk": {"S": "EP#we_1#0"}, "sk": {"S": "evt_1#1"}}}}]}});
         assert_eq!(attempts_in("BatchWriteItem", &body), 2);
         assert_eq!(attempts_in("GetItem", &body), 0);

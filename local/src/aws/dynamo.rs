@@ -1,7 +1,7 @@
 //! DynamoDB, in process: the JSON protocol in front of `dynoxide`.
 //!
-//! Easy to get wrong: `dynoxide` blocks the calling thread and takes one call at a time, so calls run on blocking threads, and only a few of
-//! them at once: more would only wait for each other.
+//! Easy to get wrong: `dynoxide` blocks the calling thread and takes one call at a time, so calls
+//! run on blocking threads, and only a few of them at once: more would only wait for each other.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,13 +41,18 @@ impl Dynamo {
 
     /// Answers one call.
     pub async fn call(&self, operation: &str, body: &str) -> DynamoAnswer {
-        let (database, operation, body) = (self.database.clone(), operation.to_owned(), body.to_owned());
+        let (database, operation, body) =
+            (self.database.clone(), operation.to_owned(), body.to_owned());
         self.in_turn(move || match dispatch(&database, &operation, &body) {
             Ok(body) => DynamoAnswer { status: StatusCode::OK, body },
             Err(error) => DynamoAnswer::from_error(&error),
         })
         .await
-        .unwrap_or_else(|| DynamoAnswer::from_error(&DynoxideError::InternalServerError("the call was aborted".into())))
+        .unwrap_or_else(|| {
+            DynamoAnswer::from_error(&DynoxideError::InternalServerError(
+                "the call was aborted".into(),
+            ))
+        })
     }
 
     /// Deletes what has expired; gives the number of deleted items.
@@ -56,7 +61,10 @@ impl Dynamo {
         self.in_turn(move || database.sweep_ttl().unwrap_or_default()).await.unwrap_or_default()
     }
 
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
         let task = spawn_blocking(move || {
             let result = work();
@@ -69,7 +77,8 @@ impl Dynamo {
 
 impl DynamoAnswer {
     fn from_error(error: &DynoxideError) -> Self {
-        let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self { status, body: error.to_json() }
     }
 }
@@ -92,7 +101,9 @@ fn dispatch(database: &Database, operation: &str, body: &str) -> Result<String, 
         "BatchWriteItem" => answer(body, |request| database.batch_write_item(request)),
         "TransactWriteItems" => answer(body, |request| database.transact_write_items(request)),
         "TransactGetItems" => answer(body, |request| database.transact_get_items(request)),
-        _ => Err(DynoxideError::ValidationException(format!("the stand-in for DynamoDB doesn't know {operation}"))),
+        _ => Err(DynoxideError::ValidationException(format!(
+            "the stand-in for DynamoDB doesn't know {operation}"
+        ))),
     }
 }
 
@@ -102,16 +113,24 @@ fn answer<Request: DeserializeOwned, Response: Serialize>(
 ) -> Result<String, DynoxideError> {
     let request = serde_json::from_str(body).map_err(|error| unreadable(&error.to_string()))?;
     let response = run(request)?;
-    serde_json::to_string(&response).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+    serde_json::to_string(&response)
+        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
 /// `dynoxide` marks the class of an error at the start of its message.
 fn unreadable(message: &str) -> DynoxideError {
     let text = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
     match text.split_once(':') {
-        Some((marker, rest)) if marker.starts_with("SERIALIZATION") => DynoxideError::SerializationException(rest.to_owned()),
-        Some((marker, rest)) if marker.starts_with("VALIDATION") => DynoxideError::ValidationException(rest.to_owned()),
-        _ if text.contains("missing field") || text.contains("unknown variant") || text.contains("AttributeValue") => {
+        Some((marker, rest)) if marker.starts_with("SERIALIZATION") => {
+            DynoxideError::SerializationException(rest.to_owned())
+        }
+        Some((marker, rest)) if marker.starts_with("VALIDATION") => {
+            DynoxideError::ValidationException(rest.to_owned())
+        }
+        _ if text.contains("missing field")
+            || text.contains("unknown variant")
+            || text.contains("AttributeValue") =>
+        {
             DynoxideError::ValidationException(text.to_owned())
         }
         _ => DynoxideError::SerializationException(text.to_owned()),

@@ -1,6 +1,8 @@
-//! Whether a function's role allows a call, decided as IAM does: no `Allow`, or any `Deny`, and the answer is no.
+//! Whether a function's role allows a call, decided as IAM does: no `Allow`, or any `Deny`, and the
+//! answer is no.
 //!
-//! Easy to get wrong: `Condition` blocks aren't evaluated; a statement counts as if its conditions held.
+//! Easy to get wrong: `Condition` blocks aren't evaluated; a statement counts as if its conditions
+//! held.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +26,8 @@ struct Role {
 /// A refused call, worded as AWS words it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "User: {user} is not authorized to perform: {action} on resource: {resource} because no identity-based policy allows the {action} action"
+    "User: {user} is not authorized to perform: {action} on resource: {resource} because no \
+        identity-based policy allows the {action} action"
 )]
 pub struct Denied {
     user: String,
@@ -42,11 +45,16 @@ impl Policies {
             ),
             statements: function.statements.clone(),
         };
-        Self { roles: functions.iter().map(|function| (function.name.clone(), role(function))).collect() }
+        Self {
+            roles: functions
+                .iter()
+                .map(|function| (function.name.clone(), role(function)))
+                .collect(),
+        }
     }
 
-    /// Checks everything a call needs. Callers that aren't functions may do everything; a function that the template doesn't
-    /// know may do nothing.
+    /// Checks everything a call needs. Callers that aren't functions may do everything; a function
+    /// that the template doesn't know may do nothing.
     pub fn check(&self, caller: &Caller, needed: &[Requirement]) -> Result<(), Denied> {
         let Caller::Function(name) = caller else {
             return Ok(());
@@ -65,15 +73,23 @@ impl Policies {
 }
 
 fn allowed(statements: &[Statement], needed: &Requirement) -> bool {
-    let any = |effect: Effect| statements.iter().any(|statement| statement.effect == effect && covers(statement, needed));
+    let any = |effect: Effect| {
+        statements.iter().any(|statement| statement.effect == effect && covers(statement, needed))
+    };
     any(Effect::Allow) && !any(Effect::Deny)
 }
 
 fn covers(statement: &Statement, needed: &Requirement) -> bool {
     // Actions are case-insensitive in IAM, ARNs are not.
     let action = needed.action.to_ascii_lowercase();
-    statement.actions.iter().any(|pattern| matches(pattern.to_ascii_lowercase().as_bytes(), action.as_bytes()))
-        && statement.resources.iter().any(|pattern| matches(pattern.as_bytes(), needed.resource.as_bytes()))
+    statement
+        .actions
+        .iter()
+        .any(|pattern| matches(pattern.to_ascii_lowercase().as_bytes(), action.as_bytes()))
+        && statement
+            .resources
+            .iter()
+            .any(|pattern| matches(pattern.as_bytes(), needed.resource.as_bytes()))
 }
 
 /// IAM's wildcards: `*` is any text, `?` any one character.
@@ -119,13 +135,19 @@ mod tests {
             ("dynamodb:GetItem", format!("{TABLE}2")),
             ("dynamodb:GetItem", "*".to_owned()),
         ] {
-            assert!(policies.check(&function(), &needs(action, &resource)).is_err(), "{action} {resource}");
+            assert!(
+                policies.check(&function(), &needs(action, &resource)).is_err(),
+                "{action} {resource}"
+            );
         }
     }
 
     #[test]
     fn a_deny_wins_over_every_allow() {
-        let policies = policies(vec![statement(Effect::Allow, "dynamodb:*", "*"), statement(Effect::Deny, "dynamodb:DeleteItem", TABLE)]);
+        let policies = policies(vec![
+            statement(Effect::Allow, "dynamodb:*", "*"),
+            statement(Effect::Deny, "dynamodb:DeleteItem", TABLE),
+        ]);
         assert!(policies.check(&function(), &needs("dynamodb:PutItem", TABLE)).is_ok());
         assert!(policies.check(&function(), &needs("dynamodb:DeleteItem", TABLE)).is_err());
     }
@@ -139,9 +161,13 @@ mod tests {
 
     #[test]
     fn a_refusal_is_worded_as_aws_words_it() {
-        let denied = policies(vec![]).check(&function(), &needs("dynamodb:PutItem", TABLE)).unwrap_err().to_string();
+        let denied = policies(vec![])
+            .check(&function(), &needs("dynamodb:PutItem", TABLE))
+            .unwrap_err()
+            .to_string();
         let start = format!(
-            "User: arn:aws:sts::000000000000:assumed-role/s-F/F is not authorized to perform: dynamodb:PutItem on resource: {TABLE}"
+            "User: arn:aws:sts::000000000000:assumed-role/s-F/F is not authorized to perform: \
+                dynamodb:PutItem on resource: {TABLE}"
         );
         assert!(denied.starts_with(&start), "{denied}");
     }

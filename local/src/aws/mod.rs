@@ -1,10 +1,12 @@
-//! The stand-ins for AWS behind one port: DynamoDB (in process, on an `SQLite` file) and SQS, told apart by `X-Amz-Target`.
+//! The stand-ins for AWS behind one port: DynamoDB (in process, on an `SQLite` file) and SQS, told
+//! apart by `X-Amz-Target`.
 //!
-//! What AWS does around its services is here too: who calls ([`caller`]), whether they may ([`iam`]), and how often they did
-//! ([`counters`]); and for tests, what may go wrong there ([`faults`]).
+//! What AWS does around its services is here too: who calls ([`caller`]), whether they may
+//! ([`iam`]), and how often they did ([`counters`]); and for tests, what may go wrong there
+//! ([`faults`]).
 //!
-//! Easy to get wrong: a call is checked against IAM before anything else looks at it, as on AWS, so that a function that lacks a
-//! permission fails here as it would when deployed.
+//! Easy to get wrong: a call is checked against IAM before anything else looks at it, as on AWS, so
+//! that a function that lacks a permission fails here as it would when deployed.
 
 pub mod caller;
 pub mod clients;

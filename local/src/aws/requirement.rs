@@ -1,8 +1,8 @@
 //! What a call needs to be allowed: its IAM actions, each on a resource.
 //!
-//! Easy to get wrong: an operation's name isn't always its action. A transaction needs the action of each operation inside it,
-//! `SendMessageBatch` needs `sqs:SendMessage`; but `BatchWriteItem` and `BatchGetItem` are actions of their own
-//! (source: AWS service authorization reference).
+//! Easy to get wrong: an operation's name isn't always its action. A transaction needs the action
+//! of each operation inside it, `SendMessageBatch` needs `sqs:SendMessage`; but `BatchWriteItem`
+//! and `BatchGetItem` are actions of their own (source: AWS service authorization reference).
 
 use serde_json::Value as Json;
 
@@ -37,13 +37,21 @@ pub struct Requirement {
 }
 
 /// What `operation` with this body needs.
-pub fn requirements(service: Service, operation: &str, body: &Json, settings: &Settings) -> Vec<Requirement> {
+pub fn requirements(
+    service: Service,
+    operation: &str,
+    body: &Json,
+    settings: &Settings,
+) -> Vec<Requirement> {
     let mut needed = match service {
         Service::DynamoDb => of_dynamodb(operation, body, settings),
         Service::Sqs => of_sqs(operation, body, settings),
     };
     if needed.is_empty() {
-        needed.push(Requirement { action: format!("{}:{operation}", service.name()), resource: "*".to_owned() });
+        needed.push(Requirement {
+            action: format!("{}:{operation}", service.name()),
+            resource: "*".to_owned(),
+        });
     }
     needed.sort();
     needed.dedup();
@@ -51,7 +59,10 @@ pub fn requirements(service: Service, operation: &str, body: &Json, settings: &S
 }
 
 fn of_dynamodb(operation: &str, body: &Json, settings: &Settings) -> Vec<Requirement> {
-    let on = |action: &str, table: &str| Requirement { action: format!("dynamodb:{action}"), resource: table_arn(table, settings) };
+    let on = |action: &str, table: &str| Requirement {
+        action: format!("dynamodb:{action}"),
+        resource: table_arn(table, settings),
+    };
     match operation {
         "BatchGetItem" | "BatchWriteItem" => {
             let tables = body["RequestItems"].as_object();
@@ -60,7 +71,11 @@ fn of_dynamodb(operation: &str, body: &Json, settings: &Settings) -> Vec<Require
         "TransactWriteItems" | "TransactGetItems" => {
             let items = body["TransactItems"].as_array();
             let inner = items.into_iter().flatten().filter_map(Json::as_object).flatten();
-            inner.filter_map(|(name, item)| Some(on(inner_action(name)?, item["TableName"].as_str()?))).collect()
+            inner
+                .filter_map(|(name, item)| {
+                    Some(on(inner_action(name)?, item["TableName"].as_str()?))
+                })
+                .collect()
         }
         _ => {
             let table = body["TableName"].as_str().map(|table| on(operation, table));
@@ -99,8 +114,13 @@ fn of_sqs(operation: &str, body: &Json, settings: &Settings) -> Vec<Requirement>
         "ChangeMessageVisibilityBatch" => "ChangeMessageVisibility",
         other => other,
     };
-    let named = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).or_else(|| body["QueueName"].as_str());
-    let resource = named.map(|name| settings.queue_arn(name)).or_else(|| body["SourceArn"].as_str().map(str::to_owned));
+    let named = body["QueueUrl"]
+        .as_str()
+        .and_then(|url| url.rsplit('/').next())
+        .or_else(|| body["QueueName"].as_str());
+    let resource = named
+        .map(|name| settings.queue_arn(name))
+        .or_else(|| body["SourceArn"].as_str().map(str::to_owned));
     let action = format!("sqs:{action}");
     resource.map(|resource| Requirement { action, resource }).into_iter().collect()
 }
@@ -114,7 +134,9 @@ mod tests {
     fn of(service: Service, operation: &str, body: &Json) -> Vec<String> {
         requirements(service, operation, body, &Settings::default())
             .into_iter()
-            .map(|needed| format!("{} {}", needed.action, needed.resource.rsplit(':').next().unwrap()))
+            .map(|needed| {
+                format!("{} {}", needed.action, needed.resource.rsplit(':').next().unwrap())
+            })
             .collect()
     }
 
@@ -126,14 +148,16 @@ mod tests {
 
     #[test]
     fn batches_are_actions_of_their_own_on_every_table_they_touch() {
-        let needed = of(Service::DynamoDb, "BatchWriteItem", &json!({"RequestItems": {"A": [], "B": []}}));
+        let needed =
+            of(Service::DynamoDb, "BatchWriteItem", &json!({"RequestItems": {"A": [], "B": []}}));
         assert_eq!(needed, ["dynamodb:BatchWriteItem table/A", "dynamodb:BatchWriteItem table/B"]);
     }
 
     #[test]
     fn a_transaction_needs_the_action_of_each_operation_inside() {
         let body = json!({"TransactItems": [
-            {"Put": {"TableName": "A"}}, {"Put": {"TableName": "A"}}, {"Update": {"TableName": "B"}},
+            {"Put": {"TableName": "A"}}, {"Put": {"TableName": "A"}},
+            {"Update": {"TableName": "B"}},
             {"Delete": {"TableName": "A"}}, {"ConditionCheck": {"TableName": "B"}}]});
         assert_eq!(
             of(Service::DynamoDb, "TransactWriteItems", &body),
@@ -151,7 +175,10 @@ mod tests {
         let url = json!({"QueueUrl": "http://127.0.0.1:1/000000000000/q"});
         assert_eq!(of(Service::Sqs, "SendMessageBatch", &url), ["sqs:SendMessage q"]);
         assert_eq!(of(Service::Sqs, "DeleteMessageBatch", &url), ["sqs:DeleteMessage q"]);
-        assert_eq!(of(Service::Sqs, "ChangeMessageVisibility", &url), ["sqs:ChangeMessageVisibility q"]);
+        assert_eq!(
+            of(Service::Sqs, "ChangeMessageVisibility", &url),
+            ["sqs:ChangeMessageVisibility q"]
+        );
     }
 
     #[test]

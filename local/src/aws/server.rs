@@ -1,7 +1,7 @@
 //! One HTTP server for both stand-ins, and for the counters at `/_posthaste/calls`.
 //!
-//! Easy to get wrong: refusals differ by service. DynamoDB answers 400, SQS 403 and names the code in `x-amzn-query-error`, which
-//! is what its SDK reads.
+//! Easy to get wrong: refusals differ by service. DynamoDB answers 400, SQS 403 and names the code
+//! in `x-amzn-query-error`, which is what its SDK reads.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -56,9 +56,14 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Opens or creates `dynamodb.sqlite` and `sqs.sqlite` in `directory`; `base_url` is where the server will be reached.
-    /// SQS goes by `clock`.
-    pub fn open(directory: &Path, base_url: &str, settings: &Settings, clock: sqs::Clock) -> Result<Self, OpenError> {
+    /// Opens or creates `dynamodb.sqlite` and `sqs.sqlite` in `directory`; `base_url` is where the
+    /// server will be reached. SQS goes by `clock`.
+    pub fn open(
+        directory: &Path,
+        base_url: &str,
+        settings: &Settings,
+        clock: sqs::Clock,
+    ) -> Result<Self, OpenError> {
         let path = directory.join("dynamodb.sqlite");
         let dynamo = Dynamo::open(&path).map_err(|error| failed(&path, &error))?;
         let path = directory.join("sqs.sqlite");
@@ -95,12 +100,24 @@ struct Shared {
 
 impl AwsServer {
     /// Serves `stores` on `listener`.
-    pub fn start(listener: TcpListener, stores: Stores, settings: Settings) -> std::io::Result<Self> {
+    pub fn start(
+        listener: TcpListener,
+        stores: Stores,
+        settings: Settings,
+    ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let shared =
-            Arc::new(Shared { stores, settings, policies: RwLock::default(), counters: Counters::default(), faults: Faults::default() });
+        let shared = Arc::new(Shared {
+            stores,
+            settings,
+            policies: RwLock::default(),
+            counters: Counters::default(),
+            faults: Faults::default(),
+        });
         let router = Router::new()
-            .route("/", post(answer).get(|| async { "Posthaste's stand-ins for DynamoDB and SQS\n" }))
+            .route(
+                "/",
+                post(answer).get(|| async { "Posthaste's stand-ins for DynamoDB and SQS\n" }),
+            )
             .route(COUNTERS_PATH, get(report).delete(reset))
             .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
             .with_state(Arc::clone(&shared));
@@ -168,15 +185,24 @@ async fn reset(State(shared): State<Arc<Shared>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let target =
+        headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (service, operation) = match target.split_once('.') {
         Some((DYNAMODB_TARGET, operation)) => (Service::DynamoDb, operation),
         Some((SQS_TARGET, operation)) => (Service::Sqs, operation),
         _ => return unknown_target(target),
     };
     let Ok(parsed) = serde_json::from_slice::<Json>(&body) else {
-        return error(StatusCode::BAD_REQUEST, "com.amazon.coral.service#SerializationException", "the body isn't JSON");
+        return error(
+            StatusCode::BAD_REQUEST,
+            "com.amazon.coral.service#SerializationException",
+            "the body isn't JSON",
+        );
     };
     let caller = Caller::of(&headers);
     let trace = headers.get(TRACE_HEADER).and_then(|value| value.to_str().ok());
@@ -198,12 +224,17 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
         operation,
         resource: resources(&needed),
         outcome: response.as_ref().map_or_else(|| "unanswered".to_owned(), outcome),
-        attempts: if succeeded && service == Service::DynamoDb { attempts_in(operation, &parsed) } else { 0 },
+        attempts: if succeeded && service == Service::DynamoDb {
+            attempts_in(operation, &parsed)
+        } else {
+            0
+        },
     });
     response.map_or_else(hang_up, |response| response.map(Body::from))
 }
 
-/// A body that fails before its first byte: the connection closes, and nothing of the answer has been sent.
+/// A body that fails before its first byte: the connection closes, and nothing of the answer has
+/// been sent.
 fn hang_up() -> Response<Body> {
     let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
     Response::new(Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(broken) })))
@@ -219,14 +250,21 @@ impl Shared {
         match service {
             Service::Sqs => self.stores.sqs.call_in(trace, operation, body).await.into(),
             Service::DynamoDb => {
-                let answer = self.stores.dynamo.call(operation, &String::from_utf8_lossy(body)).await;
+                let answer =
+                    self.stores.dynamo.call(operation, &String::from_utf8_lossy(body)).await;
                 json_response(answer.status, answer.body)
             }
         }
     }
 
     /// As [`Self::pass_on`], with a fault. None is no answer: the connection closes.
-    async fn pass_on_with(&self, fault: Fault, call: Forwarded<'_>, body: &Bytes, parsed: &Json) -> Option<Response<Bytes>> {
+    async fn pass_on_with(
+        &self,
+        fault: Fault,
+        call: Forwarded<'_>,
+        body: &Bytes,
+        parsed: &Json,
+    ) -> Option<Response<Bytes>> {
         if let Some(refused) = fault_error(call.service, fault) {
             return Some(refused);
         }
@@ -266,7 +304,8 @@ impl Shared {
 
 /// Table and queue names, without the ARN around them.
 fn resources(needed: &[Requirement]) -> String {
-    let mut names: Vec<&str> = needed.iter().filter_map(|needed| needed.resource.rsplit(':').next()).collect();
+    let mut names: Vec<&str> =
+        needed.iter().filter_map(|needed| needed.resource.rsplit(':').next()).collect();
     names.dedup();
     names.join(",").replace("table/", "")
 }
@@ -285,17 +324,21 @@ fn refusal(service: Service, denied: &Denied) -> Response<Bytes> {
         Service::DynamoDb => StatusCode::BAD_REQUEST,
         Service::Sqs => StatusCode::FORBIDDEN,
     };
-    let body = json!({"__type": "com.amazon.coral.service#AccessDeniedException", "message": denied.to_string()});
+    let body = json!({"__type": "com.amazon.coral.service#AccessDeniedException",
+        "message": denied.to_string()});
     let mut response = json_response(status, body.to_string());
     if service == Service::Sqs {
-        response.headers_mut().insert("x-amzn-query-error", HeaderValue::from_static("AccessDenied;Sender"));
+        response
+            .headers_mut()
+            .insert("x-amzn-query-error", HeaderValue::from_static("AccessDenied;Sender"));
     }
     response
 }
 
 fn unknown_target(target: &str) -> Response<Body> {
     let message = if target.is_empty() {
-        "only the JSON protocols of DynamoDB and SQS are spoken here, and they need X-Amz-Target".to_owned()
+        "only the JSON protocols of DynamoDB and SQS are spoken here, and they need X-Amz-Target"
+            .to_owned()
     } else {
         format!("{target} is neither DynamoDB nor SQS")
     };
@@ -309,6 +352,8 @@ fn error(status: StatusCode, kind: &str, message: &str) -> Response<Body> {
 pub(super) fn json_response(status: StatusCode, body: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
     response
 }

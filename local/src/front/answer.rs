@@ -1,6 +1,7 @@
 //! A function's answer as an HTTP response.
 //!
-//! Easy to get wrong: an answer without `statusCode` is no fault; API Gateway then takes all of it as the body of a 200.
+//! Easy to get wrong: an answer without `statusCode` is no fault; API Gateway then takes all of it
+//! as the body of a 200.
 
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, TRANSFER_ENCODING};
@@ -11,12 +12,15 @@ use serde_json::{Value as Json, json};
 
 /// The response that a function's answer stands for, or why it stands for none.
 pub fn response(answer: &[u8]) -> Result<Response<Body>, String> {
-    let answer: Json = serde_json::from_slice(answer).map_err(|error| format!("its answer isn't JSON: {error}"))?;
+    let answer: Json = serde_json::from_slice(answer)
+        .map_err(|error| format!("its answer isn't JSON: {error}"))?;
     let Some(status) = answer.get("statusCode") else {
         return Ok(with_json(StatusCode::OK, &answer));
     };
     let status = status.as_u64().and_then(|status| u16::try_from(status).ok());
-    let status = status.and_then(|status| StatusCode::from_u16(status).ok()).ok_or("its statusCode is no HTTP status")?;
+    let status = status
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .ok_or("its statusCode is no HTTP status")?;
     let body = answer["body"].as_str().unwrap_or_default();
     let body = if answer["isBase64Encoded"] == true {
         STANDARD.decode(body).map_err(|error| format!("its body isn't base64: {error}"))?
@@ -86,14 +90,17 @@ mod tests {
     use super::*;
 
     async fn text(response: Response<Body>) -> String {
-        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec())
+            .unwrap()
     }
 
     #[tokio::test]
     async fn status_headers_cookies_and_body_are_taken_over() {
         let answer = json!({
-            "statusCode": 201, "headers": {"Content-Type": "application/json", "Link": "a", "Content-Length": "99"},
-            "multiValueHeaders": {"link": ["a", "b"]}, "cookies": ["x=1", "y=2"], "body": "{}", "isBase64Encoded": false
+            "statusCode": 201, "headers": {"Content-Type": "application/json", "Link": "a",
+                "Content-Length": "99"},
+            "multiValueHeaders": {"link": ["a", "b"]}, "cookies": ["x=1", "y=2"], "body": "{}",
+            "isBase64Encoded": false
         });
         let response = response(answer.to_string().as_bytes()).unwrap();
         assert_eq!(response.status(), 201);
@@ -105,14 +112,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_base64_body_is_decoded() {
-        let response = response(br#"{"statusCode": 200, "body": "aGk=", "isBase64Encoded": true}"#).unwrap();
+        let response =
+            response(br#"{"statusCode": 200, "body": "aGk=", "isBase64Encoded": true}"#).unwrap();
         assert_eq!(text(response).await, "hi");
     }
 
     #[tokio::test]
     async fn an_answer_without_a_status_is_the_body() {
         let response = response(br#"{"hello": 1}"#).unwrap();
-        assert_eq!((response.status(), response.headers()["content-type"].to_str().unwrap()), (StatusCode::OK, "application/json"));
+        assert_eq!(
+            (response.status(), response.headers()["content-type"].to_str().unwrap()),
+            (StatusCode::OK, "application/json")
+        );
         assert_eq!(text(response).await, r#"{"hello":1}"#);
     }
 
@@ -120,6 +131,10 @@ mod tests {
     fn an_answer_that_is_none_says_why() {
         assert!(response(b"nope").unwrap_err().contains("isn't JSON"));
         assert!(response(br#"{"statusCode": 9999}"#).unwrap_err().contains("statusCode"));
-        assert!(response(br#"{"statusCode": 200, "headers": {"a b": "c"}}"#).unwrap_err().contains("a b"));
+        assert!(
+            response(br#"{"statusCode": 200, "headers": {"a b": "c"}}"#)
+                .unwrap_err()
+                .contains("a b")
+        );
     }
 }

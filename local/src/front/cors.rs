@@ -1,12 +1,13 @@
-//! Pages of other origins at a function URL: Lambda answers their preflights itself, and says in each answer who may read it
-//! (Fetch standard, "HTTP extensions"; `AWS::Lambda::Url`, `Cors`).
+//! Pages of other origins at a function URL: Lambda answers their preflights itself, and says in
+//! each answer who may read it (Fetch standard, "HTTP extensions"; `AWS::Lambda::Url`, `Cors`).
 //!
-//! Easy to get wrong: a function never sees a preflight, and an answer that is an error must be readable too.
+//! Easy to get wrong: a function never sees a preflight, and an answer that is an error must be
+//! readable too.
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
@@ -15,7 +16,9 @@ use crate::template::Cors;
 
 /// Whether a browser asks what it may ask.
 pub(super) fn is_preflight(request: &Parts) -> bool {
-    request.method == Method::OPTIONS && request.headers.contains_key(ORIGIN) && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    request.method == Method::OPTIONS
+        && request.headers.contains_key(ORIGIN)
+        && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// The answer to that.
@@ -53,7 +56,12 @@ mod tests {
     use super::*;
 
     fn cors(origin: &str) -> Cors {
-        Cors { origins: vec![origin.into()], methods: vec!["GET".into()], headers: vec!["authorization".into(), "x-a".into()], max_age: 60 }
+        Cors {
+            origins: vec![origin.into()],
+            methods: vec!["GET".into()],
+            headers: vec!["authorization".into(), "x-a".into()],
+            max_age: 60,
+        }
     }
 
     fn from(origin: &'static str) -> HeaderMap {
@@ -72,7 +80,9 @@ mod tests {
 
     #[test]
     fn an_origin_that_is_not_listed_is_told_nothing_and_a_listed_one_is_named() {
-        assert!(preflight(&cors("http://a.example"), &from("http://b.example")).headers().is_empty());
+        assert!(
+            preflight(&cors("http://a.example"), &from("http://b.example")).headers().is_empty()
+        );
         let response = preflight(&cors("http://a.example"), &from("http://a.example"));
         assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "http://a.example");
         assert_eq!(response.headers()[VARY], "Origin");

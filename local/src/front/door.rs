@@ -1,6 +1,7 @@
 //! What the front door refuses by a request's head alone, before it looks for a route.
 //!
-//! API Gateway's functions never see such a request. Easy to get wrong: `lambda_http` takes that for granted, and panics at an event whose host and path make no URL.
+//! API Gateway's functions never see such a request. Easy to get wrong: `lambda_http` takes that
+//! for granted, and panics at an event whose host and path make no URL.
 
 use axum::body::Body;
 use axum::http::header::HOST;
@@ -41,7 +42,10 @@ pub(super) fn refusal(parts: &Parts) -> Option<Response<Body>> {
 fn has_host(parts: &Parts) -> bool {
     let mut hosts = parts.headers.get_all(HOST).iter();
     let (first, more) = (hosts.next(), hosts.next());
-    more.is_none() && first.and_then(|host| host.to_str().ok()).is_some_and(|host| host.parse::<OwnHost>().is_ok())
+    more.is_none()
+        && first
+            .and_then(|host| host.to_str().ok())
+            .is_some_and(|host| host.parse::<OwnHost>().is_ok())
 }
 
 #[cfg(test)]
@@ -60,10 +64,28 @@ mod tests {
 
     #[test]
     fn a_request_has_one_host_that_makes_a_url() {
-        for host in ["localhost", "127.0.0.1:8080", "[::1]:8080", "[::1]", "hooks.example.com", "host.docker.internal:1"] {
+        for host in [
+            "localhost",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "[::1]",
+            "hooks.example.com",
+            "host.docker.internal:1",
+        ] {
             assert_eq!(status("/events", &[("host", host.as_bytes())]), None, "{host}");
         }
-        let bad: [&[u8]; 10] = [b"", b"a b", b"a/b", b"u@a", b"[::1", b"a:b", b"a:99999", b"1.2.3.256", b"\xff", b"a?b"];
+        let bad: [&[u8]; 10] = [
+            b"",
+            b"a b",
+            b"a/b",
+            b"u@a",
+            b"[::1",
+            b"a:b",
+            b"a:99999",
+            b"1.2.3.256",
+            b"\xff",
+            b"a?b",
+        ];
         for host in bad {
             assert_eq!(status("/events", &[("host", host)]), Some(400), "{host:?}");
         }

@@ -1,7 +1,7 @@
 //! A request as the event that API Gateway gives a function (HTTP API, payload format 2.0).
 //!
-//! Easy to get wrong: `rawPath` is decoded but `rawQueryString` isn't, cookies are taken out of the headers, and a form
-//! (`application/x-www-form-urlencoded`) is no text: it comes as base64.
+//! Easy to get wrong: `rawPath` is decoded but `rawQueryString` isn't, cookies are taken out of the
+//! headers, and a form (`application/x-www-form-urlencoded`) is no text: it comes as base64.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -34,7 +34,8 @@ pub struct Circumstances {
 /// The event for a request.
 pub fn event(parts: &Parts, body: &[u8], found: &Match, about: &Circumstances) -> Json {
     let headers = &parts.headers;
-    let host = text(headers, &HOST).or_else(|| parts.uri.host().map(str::to_owned)).unwrap_or_default();
+    let host =
+        text(headers, &HOST).or_else(|| parts.uri.host().map(str::to_owned)).unwrap_or_default();
     let domain = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
     let path = decode(parts.uri.path());
     let query = parts.uri.query().unwrap_or_default();
@@ -92,7 +93,8 @@ fn joined_headers(headers: &HeaderMap, host: &str, about: &Circumstances) -> Map
     let mut joined = Map::new();
     for name in headers.keys().filter(|name| **name != COOKIE) {
         let values = headers.get_all(name).into_iter();
-        let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+        let values: Vec<_> =
+            values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
         joined.insert(name.as_str().to_owned(), values.join(",").into());
     }
     joined.insert("host".to_owned(), host.into());
@@ -104,8 +106,14 @@ fn joined_headers(headers: &HeaderMap, host: &str, about: &Circumstances) -> Map
 
 fn cookies(headers: &HeaderMap) -> Vec<String> {
     let lines = headers.get_all(COOKIE).into_iter();
-    let texts: Vec<_> = lines.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
-    texts.iter().flat_map(|line| line.split(';')).map(|cookie| cookie.trim().to_owned()).filter(|cookie| !cookie.is_empty()).collect()
+    let texts: Vec<_> =
+        lines.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+    texts
+        .iter()
+        .flat_map(|line| line.split(';'))
+        .map(|cookie| cookie.trim().to_owned())
+        .filter(|cookie| !cookie.is_empty())
+        .collect()
 }
 
 /// Decoded; values of the same name are joined by commas.
@@ -177,17 +185,22 @@ mod tests {
             .body(())
             .unwrap();
         let expected = json!({
-            "version": "2.0", "routeKey": "POST /a/{id}", "rawPath": "/a/x y", "rawQueryString": "p=1&p=2&q=a%26b+c",
+            "version": "2.0", "routeKey": "POST /a/{id}", "rawPath": "/a/x y",
+            "rawQueryString": "p=1&p=2&q=a%26b+c",
             "cookies": ["a=1", "b=2"],
             "headers": {
-                "host": "127.0.0.1:8080", "x-many": "1,2", "user-agent": "curl", "content-type": "application/json; charset=utf-8",
-                "x-forwarded-for": "127.0.0.1", "x-forwarded-port": "8080", "x-forwarded-proto": "http"
+                "host": "127.0.0.1:8080", "x-many": "1,2", "user-agent": "curl",
+                "content-type": "application/json; charset=utf-8",
+                "x-forwarded-for": "127.0.0.1", "x-forwarded-port": "8080",
+                "x-forwarded-proto": "http"
             },
             "queryStringParameters": {"p": "1,2", "q": "a&b c"},
             "pathParameters": {"id": "1"},
             "requestContext": {
-                "accountId": "000000000000", "apiId": "local", "domainName": "127.0.0.1:8080", "domainPrefix": "127",
-                "http": {"method": "POST", "path": "/a/x y", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "curl"},
+                "accountId": "000000000000", "apiId": "local", "domainName": "127.0.0.1:8080",
+                "domainPrefix": "127",
+                "http": {"method": "POST", "path": "/a/x y", "protocol": "HTTP/1.1",
+                    "sourceIp": "127.0.0.1", "userAgent": "curl"},
                 "requestId": "r", "routeKey": "POST /a/{id}", "stage": "$default",
                 "time": "04/Mar/2020:19:03:58 +0000", "timeEpoch": 1_583_348_638_390_u64
             },
@@ -209,7 +222,10 @@ mod tests {
         let body_of = |content_type: &str, body: &[u8]| {
             let request = Request::builder().header("content-type", content_type).body(()).unwrap();
             let event = event_of(request, body);
-            (event["body"].as_str().unwrap().to_owned(), event["isBase64Encoded"].as_bool().unwrap())
+            (
+                event["body"].as_str().unwrap().to_owned(),
+                event["isBase64Encoded"].as_bool().unwrap(),
+            )
         };
         assert_eq!(body_of("text/plain", b"a"), ("a".to_owned(), false));
         assert_eq!(body_of("application/cloudevents+json", b"{}"), ("{}".to_owned(), false));

@@ -1,7 +1,9 @@
-//! Which function a request goes to: by a route of the HTTP API, or by a URL of its own, which is a path here.
+//! Which function a request goes to: by a route of the HTTP API, or by a URL of its own, which is a
+//! path here.
 //!
-//! Easy to get wrong: of several routes that match, the most specific wins: segment by segment a fixed text beats a `{variable}`, which
-//! beats a `{greedy+}` one; then a method beats `ANY`; `$default` comes last (API Gateway, "Routes for HTTP APIs").
+//! Easy to get wrong: of several routes that match, the most specific wins: segment by segment a
+//! fixed text beats a `{variable}`, which beats a `{greedy+}` one; then a method beats `ANY`;
+//! `$default` comes last (API Gateway, "Routes for HTTP APIs").
 
 use std::collections::BTreeMap;
 
@@ -98,11 +100,21 @@ impl RouteTable {
         let found = self.routes.iter().find_map(|route| {
             let right_method = route.method.as_ref().is_none_or(|wanted| wanted == method);
             let path_parameters = right_method.then(|| values(&route.segments, path)).flatten()?;
-            Some(Match { function: route.function.clone(), route_key: route.key.clone(), path_parameters, via: route.via.clone() })
+            Some(Match {
+                function: route.function.clone(),
+                route_key: route.key.clone(),
+                path_parameters,
+                via: route.via.clone(),
+            })
         });
         let default = || {
             let function = self.default.clone()?;
-            Some(Match { function, route_key: "$default".to_owned(), path_parameters: BTreeMap::new(), via: Via::HttpApi })
+            Some(Match {
+                function,
+                route_key: "$default".to_owned(),
+                path_parameters: BTreeMap::new(),
+                via: Via::HttpApi,
+            })
         };
         found.or_else(default)
     }
@@ -140,7 +152,9 @@ fn values(segments: &[Segment], path: &str) -> Option<BTreeMap<String, String>> 
         let part = parts.next()?;
         match segment {
             Segment::Fixed(text) if decode(part) == *text => {}
-            Segment::Variable(name) if !part.is_empty() => drop(values.insert(name.clone(), decode(part))),
+            Segment::Variable(name) if !part.is_empty() => {
+                drop(values.insert(name.clone(), decode(part)));
+            }
             Segment::Greedy(name) if !part.is_empty() => {
                 let rest: Vec<&str> = std::iter::once(part).chain(parts.by_ref()).collect();
                 values.insert(name.clone(), decode(&rest.join("/")));
@@ -202,7 +216,10 @@ mod tests {
             assert_eq!(key(&table, "GET", "/events/stream").unwrap(), "GET /events/stream");
             assert_eq!(key(&table, "POST", "/events/stream").unwrap(), "ANY /events/stream");
             assert_eq!(key(&table, "GET", "/events/evt_1").unwrap(), "GET /events/{id}");
-            assert_eq!(key(&table, "GET", "/events/evt_1/a/b").unwrap(), "GET /events/{id}/{rest+}");
+            assert_eq!(
+                key(&table, "GET", "/events/evt_1/a/b").unwrap(),
+                "GET /events/{id}/{rest+}"
+            );
             assert_eq!(key(&table, "DELETE", "/events/evt_1").unwrap(), "ANY /{proxy+}");
             assert_eq!(key(&table, "GET", "/").unwrap(), "$default");
         }
@@ -224,9 +241,13 @@ mod tests {
     #[test]
     fn without_a_default_route_what_nothing_matches_is_not_found() {
         let table = table(&[("GET", "/events/{id}")]);
-        for (method, path) in
-            [("POST", "/events/1"), ("GET", "/events"), ("GET", "/events/"), ("GET", "/events/1/"), ("GET", "/events/1/2")]
-        {
+        for (method, path) in [
+            ("POST", "/events/1"),
+            ("GET", "/events"),
+            ("GET", "/events/"),
+            ("GET", "/events/1/"),
+            ("GET", "/events/1/2"),
+        ] {
             assert_eq!(key(&table, method, path), None, "{method} {path}");
         }
     }
@@ -235,7 +256,8 @@ mod tests {
     fn path_parameters_are_decoded_after_the_path_was_split() {
         let table = table(&[("GET", "/a/{id}/b/{rest+}")]);
         let found = table.find("GET", "/a/x%2Fy%20z/b/c/%C3%A4").unwrap();
-        let expected = [("id", "x/y z"), ("rest", "c/ä")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let expected = [("id", "x/y z"), ("rest", "c/ä")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(found.path_parameters, expected.into());
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A function with a URL of its own streams its answer, for as long as it runs.
 //!
-//! Easy to get wrong: API Gateway gives a function 30 s whatever its own timeout says, and answers 503 then, while the function goes on.
+//! Easy to get wrong: API Gateway gives a function 30 s whatever its own timeout says, and answers
+//! 503 then, while the function goes on.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -35,7 +36,8 @@ use crate::runtime::{InvokeError, Pool};
 /// API Gateway, HTTP APIs: payload size.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// Lambda: the largest event and answer of a synchronous invocation, as JSON in which an HTTP body is a string.
+/// Lambda: the largest event and answer of a synchronous invocation, as JSON in which an HTTP body
+/// is a string.
 const MAX_LAMBDA_PAYLOAD: usize = 6 * 1024 * 1024;
 
 /// API Gateway, HTTP APIs: maximum integration timeout.
@@ -59,7 +61,11 @@ impl Front {
     /// Serves on `listener`.
     pub fn start(listener: TcpListener, service: Service) -> std::io::Result<Self> {
         let (stop, mut stopping) = watch::channel(false);
-        let state = Arc::new(Served { service, port: listener.local_addr()?.port(), stopping: stopping.clone() });
+        let state = Arc::new(Served {
+            service,
+            port: listener.local_addr()?.port(),
+            stopping: stopping.clone(),
+        });
         let router = Router::new().fallback(serve).with_state(state);
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let task = tokio::spawn(async move {
@@ -87,7 +93,11 @@ struct Served {
     stopping: watch::Receiver<bool>,
 }
 
-async fn serve(State(served): State<Arc<Served>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> Response<Body> {
+async fn serve(
+    State(served): State<Arc<Served>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     if let Some(refusal) = door::refusal(&parts) {
         return refusal;
@@ -106,19 +116,37 @@ async fn serve(State(served): State<Arc<Served>>, ConnectInfo(peer): ConnectInfo
     let Some(pool) = served.service.pools.get(&found.function) else {
         return answer::not_found();
     };
-    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
         return too_large();
     }
     let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => return too_large(),
-        Err(_) => return answer::error(StatusCode::BAD_REQUEST, "malformed_request", "the request's body ended early"),
+        Err(_) => {
+            return answer::error(
+                StatusCode::BAD_REQUEST,
+                "malformed_request",
+                "the request's body ended early",
+            );
+        }
     };
-    let about = Circumstances { source_ip: peer.ip(), port: served.port, now: now(), request_id: Uuid::new_v4().to_string() };
+    let about = Circumstances {
+        source_ip: peer.ip(),
+        port: served.port,
+        now: now(),
+        request_id: Uuid::new_v4().to_string(),
+    };
     let event = payload::event(&parts, &body, &found, &about).to_string();
     if event.len() > MAX_LAMBDA_PAYLOAD {
-        return answer::error(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "a request may be 6 MB at most as Lambda's event");
+        return answer::error(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "payload_too_large",
+            "a request may be 6 MB at most as Lambda's event",
+        );
     }
     let answered = match &found.via {
         Via::HttpApi => whole(pool, event).await,
@@ -136,11 +164,17 @@ async fn serve(State(served): State<Arc<Served>>, ConnectInfo(peer): ConnectInfo
 
 async fn whole(pool: &Arc<Pool>, event: String) -> Result<Response<Body>, InvokeError> {
     let answered = timeout(INTEGRATION_TIMEOUT, pool.invoke(Bytes::from(event))).await;
-    let answer = answered.unwrap_or(Err(InvokeError::TimedOut(INTEGRATION_TIMEOUT))).and_then(within_lambda)?;
+    let answer = answered
+        .unwrap_or(Err(InvokeError::TimedOut(INTEGRATION_TIMEOUT)))
+        .and_then(within_lambda)?;
     answer::response(&answer).map_err(InvokeError::Failed)
 }
 
-async fn stream(pool: &Arc<Pool>, event: String, stopping: watch::Receiver<bool>) -> Result<Response<Body>, InvokeError> {
+async fn stream(
+    pool: &Arc<Pool>,
+    event: String,
+    stopping: watch::Receiver<bool>,
+) -> Result<Response<Body>, InvokeError> {
     let pieces = pool.stream(Bytes::from(event)).await?;
     streamed::response(pieces, stopping).await
 }
@@ -148,7 +182,10 @@ async fn stream(pool: &Arc<Pool>, event: String, stopping: watch::Receiver<bool>
 /// Lambda fails an invocation whose answer is larger.
 fn within_lambda(answer: Bytes) -> Result<Bytes, InvokeError> {
     if answer.len() > MAX_LAMBDA_PAYLOAD {
-        return Err(InvokeError::Failed(format!("its answer has {} bytes, over Lambda's 6 MB", answer.len())));
+        return Err(InvokeError::Failed(format!(
+            "its answer has {} bytes, over Lambda's 6 MB",
+            answer.len()
+        )));
     }
     Ok(answer)
 }
@@ -157,22 +194,33 @@ fn refusal(function: &str, error: InvokeError) -> Response<Body> {
     match error {
         InvokeError::TooBusy => {
             let message = "too many requests run or wait already";
-            let mut response = answer::error(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
+            let mut response =
+                answer::error(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             response
         }
         InvokeError::TimedOut(_) => unavailable("the request took too long"),
         InvokeError::ShuttingDown => unavailable("the stack is shutting down"),
-        InvokeError::NotStarted(_) | InvokeError::Crashed(_) => unavailable("the function's process ended"),
+        InvokeError::NotStarted(_) | InvokeError::Crashed(_) => {
+            unavailable("the function's process ended")
+        }
         InvokeError::Failed(fault) => {
             eprintln!("[{function}] failed: {fault}");
-            answer::error(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the function failed")
+            answer::error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "the function failed",
+            )
         }
     }
 }
 
 fn too_large() -> Response<Body> {
-    answer::error(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "a request's body may have 10 MB at most")
+    answer::error(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "payload_too_large",
+        "a request's body may have 10 MB at most",
+    )
 }
 
 fn unavailable(message: &str) -> Response<Body> {

@@ -21,7 +21,10 @@ impl FromStr for Fail {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "always" => Ok(Self::Always),
-            number => number.parse().map(Self::Times).map_err(|_| "a number of times, or `always`".to_owned()),
+            number => number
+                .parse()
+                .map(Self::Times)
+                .map_err(|_| "a number of times, or `always`".to_owned()),
         }
     }
 }
@@ -44,7 +47,13 @@ impl Behaviour {
             Some(_) => (200, args.status.unwrap_or(500)),
             None => (args.status.unwrap_or(200), 500),
         };
-        Self { success, failure, failures: args.fail, answered: AtomicU64::new(0), delay: args.delay.unwrap_or_default() }
+        Self {
+            success,
+            failure,
+            failures: args.fail,
+            answered: AtomicU64::new(0),
+            delay: args.delay.unwrap_or_default(),
+        }
     }
 
     /// The status of the next answer.

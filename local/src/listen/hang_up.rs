@@ -1,7 +1,7 @@
 //! Connections that are closed in place of an answer.
 //!
-//! Easy to get wrong: the request is read whole first, so that it can be printed. The answer then fails to be written, and the server closes
-//! the connection.
+//! Easy to get wrong: the request is read whole first, so that it can be printed. The answer then
+//! fails to be written, and the server closes the connection.
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
@@ -33,13 +33,21 @@ impl Listener for HangUp {
 }
 
 impl AsyncRead for ReadOnly {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for ReadOnly {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Poll::Ready(Err(Error::from(ErrorKind::ConnectionAborted)))
     }
 
@@ -47,7 +55,10 @@ impl AsyncWrite for ReadOnly {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(context)
     }
 }

@@ -1,6 +1,7 @@
 //! What a request was, for a person or for a script.
 //!
-//! Easy to get wrong: the clock. `skew_seconds` is ours minus the sender's: positive for a request that was signed in the past.
+//! Easy to get wrong: the clock. `skew_seconds` is ours minus the sender's: positive for a request
+//! that was signed in the past.
 
 use std::fmt;
 
@@ -67,8 +68,10 @@ impl Received {
             Verification::NoSecret => (None, None),
         };
         json!({
-            "at": self.at, "method": self.method, "path": self.path, "webhook_id": self.header(standard::ID),
-            "skew_seconds": self.skew_seconds(), "verified": verified, "error": error, "answered": self.answered,
+            "at": self.at, "method": self.method, "path": self.path,
+            "webhook_id": self.header(standard::ID),
+            "skew_seconds": self.skew_seconds(), "verified": verified, "error": error,
+            "answered": self.answered,
             "headers": self.headers, "body": self.body,
         })
     }
@@ -86,8 +89,13 @@ impl Received {
 impl fmt::Display for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (hour, minute, second) = (self.at / 3_600 % 24, self.at / 60 % 60, self.at % 60);
-        let answer = self.answered.map_or_else(|| "hung up".to_owned(), |status| status.to_string());
-        writeln!(f, "{hour:02}:{minute:02}:{second:02} UTC  {} {}  → {answer}", self.method, self.path)?;
+        let answer =
+            self.answered.map_or_else(|| "hung up".to_owned(), |status| status.to_string());
+        writeln!(
+            f,
+            "{hour:02}:{minute:02}:{second:02} UTC  {} {}  → {answer}",
+            self.method, self.path
+        )?;
         writeln!(f, "  webhook-id  {}", self.header(standard::ID).unwrap_or("(none)"))?;
         match &self.verification {
             Verification::Verified => writeln!(f, "  signature   ✓ verified")?,
@@ -109,8 +117,19 @@ fn verify(headers: &HeaderMap, body: &[u8], secrets: &[Secret], now: u64) -> Ver
     if secrets.is_empty() {
         return Verification::NoSecret;
     }
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).ok_or_else(|| format!("{name} is missing"));
-    let all = || Ok::<_, String>((header(standard::ID)?, header(standard::TIMESTAMP)?, header(standard::SIGNATURE)?));
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .ok_or_else(|| format!("{name} is missing"))
+    };
+    let all = || {
+        Ok::<_, String>((
+            header(standard::ID)?,
+            header(standard::TIMESTAMP)?,
+            header(standard::SIGNATURE)?,
+        ))
+    };
     let (id, timestamp, signatures) = match all() {
         Ok(all) => all,
         Err(reason) => return Verification::Failed(reason),
@@ -126,13 +145,23 @@ fn verify(headers: &HeaderMap, body: &[u8], secrets: &[Secret], now: u64) -> Ver
 }
 
 fn joined(headers: &HeaderMap) -> Map<String, Json> {
-    let all = |name| headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    headers.keys().map(|name| (name.as_str().to_owned(), all(name).collect::<Vec<_>>().join(",").into())).collect()
+    let all = |name| {
+        headers
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    headers
+        .keys()
+        .map(|name| (name.as_str().to_owned(), all(name).collect::<Vec<_>>().join(",").into()))
+        .collect()
 }
 
 fn pretty(body: &str) -> String {
     let parsed = serde_json::from_str::<Json>(body).ok();
-    parsed.and_then(|json| serde_json::to_string_pretty(&json).ok()).unwrap_or_else(|| body.to_owned())
+    parsed
+        .and_then(|json| serde_json::to_string_pretty(&json).ok())
+        .unwrap_or_else(|| body.to_owned())
 }
 
 #[cfg(test)]
@@ -149,7 +178,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(standard::ID, "evt_1".parse().unwrap());
         headers.insert(standard::TIMESTAMP, NOW.to_string().parse().unwrap());
-        headers.insert(standard::SIGNATURE, standard::sign([&secret()], "evt_1", NOW, body).parse().unwrap());
+        headers.insert(
+            standard::SIGNATURE,
+            standard::sign([&secret()], "evt_1", NOW, body).parse().unwrap(),
+        );
         headers
     }
 
@@ -160,15 +192,21 @@ mod tests {
     #[test]
     fn a_request_signed_with_any_of_the_secrets_is_verified() {
         let secrets = [Secret::new([1; 32]), secret()];
-        assert_eq!(received(&signed(b"{}"), b"{}", &secrets, NOW + 2).verification, Verification::Verified);
+        assert_eq!(
+            received(&signed(b"{}"), b"{}", &secrets, NOW + 2).verification,
+            Verification::Verified
+        );
     }
 
     #[test]
     fn a_changed_body_an_old_timestamp_and_a_missing_header_are_told() {
-        let failed = |headers: &HeaderMap, body: &[u8], at| match received(headers, body, &[secret()], at).verification {
-            Verification::Failed(reason) => reason,
-            other => panic!("{other:?}"),
-        };
+        let failed =
+            |headers: &HeaderMap, body: &[u8], at| match received(headers, body, &[secret()], at)
+                .verification
+            {
+                Verification::Failed(reason) => reason,
+                other => panic!("{other:?}"),
+            };
         assert!(failed(&signed(b"{}"), b"{ }", NOW).contains("no signature"));
         assert!(failed(&signed(b"{}"), b"{}", NOW + 1_000).contains("300 seconds"));
         assert!(failed(&HeaderMap::new(), b"{}", NOW).contains("webhook-id is missing"));
@@ -176,9 +214,16 @@ mod tests {
 
     #[test]
     fn the_printed_request_has_all_that_a_developer_asks_for() {
-        let text = received(&signed(b"{\"b\":1,\"a\":2}"), b"{\"b\":1,\"a\":2}", &[secret()], NOW + 3).to_string();
-        for part in ["15:02:13 UTC  POST /  → 200", "webhook-id  evt_1", "✓ verified", "3 s ago", "  {\n    \"b\": 1,\n    \"a\": 2\n  }"]
-        {
+        let text =
+            received(&signed(b"{\"b\":1,\"a\":2}"), b"{\"b\":1,\"a\":2}", &[secret()], NOW + 3)
+                .to_string();
+        for part in [
+            "15:02:13 UTC  POST /  → 200",
+            "webhook-id  evt_1",
+            "✓ verified",
+            "3 s ago",
+            "  {\n    \"b\": 1,\n    \"a\": 2\n  }",
+        ] {
             assert!(text.contains(part), "{part:?} in {text}");
         }
     }
@@ -186,7 +231,10 @@ mod tests {
     #[test]
     fn scripts_get_the_same_as_json() {
         let json = received(&signed(b"{}"), b"{}", &[], NOW).to_json();
-        assert_eq!((&json["webhook_id"], &json["verified"], &json["skew_seconds"]), (&"evt_1".into(), &Json::Null, &0.into()));
+        assert_eq!(
+            (&json["webhook_id"], &json["verified"], &json["skew_seconds"]),
+            (&"evt_1".into(), &Json::Null, &0.into())
+        );
         assert_eq!(json["body"], "{}");
     }
 }

@@ -22,7 +22,9 @@ use super::report::Received;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Something else does.
-    #[error("{0} is in use already: stop what listens there, or choose another address with --addr")]
+    #[error(
+        "{0} is in use already: stop what listens there, or choose another address with --addr"
+    )]
     InUse(SocketAddr),
     /// The system says no.
     #[error("can't listen on {0}: {1}")]
@@ -64,8 +66,8 @@ impl Receiver {
         let mut text = format!("listening on http://{address}/\n");
         if self.args.secrets.is_empty() {
             text.push_str(
-                "Signatures aren't verified without --secret. The secret is in the answer to POST /webhooks/endpoints, and at \
-                 GET /webhooks/endpoints/{id}/secret.\n",
+                "Signatures aren't verified without --secret. The secret is in the answer to \
+                 POST /webhooks/endpoints, and at GET /webhooks/endpoints/{id}/secret.\n",
             );
         }
         text
@@ -75,9 +77,17 @@ impl Receiver {
     pub async fn serve(self) -> std::io::Result<()> {
         let hang_up = self.args.hang_up;
         let behaviour = Behaviour::of(&self.args);
-        let shared = Shared { behaviour, secrets: self.args.secrets, hang_up, json: self.args.json };
-        let router = Router::new().fallback(receive).layer(DefaultBodyLimit::disable()).with_state(Arc::new(shared));
-        if hang_up { axum::serve(HangUp(self.listener), router).await } else { axum::serve(self.listener, router).await }
+        let shared =
+            Shared { behaviour, secrets: self.args.secrets, hang_up, json: self.args.json };
+        let router = Router::new()
+            .fallback(receive)
+            .layer(DefaultBodyLimit::disable())
+            .with_state(Arc::new(shared));
+        if hang_up {
+            axum::serve(HangUp(self.listener), router).await
+        } else {
+            axum::serve(self.listener, router).await
+        }
     }
 }
 
@@ -89,9 +99,13 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> impl In
     let body = body.to_bytes();
     let status = shared.behaviour.next_status();
     let answered = (!shared.hang_up).then_some(status);
-    let path = parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
+    let path =
+        parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
     let line = (parts.method.to_string(), path);
-    print(&Received::new(unix_seconds(), line, &parts.headers, &body, &shared.secrets, answered), shared.json);
+    print(
+        &Received::new(unix_seconds(), line, &parts.headers, &body, &shared.secrets, answered),
+        shared.json,
+    );
     tokio::time::sleep(shared.behaviour.delay).await;
     StatusCode::from_u16(status).unwrap_or(StatusCode::OK)
 }

@@ -1,7 +1,8 @@
-//! Which messages of a batch are done, by the function's answer (Lambda, "Reporting batch item failures").
+//! Which messages of a batch are done, by the function's answer (Lambda, "Reporting batch item
+//! failures").
 //!
-//! Easy to get wrong: an answer that can't be understood means that *all* failed, but an empty one (`null`, `{}`, no failures listed) that
-//! all succeeded.
+//! Easy to get wrong: an answer that can't be understood means that *all* failed, but an empty one
+//! (`null`, `{}`, no failures listed) that all succeeded.
 
 use std::collections::BTreeSet;
 
@@ -29,16 +30,17 @@ impl Verdict {
     }
 }
 
-/// Reads the answer to a batch of messages with these ids. `reports` says whether the source has `ReportBatchItemFailures`:
-/// without, any answer at all means success.
+/// Reads the answer to a batch of messages with these ids. `reports` says whether the source has
+/// `ReportBatchItemFailures`: without, any answer at all means success.
 pub fn verdict(answer: &[u8], message_ids: &BTreeSet<String>, reports: bool) -> Verdict {
     if !reports {
         return Verdict::AllDone;
     }
-    let answer: Json = match serde_json::from_slice(if answer.is_empty() { b"null" } else { answer }) {
-        Ok(answer) => answer,
-        Err(error) => return Verdict::NoneDone(format!("the answer isn't JSON: {error}")),
-    };
+    let answer: Json =
+        match serde_json::from_slice(if answer.is_empty() { b"null" } else { answer }) {
+            Ok(answer) => answer,
+            Err(error) => return Verdict::NoneDone(format!("the answer isn't JSON: {error}")),
+        };
     let failures = match &answer {
         Json::Null => return Verdict::AllDone,
         Json::Object(fields) => fields.get("batchItemFailures").unwrap_or(&Json::Null),
@@ -53,7 +55,11 @@ pub fn verdict(answer: &[u8], message_ids: &BTreeSet<String>, reports: bool) -> 
     for failure in failures {
         match failure["itemIdentifier"].as_str() {
             Some(id) if message_ids.contains(id) => drop(failed.insert(id.to_owned())),
-            other => return Verdict::NoneDone(format!("itemIdentifier {other:?} is none of the batch's message ids")),
+            other => {
+                return Verdict::NoneDone(format!(
+                    "itemIdentifier {other:?} is none of the batch's message ids"
+                ));
+            }
         }
     }
     if failed.is_empty() { Verdict::AllDone } else { Verdict::AllBut(failed) }
@@ -73,14 +79,17 @@ mod tests {
 
     #[test]
     fn empty_answers_mean_that_all_is_done() {
-        for answer in ["", "null", "{}", r#"{"batchItemFailures": null}"#, r#"{"batchItemFailures": []}"#] {
+        for answer in
+            ["", "null", "{}", r#"{"batchItemFailures": null}"#, r#"{"batchItemFailures": []}"#]
+        {
             assert_eq!(read(answer), Verdict::AllDone, "{answer}");
         }
     }
 
     #[test]
     fn listed_failures_stay_in_the_queue_and_the_rest_is_done() {
-        let verdict = read(r#"{"batchItemFailures": [{"itemIdentifier": "b"}, {"itemIdentifier": "b"}]}"#);
+        let verdict =
+            read(r#"{"batchItemFailures": [{"itemIdentifier": "b"}, {"itemIdentifier": "b"}]}"#);
         assert!(verdict.is_done("a") && !verdict.is_done("b") && verdict.is_done("c"));
     }
 

@@ -1,6 +1,7 @@
 //! Messages as Lambda's SQS event.
 //!
-//! Easy to get wrong: the message attributes' JSON spells its fields differently from the SQS API (`stringValue`, `dataType`).
+//! Easy to get wrong: the message attributes' JSON spells its fields differently from the SQS API
+//! (`stringValue`, `dataType`).
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 use base64::Engine as _;
@@ -11,14 +12,18 @@ use crate::template::REGION;
 
 /// The event for a batch from the queue with this ARN.
 pub fn event(messages: &[Message], queue_arn: &str) -> Json {
-    json!({"Records": messages.iter().map(|message| record(message, queue_arn)).collect::<Vec<_>>()})
+    json!({"Records": messages.iter().map(|message| record(message,
+        queue_arn)).collect::<Vec<_>>()})
 }
 
 fn record(message: &Message, queue_arn: &str) -> Json {
     let attributes = message.attributes().into_iter().flatten();
-    let attributes: Map<String, Json> = attributes.map(|(name, value)| (name.as_str().to_owned(), Json::from(value.as_str()))).collect();
+    let attributes: Map<String, Json> = attributes
+        .map(|(name, value)| (name.as_str().to_owned(), Json::from(value.as_str())))
+        .collect();
     let message_attributes = message.message_attributes().into_iter().flatten();
-    let message_attributes: Map<String, Json> = message_attributes.map(|(name, value)| (name.clone(), attribute(value))).collect();
+    let message_attributes: Map<String, Json> =
+        message_attributes.map(|(name, value)| (name.clone(), attribute(value))).collect();
     let mut record = json!({
         "messageId": message.message_id(),
         "receiptHandle": message.receipt_handle(),
@@ -37,7 +42,8 @@ fn record(message: &Message, queue_arn: &str) -> Json {
 }
 
 fn attribute(value: &MessageAttributeValue) -> Json {
-    let mut attribute = json!({"stringListValues": [], "binaryListValues": [], "dataType": value.data_type()});
+    let mut attribute =
+        json!({"stringListValues": [], "binaryListValues": [], "dataType": value.data_type()});
     if let Some(text) = value.string_value() {
         attribute["stringValue"] = text.into();
     }
@@ -55,7 +61,8 @@ mod tests {
 
     #[test]
     fn a_message_becomes_a_record_of_lambdas_sqs_event() {
-        let number = MessageAttributeValue::builder().data_type("Number").string_value("7").build().unwrap();
+        let number =
+            MessageAttributeValue::builder().data_type("Number").string_value("7").build().unwrap();
         let message = Message::builder()
             .message_id("m")
             .receipt_handle("r")
@@ -65,9 +72,11 @@ mod tests {
             .message_attributes("n", number)
             .build();
         let expected = json!({"Records": [{
-            "messageId": "m", "receiptHandle": "r", "body": "hello", "md5OfBody": "5d41402abc4b2a76b9719d911017c592",
+            "messageId": "m", "receiptHandle": "r", "body": "hello",
+            "md5OfBody": "5d41402abc4b2a76b9719d911017c592",
             "attributes": {"ApproximateReceiveCount": "2"},
-            "messageAttributes": {"n": {"dataType": "Number", "stringValue": "7", "stringListValues": [], "binaryListValues": []}},
+            "messageAttributes": {"n": {"dataType": "Number", "stringValue": "7",
+                "stringListValues": [], "binaryListValues": []}},
             "eventSource": "aws:sqs", "eventSourceARN": "arn:q", "awsRegion": "us-east-1"
         }]});
         assert_eq!(event(&[message], "arn:q"), expected);

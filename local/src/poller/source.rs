@@ -1,7 +1,7 @@
 //! The loop of one event source: receive, invoke, delete.
 //!
-//! Easy to get wrong: a batch is received only when an invocation may start at once. Messages that waited here would use up their visibility
-//! timeout, and be hidden from everyone meanwhile.
+//! Easy to get wrong: a batch is received only when an invocation may start at once. Messages that
+//! waited here would use up their visibility timeout, and be hidden from everyone meanwhile.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,10 +26,11 @@ const MAX_CONCURRENCY: usize = 8;
 /// How a source asks its queue for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Polls {
-    /// As Lambda does, for as long as SQS waits. A stop abandons the poll: the embedded queue gives back what it took for it, at the latest when the
-    /// stack starts again.
+    /// As Lambda does, for as long as SQS waits. A stop abandons the poll: the embedded queue gives
+    /// back what it took for it, at the latest when the stack starts again.
     Long,
-    /// Briefly, and a stop waits for the answer. Other emulators may not see that a poll was abandoned, take a message for nobody and hide it for minutes.
+    /// Briefly, and a stop waits for the answer. Other emulators may not see that a poll was
+    /// abandoned, take a message for nobody and hide it for minutes.
     Short,
 }
 
@@ -66,10 +67,24 @@ pub struct Poller {
 impl Poller {
     /// Polls the queue at `queue_url` for the function behind `pool`, whose chains `allows` to
     /// invoke it for ever.
-    pub fn start(source: QueueSource, queue_url: String, sqs: aws_sdk_sqs::Client, polls: Polls, pool: Arc<Pool>, allows: bool) -> Self {
+    pub fn start(
+        source: QueueSource,
+        queue_url: String,
+        sqs: aws_sdk_sqs::Client,
+        polls: Polls,
+        pool: Arc<Pool>,
+        allows: bool,
+    ) -> Self {
         let (stop, stopping) = watch::channel(false);
         let turns = Arc::new(Semaphore::new(concurrency(&source)));
-        let polled = Arc::new(Polled { source, queue_url, sqs, polls, guard: Guard { function: pool.arn().to_owned(), allows }, pool });
+        let polled = Arc::new(Polled {
+            source,
+            queue_url,
+            sqs,
+            polls,
+            guard: Guard { function: pool.arn().to_owned(), allows },
+            pool,
+        });
         Self { stop, task: tokio::spawn(poll(polled, turns, stopping)) }
     }
 
@@ -121,7 +136,8 @@ async fn poll(polled: Arc<Polled>, turns: Arc<Semaphore>, mut stopping: watch::R
 }
 
 impl Polled {
-    /// Up to a batch of messages. With a batching window, what comes within it is added to the first ones.
+    /// Up to a batch of messages. With a batching window, what comes within it is added to the
+    /// first ones.
     async fn receive_batch(&self) -> Vec<Message> {
         let mut messages = self.receive(self.polls.seconds(), self.source.batch_size).await;
         if messages.is_empty() {
@@ -154,7 +170,12 @@ impl Polled {
         match received {
             Ok(received) => received.messages.unwrap_or_default(),
             Err(error) => {
-                eprintln!("[{}] can't receive from {}: {}", self.pool.name(), self.queue_url, DisplayErrorContext(error));
+                eprintln!(
+                    "[{}] can't receive from {}: {}",
+                    self.pool.name(),
+                    self.queue_url,
+                    DisplayErrorContext(error)
+                );
                 sleep(PAUSE_AFTER_ERROR).await;
                 Vec::new()
             }
@@ -165,21 +186,31 @@ impl Polled {
         let Sorted { taken: messages, trace, refused } = self.guard.sort(messages);
         if refused > 0 {
             let (name, queue) = (self.pool.name(), &self.source.queue_arn);
-            eprintln!("[{name}] recursion detected: {refused} messages stay on {queue}, whose chains have invoked it {MOST} times");
+            eprintln!(
+                "[{name}] recursion detected: {refused} messages stay on {queue}, whose chains \
+                    have invoked it {MOST} times"
+            );
         }
         if messages.is_empty() {
             return;
         }
         let payload = event(&messages, &self.source.queue_arn).to_string();
-        let ids: BTreeSet<String> = messages.iter().filter_map(|message| message.message_id.clone()).collect();
+        let ids: BTreeSet<String> =
+            messages.iter().filter_map(|message| message.message_id.clone()).collect();
         let verdict = match self.pool.invoke_in(trace, Bytes::from(payload)).await {
             Ok(answer) => verdict(&answer, &ids, self.source.reports_item_failures),
             Err(error) => Verdict::NoneDone(error.to_string()),
         };
         if let Verdict::NoneDone(reason) = &verdict {
-            eprintln!("[{}] a batch of {} messages failed: {reason}", self.pool.name(), messages.len());
+            eprintln!(
+                "[{}] a batch of {} messages failed: {reason}",
+                self.pool.name(),
+                messages.len()
+            );
         }
-        let done = messages.into_iter().filter(|message| message.message_id().is_some_and(|id| verdict.is_done(id)));
+        let done = messages
+            .into_iter()
+            .filter(|message| message.message_id().is_some_and(|id| verdict.is_done(id)));
         let handles: Vec<String> = done.filter_map(|message| message.receipt_handle).collect();
         for handles in handles.chunks(SQS_BATCH) {
             self.delete(handles.to_vec()).await;
@@ -193,19 +224,36 @@ impl Polled {
             }
             handles = self.try_delete(&handles).await;
         }
-        eprintln!("[{}] {} messages were handled but can't be deleted", self.pool.name(), handles.len());
+        eprintln!(
+            "[{}] {} messages were handled but can't be deleted",
+            self.pool.name(),
+            handles.len()
+        );
     }
 
     /// Gives back what wasn't deleted and may be tried again.
     async fn try_delete(&self, handles: &[String]) -> Vec<String> {
         let entry = |(index, handle): (usize, &String)| {
-            DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(handle).build().ok()
+            DeleteMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(handle)
+                .build()
+                .ok()
         };
         let entries: Vec<_> = handles.iter().enumerate().filter_map(entry).collect();
-        match self.sqs.delete_message_batch().queue_url(&self.queue_url).set_entries(Some(entries)).send().await {
+        match self
+            .sqs
+            .delete_message_batch()
+            .queue_url(&self.queue_url)
+            .set_entries(Some(entries))
+            .send()
+            .await
+        {
             Ok(deleted) => {
                 let failed = deleted.failed().iter().filter(|failure| !failure.sender_fault());
-                failed.filter_map(|failure| handles.get(failure.id().parse::<usize>().ok()?).cloned()).collect()
+                failed
+                    .filter_map(|failure| handles.get(failure.id().parse::<usize>().ok()?).cloned())
+                    .collect()
             }
             Err(error) => {
                 eprintln!("[{}] can't delete: {}", self.pool.name(), DisplayErrorContext(error));

@@ -42,7 +42,9 @@ impl Guard {
         let (mut taken, mut joined) = (Vec::new(), None::<Trace>);
         for message in messages {
             let trace = trace_of(&message);
-            if !self.allows && trace.as_ref().is_some_and(|trace| trace.invocations(&self.function) >= MOST) {
+            if !self.allows
+                && trace.as_ref().is_some_and(|trace| trace.invocations(&self.function) >= MOST)
+            {
                 continue;
             }
             taken.push(message);
@@ -74,7 +76,10 @@ mod tests {
     fn after(invocations: u32) -> Message {
         let trace = (0..invocations).fold(Trace::begin(), |trace, _| trace.invoking(FUNCTION));
         let header = MessageSystemAttributeName::AwsTraceHeader;
-        Message::builder().message_id(invocations.to_string()).attributes(header, trace.to_string()).build()
+        Message::builder()
+            .message_id(invocations.to_string())
+            .attributes(header, trace.to_string())
+            .build()
     }
 
     #[test]
@@ -101,7 +106,8 @@ mod tests {
 
     #[test]
     fn of_a_batch_only_what_is_too_old_is_refused() {
-        let batch = vec![after(3), after(16), Message::builder().message_id("new").build(), after(5)];
+        let batch =
+            vec![after(3), after(16), Message::builder().message_id("new").build(), after(5)];
         let sorted = guard(false).sort(batch);
         let taken: Vec<_> = sorted.taken.iter().filter_map(Message::message_id).collect();
         assert_eq!((taken, sorted.refused), (vec!["3", "new", "5"], 1));

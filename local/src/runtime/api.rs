@@ -1,10 +1,11 @@
-//! The Lambda Runtime API (version 2018-06-01), for every instance on one port: the path starts with the instance's id, which reaches a
-//! process as part of `AWS_LAMBDA_RUNTIME_API`.
+//! The Lambda Runtime API (version 2018-06-01), for every instance on one port: the path starts
+//! with the instance's id, which reaches a process as part of `AWS_LAMBDA_RUNTIME_API`.
 //!
-//! A function may stream its answer (`Lambda-Runtime-Function-Response-Mode: streaming`): its request then goes on for as long as the answer does.
+//! A function may stream its answer (`Lambda-Runtime-Function-Response-Mode: streaming`): its
+//! request then goes on for as long as the answer does.
 //!
-//! Easy to get wrong: `next` is a long poll that may last for days. It must answer only when there is an invocation, and must not take
-//! one along when the process goes away meanwhile.
+//! Easy to get wrong: `next` is a long poll that may last for days. It must answer only when there
+//! is an invocation, and must not take one along when the process goes away meanwhile.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -106,7 +107,8 @@ impl RuntimeApi {
         // One invocation at a time: the second waits in the pool, not here.
         let (inbox, receiver) = mpsc::channel(1);
         let (ready, is_ready) = watch::channel(false);
-        let slot = Slot { spec, inbox: AsyncMutex::new(receiver), running: Mutex::default(), ready };
+        let slot =
+            Slot { spec, inbox: AsyncMutex::new(receiver), running: Mutex::default(), ready };
         lock(&self.slots).insert(id.clone(), Arc::new(slot));
         SlotHandle { id, inbox, ready: is_ready }
     }
@@ -138,13 +140,19 @@ async fn next(State(slots): State<Slots>, Path(instance): Path<String>) -> Respo
         return status(StatusCode::GONE);
     };
     let request_id = Uuid::new_v4().to_string();
-    *lock(&slot.running) = Some(Running { request_id: request_id.clone(), answer: invocation.answer });
+    *lock(&slot.running) =
+        Some(Running { request_id: request_id.clone(), answer: invocation.answer });
     // The pool may have given up meanwhile; then nobody reads the answer either.
     let _ = invocation.taken.send(());
     invocation_response(&slot.spec, &request_id, invocation.payload, &invocation.trace)
 }
 
-fn invocation_response(spec: &FunctionSpec, request_id: &str, payload: Bytes, trace: &Trace) -> Response<Body> {
+fn invocation_response(
+    spec: &FunctionSpec,
+    request_id: &str,
+    payload: Bytes,
+    trace: &Trace,
+) -> Response<Body> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline_ms = (now + spec.timeout).as_millis();
     let response = Response::builder()
@@ -180,28 +188,50 @@ async fn response(
 async fn pass_on(body: Body, pieces: mpsc::Sender<Result<Bytes, InvokeError>>) {
     let mut body = body.into_data_stream();
     while let Some(piece) = body.next().await {
-        let piece = piece.map_err(|error| InvokeError::Crashed(format!("its answer broke off: {error}")));
+        let piece =
+            piece.map_err(|error| InvokeError::Crashed(format!("its answer broke off: {error}")));
         if pieces.send(piece).await.is_err() {
             return;
         }
     }
 }
 
-async fn error(State(slots): State<Slots>, Path((instance, request)): Path<(String, String)>, body: Bytes) -> Response<Body> {
+async fn error(
+    State(slots): State<Slots>,
+    Path((instance, request)): Path<(String, String)>,
+    body: Bytes,
+) -> Response<Body> {
     finish(&slots, &instance, &request, Err(InvokeError::Failed(text_of(&body))))
 }
 
-async fn init_error(State(slots): State<Slots>, Path(instance): Path<String>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn init_error(
+    State(slots): State<Slots>,
+    Path(instance): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
     let Some(slot) = find(&slots, &instance) else {
         return status(StatusCode::GONE);
     };
-    let kind = headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok());
-    eprintln!("{}: can't initialise: {} {}", slot.spec.name, kind.unwrap_or_default(), text_of(&body));
+    let kind =
+        headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok());
+    eprintln!(
+        "{}: can't initialise: {} {}",
+        slot.spec.name,
+        kind.unwrap_or_default(),
+        text_of(&body)
+    );
     status(StatusCode::ACCEPTED)
 }
 
-fn finish(slots: &Slots, instance: &str, request: &str, answer: Result<Answer, InvokeError>) -> Response<Body> {
-    let running = find(slots, instance).and_then(|slot| lock(&slot.running).take_if(|running| running.request_id == request));
+fn finish(
+    slots: &Slots,
+    instance: &str,
+    request: &str,
+    answer: Result<Answer, InvokeError>,
+) -> Response<Body> {
+    let running = find(slots, instance)
+        .and_then(|slot| lock(&slot.running).take_if(|running| running.request_id == request));
     match running {
         Some(running) => {
             // Nobody listens any more if the invocation has timed out.

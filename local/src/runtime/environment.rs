@@ -1,17 +1,30 @@
-//! The environment of a function process: what the template gives it, what Lambda adds, and little of the user's own.
+//! The environment of a function process: what the template gives it, what Lambda adds, and little
+//! of the user's own.
 //!
-//! Easy to get wrong: nothing else is inherited. A variable that happens to be set in the user's shell must not make a function work here
-//! that fails when deployed, and a proxy there must not see the requests.
+//! Easy to get wrong: nothing else is inherited. A variable that happens to be set in the user's
+//! shell must not make a function work here that fails when deployed, and a proxy there must not
+//! see the requests.
 
 use std::collections::BTreeMap;
 
 use crate::aws::{Caller, clients::SECRET_ACCESS_KEY};
 use crate::template::{Function, REGION};
 
-/// Inherited: what a process needs to run and to trust certificates, and what a developer uses to look into it.
-const INHERITED: [&str; 8] = ["PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_LOG", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
+/// Inherited: what a process needs to run and to trust certificates, and what a developer uses to
+/// look into it.
+const INHERITED: [&str; 8] = [
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "RUST_LOG",
+    "RUST_BACKTRACE",
+    "LLVM_PROFILE_FILE",
+];
 
-/// Where requests may go: the variable, and its value for a stack on one machine, on which receivers are too.
+/// Where requests may go: the variable, and its value for a stack on one machine, on which
+/// receivers are too.
 pub const TARGET_POLICY: (&str, &str) = ("TARGET_POLICY", "local");
 
 /// How the functions of a stack reach AWS, and what they may reach.
@@ -19,7 +32,8 @@ pub const TARGET_POLICY: (&str, &str) = ("TARGET_POLICY", "local");
 pub struct Surroundings {
     /// Base URL of DynamoDB and SQS.
     pub aws_endpoint: String,
-    /// Access key id for all functions, for other emulators, some of which keep data apart by it; else each function has its own.
+    /// Access key id for all functions, for other emulators, some of which keep data apart by it;
+    /// else each function has its own.
     pub access_key: Option<String>,
     /// Keeps the template's target policy: no loopback, no plain http.
     pub strict_targets: bool,
@@ -27,14 +41,18 @@ pub struct Surroundings {
 
 /// The variables of one function's processes, without `AWS_LAMBDA_RUNTIME_API`.
 pub fn of_function(function: &Function, surroundings: &Surroundings) -> BTreeMap<String, String> {
-    let inherited = INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+    let inherited =
+        INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
     let mut variables: BTreeMap<String, String> = inherited.collect();
     variables.extend(function.environment.clone());
     let (policy, local) = TARGET_POLICY;
     if !surroundings.strict_targets && function.environment.contains_key(policy) {
         variables.insert(policy.to_owned(), local.to_owned());
     }
-    let access_key = surroundings.access_key.clone().unwrap_or_else(|| Caller::Function(function.name.clone()).access_key());
+    let access_key = surroundings
+        .access_key
+        .clone()
+        .unwrap_or_else(|| Caller::Function(function.name.clone()).access_key());
     let lambda = [
         ("AWS_ENDPOINT_URL", surroundings.aws_endpoint.clone()),
         ("AWS_REGION", REGION.to_owned()),
@@ -69,7 +87,11 @@ mod tests {
             arn: "arn".into(),
             timeout: Duration::from_secs(3),
             memory_mb: 256,
-            environment: [("TARGET_POLICY".to_owned(), "strict".to_owned()), ("A".to_owned(), "b".to_owned())].into(),
+            environment: [
+                ("TARGET_POLICY".to_owned(), "strict".to_owned()),
+                ("A".to_owned(), "b".to_owned()),
+            ]
+            .into(),
             routes: Vec::new(),
             url: None,
             reserved_concurrency: None,
@@ -94,7 +116,10 @@ mod tests {
 
     #[test]
     fn each_function_has_an_access_key_of_its_own_on_the_embedded_stand_ins() {
-        assert_eq!(of_function(&function(), &surroundings(true))["AWS_ACCESS_KEY_ID"], "FUNCTIONdeliver");
+        assert_eq!(
+            of_function(&function(), &surroundings(true))["AWS_ACCESS_KEY_ID"],
+            "FUNCTIONdeliver"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One process of a function, from its start to its end.
 //!
-//! Easy to get wrong: the process has a process group of its own, or a Ctrl-C in the terminal would end it in the middle of an
-//! invocation instead of letting the stack drain.
+//! Easy to get wrong: the process has a process group of its own, or a Ctrl-C in the terminal would
+//! end it in the middle of an invocation instead of letting the stack drain.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use super::api::{Answer, Invocation, RuntimeApi, SlotHandle};
 use super::pool::FunctionSpec;
 use crate::recursion::Trace;
 
-/// The longest that a process may take until it asks for its first event. Lambda gives 10 s; a loaded machine with debug builds
-/// gets more.
+/// The longest that a process may take until it asks for its first event. Lambda gives 10 s; a
+/// loaded machine with debug builds gets more.
 const INIT_LIMIT: Duration = Duration::from_mins(1);
 
 /// Why an invocation has no answer.
@@ -58,7 +58,11 @@ impl Instance {
     /// Starts a process; it may not have asked for an event yet.
     ///
     /// It ends when this is dropped, or when `stop` becomes true.
-    pub(super) fn spawn(api: &Arc<RuntimeApi>, spec: &Arc<FunctionSpec>, stop: watch::Receiver<bool>) -> Result<Self, InvokeError> {
+    pub(super) fn spawn(
+        api: &Arc<RuntimeApi>,
+        spec: &Arc<FunctionSpec>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Self, InvokeError> {
         let slot = api.open_slot(Arc::clone(spec));
         let child = Command::new(&spec.binary)
             .args(&spec.arguments)
@@ -93,12 +97,21 @@ impl Instance {
             biased;
             Ok(_) = ready => Ok(()),
             reason = wait_for_end(&mut self.ended) => Err(InvokeError::NotStarted(reason)),
-            () = tokio::time::sleep(INIT_LIMIT) => Err(InvokeError::NotStarted(format!("it didn't ask for an event within {} s", INIT_LIMIT.as_secs()))),
+            () = tokio::time::sleep(INIT_LIMIT) => {
+                let limit = INIT_LIMIT.as_secs();
+                let reason = format!("it didn't ask for an event within {limit} s");
+                Err(InvokeError::NotStarted(reason))
+            }
         }
     }
 
-    /// Has one event handled; a streamed answer has only begun then. After an error other than [`InvokeError::Failed`], the instance is of no use any more.
-    pub(super) async fn invoke(&mut self, payload: Bytes, trace: Trace) -> Result<Answer, InvokeError> {
+    /// Has one event handled; a streamed answer has only begun then. After an error other than
+    /// [`InvokeError::Failed`], the instance is of no use any more.
+    pub(super) async fn invoke(
+        &mut self,
+        payload: Bytes,
+        trace: Trace,
+    ) -> Result<Answer, InvokeError> {
         self.ready().await?;
         let (taken, is_taken) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
@@ -170,8 +183,14 @@ async fn live(
     }
     let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
     if !wanted {
-        spec.log.note(&format!("ended by itself ({status}); more in {}", spec.log.path().display()));
+        spec.log
+            .note(&format!("ended by itself ({status}); more in {}", spec.log.path().display()));
     }
-    let reason = last.into_iter().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" | ");
-    has_ended.send_replace(Some(if reason.is_empty() { status } else { format!("{status}: {reason}") }));
+    let reason =
+        last.into_iter().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" | ");
+    has_ended.send_replace(Some(if reason.is_empty() {
+        status
+    } else {
+        format!("{status}: {reason}")
+    }));
 }

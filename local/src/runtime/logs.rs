@@ -1,6 +1,8 @@
-//! Where a function's output goes: its log file in the data directory or, when verbose, the stack's own stderr.
+//! Where a function's output goes: its log file in the data directory or, when verbose, the stack's
+//! own stderr.
 //!
-//! Easy to get wrong: a panic must never be seen only by those who look into the file. It is shown in both cases.
+//! Easy to get wrong: a panic must never be seen only by those who look into the file. It is shown
+//! in both cases.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-/// A log file that has grown beyond this is put aside at the next start, in place of the one put aside before.
+/// A log file that has grown beyond this is put aside at the next start, in place of the one put
+/// aside before.
 const MAX_LOG_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The last lines of a process, kept to explain why it ended.

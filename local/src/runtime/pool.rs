@@ -1,7 +1,8 @@
 //! The instances of one function: started when needed, kept warm, replaced when they break.
 //!
-//! Easy to get wrong: an invocation that its caller abandons (a client that hangs up) has still taken an instance, which must not go back
-//! to the idle ones while it may be busy. So an invocation runs in a task of its own.
+//! Easy to get wrong: an invocation that its caller abandons (a client that hangs up) has still
+//! taken an instance, which must not go back to the idle ones while it may be busy. So an
+//! invocation runs in a task of its own.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -91,7 +92,11 @@ impl Pool {
     }
 
     /// Has one event handled that is part of a chain, in which this invocation is counted.
-    pub async fn invoke_in(self: &Arc<Self>, trace: Trace, payload: Bytes) -> Result<Bytes, InvokeError> {
+    pub async fn invoke_in(
+        self: &Arc<Self>,
+        trace: Trace,
+        payload: Bytes,
+    ) -> Result<Bytes, InvokeError> {
         let pool = Arc::clone(self);
         let task = tokio::spawn(async move { pool.run(payload, trace).await });
         task.await.unwrap_or(Err(InvokeError::ShuttingDown))
@@ -116,9 +121,11 @@ impl Pool {
         answer
     }
 
-    /// Has one event handled by a function that streams its answer: at once or not at all, as nobody can wait for what lasts for minutes.
+    /// Has one event handled by a function that streams its answer: at once or not at all, as
+    /// nobody can wait for what lasts for minutes.
     ///
-    /// The invocation ends when the pieces are dropped. (Lambda would let it go on, and bill it; here it would only take memory.)
+    /// The invocation ends when the pieces are dropped. (Lambda would let it go on, and bill it;
+    /// here it would only take memory.)
     pub async fn stream(self: &Arc<Self>, payload: Bytes) -> Result<Pieces, InvokeError> {
         let (begin, beginning) = oneshot::channel();
         let pool = Arc::clone(self);
@@ -126,8 +133,13 @@ impl Pool {
         beginning.await.unwrap_or(Err(InvokeError::ShuttingDown))
     }
 
-    async fn run_stream(&self, payload: Bytes, begin: oneshot::Sender<Result<Pieces, InvokeError>>) {
-        // Whoever waits for the beginning may have gone: then nobody takes the pieces either, and the invocation ends.
+    async fn run_stream(
+        &self,
+        payload: Bytes,
+        begin: oneshot::Sender<Result<Pieces, InvokeError>>,
+    ) {
+        // Whoever waits for the beginning may have gone: then nobody takes the pieces either, and
+        // the invocation ends.
         let begin = |answered| drop(begin.send(answered));
         let _turn = match self.turns.try_acquire() {
             Ok(turn) => turn,
@@ -183,7 +195,8 @@ impl Pool {
         self.turns.acquire().await.map_err(|_| InvokeError::ShuttingDown)
     }
 
-    /// The instance that was used last: those at the bottom stay idle, and their number follows the load.
+    /// The instance that was used last: those at the bottom stay idle, and their number follows the
+    /// load.
     fn take(&self) -> Result<Instance, InvokeError> {
         loop {
             match self.idle().pop() {
@@ -202,7 +215,8 @@ impl Pool {
         self.idle().push(instance);
     }
 
-    /// Takes no more invocations, lets the running ones finish within `grace`, and returns once every process is gone.
+    /// Takes no more invocations, lets the running ones finish within `grace`, and returns once
+    /// every process is gone.
     pub async fn shut_down(&self, grace: Duration) {
         let all = u32::try_from(self.spec.max_instances).unwrap_or(u32::MAX);
         let _ = tokio::time::timeout(grace, self.turns.acquire_many(all)).await;

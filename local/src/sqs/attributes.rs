@@ -1,7 +1,7 @@
 //! Message attributes: the typed name-value pairs that travel beside a message's body.
 //!
-//! Easy to get wrong: a receive returns only the attributes that it names, and the digest it returns is over those
-//! alone, not over all that were sent.
+//! Easy to get wrong: a receive returns only the attributes that it names, and the digest it
+//! returns is over those alone, not over all that were sent.
 
 use std::collections::BTreeMap;
 
@@ -39,8 +39,14 @@ enum Decoded<'a> {
 impl AttributeValue {
     fn decoded(&self) -> Option<Decoded<'_>> {
         match self.data_type.split('.').next()? {
-            "String" | "Number" => self.string_value.as_deref().filter(|text| !text.is_empty()).map(Decoded::Text),
-            "Binary" => STANDARD.decode(self.binary_value.as_deref()?).ok().filter(|bytes| !bytes.is_empty()).map(Decoded::Binary),
+            "String" | "Number" => {
+                self.string_value.as_deref().filter(|text| !text.is_empty()).map(Decoded::Text)
+            }
+            "Binary" => STANDARD
+                .decode(self.binary_value.as_deref()?)
+                .ok()
+                .filter(|bytes| !bytes.is_empty())
+                .map(Decoded::Binary),
             _ => None,
         }
     }
@@ -50,17 +56,27 @@ impl AttributeValue {
         let refuse = |reason: String| Err(SqsError::new(ErrorCode::InvalidParameterValue, reason));
         if !matches!(base, "String" | "Number" | "Binary") {
             return refuse(format!(
-                "The type of message (user) attribute '{name}' is invalid. You must use only the following supported type prefixes: Binary, Number, String."
+                "The type of message (user) attribute '{name}' is invalid. You must use only the \
+                    following supported type prefixes: Binary, Number, String."
             ));
         }
         if self.decoded().is_none() {
-            return refuse(format!("The message (user) attribute '{name}' must contain a non-empty value of type '{base}'."));
+            return refuse(format!(
+                "The message (user) attribute '{name}' must contain a non-empty value of type \
+                    '{base}'."
+            ));
         }
-        if base == "Number" && self.string_value.as_deref().is_some_and(|text| text.parse::<f64>().is_err()) {
-            return refuse(format!("Can't cast the value of message (user) attribute '{name}' to a number."));
+        if base == "Number"
+            && self.string_value.as_deref().is_some_and(|text| text.parse::<f64>().is_err())
+        {
+            return refuse(format!(
+                "Can't cast the value of message (user) attribute '{name}' to a number."
+            ));
         }
         if self.string_value.as_deref().is_some_and(|text| !text.chars().all(is_allowed)) {
-            return refuse(format!("Invalid characters found in the value of message (user) attribute '{name}'."));
+            return refuse(format!(
+                "Invalid characters found in the value of message (user) attribute '{name}'."
+            ));
         }
         Ok(())
     }
@@ -71,7 +87,11 @@ pub(crate) fn check(attributes: &MessageAttributes) -> Result<(), SqsError> {
     if attributes.len() > limits::MESSAGE_ATTRIBUTES {
         return Err(SqsError::new(
             ErrorCode::InvalidParameterValue,
-            format!("Number of message attributes [{}] exceeds the allowed maximum [{}].", attributes.len(), limits::MESSAGE_ATTRIBUTES),
+            format!(
+                "Number of message attributes [{}] exceeds the allowed maximum [{}].",
+                attributes.len(),
+                limits::MESSAGE_ATTRIBUTES
+            ),
         ));
     }
     for (name, value) in attributes {
@@ -81,7 +101,8 @@ pub(crate) fn check(attributes: &MessageAttributes) -> Result<(), SqsError> {
     Ok(())
 }
 
-/// SQS: up to 256 of `A-Za-z0-9_-.`, no dot at the ends or doubled, not starting with `AWS.` or `Amazon.`.
+/// SQS: up to 256 of `A-Za-z0-9_-.`, no dot at the ends or doubled, not starting with `AWS.` or
+/// `Amazon.`.
 fn check_name(name: &str) -> Result<(), SqsError> {
     let lower = name.to_ascii_lowercase();
     let well_formed = !name.is_empty()
@@ -95,7 +116,10 @@ fn check_name(name: &str) -> Result<(), SqsError> {
     if well_formed {
         Ok(())
     } else {
-        Err(SqsError::new(ErrorCode::InvalidParameterValue, format!("The message (user) attribute name '{name}' is invalid.")))
+        Err(SqsError::new(
+            ErrorCode::InvalidParameterValue,
+            format!("The message (user) attribute name '{name}' is invalid."),
+        ))
     }
 }
 
@@ -116,8 +140,12 @@ pub(crate) fn size(attributes: &MessageAttributes) -> usize {
 
 /// The digest SDKs check; `None` without attributes.
 pub(crate) fn digest(attributes: &MessageAttributes) -> Option<String> {
-    let decoded: Vec<_> =
-        attributes.iter().filter_map(|(name, value)| Some((name.as_str(), value.data_type.as_str(), value.decoded()?))).collect();
+    let decoded: Vec<_> = attributes
+        .iter()
+        .filter_map(|(name, value)| {
+            Some((name.as_str(), value.data_type.as_str(), value.decoded()?))
+        })
+        .collect();
     let parts = decoded.iter().map(|(name, data_type, value)| {
         let value = match value {
             Decoded::Text(text) => digest::Value::Text(text),
@@ -146,8 +174,13 @@ pub(crate) fn select(attributes: MessageAttributes, wanted: &[String]) -> Messag
 
 /// Whether SQS takes this character in a message: those of XML 1.0.
 pub(crate) fn is_allowed(character: char) -> bool {
-    matches!(character,
-        '\u{9}' | '\u{A}' | '\u{D}' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
+    matches!(
+        character,
+        '\u{9}' | '\u{A}' | '\u{D}'
+            | '\u{20}'..='\u{D7FF}'
+            | '\u{E000}'..='\u{FFFD}'
+            | '\u{10000}'..='\u{10FFFF}'
+    )
 }
 
 #[cfg(test)]
@@ -155,12 +188,20 @@ mod tests {
     use super::*;
 
     fn text(value: &str) -> AttributeValue {
-        AttributeValue { data_type: "String".into(), string_value: Some(value.into()), binary_value: None }
+        AttributeValue {
+            data_type: "String".into(),
+            string_value: Some(value.into()),
+            binary_value: None,
+        }
     }
 
     #[test]
     fn a_receive_gets_the_attributes_it_names() {
-        let all = MessageAttributes::from([("trace.id".into(), text("1")), ("trace.span".into(), text("2")), ("kind".into(), text("3"))]);
+        let all = MessageAttributes::from([
+            ("trace.id".into(), text("1")),
+            ("trace.span".into(), text("2")),
+            ("kind".into(), text("3")),
+        ]);
         let names = |wanted: &[&str]| {
             let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
             select(all.clone(), &wanted).into_keys().collect::<Vec<_>>()

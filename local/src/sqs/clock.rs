@@ -1,7 +1,7 @@
 //! The stand-in's sense of time: the system's, or one that a test moves by hand.
 //!
-//! Easy to get wrong: whoever waits for a time must wait on *this* clock. A long poll that slept on the
-//! runtime's timer would not notice that a test had moved the clock by twelve hours.
+//! Easy to get wrong: whoever waits for a time must wait on *this* clock. A long poll that slept on
+//! the runtime's timer would not notice that a test had moved the clock by twelve hours.
 
 use std::{
     sync::Arc,
@@ -22,14 +22,14 @@ impl Clock {
         Self { manual: None }
     }
 
-    /// A clock that stands at `start_ms` (Unix milliseconds) until it is [advanced](Clock::advance). Clones
-    /// share the same time.
+    /// A clock that stands at `start_ms` (Unix milliseconds) until it is
+    /// [advanced](Clock::advance). Clones share the same time.
     pub fn manual(start_ms: i64) -> Self {
         Self { manual: Some(Arc::new(watch::Sender::new(start_ms))) }
     }
 
-    /// Moves a manual clock forward and wakes whatever waited for a time now reached. The system's clock
-    /// doesn't move.
+    /// Moves a manual clock forward and wakes whatever waited for a time now reached. The system's
+    /// clock doesn't move.
     pub fn advance(&self, by: Duration) {
         if let Some(clock) = &self.manual {
             clock.send_modify(|now| *now = now.saturating_add(millis(by)));

@@ -1,7 +1,8 @@
 //! The MD5 digests that SQS answers with and that SDKs check.
 //!
-//! Easy to get wrong: message attributes are digested in the order of their names, each part preceded by its
-//! length as four big-endian bytes, and the kind of value as one byte (1 text, 2 binary).
+//! Easy to get wrong: message attributes are digested in the order of their names, each part
+//! preceded by its length as four big-endian bytes, and the kind of value as one byte (1 text, 2
+//! binary).
 
 use md5::{Digest, Md5};
 
@@ -18,8 +19,11 @@ pub(crate) enum Value<'a> {
     Binary(&'a [u8]),
 }
 
-/// The digest of message attributes `(name, data type, value)`, in hex. They must be sorted by name.
-pub(crate) fn of_attributes<'a>(attributes: impl IntoIterator<Item = (&'a str, &'a str, Value<'a>)>) -> String {
+/// The digest of message attributes `(name, data type, value)`, in hex. They must be sorted by
+/// name.
+pub(crate) fn of_attributes<'a>(
+    attributes: impl IntoIterator<Item = (&'a str, &'a str, Value<'a>)>,
+) -> String {
     let mut digest = Md5::new();
     let part = |bytes: &[u8]| {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);

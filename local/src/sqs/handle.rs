@@ -1,7 +1,8 @@
 //! Receipt handles and task handles: opaque to clients, a few fields to us.
 //!
-//! Easy to get wrong: a receipt handle stands for one *receive*, not for the message. It carries the token of that
-//! receive, and once the message is received again the row's token differs, so that the old handle is stale.
+//! Easy to get wrong: a receipt handle stands for one *receive*, not for the message. It carries
+//! the token of that receive, and once the message is received again the row's token differs, so
+//! that the old handle is stale.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,10 @@ impl ReceiptHandle {
     /// Reads a handle as one of `queue`'s; anything else is `ReceiptHandleIsInvalid`.
     pub(crate) fn decode(text: &str, queue: i64) -> Result<Self, SqsError> {
         Self::parse(text).filter(|handle| handle.queue == queue).ok_or_else(|| {
-            SqsError::new(ErrorCode::ReceiptHandleIsInvalid, format!("The input receipt handle \"{text}\" is not a valid receipt handle."))
+            SqsError::new(
+                ErrorCode::ReceiptHandleIsInvalid,
+                format!("The input receipt handle \"{text}\" is not a valid receipt handle."),
+            )
         })
     }
 

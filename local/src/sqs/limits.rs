@@ -1,14 +1,15 @@
 //! The quotas of Amazon SQS standard queues, each in one place with its source.
 //!
-//! Easy to get wrong: since August 2025 a message and a batch may be 1 MiB, not the 256 KiB of older
-//! documentation.
+//! Easy to get wrong: since August 2025 a message and a batch may be 1 MiB, not the 256 KiB of
+//! older documentation.
 
 use std::ops::RangeInclusive;
 
 /// SQS: a batch request holds at most 10 entries.
 pub(crate) const BATCH_ENTRIES: usize = 10;
 
-/// SQS: a message, or all messages of a batch together, hold at most 1 MiB (1,048,576 bytes), attributes included.
+/// SQS: a message, or all messages of a batch together, hold at most 1 MiB (1,048,576 bytes),
+/// attributes included.
 pub(crate) const MESSAGE_BYTES: usize = 1_048_576;
 
 /// SQS: a message has at most 10 message attributes.

@@ -1,19 +1,22 @@
 //! A stand-in for Amazon SQS: standard queues in a `SQLite` file, behind SQS's JSON protocol.
 //!
-//! It exists so that the functions run on one machine unchanged, and so that their retries, dead letters and redrives
-//! can be tested against SQS's documented behaviour and error codes. It is stricter than SQS where SQS is vague (counts are exact, a
-//! short poll finds every visible message) and never hands a message out twice at once, which SQS may do.
+//! It exists so that the functions run on one machine unchanged, and so that their retries, dead
+//! letters and redrives can be tested against SQS's documented behaviour and error codes. It is
+//! stricter than SQS where SQS is vague (counts are exact, a short poll finds every visible
+//! message) and never hands a message out twice at once, which SQS may do.
 //!
-//! How it works: one thread owns the file (`store`) and runs the operations (`ops`) one after another, each as one
-//! transaction. Nothing is kept only in memory but who waits (`wake`): killed at any moment and opened again, every
-//! acknowledged message, hidden message and move task is as it was. A long poll sleeps until its queue's bell rings or
-//! the next hidden message becomes visible, whichever comes first.
+//! How it works: one thread owns the file (`store`) and runs the operations (`ops`) one after
+//! another, each as one transaction. Nothing is kept only in memory but who waits (`wake`): killed
+//! at any moment and opened again, every acknowledged message, hidden message and move task is as
+//! it was. A long poll sleeps until its queue's bell rings or the next hidden message becomes
+//! visible, whichever comes first.
 //!
-//! Deviations from SQS: see `ops::moves` (messages sent straight to a dead-letter queue are redriven to its only source
-//! queue), `ops::queues` (no waiting periods after `DeleteQueue` and `PurgeQueue`); no FIFO queues, tags or permissions.
+//! Deviations from SQS: see `ops::moves` (messages sent straight to a dead-letter queue are
+//! redriven to its only source queue), `ops::queues` (no waiting periods after `DeleteQueue` and
+//! `PurgeQueue`); no FIFO queues, tags or permissions.
 //!
-//! Easy to get wrong: queue URLs hold the port that the stand-in had when the queue was looked up. They are matched by
-//! their last segment only, so that a URL kept across a restart still works.
+//! Easy to get wrong: queue URLs hold the port that the stand-in had when the queue was looked up.
+//! They are matched by their last segment only, so that a URL kept across a restart still works.
 
 mod attributes;
 mod clock;
@@ -36,7 +39,9 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{runtime::Handle, sync::Notify};
 
-pub use self::{clock::Clock, error::SqsError, response::SqsResponse, settings::Settings, store::OpenError};
+pub use self::{
+    clock::Clock, error::SqsError, response::SqsResponse, settings::Settings, store::OpenError,
+};
 use self::{
     error::ErrorCode,
     ops::{delete, moves, queue_attributes, queues, receive, send, visibility},
@@ -72,8 +77,9 @@ struct Inner {
 }
 
 impl Sqs {
-    /// Opens or creates the store, and takes up the move tasks that were under way when it was last open. Blocks
-    /// while it reads the file; must be called inside a Tokio runtime, where those tasks run.
+    /// Opens or creates the store, and takes up the move tasks that were under way when it was last
+    /// open. Blocks while it reads the file; must be called inside a Tokio runtime, where those
+    /// tasks run.
     pub fn open(path: &Path, settings: Settings) -> Result<Self, OpenError> {
         let runtime = Handle::try_current()?;
         let settings = Arc::new(settings);
@@ -81,14 +87,21 @@ impl Sqs {
         let store = Store::open(path, Arc::clone(&settings), Arc::clone(&bells))?;
         let tasks = store.active_tasks().map_err(OpenError::Queue)?;
 
-        let inner = Arc::new(Inner { settings, worker: Worker::start(store)?, bells, cancelled: Arc::new(Notify::new()), runtime });
+        let inner = Arc::new(Inner {
+            settings,
+            worker: Worker::start(store)?,
+            bells,
+            cancelled: Arc::new(Notify::new()),
+            runtime,
+        });
         for task in tasks {
             mover::spawn(&inner.runtime, &inner, task);
         }
         Ok(Self { inner })
     }
 
-    /// One call of the JSON protocol: `operation` is what follows `AmazonSQS.` in `X-Amz-Target`, `body` the JSON.
+    /// One call of the JSON protocol: `operation` is what follows `AmazonSQS.` in `X-Amz-Target`,
+    /// `body` the JSON.
     pub async fn call(&self, operation: &str, body: &[u8]) -> SqsResponse {
         self.call_in(None, operation, body).await
     }
@@ -104,8 +117,13 @@ impl Sqs {
             "PurgeQueue" => self.answer(body, Ok, queues::purge).await,
             "GetQueueAttributes" => self.answer(body, Ok, queue_attributes::get).await,
             "SetQueueAttributes" => self.answer(body, Ok, queue_attributes::set).await,
-            "SendMessage" => self.answer(body, |request| send::prepare(request, trace), send::send).await,
-            "SendMessageBatch" => self.answer(body, |request| send::prepare_batch(request, trace), send::send_batch).await,
+            "SendMessage" => {
+                self.answer(body, |request| send::prepare(request, trace), send::send).await
+            }
+            "SendMessageBatch" => {
+                self.answer(body, |request| send::prepare_batch(request, trace), send::send_batch)
+                    .await
+            }
             "ReceiveMessage" => SqsResponse::from_result(self.receive(body).await),
             "DeleteMessage" => self.answer(body, Ok, delete::delete).await,
             "DeleteMessageBatch" => self.answer(body, Ok, delete::delete_batch).await,
@@ -121,15 +139,15 @@ impl Sqs {
         }
     }
 
-    /// The name of the queue that a call is about; `None` where the operation has none or the body doesn't say.
-    /// Whether there is such a queue is another question.
+    /// The name of the queue that a call is about; `None` where the operation has none or the body
+    /// doesn't say. Whether there is such a queue is another question.
     pub fn queue_of(operation: &str, body: &[u8]) -> Option<String> {
         names::queue_of(operation, body)
     }
 
-    /// Makes visible again what a `ReceiveMessage` has hidden, but not what a `ChangeMessageVisibility` has. Receive counts
-    /// stay. For the start of the local stack, when every consumer has died with the previous process. Returns how
-    /// many messages.
+    /// Makes visible again what a `ReceiveMessage` has hidden, but not what a
+    /// `ChangeMessageVisibility` has. Receive counts stay. For the start of the local stack, when
+    /// every consumer has died with the previous process. Returns how many messages.
     pub async fn release_received(&self) -> Result<u64, SqsError> {
         self.inner.worker.run(Store::release_received).await
     }
@@ -200,7 +218,10 @@ impl Sqs {
         }
     }
 
-    async fn look(&self, request: &Arc<receive::ReceiveRequest>) -> Result<receive::Look, SqsError> {
+    async fn look(
+        &self,
+        request: &Arc<receive::ReceiveRequest>,
+    ) -> Result<receive::Look, SqsError> {
         let request = Arc::clone(request);
         let look = move |store: &mut Store| receive::look(store, &request);
         self.inner.worker.run(look).await
@@ -222,5 +243,6 @@ impl Sqs {
 fn parse<R: DeserializeOwned>(body: &[u8]) -> Result<R, SqsError> {
     // An operation without members may come without a body.
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| SqsError::new(ErrorCode::Serialization, error.to_string()))
+    serde_json::from_slice(body)
+        .map_err(|error| SqsError::new(ErrorCode::Serialization, error.to_string()))
 }

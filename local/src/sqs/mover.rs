@@ -1,7 +1,8 @@
 //! Runs move tasks: a step at a time, at the rate asked for, until the task ends.
 //!
-//! Easy to get wrong: a task outlives the process. Whoever opens the store takes up every active task again, and a
-//! runner holds the store only during a step, so that dropping the stand-in ends it.
+//! Easy to get wrong: a task outlives the process. Whoever opens the store takes up every active
+//! task again, and a runner holds the store only during a step, so that dropping the stand-in ends
+//! it.
 
 use std::sync::{Arc, Weak};
 
@@ -53,7 +54,11 @@ async fn run(inner: Weak<Inner>, clock: Clock, cancelled: Arc<Notify>, task_id: 
 }
 
 /// One step; the outer `None` if the stand-in is gone.
-async fn step(inner: &Weak<Inner>, task_id: i64, allowance: i64) -> Option<Result<Option<MoveTask>, SqsError>> {
+async fn step(
+    inner: &Weak<Inner>,
+    task_id: i64,
+    allowance: i64,
+) -> Option<Result<Option<MoveTask>, SqsError>> {
     let inner = inner.upgrade()?;
     let step = inner.worker.run(move |store| moves::step(store, task_id, allowance));
     Some(step.await)

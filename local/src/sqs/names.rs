@@ -1,6 +1,8 @@
-//! Which queue a call is about, read without performing it: for permissions and counters at the front door.
+//! Which queue a call is about, read without performing it: for permissions and counters at the
+//! front door.
 //!
-//! Easy to get wrong: a call names its queue in one of four ways: by URL, by name, by ARN, or inside a task handle.
+//! Easy to get wrong: a call names its queue in one of four ways: by URL, by name, by ARN, or
+//! inside a task handle.
 
 use std::borrow::Cow;
 
@@ -30,7 +32,9 @@ pub(crate) fn queue_of(operation: &str, body: &[u8]) -> Option<String> {
     let name = match operation {
         "ListQueues" => None,
         "CreateQueue" | "GetQueueUrl" => names.queue_name.as_deref().map(str::to_owned),
-        "StartMessageMoveTask" | "ListMessageMoveTasks" => name_of_arn(names.source_arn.as_deref()?).map(str::to_owned),
+        "StartMessageMoveTask" | "ListMessageMoveTasks" => {
+            name_of_arn(names.source_arn.as_deref()?).map(str::to_owned)
+        }
         "CancelMessageMoveTask" => {
             let handle = TaskHandle::decode(names.task_handle.as_deref()?)?;
             name_of_arn(&handle.source_arn).map(str::to_owned)
@@ -46,13 +50,23 @@ mod tests {
 
     #[test]
     fn every_way_of_naming_a_queue_is_understood() {
-        let handle = TaskHandle { task_id: 1, source_arn: "arn:aws:sqs:us-east-1:000000000000:dead".into() }.encode();
+        let handle =
+            TaskHandle { task_id: 1, source_arn: "arn:aws:sqs:us-east-1:000000000000:dead".into() }
+                .encode();
         let cancel = format!(r#"{{"TaskHandle":"{handle}"}}"#);
         for (operation, body, name) in [
-            ("SendMessage", r#"{"MessageBody":"a","QueueUrl":"http://x:1/0/orders"}"#, Some("orders")),
+            (
+                "SendMessage",
+                r#"{"MessageBody":"a","QueueUrl":"http://x:1/0/orders"}"#,
+                Some("orders"),
+            ),
             ("CreateQueue", r#"{"QueueName":"orders"}"#, Some("orders")),
             ("ListQueues", r#"{"QueueNamePrefix":"o"}"#, None),
-            ("StartMessageMoveTask", r#"{"SourceArn":"arn:aws:sqs:us-east-1:000000000000:dead"}"#, Some("dead")),
+            (
+                "StartMessageMoveTask",
+                r#"{"SourceArn":"arn:aws:sqs:us-east-1:000000000000:dead"}"#,
+                Some("dead"),
+            ),
             ("CancelMessageMoveTask", &cancel, Some("dead")),
             ("SendMessage", "no JSON", None),
         ] {

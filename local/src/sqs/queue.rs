@@ -1,7 +1,7 @@
 //! A queue and its attributes.
 //!
-//! Easy to get wrong: attributes are text on the wire, numbers included, and `CreateQueue` compares them after parsing
-//! (a redrive policy with its members in another order is the same policy).
+//! Easy to get wrong: attributes are text on the wire, numbers included, and `CreateQueue` compares
+//! them after parsing (a redrive policy with its members in another order is the same policy).
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -87,8 +87,14 @@ impl QueueAttributes {
                 self.inert.insert(name.to_owned(), value.to_owned());
                 self.inert.retain(|_, value| !value.is_empty());
             }
-            "FifoQueue" | "ContentBasedDeduplication" | "DeduplicationScope" | "FifoThroughputLimit" => {
-                return Err(SqsError::new(ErrorCode::UnsupportedOperation, "FIFO queues are not emulated."));
+            "FifoQueue"
+            | "ContentBasedDeduplication"
+            | "DeduplicationScope"
+            | "FifoThroughputLimit" => {
+                return Err(SqsError::new(
+                    ErrorCode::UnsupportedOperation,
+                    "FIFO queues are not emulated.",
+                ));
             }
             _ => return Err(unknown_attribute(name)),
         }
@@ -122,7 +128,10 @@ fn number(name: &str, value: &str, allowed: &RangeInclusive<i64>) -> Result<i64,
 }
 
 fn invalid_value(name: &str) -> SqsError {
-    SqsError::new(ErrorCode::InvalidAttributeValue, format!("Invalid value for the parameter {name}."))
+    SqsError::new(
+        ErrorCode::InvalidAttributeValue,
+        format!("Invalid value for the parameter {name}."),
+    )
 }
 
 /// An attribute SQS doesn't have.
@@ -151,8 +160,9 @@ pub(crate) fn name_of_url(url: &str) -> &str {
 /// The queue's name from its ARN, `None` if it isn't an SQS ARN.
 pub(crate) fn name_of_arn(arn: &str) -> Option<&str> {
     let mut fields = arn.split(':');
-    let is_sqs =
-        fields.next() == Some("arn") && fields.next().is_some_and(|partition| partition.starts_with("aws")) && fields.next() == Some("sqs");
+    let is_sqs = fields.next() == Some("arn")
+        && fields.next().is_some_and(|partition| partition.starts_with("aws"))
+        && fields.next() == Some("sqs");
     let name = fields.nth(2).filter(|name| !name.is_empty());
     name.filter(|_| is_sqs && fields.next().is_none())
 }
@@ -179,11 +189,12 @@ mod tests {
 
     #[test]
     fn attributes_survive_being_written_as_text() {
+        let dead = r#""deadLetterTargetArn":"arn:aws:sqs:us-east-1:0:dead""#;
         let mut attributes = QueueAttributes::default();
         attributes
             .apply(&BTreeMap::from([
                 ("VisibilityTimeout".into(), "90".into()),
-                ("RedrivePolicy".into(), r#"{"maxReceiveCount":"3","deadLetterTargetArn":"arn:aws:sqs:us-east-1:0:dead"}"#.into()),
+                ("RedrivePolicy".into(), format!(r#"{{"maxReceiveCount":"3",{dead}}}"#)),
             ]))
             .unwrap();
         let mut read = QueueAttributes::default();

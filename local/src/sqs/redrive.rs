@@ -1,6 +1,8 @@
-//! The two policies of dead-letter queues: where a queue's hopeless messages go, and who may send theirs here.
+//! The two policies of dead-letter queues: where a queue's hopeless messages go, and who may send
+//! theirs here.
 //!
-//! Easy to get wrong: `maxReceiveCount` comes as a number or as text; `CloudFormation` and the console differ.
+//! Easy to get wrong: `maxReceiveCount` comes as a number or as text; `CloudFormation` and the
+//! console differ.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -16,7 +18,8 @@ use super::{
 pub(crate) struct RedrivePolicy {
     /// The dead-letter queue.
     pub(crate) dead_letter_target_arn: String,
-    /// A message received this often goes to the dead-letter queue instead of being received once more.
+    /// A message received this often goes to the dead-letter queue instead of being received once
+    /// more.
     #[serde(deserialize_with = "number_or_text")]
     pub(crate) max_receive_count: i64,
 }
@@ -28,7 +31,8 @@ impl RedrivePolicy {
             return Ok(None);
         }
         let refuse = |reason: &str| SqsError::invalid_parameter(text, "RedrivePolicy", reason);
-        let policy: Self = serde_json::from_str(text).map_err(|_| refuse("Redrive policy is not a valid JSON map."))?;
+        let policy: Self = serde_json::from_str(text)
+            .map_err(|_| refuse("Redrive policy is not a valid JSON map."))?;
         if !limits::MAX_RECEIVE_COUNT.contains(&policy.max_receive_count) {
             return Err(refuse("Invalid value for maxReceiveCount: 1 to 1000."));
         }
@@ -67,10 +71,17 @@ impl AllowPolicy {
         if text.is_empty() {
             return Ok(None);
         }
-        let refuse = || SqsError::new(ErrorCode::InvalidAttributeValue, "Invalid value for the parameter RedriveAllowPolicy.");
+        let refuse = || {
+            SqsError::new(
+                ErrorCode::InvalidAttributeValue,
+                "Invalid value for the parameter RedriveAllowPolicy.",
+            )
+        };
         let policy: Self = serde_json::from_str(text).map_err(|_| refuse())?;
         let names_sources = !policy.source_queue_arns.is_empty();
-        if names_sources != (policy.redrive_permission == Permission::ByQueue) || policy.source_queue_arns.len() > limits::ALLOWED_SOURCES {
+        if names_sources != (policy.redrive_permission == Permission::ByQueue)
+            || policy.source_queue_arns.len() > limits::ALLOWED_SOURCES
+        {
             return Err(refuse());
         }
         Ok(Some(policy))
@@ -124,7 +135,11 @@ mod tests {
 
     #[test]
     fn a_by_queue_policy_allows_only_the_queues_it_names() {
-        let policy = AllowPolicy::parse(r#"{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:r:0:a"]}"#).unwrap().unwrap();
+        let policy = AllowPolicy::parse(
+            r#"{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:r:0:a"]}"#,
+        )
+        .unwrap()
+        .unwrap();
         assert!(policy.allows("arn:aws:sqs:r:0:a"));
         assert!(!policy.allows("arn:aws:sqs:r:0:b"));
     }

@@ -21,7 +21,9 @@ pub struct SqsResponse {
 
 impl SqsResponse {
     pub(crate) fn from_result(result: Result<impl Serialize, SqsError>) -> Self {
-        let encoded = result.and_then(|answer| serde_json::to_vec(&answer).map_err(|error| SqsError::internal(error.to_string())));
+        let encoded = result.and_then(|answer| {
+            serde_json::to_vec(&answer).map_err(|error| SqsError::internal(error.to_string()))
+        });
         match encoded {
             Ok(body) => Self::new(StatusCode::OK, body.into()),
             Err(error) => Self::from_error(&error),

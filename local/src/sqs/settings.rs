@@ -17,7 +17,8 @@ pub struct Settings {
     pub in_flight_limit: u64,
 }
 
-/// Region `us-east-1`, account `000000000000`, port 4566 of this machine, the system's clock and SQS's own limits.
+/// Region `us-east-1`, account `000000000000`, port 4566 of this machine, the system's clock and
+/// SQS's own limits.
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! DynamoDB and SQS of a stack: the embedded ones, or other emulators.
 //!
-//! Easy to get wrong: other emulators get one access key for everyone, since some keep data apart by it. So nothing is counted there, and
-//! roles aren't enforced.
+//! Easy to get wrong: other emulators get one access key for everyone, since some keep data apart
+//! by it. So nothing is counted there, and roles aren't enforced.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use crate::runtime::environment::Surroundings;
 use crate::sqs::Clock;
 use crate::template::ACCOUNT;
 
-/// How often expired items are deleted. DynamoDB takes up to a few days; readers filter what has expired anyway.
+/// How often expired items are deleted. DynamoDB takes up to a few days; readers filter what has
+/// expired anyway.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// Access key id for other emulators where the user's environment has none.
@@ -67,7 +68,13 @@ impl AwsSide {
             Some(proxy) => format!("{proxy}/{}", url.trim_start_matches("http://")),
             None => url.clone(),
         };
-        Ok(Self { url, called_at, clients, foreign_access_key: None, embedded: Some(Embedded { server, sweeper }) })
+        Ok(Self {
+            url,
+            called_at,
+            clients,
+            foreign_access_key: None,
+            embedded: Some(Embedded { server, sweeper }),
+        })
     }
 
     /// Endpoint of both services.
@@ -100,7 +107,11 @@ impl AwsSide {
 
     /// What functions need to know to call AWS.
     pub(super) fn surroundings(&self, strict_targets: bool) -> Surroundings {
-        Surroundings { aws_endpoint: self.called_at.clone(), access_key: self.foreign_access_key.clone(), strict_targets }
+        Surroundings {
+            aws_endpoint: self.called_at.clone(),
+            access_key: self.foreign_access_key.clone(),
+            strict_targets,
+        }
     }
 
     /// Holds functions to their roles from now on.
@@ -123,7 +134,8 @@ fn foreign_access_key() -> String {
     std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_else(|_| FOREIGN_ACCESS_KEY.to_owned())
 }
 
-/// The account in which other emulators keep what is made with [`foreign_access_key`]: those that tell accounts apart take a key of twelve digits for one.
+/// The account in which other emulators keep what is made with [`foreign_access_key`]: those that
+/// tell accounts apart take a key of twelve digits for one.
 pub(super) fn foreign_account() -> String {
     account_of(foreign_access_key())
 }

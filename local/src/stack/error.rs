@@ -17,7 +17,10 @@ use shared::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// There is no template here or above.
-    #[error("there is no template.yaml here or in a folder above: start Posthaste in its repository, or name one with --template")]
+    #[error(
+        "there is no template.yaml here or in a folder above: start Posthaste in its repository, \
+            or name one with --template"
+    )]
     NoTemplate,
     /// The template can't be read or is wrong.
     #[error("{}: {fault}", path.display())]
@@ -34,7 +37,10 @@ pub enum StackError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// Something else listens there.
-    #[error("{address} is in use already: stop what listens there, or choose another address with {flag}")]
+    #[error(
+        "{address} is in use already: stop what listens there, or choose another address with \
+            {flag}"
+    )]
     AddressInUse {
         /// The address.
         address: SocketAddr,

@@ -18,10 +18,12 @@ use crate::runtime::environment::{self, Surroundings};
 use crate::runtime::{FunctionSpec, LogSink, Pool, RuntimeApi};
 use crate::template::{Function, Template};
 
-/// Instances of a function that serves HTTP: enough to keep a few cores busy while some wait for the database, and few enough to start quickly.
+/// Instances of a function that serves HTTP: enough to keep a few cores busy while some wait for
+/// the database, and few enough to start quickly.
 const HTTP_INSTANCES: usize = 4;
 
-/// Instances of a function that streams: as many viewers at once, each a process of 10 MB that asks the database nine times a second.
+/// Instances of a function that streams: as many viewers at once, each a process of 10 MB that asks
+/// the database nine times a second.
 const STREAM_INSTANCES: usize = 50;
 
 pub(super) struct Functions {
@@ -51,7 +53,10 @@ impl Functions {
         try_join_all(pools.values().map(|pool| warm_up(plan, pool))).await?;
 
         let url = url_of(listener.local_addr()?);
-        let front = Front::start(listener, Service { routes: RouteTable::of(&template.functions), pools: pools.clone() })?;
+        let front = Front::start(
+            listener,
+            Service { routes: RouteTable::of(&template.functions), pools: pools.clone() },
+        )?;
         let pollers = start_pollers(template, aws, &pools)?;
         Ok(Self { front, url, pollers, pools })
     }
@@ -75,11 +80,18 @@ impl Functions {
     }
 }
 
-fn spec(plan: &Plan, function: &Function, binary: PathBuf, surroundings: &Surroundings) -> Result<FunctionSpec, StackError> {
+fn spec(
+    plan: &Plan,
+    function: &Function,
+    binary: PathBuf,
+    surroundings: &Surroundings,
+) -> Result<FunctionSpec, StackError> {
     let http = if function.routes.is_empty() { 0 } else { HTTP_INSTANCES };
     let url = if function.url.is_none() { 0 } else { STREAM_INSTANCES };
-    // One instance for every batch that a source may have under way, so that waiting retries never keep first attempts from running.
-    let queues: usize = function.sources.iter().filter(|source| source.enabled).map(concurrency).sum();
+    // One instance for every batch that a source may have under way, so that waiting retries never
+    // keep first attempts from running.
+    let queues: usize =
+        function.sources.iter().filter(|source| source.enabled).map(concurrency).sum();
     Ok(FunctionSpec {
         name: function.name.clone(),
         arn: function.arn.clone(),
@@ -100,16 +112,30 @@ async fn warm_up(plan: &Plan, pool: &Arc<Pool>) -> Result<(), StackError> {
     })
 }
 
-fn start_pollers(template: &Template, aws: &AwsSide, pools: &BTreeMap<String, Arc<Pool>>) -> Result<Vec<Poller>, StackError> {
+fn start_pollers(
+    template: &Template,
+    aws: &AwsSide,
+    pools: &BTreeMap<String, Arc<Pool>>,
+) -> Result<Vec<Poller>, StackError> {
     let sqs = aws.poller_clients().sqs;
     let mut pollers = Vec::new();
     for function in &template.functions {
         for source in function.sources.iter().filter(|source| source.enabled) {
             let queue = template.queues.iter().find(|queue| queue.arn == source.queue_arn);
-            let unknown = || StackError::UnknownQueue { function: function.name.clone(), arn: source.queue_arn.clone() };
+            let unknown = || StackError::UnknownQueue {
+                function: function.name.clone(),
+                arn: source.queue_arn.clone(),
+            };
             let url = queue.ok_or_else(unknown)?.url.clone();
             let pool = pools.get(&function.name).ok_or_else(unknown)?;
-            pollers.push(Poller::start(source.clone(), url, sqs.clone(), aws.polls(), Arc::clone(pool), function.allows_recursion));
+            pollers.push(Poller::start(
+                source.clone(),
+                url,
+                sqs.clone(),
+                aws.polls(),
+                Arc::clone(pool),
+                function.allows_recursion,
+            ));
         }
     }
     Ok(pollers)

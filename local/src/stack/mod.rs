@@ -1,11 +1,13 @@
 //! The whole stack: what `cargo run` starts and stops, in which order.
 //!
-//! Starting: everything that can be wrong with the user's side (template, data folder, ports) is found before the long part (building).
-//! Then AWS, tables and queues, the functions, the API, the pollers, the demo project; the ready file comes last.
-//! Stopping is the other way round: nothing new comes in, what runs finishes, then the processes end, and AWS is there until the end.
+//! Starting: everything that can be wrong with the user's side (template, data folder, ports) is
+//! found before the long part (building). Then AWS, tables and queues, the functions, the API, the
+//! pollers, the demo project; the ready file comes last. Stopping is the other way round: nothing
+//! new comes in, what runs finishes, then the processes end, and AWS is there until the end.
 //!
-//! Easy to get wrong: whatever a killed stack had received from its queues must go on at once, so received messages are released at start.
-//! No consumer can be left: they ended with the stack, and the data folder's lock proves that it is gone.
+//! Easy to get wrong: whatever a killed stack had received from its queues must go on at once, so
+//! received messages are released at start. No consumer can be left: they ended with the stack, and
+//! the data folder's lock proves that it is gone.
 
 mod aws_side;
 mod error;
@@ -67,7 +69,9 @@ impl Stack {
         };
         let mut stack = Self { plan, aws, functions, demo: None, ready_files: Vec::new() };
         if let Some(functions) = &stack.functions {
-            stack.demo = Some(demo::ensure(&functions.url(), &stack.plan.operator_key, &stack.plan.data).await?);
+            stack.demo = Some(
+                demo::ensure(&functions.url(), &stack.plan.operator_key, &stack.plan.data).await?,
+            );
         }
         stack.announce()?;
         Ok(stack)
@@ -112,7 +116,10 @@ impl Stack {
         let ready = self.ready();
         let own = self.plan.data.ready_file();
         for path in std::iter::once(own).chain(self.plan.args.ready_file.clone()) {
-            ready.write(&path).map_err(|error| StackError::ReadyFile { path: path.clone(), reason: error.to_string() })?;
+            ready.write(&path).map_err(|error| StackError::ReadyFile {
+                path: path.clone(),
+                reason: error.to_string(),
+            })?;
             self.ready_files.push(path);
         }
         Ok(())
@@ -120,7 +127,11 @@ impl Stack {
 }
 
 /// With `--aws-only`: what the sample events speak of, for whoever invokes the functions with them.
-async fn plant_samples(template: &Template, secrets_key: &str, aws: &AwsSide) -> Result<(), StackError> {
+async fn plant_samples(
+    template: &Template,
+    secrets_key: &str,
+    aws: &AwsSide,
+) -> Result<(), StackError> {
     let Some(table) = template.table(samples::CONFIG_TABLE) else { return Ok(()) };
     let endpoint = samples::endpoint_of(samples::id()?, samples::RECEIVER, secrets_key)?;
     Ok(samples::plant(&aws.stack_config(), &table.name, secrets_key, &[endpoint]).await?)

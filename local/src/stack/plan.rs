@@ -60,14 +60,19 @@ impl Plan {
             None => Template::find(&std::env::current_dir()?).ok_or(StackError::NoTemplate)?,
         };
         let broken = |fault| StackError::Template { path: template.clone(), fault };
-        // Read once before the data directory is touched: a broken template must leave nothing behind.
-        let mut settings = Settings { parameters: args.parameters.iter().cloned().collect(), ..Settings::default() };
+        // Read once before the data directory is touched: a broken template must leave nothing
+        // behind.
+        let mut settings = Settings {
+            parameters: args.parameters.iter().cloned().collect(),
+            ..Settings::default()
+        };
         if args.aws_endpoint.is_some() {
             settings.account = foreign_account();
         }
         let functions = Template::read(&template, &settings).map_err(broken)?.functions;
 
-        let data = DataDirectory::open(&args.data.clone().unwrap_or_else(|| default_data(&template)))?;
+        let data =
+            DataDirectory::open(&args.data.clone().unwrap_or_else(|| default_data(&template)))?;
         let operator_key = match &args.operator_key {
             Some(key) => key.clone(),
             None => data.operator_key()?,
@@ -79,11 +84,18 @@ impl Plan {
 
     /// Takes the ports.
     pub(super) async fn bind(&self) -> Result<Ports, StackError> {
-        let aws_default = SocketAddr::from(([127, 0, 0, 1], if self.args.aws_only { AWS_ONLY_PORT } else { 0 }));
-        let api = if self.args.aws_only { None } else { Some(listen(self.args.listen, "--listen").await?) };
+        let aws_default =
+            SocketAddr::from(([127, 0, 0, 1], if self.args.aws_only { AWS_ONLY_PORT } else { 0 }));
+        let api = if self.args.aws_only {
+            None
+        } else {
+            Some(listen(self.args.listen, "--listen").await?)
+        };
         let aws = match self.args.aws_endpoint {
             Some(_) => None,
-            None => Some(listen(self.args.aws_listen.unwrap_or(aws_default), "--aws-listen").await?),
+            None => {
+                Some(listen(self.args.aws_listen.unwrap_or(aws_default), "--aws-listen").await?)
+            }
         };
         Ok(Ports { api, aws })
     }
@@ -106,11 +118,17 @@ impl Plan {
     }
 
     fn read(&self, settings: &Settings) -> Result<Template, StackError> {
-        Template::read(&self.template, settings).map_err(|fault| StackError::Template { path: self.template.clone(), fault })
+        Template::read(&self.template, settings)
+            .map_err(|fault| StackError::Template { path: self.template.clone(), fault })
     }
 
-    /// With `--aws-only`: the environment that the functions would get, for whoever runs them instead.
-    pub(super) fn write_environment_file(&self, template: &Template, aws: &AwsSide) -> Result<(), StackError> {
+    /// With `--aws-only`: the environment that the functions would get, for whoever runs them
+    /// instead.
+    pub(super) fn write_environment_file(
+        &self,
+        template: &Template,
+        aws: &AwsSide,
+    ) -> Result<(), StackError> {
         let mut variables: BTreeMap<&str, String> = BTreeMap::new();
         for (name, value) in template.functions.iter().flat_map(|function| &function.environment) {
             variables.insert(name, value.clone());
@@ -126,12 +144,15 @@ impl Plan {
             ("AWS_SECRET_ACCESS_KEY", "local"),
         ];
         variables.extend(aws_variables.map(|(name, value)| (name, value.to_owned())));
-        let lines = variables.iter().map(|(name, value)| format!("{name}=\"{}\"\n", value.replace('"', "\\\"")));
+        let lines = variables
+            .iter()
+            .map(|(name, value)| format!("{name}=\"{}\"\n", value.replace('"', "\\\"")));
         self.data.keep(ENVIRONMENT_FILE, &lines.collect::<String>())?;
         Ok(())
     }
 
-    /// With `--aws-only`: the file with the functions' environment, for `cargo lambda watch --env-file`.
+    /// With `--aws-only`: the file with the functions' environment, for `cargo lambda watch
+    /// --env-file`.
     pub fn environment_file(&self) -> PathBuf {
         self.data.path().join(ENVIRONMENT_FILE)
     }

@@ -1,5 +1,5 @@
-//! Dynamic references: `{{resolve:secretsmanager:<id>:SecretString}}`, which `CloudFormation` replaces
-//! by a secret's value while it deploys.
+//! Dynamic references: `{{resolve:secretsmanager:<id>:SecretString}}`, which `CloudFormation`
+//! replaces by a secret's value while it deploys.
 //!
 //! A stack on one machine has one secret; other references are faults.
 
@@ -14,10 +14,13 @@ pub(super) fn resolve(text: &str, settings: &Settings) -> Result<String, String>
     let mut result = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(START) {
-        let (reference, tail) = after.split_once("}}").ok_or_else(|| format!("{text}: a {START} isn't closed"))?;
+        let (reference, tail) =
+            after.split_once("}}").ok_or_else(|| format!("{text}: a {START} isn't closed"))?;
         let id = reference.strip_prefix(SECRET).and_then(|rest| rest.strip_suffix(VALUE));
         if id.is_none_or(str::is_empty) {
-            return Err(format!("the local stack doesn't know the reference {START}{reference}}}}}"));
+            return Err(format!(
+                "the local stack doesn't know the reference {START}{reference}}}}}"
+            ));
         }
         result.push_str(before);
         result.push_str(&settings.secret);
@@ -38,7 +41,11 @@ mod tests {
         let secret = "{{resolve:secretsmanager:arn:aws:secretsmanager:x:1:secret:S:SecretString}}";
         assert_eq!(resolved("plain"), Ok("plain".to_owned()));
         assert_eq!(resolved(&format!("own,{secret}")), Ok("own,key".to_owned()));
-        for wrong in ["{{resolve:ssm:/p}}", "{{resolve:secretsmanager:x", "{{resolve:secretsmanager::SecretString}}"] {
+        for wrong in [
+            "{{resolve:ssm:/p}}",
+            "{{resolve:secretsmanager:x",
+            "{{resolve:secretsmanager::SecretString}}",
+        ] {
             assert!(resolved(wrong).is_err(), "{wrong}");
         }
     }

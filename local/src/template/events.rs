@@ -1,6 +1,7 @@
 //! What invokes a function: routes of the HTTP API, a URL of its own, and queues.
 //!
-//! Easy to get wrong: a route without a path, or with `/$default`, is the catch-all `$default`, which has no method.
+//! Easy to get wrong: a route without a path, or with `/$default`, is the catch-all `$default`,
+//! which has no method.
 
 use serde_json::Value as Json;
 
@@ -22,14 +23,19 @@ pub struct HttpRoute {
 impl HttpRoute {
     /// The key by which API Gateway names the route: `GET /projects/{id}` or `$default`.
     pub fn key(&self) -> String {
-        if self.path == "$default" { self.path.clone() } else { format!("{} {}", self.method, self.path) }
+        if self.path == "$default" {
+            self.path.clone()
+        } else {
+            format!("{} {}", self.method, self.path)
+        }
     }
 }
 
 /// A URL of the function's own, by which it streams its answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionUrl {
-    /// Where the local stack has it (`Metadata.LocalPath`): on AWS it has a host of its own, here there is one port for everything.
+    /// Where the local stack has it (`Metadata.LocalPath`): on AWS it has a host of its own, here
+    /// there is one port for everything.
     pub path: String,
     /// Which pages in browsers may ask.
     pub cors: Option<Cors>,
@@ -72,9 +78,13 @@ pub(super) fn read(events: &Json) -> Result<(Vec<HttpRoute>, Vec<QueueSource>), 
         let properties = &event["Properties"];
         match event["Type"].as_str() {
             Some("HttpApi") => routes.push(route(properties)?),
-            Some("SQS") => sources.push(source(properties).map_err(|fault| format!("event {name}: {fault}"))?),
+            Some("SQS") => {
+                sources.push(source(properties).map_err(|fault| format!("event {name}: {fault}"))?);
+            }
             other => {
-                return Err(format!("event {name}: the local stack knows HttpApi and SQS, not {other:?}"));
+                return Err(format!(
+                    "event {name}: the local stack knows HttpApi and SQS, not {other:?}"
+                ));
             }
         }
     }
@@ -88,11 +98,14 @@ pub(super) fn url(config: &Json, metadata: &Json) -> Result<Option<FunctionUrl>,
     let (auth, mode) = (config["AuthType"].as_str(), config["InvokeMode"].as_str());
     if (auth, mode) != (Some("NONE"), Some("RESPONSE_STREAM")) {
         return Err(format!(
-            "the local stack knows function URLs with AuthType NONE and InvokeMode RESPONSE_STREAM, not {auth:?} and {mode:?}"
+            "the local stack knows function URLs with AuthType NONE and InvokeMode \
+                RESPONSE_STREAM, not {auth:?} and {mode:?}"
         ));
     }
     let path = metadata["LocalPath"].as_str().filter(|path| path.starts_with('/'));
-    let path = path.ok_or("a function URL needs Metadata.LocalPath: the path at which the local stack serves it")?;
+    let path = path.ok_or(
+        "a function URL needs Metadata.LocalPath: the path at which the local stack serves it",
+    )?;
     Ok(Some(FunctionUrl { path: path.to_owned(), cors: cors(&config["Cors"])? }))
 }
 
@@ -100,16 +113,28 @@ fn cors(config: &Json) -> Result<Option<Cors>, String> {
     if config.is_null() {
         return Ok(None);
     }
-    let texts = |name: &str| config[name].as_array().into_iter().flatten().map(plain).collect::<Result<Vec<_>, _>>();
+    let texts = |name: &str| {
+        config[name].as_array().into_iter().flatten().map(plain).collect::<Result<Vec<_>, _>>()
+    };
     let max_age = number(&config["MaxAge"])?.unwrap_or(0);
-    Ok(Some(Cors { origins: texts("AllowOrigins")?, methods: texts("AllowMethods")?, headers: texts("AllowHeaders")?, max_age }))
+    Ok(Some(Cors {
+        origins: texts("AllowOrigins")?,
+        methods: texts("AllowMethods")?,
+        headers: texts("AllowHeaders")?,
+        max_age,
+    }))
 }
 
 fn route(properties: &Json) -> Result<HttpRoute, String> {
     let path = properties.get("Path").map_or_else(|| Ok("$default".to_owned()), plain)?;
     let path = if path == "/$default" { "$default".to_owned() } else { path };
-    let method = properties.get("Method").map_or_else(|| Ok("ANY".to_owned()), plain)?.to_ascii_uppercase();
-    let method = if method == "*" || method == "X-AMAZON-APIGATEWAY-ANY-METHOD" { "ANY".to_owned() } else { method };
+    let method =
+        properties.get("Method").map_or_else(|| Ok("ANY".to_owned()), plain)?.to_ascii_uppercase();
+    let method = if method == "*" || method == "X-AMAZON-APIGATEWAY-ANY-METHOD" {
+        "ANY".to_owned()
+    } else {
+        method
+    };
     Ok(HttpRoute { method, path })
 }
 
@@ -118,9 +143,13 @@ fn source(properties: &Json) -> Result<QueueSource, String> {
     Ok(QueueSource {
         queue_arn: plain(&properties["Queue"])?,
         batch_size: number(&properties["BatchSize"])?.unwrap_or(DEFAULT_BATCH_SIZE),
-        batching_window_seconds: number(&properties["MaximumBatchingWindowInSeconds"])?.unwrap_or(0),
-        reports_item_failures: response_types.is_some_and(|types| types.contains(&Json::from("ReportBatchItemFailures"))),
+        batching_window_seconds: number(&properties["MaximumBatchingWindowInSeconds"])?
+            .unwrap_or(0),
+        reports_item_failures: response_types
+            .is_some_and(|types| types.contains(&Json::from("ReportBatchItemFailures"))),
         maximum_concurrency: number(&properties["ScalingConfig"]["MaximumConcurrency"])?,
-        enabled: properties.get("Enabled").is_none_or(|enabled| plain(enabled).is_ok_and(|enabled| enabled != "false")),
+        enabled: properties
+            .get("Enabled")
+            .is_none_or(|enabled| plain(enabled).is_ok_and(|enabled| enabled != "false")),
     })
 }

@@ -1,6 +1,7 @@
 //! Functions of the template, with `Globals` merged in.
 //!
-//! Easy to get wrong: `Globals` maps (environment variables) are merged key by key, everything else is replaced whole.
+//! Easy to get wrong: `Globals` maps (environment variables) are merged key by key, everything else
+//! is replaced whole.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +24,8 @@ const DEFAULT_MEMORY_MB: u32 = 128;
 pub struct Function {
     /// Key in the template's `Resources`.
     pub logical_id: String,
-    /// Short name: its binary's, such as `deliver`. Cargo builds this binary, and logs and counters use this name.
+    /// Short name: its binary's, such as `deliver`. Cargo builds this binary, and logs and counters
+    /// use this name.
     pub name: String,
     /// Physical name, as the function reads it in `AWS_LAMBDA_FUNCTION_NAME`.
     pub function_name: String,
@@ -50,7 +52,12 @@ pub struct Function {
 }
 
 impl Function {
-    pub(super) fn read(resolver: &Resolver<'_>, id: &str, resource: &Json, document: &Json) -> Result<Self, String> {
+    pub(super) fn read(
+        resolver: &Resolver<'_>,
+        id: &str,
+        resource: &Json,
+        document: &Json,
+    ) -> Result<Self, String> {
         let own = resolver.resolve(&resource["Properties"])?;
         let globals = resolver.resolve(&document["Globals"]["Function"])?;
         let properties = merged(&globals, &own);
@@ -61,7 +68,9 @@ impl Function {
             name: binary_of(id, resource)?,
             arn: resolver.settings.function_arn(&function_name),
             function_name,
-            timeout: Duration::from_secs(number(&properties["Timeout"])?.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
+            timeout: Duration::from_secs(
+                number(&properties["Timeout"])?.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
+            ),
             memory_mb: number(&properties["MemorySize"])?.unwrap_or(DEFAULT_MEMORY_MB),
             environment: environment_of(&properties)?,
             routes,
@@ -74,7 +83,11 @@ impl Function {
     }
 }
 
-pub(super) fn reference(resolver: &Resolver<'_>, id: &str, resource: &Json) -> Result<Reference, String> {
+pub(super) fn reference(
+    resolver: &Resolver<'_>,
+    id: &str,
+    resource: &Json,
+) -> Result<Reference, String> {
     let name = name_of(resolver, id, resource, "FunctionName")?;
     let arn = resolver.settings.function_arn(&name);
     Ok(Reference { reference: name, attributes: BTreeMap::from([("Arn", arn)]) })
@@ -82,7 +95,9 @@ pub(super) fn reference(resolver: &Resolver<'_>, id: &str, resource: &Json) -> R
 
 fn binary_of(id: &str, resource: &Json) -> Result<String, String> {
     let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
-    binary.map(str::to_owned).ok_or_else(|| format!("{id} needs Metadata.BuildProperties.Binary: the binary that cargo builds for it"))
+    binary.map(str::to_owned).ok_or_else(|| {
+        format!("{id} needs Metadata.BuildProperties.Binary: the binary that cargo builds for it")
+    })
 }
 
 /// Lambda's own default is `Terminate`.
@@ -106,7 +121,8 @@ fn merged(globals: &Json, own: &Json) -> Json {
         (Json::Object(globals), Json::Object(own)) => {
             let mut result = globals.clone();
             for (key, value) in own {
-                let value = globals.get(key).map_or_else(|| value.clone(), |global| merged(global, value));
+                let value =
+                    globals.get(key).map_or_else(|| value.clone(), |global| merged(global, value));
                 result.insert(key.clone(), value);
             }
             Json::Object(result)

@@ -1,7 +1,7 @@
 //! Resolves CloudFormation's intrinsic functions: what `sam deploy` would have put in their place.
 //!
-//! Easy to get wrong: `AWS::NoValue` removes the key that holds it, so it is a value of its own here (`None`) until
-//! the enclosing map or list drops it.
+//! Easy to get wrong: `AWS::NoValue` removes the key that holds it, so it is a value of its own
+//! here (`None`) until the enclosing map or list drops it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,12 +27,14 @@ pub(super) struct Resolver<'a> {
     pub(super) mappings: Json,
     pub(super) conditions: Json,
     pub(super) references: BTreeMap<String, Reference>,
-    /// Names of resources that stand for nothing on one machine (an alarm, the API): `!Ref` gives the name back.
+    /// Names of resources that stand for nothing on one machine (an alarm, the API): `!Ref` gives
+    /// the name back.
     pub(super) others: BTreeSet<String>,
 }
 
 impl Resolver<'_> {
-    /// The value with every intrinsic function replaced; a value that is `AWS::NoValue` itself becomes null.
+    /// The value with every intrinsic function replaced; a value that is `AWS::NoValue` itself
+    /// becomes null.
     pub(super) fn resolve(&self, value: &Json) -> Result<Json, String> {
         Ok(self.value(value)?.unwrap_or(Json::Null))
     }
@@ -44,7 +46,9 @@ impl Resolver<'_> {
                 None => self.object(object).map(Some),
             },
             Json::Array(items) => Ok(Some(Json::Array(self.list(items)?))),
-            Json::String(text) => dynamic::resolve(text, self.settings).map(|text| Some(text.into())),
+            Json::String(text) => {
+                dynamic::resolve(text, self.settings).map(|text| Some(text.into()))
+            }
             plain => Ok(Some(plain.clone())),
         }
     }
@@ -100,16 +104,24 @@ impl Resolver<'_> {
     }
 
     fn attribute(&self, argument: &Json) -> Result<Json, String> {
-        let path: Vec<&str> = argument.as_array().map(|parts| parts.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
+        let path: Vec<&str> = argument
+            .as_array()
+            .map(|parts| parts.iter().filter_map(Json::as_str).collect())
+            .unwrap_or_default();
         let [resource, attribute] = path[..] else {
             return Err(format!("!GetAtt needs a resource and an attribute, not {argument}"));
         };
         match self.references.get(resource) {
-            Some(reference) => reference
-                .attributes
-                .get(attribute)
-                .map(|value| value.clone().into())
-                .ok_or_else(|| format!("!GetAtt {resource}.{attribute}: the local stack doesn't know this attribute")),
+            Some(reference) => {
+                reference.attributes.get(attribute).map(|value| value.clone().into()).ok_or_else(
+                    || {
+                        format!(
+                            "!GetAtt {resource}.{attribute}: the local stack doesn't \
+                    know this attribute"
+                        )
+                    },
+                )
+            }
             None if self.others.contains(resource) => Ok(format!("{resource}.{attribute}").into()),
             None => Err(format!("!GetAtt {resource}.{attribute}: there is no resource {resource}")),
         }
@@ -128,7 +140,9 @@ impl Resolver<'_> {
         let mut rest = template;
         while let Some(start) = rest.find("${") {
             let (before, after) = rest.split_at(start);
-            let (name, tail) = after[2..].split_once('}').ok_or_else(|| format!("!Sub {template}: a ${{ isn't closed"))?;
+            let (name, tail) = after[2..]
+                .split_once('}')
+                .ok_or_else(|| format!("!Sub {template}: a ${{ isn't closed"))?;
             result.push_str(before);
             result.push_str(&self.substitution(name, locals)?);
             rest = tail;
@@ -137,14 +151,20 @@ impl Resolver<'_> {
         Ok(dynamic::resolve(&result, self.settings)?.into())
     }
 
-    fn substitution(&self, name: &str, locals: Option<&Map<String, Json>>) -> Result<String, String> {
+    fn substitution(
+        &self,
+        name: &str,
+        locals: Option<&Map<String, Json>>,
+    ) -> Result<String, String> {
         // `${!Literal}` is how a template writes a `${Literal}` that isn't to be replaced.
         if let Some(literal) = name.strip_prefix('!') {
             return Ok(format!("${{{literal}}}"));
         }
         let value = match (locals.and_then(|locals| locals.get(name)), name.split_once('.')) {
             (Some(local), _) => self.resolve(local)?,
-            (None, Some((resource, attribute))) => self.attribute(&Json::from(vec![resource, attribute]))?,
+            (None, Some((resource, attribute))) => {
+                self.attribute(&Json::from(vec![resource, attribute]))?
+            }
             (None, None) => self.reference(name)?.unwrap_or(Json::Null),
         };
         plain(&value)
@@ -161,7 +181,9 @@ impl Resolver<'_> {
     }
 
     fn choose(&self, argument: &Json) -> Result<Option<Json>, String> {
-        let Some([Json::String(condition), then, otherwise]) = argument.as_array().map(Vec::as_slice) else {
+        let Some([Json::String(condition), then, otherwise]) =
+            argument.as_array().map(Vec::as_slice)
+        else {
             return Err("!If needs a condition and two values".to_owned());
         };
         self.value(if self.holds(condition)? { then } else { otherwise })
@@ -171,7 +193,9 @@ impl Resolver<'_> {
         let Some([index, items]) = pair(argument) else {
             return Err("!Select needs an index and a list".to_owned());
         };
-        let index: usize = plain(&self.resolve(index)?)?.parse().map_err(|_| "!Select needs a number".to_owned())?;
+        let index: usize = plain(&self.resolve(index)?)?
+            .parse()
+            .map_err(|_| "!Select needs a number".to_owned())?;
         let items = self.resolve(items)?;
         items.get(index).cloned().ok_or_else(|| format!("!Select: the list has no item {index}"))
     }
@@ -186,14 +210,23 @@ impl Resolver<'_> {
 
     fn find_in_map(&self, argument: &Json) -> Result<Json, String> {
         let path = self.resolve(argument)?;
-        let keys: Vec<&str> = path.as_array().map(|keys| keys.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
+        let keys: Vec<&str> = path
+            .as_array()
+            .map(|keys| keys.iter().filter_map(Json::as_str).collect())
+            .unwrap_or_default();
         let found = keys.iter().try_fold(&self.mappings, |map, key| map.get(*key));
-        found.filter(|_| keys.len() == 3).cloned().ok_or_else(|| format!("!FindInMap {path}: there is no such entry"))
+        found
+            .filter(|_| keys.len() == 3)
+            .cloned()
+            .ok_or_else(|| format!("!FindInMap {path}: there is no such entry"))
     }
 
     /// Whether a named condition of the template holds.
     pub(super) fn holds(&self, condition: &str) -> Result<bool, String> {
-        let definition = self.conditions.get(condition).ok_or_else(|| format!("there is no condition {condition}"))?;
+        let definition = self
+            .conditions
+            .get(condition)
+            .ok_or_else(|| format!("there is no condition {condition}"))?;
         self.truth(definition)
     }
 
@@ -211,10 +244,13 @@ impl Resolver<'_> {
             return self.holds(text(argument)?);
         }
         let operands = argument.as_array().ok_or_else(|| format!("{name} needs a list"))?;
-        let truths = || operands.iter().map(|operand| self.truth(operand)).collect::<Result<Vec<_>, _>>();
+        let truths =
+            || operands.iter().map(|operand| self.truth(operand)).collect::<Result<Vec<_>, _>>();
         match (name, &operands[..]) {
             // CloudFormation compares as text: a parameter's 1 equals "1".
-            ("Fn::Equals", [left, right]) => Ok(plain(&self.resolve(left)?)? == plain(&self.resolve(right)?)?),
+            ("Fn::Equals", [left, right]) => {
+                Ok(plain(&self.resolve(left)?)? == plain(&self.resolve(right)?)?)
+            }
             ("Fn::Not", [_]) => Ok(!truths()?[0]),
             ("Fn::And", _) => Ok(truths()?.into_iter().all(|truth| truth)),
             ("Fn::Or", _) => Ok(truths()?.into_iter().any(|truth| truth)),
@@ -226,7 +262,8 @@ impl Resolver<'_> {
 fn function_of(object: &Map<String, Json>) -> Option<(&str, &Json)> {
     let (name, argument) = object.iter().next()?;
     let condition = name == "Condition" && argument.is_string();
-    (object.len() == 1 && (name == "Ref" || condition || name.starts_with("Fn::"))).then_some((name, argument))
+    (object.len() == 1 && (name == "Ref" || condition || name.starts_with("Fn::")))
+        .then_some((name, argument))
 }
 
 fn pair(argument: &Json) -> Option<&[Json; 2]> {

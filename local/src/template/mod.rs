@@ -1,9 +1,12 @@
-//! `template.yaml`, read the way `sam deploy` reads it: the one source of truth for tables, queues, functions, roles and routes.
+//! `template.yaml`, read the way `sam deploy` reads it: the one source of truth for tables, queues,
+//! functions, roles and routes.
 //!
-//! The local stack deploys from these types, and the system tests hold the template to rules through them.
+//! The local stack deploys from these types, and the system tests hold the template to rules
+//! through them.
 //!
-//! Easy to get wrong: what a template says depends on where it is deployed ([`Settings`]): a `!Ref` to a queue is its URL, which is
-//! known only once the queue exists. So a template is read twice: once for tables and queues, and again for the functions.
+//! Easy to get wrong: what a template says depends on where it is deployed ([`Settings`]): a `!Ref`
+//! to a queue is its URL, which is known only once the queue exists. So a template is read twice:
+//! once for tables and queues, and again for the functions.
 //!
 //! - `yaml`: text to JSON with long-form functions
 //! - `intrinsic`: `!Ref`, `!Sub`, `!If` and so on; `dynamic`: `{{resolve:…}}`
@@ -71,7 +74,8 @@ pub struct Template {
 impl Template {
     /// Reads and resolves the template at `path`.
     pub fn read(path: &Path, settings: &Settings) -> Result<Self, TemplateError> {
-        let text = std::fs::read_to_string(path).map_err(|error| TemplateError::without_line(error.to_string()))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| TemplateError::without_line(error.to_string()))?;
         Self::parse(&text, settings)
     }
 
@@ -134,10 +138,16 @@ impl Reader<'_> {
         }
         for (id, kind, resource) in &resources {
             match *kind {
-                "AWS::DynamoDB::Table" => template.tables.push(self.at(id, Table::read(&resolver, id, resource))?),
-                "AWS::SQS::Queue" => template.queues.push(self.at(id, Queue::read(&resolver, id, resource))?),
+                "AWS::DynamoDB::Table" => {
+                    template.tables.push(self.at(id, Table::read(&resolver, id, resource))?);
+                }
+                "AWS::SQS::Queue" => {
+                    template.queues.push(self.at(id, Queue::read(&resolver, id, resource))?);
+                }
                 "AWS::Serverless::Function" => {
-                    template.functions.push(self.at(id, Function::read(&resolver, id, resource, self.document))?);
+                    template
+                        .functions
+                        .push(self.at(id, Function::read(&resolver, id, resource, self.document))?);
                 }
                 _ => {}
             }
@@ -160,8 +170,12 @@ impl Reader<'_> {
 
     fn parameters(&self) -> Result<BTreeMap<String, Json>, TemplateError> {
         let declared = self.document["Parameters"].as_object().cloned().unwrap_or_default();
-        if let Some(unknown) = self.settings.parameters.keys().find(|name| !declared.contains_key(*name)) {
-            return Err(TemplateError::without_line(format!("the template has no parameter {unknown}")));
+        if let Some(unknown) =
+            self.settings.parameters.keys().find(|name| !declared.contains_key(*name))
+        {
+            return Err(TemplateError::without_line(format!(
+                "the template has no parameter {unknown}"
+            )));
         }
         declared
             .into_iter()
@@ -179,30 +193,51 @@ impl Reader<'_> {
             .ok_or_else(|| format!("parameter {name} has no default and no value was given"))?;
         let allowed = declaration["AllowedValues"].as_array();
         let text = intrinsic::plain(&value)?;
-        if allowed.is_some_and(|allowed| !allowed.iter().any(|one| intrinsic::plain(one).as_ref() == Ok(&text))) {
-            return Err(format!("parameter {name} can't be {text}: its AllowedValues don't list it"));
+        if allowed.is_some_and(|allowed| {
+            !allowed.iter().any(|one| intrinsic::plain(one).as_ref() == Ok(&text))
+        }) {
+            return Err(format!(
+                "parameter {name} can't be {text}: its AllowedValues don't list it"
+            ));
         }
         Ok(match declaration["Type"].as_str() {
-            Some("CommaDelimitedList") => text.split(',').map(|item| Json::from(item.trim())).collect(),
+            Some("CommaDelimitedList") => {
+                text.split(',').map(|item| Json::from(item.trim())).collect()
+            }
             _ => Json::from(text),
         })
     }
 
-    fn plain_parameters(&self, resolver: &Resolver<'_>) -> Result<BTreeMap<String, String>, TemplateError> {
+    fn plain_parameters(
+        &self,
+        resolver: &Resolver<'_>,
+    ) -> Result<BTreeMap<String, String>, TemplateError> {
         let plain = |value: &Json| match value {
-            Json::Array(items) => Ok(items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(",")),
+            Json::Array(items) => {
+                Ok(items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(","))
+            }
             single => intrinsic::plain(single),
         };
-        resolver.parameters.iter().map(|(name, value)| Ok((name.clone(), self.at(name, plain(value))?))).collect()
+        resolver
+            .parameters
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), self.at(name, plain(value))?)))
+            .collect()
     }
 
     /// The resources whose condition holds, as (logical id, type, resource).
-    fn live_resources(&self, resolver: &Resolver<'_>) -> Result<Vec<(&str, &str, &Json)>, TemplateError> {
-        let resources =
-            self.document["Resources"].as_object().ok_or_else(|| TemplateError::without_line("the template has no Resources"))?;
+    fn live_resources(
+        &self,
+        resolver: &Resolver<'_>,
+    ) -> Result<Vec<(&str, &str, &Json)>, TemplateError> {
+        let resources = self.document["Resources"]
+            .as_object()
+            .ok_or_else(|| TemplateError::without_line("the template has no Resources"))?;
         let mut live = Vec::new();
         for (id, resource) in resources {
-            let kind = resource["Type"].as_str().ok_or_else(|| self.located(id, format!("{id} has no Type")))?;
+            let kind = resource["Type"]
+                .as_str()
+                .ok_or_else(|| self.located(id, format!("{id} has no Type")))?;
             let condition = resource["Condition"].as_str();
             if condition.map_or(Ok(true), |condition| self.at(id, resolver.holds(condition)))? {
                 live.push((id.as_str(), kind, resource));
@@ -217,7 +252,8 @@ impl Reader<'_> {
         for (name, output) in declared.into_iter().flatten() {
             let condition = output["Condition"].as_str();
             if condition.map_or(Ok(true), |condition| self.at(name, resolver.holds(condition)))? {
-                let value = resolver.resolve(&output["Value"]).and_then(|value| intrinsic::plain(&value));
+                let value =
+                    resolver.resolve(&output["Value"]).and_then(|value| intrinsic::plain(&value));
                 outputs.insert(name.clone(), self.at(name, value)?);
             }
         }
@@ -233,7 +269,12 @@ impl Reader<'_> {
     }
 }
 
-fn reference_of(resolver: &Resolver<'_>, id: &str, kind: &str, resource: &Json) -> Result<Option<Reference>, String> {
+fn reference_of(
+    resolver: &Resolver<'_>,
+    id: &str,
+    kind: &str,
+    resource: &Json,
+) -> Result<Option<Reference>, String> {
     Ok(match kind {
         "AWS::DynamoDB::Table" => Some(storage::table_reference(resolver, id, resource)?),
         "AWS::SQS::Queue" => Some(storage::queue_reference(resolver, id, resource)?),

@@ -1,7 +1,8 @@
 //! What a function may do: the statements of its role, or those in its own `Policies`.
 //!
-//! Easy to get wrong: managed policies (named by text) carry statements that aren't in the template; those that Lambda needs for its own
-//! logs are ignored here, since no call of ours depends on them.
+//! Easy to get wrong: managed policies (named by text) carry statements that aren't in the
+//! template; those that Lambda needs for its own logs are ignored here, since no call of ours
+//! depends on them.
 
 use serde_json::Value as Json;
 
@@ -27,9 +28,14 @@ pub struct Statement {
     pub resources: Vec<String>,
 }
 
-pub(super) fn of_function(resolver: &Resolver<'_>, properties: &Json, document: &Json) -> Result<Vec<Statement>, String> {
+pub(super) fn of_function(
+    resolver: &Resolver<'_>,
+    properties: &Json,
+    document: &Json,
+) -> Result<Vec<Statement>, String> {
     match role_of(&properties["Role"]) {
-        Some(role) => of_role(resolver, &document["Resources"][role]).map_err(|fault| format!("{role}: {fault}")),
+        Some(role) => of_role(resolver, &document["Resources"][role])
+            .map_err(|fault| format!("{role}: {fault}")),
         None => of_list(resolver, &properties["Policies"]),
     }
 }
@@ -52,9 +58,14 @@ fn of_list(resolver: &Resolver<'_>, policies: &Json) -> Result<Vec<Statement>, S
     for policy in one_or_many(&resolver.resolve(policies)?) {
         match policy {
             Json::String(_) => {}
-            document if document.get("Statement").is_some() => statements.extend(of_document(document)?),
+            document if document.get("Statement").is_some() => {
+                statements.extend(of_document(document)?);
+            }
             other => {
-                return Err(format!("write the statements out: the local stack doesn't know the policy template {other}"));
+                return Err(format!(
+                    "write the statements out: the local stack doesn't know the policy template \
+                        {other}"
+                ));
             }
         }
     }
@@ -73,7 +84,9 @@ fn statement(statement: &Json) -> Result<Statement, String> {
             return Err(format!("a statement's Effect is Allow or Deny, not {other:?}"));
         }
     };
-    let texts = |field: &str| one_or_many(&statement[field]).into_iter().map(plain).collect::<Result<Vec<_>, _>>();
+    let texts = |field: &str| {
+        one_or_many(&statement[field]).into_iter().map(plain).collect::<Result<Vec<_>, _>>()
+    };
     Ok(Statement { effect, actions: texts("Action")?, resources: texts("Resource")? })
 }
 

@@ -17,7 +17,8 @@ pub struct Settings {
     pub account: String,
     /// Value of `AWS::StackName`.
     pub stack_name: String,
-    /// URL below which queues live when `queue_urls` doesn't say otherwise, without a trailing slash.
+    /// URL below which queues live when `queue_urls` doesn't say otherwise, without a trailing
+    /// slash.
     pub sqs_url: String,
     /// Queue URLs as `CreateQueue` returned them, by logical id.
     pub queue_urls: BTreeMap<String, String>,

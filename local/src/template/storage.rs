@@ -1,7 +1,7 @@
 //! Tables and queues of the template.
 //!
-//! Easy to get wrong: a physical name that the template doesn't set is the logical id, never a generated one, so that a data
-//! directory stays usable from start to start.
+//! Easy to get wrong: a physical name that the template doesn't set is the logical id, never a
+//! generated one, so that a data directory stays usable from start to start.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,8 @@ pub struct Queue {
     pub arn: String,
     /// URL that SDK calls name the queue by.
     pub url: String,
-    /// Attributes as `CreateQueue` takes them (`VisibilityTimeout`, `RedrivePolicy`, …), all as text; seconds and bytes as SQS defines them.
+    /// Attributes as `CreateQueue` takes them (`VisibilityTimeout`, `RedrivePolicy`, …), all as
+    /// text; seconds and bytes as SQS defines them.
     pub attributes: BTreeMap<String, String>,
     /// Where messages go that were received too often.
     pub redrive: Option<RedrivePolicy>,
@@ -77,7 +78,10 @@ impl Table {
     pub(super) fn read(resolver: &Resolver<'_>, id: &str, resource: &Json) -> Result<Self, String> {
         let properties = resolver.resolve(&resource["Properties"])?;
         let name = name_of(resolver, id, resource, "TableName")?;
-        if ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"].iter().any(|index| !properties[index].is_null()) {
+        if ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"]
+            .iter()
+            .any(|index| !properties[index].is_null())
+        {
             return Err("secondary indexes aren't supported by the local stack".to_owned());
         }
         Ok(Self {
@@ -111,20 +115,37 @@ impl Queue {
     }
 }
 
-pub(super) fn table_reference(resolver: &Resolver<'_>, id: &str, resource: &Json) -> Result<Reference, String> {
+pub(super) fn table_reference(
+    resolver: &Resolver<'_>,
+    id: &str,
+    resource: &Json,
+) -> Result<Reference, String> {
     let name = name_of(resolver, id, resource, "TableName")?;
     let arn = resolver.settings.table_arn(&name);
     Ok(Reference { reference: name, attributes: BTreeMap::from([("Arn", arn)]) })
 }
 
-pub(super) fn queue_reference(resolver: &Resolver<'_>, id: &str, resource: &Json) -> Result<Reference, String> {
+pub(super) fn queue_reference(
+    resolver: &Resolver<'_>,
+    id: &str,
+    resource: &Json,
+) -> Result<Reference, String> {
     let name = name_of(resolver, id, resource, "QueueName")?;
     let url = resolver.settings.queue_url(id, &name);
-    let attributes = BTreeMap::from([("Arn", resolver.settings.queue_arn(&name)), ("QueueUrl", url.clone()), ("QueueName", name)]);
+    let attributes = BTreeMap::from([
+        ("Arn", resolver.settings.queue_arn(&name)),
+        ("QueueUrl", url.clone()),
+        ("QueueName", name),
+    ]);
     Ok(Reference { reference: url, attributes })
 }
 
-pub(super) fn name_of(resolver: &Resolver<'_>, id: &str, resource: &Json, property: &str) -> Result<String, String> {
+pub(super) fn name_of(
+    resolver: &Resolver<'_>,
+    id: &str,
+    resource: &Json,
+    property: &str,
+) -> Result<String, String> {
     match resource["Properties"].get(property) {
         Some(name) => plain(&resolver.resolve(name)?),
         None => Ok(id.to_owned()),
@@ -142,7 +163,9 @@ fn key_of(properties: &Json, role: &str) -> Result<Option<Key>, String> {
     let name = schema["AttributeName"].as_str().ok_or("a KeySchema entry has no AttributeName")?;
     let definition = entry("AttributeDefinitions", "AttributeName", name)
         .ok_or_else(|| format!("AttributeDefinitions doesn't define the key {name}"))?;
-    let kind = definition["AttributeType"].as_str().ok_or_else(|| format!("key {name} has no AttributeType"))?;
+    let kind = definition["AttributeType"]
+        .as_str()
+        .ok_or_else(|| format!("key {name} has no AttributeType"))?;
     Ok(Some(Key { name: name.to_owned(), kind: kind.to_owned() }))
 }
 
@@ -157,7 +180,9 @@ fn attributes_of(properties: &Json) -> Result<BTreeMap<String, String>, String> 
     for name in QUEUE_ATTRIBUTES {
         match &properties[name] {
             Json::Null => {}
-            policy @ Json::Object(_) => drop(attributes.insert(name.to_owned(), policy.to_string())),
+            policy @ Json::Object(_) => {
+                drop(attributes.insert(name.to_owned(), policy.to_string()));
+            }
             value => drop(attributes.insert(name.to_owned(), plain(value)?)),
         }
     }
@@ -172,6 +197,7 @@ fn redrive_of(properties: &Json) -> Result<Option<RedrivePolicy>, String> {
     let max_receive_count = plain(&policy["maxReceiveCount"])?.parse();
     Ok(Some(RedrivePolicy {
         dead_letter_arn: plain(&policy["deadLetterTargetArn"])?,
-        max_receive_count: max_receive_count.map_err(|_| "maxReceiveCount is no number".to_owned())?,
+        max_receive_count: max_receive_count
+            .map_err(|_| "maxReceiveCount is no number".to_owned())?,
     }))
 }

@@ -18,7 +18,9 @@ Resources:
   Items:
     Type: AWS::DynamoDB::Table
     Properties:
-      AttributeDefinitions: [{ AttributeName: pk, AttributeType: S }, { AttributeName: sk, AttributeType: N }]
+      AttributeDefinitions:
+        - { AttributeName: pk, AttributeType: S }
+        - { AttributeName: sk, AttributeType: N }
       KeySchema: [{ AttributeName: pk, KeyType: HASH }, { AttributeName: sk, KeyType: RANGE }]
       TimeToLiveSpecification: { AttributeName: expires_at, Enabled: true }
   Jobs:
@@ -34,12 +36,17 @@ Resources:
     Metadata: { BuildProperties: { Binary: work } }
     Properties:
       Timeout: 20
-      Environment: { Variables: { LEVEL: debug, TABLE: !Ref Items, QUEUE: !Ref Jobs, KEY: !Ref Key, GONE: !If [IsProd, x, !Ref AWS::NoValue] } }
+      Environment:
+        Variables:
+          { LEVEL: debug, TABLE: !Ref Items, QUEUE: !Ref Jobs, KEY: !Ref Key,
+            GONE: !If [IsProd, x, !Ref AWS::NoValue] }
       Policies:
         - AWSXRayDaemonWriteAccess
         - Statement:
             - { Effect: Allow, Action: dynamodb:GetItem, Resource: !GetAtt Items.Arn }
-            - { Effect: Allow, Action: [sqs:SendMessage], Resource: [!GetAtt Jobs.Arn, !GetAtt Dead.Arn] }
+            - Effect: Allow
+              Action: [sqs:SendMessage]
+              Resource: [!GetAtt Jobs.Arn, !GetAtt Dead.Arn]
       Events:
         Get: { Type: HttpApi, Properties: { Method: get, Path: "/items/{id}" } }
         Rest: { Type: HttpApi }
@@ -55,7 +62,11 @@ Outputs:
 "#;
 
 fn settings() -> Settings {
-    Settings { sqs_url: "http://127.0.0.1:1".to_owned(), parameters: [("Key".to_owned(), "k".to_owned())].into(), ..Settings::default() }
+    Settings {
+        sqs_url: "http://127.0.0.1:1".to_owned(),
+        parameters: [("Key".to_owned(), "k".to_owned())].into(),
+        ..Settings::default()
+    }
 }
 
 fn template() -> Template {
@@ -98,7 +109,8 @@ fn globals_are_merged_and_the_functions_own_values_win() {
     let work = template.function("work").unwrap();
     assert_eq!(work.timeout, Duration::from_secs(20));
     assert_eq!(work.memory_mb, 256);
-    let environment: Vec<_> = work.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let environment: Vec<_> =
+        work.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let queue = "QUEUE=http://127.0.0.1:1/000000000000/posthaste-jobs";
     assert_eq!(environment, ["KEY=k", "LEVEL=debug", queue, "STAGE=dev", "TABLE=Items"]);
 }
@@ -110,7 +122,10 @@ fn a_function_has_its_routes_sources_and_statements() {
     let keys: Vec<_> = work.routes.iter().map(HttpRoute::key).collect();
     assert_eq!(keys, ["GET /items/{id}", "$default"]);
     let source = &work.sources[0];
-    assert_eq!((source.batch_size, source.maximum_concurrency, source.reports_item_failures), (5, Some(7), true));
+    assert_eq!(
+        (source.batch_size, source.maximum_concurrency, source.reports_item_failures),
+        (5, Some(7), true)
+    );
     assert_eq!(source.queue_arn, template.queue("Jobs").unwrap().arn);
     assert_eq!(work.statements.len(), 2);
     assert_eq!(work.statements[1].resources.len(), 2);
@@ -133,7 +148,10 @@ fn known_queue_urls_replace_the_guessed_ones() {
 fn a_fault_names_the_line_of_the_resource() {
     let broken = TEXT.replace("!Ref Items,", "!Ref Itms,");
     let error = Template::parse(&broken, &settings()).unwrap_err();
-    assert_eq!(error.to_string(), "line 28: Work: !Ref Itms: there is no such parameter or resource");
+    assert_eq!(
+        error.to_string(),
+        "line 28: Work: !Ref Itms: there is no such parameter or resource"
+    );
 }
 
 #[test]

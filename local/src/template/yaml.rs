@@ -1,7 +1,8 @@
 //! YAML with CloudFormation's short tags (`!Ref`, `!Sub`, …), read into JSON in which every
 //! intrinsic function has its long form (`{"Ref": …}`, `{"Fn::Sub": …}`).
 //!
-//! Easy to get wrong: `!GetAtt A.B.C` splits at the first dot only, and `!Condition` and `!Ref` have no `Fn::` prefix.
+//! Easy to get wrong: `!GetAtt A.B.C` splits at the first dot only, and `!Condition` and `!Ref`
+//! have no `Fn::` prefix.
 
 use serde_json::{Map, Number, Value as Json};
 use serde_norway::Value as Yaml;
@@ -10,8 +11,10 @@ use super::TemplateError;
 
 /// Reads a whole document; syntax errors carry their line.
 pub(super) fn parse(text: &str) -> Result<Json, TemplateError> {
-    let yaml: Yaml = serde_norway::from_str(text)
-        .map_err(|error| TemplateError { line: error.location().map(|location| location.line()), message: error.to_string() })?;
+    let yaml: Yaml = serde_norway::from_str(text).map_err(|error| TemplateError {
+        line: error.location().map(|location| location.line()),
+        message: error.to_string(),
+    })?;
     json_of(yaml).map_err(TemplateError::without_line)
 }
 
@@ -21,7 +24,9 @@ fn json_of(yaml: Yaml) -> Result<Json, String> {
         Yaml::Bool(value) => Json::Bool(value),
         Yaml::Number(number) => number_of(&number)?,
         Yaml::String(text) => Json::String(text),
-        Yaml::Sequence(items) => Json::Array(items.into_iter().map(json_of).collect::<Result<_, _>>()?),
+        Yaml::Sequence(items) => {
+            Json::Array(items.into_iter().map(json_of).collect::<Result<_, _>>()?)
+        }
         Yaml::Mapping(entries) => {
             let mut object = Map::new();
             for (key, value) in entries {
@@ -50,7 +55,11 @@ fn number_of(number: &serde_norway::Number) -> Result<Json, String> {
     if let Some(integer) = number.as_i64() {
         return Ok(integer.into());
     }
-    number.as_f64().and_then(Number::from_f64).map(Json::Number).ok_or_else(|| format!("{number} is no number that JSON can hold"))
+    number
+        .as_f64()
+        .and_then(Number::from_f64)
+        .map(Json::Number)
+        .ok_or_else(|| format!("{number} is no number that JSON can hold"))
 }
 
 fn intrinsic(name: &str, value: Json) -> Json {
@@ -73,7 +82,9 @@ fn split_attribute(path: &str) -> Json {
 pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
     text.lines()
         .enumerate()
-        .filter(|(_, line)| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.starts_with(':')))
+        .filter(|(_, line)| {
+            line.trim_start().strip_prefix(key).is_some_and(|rest| rest.starts_with(':'))
+        })
         .min_by_key(|(_, line)| line.len() - line.trim_start().len())
         .map(|(index, _)| index + 1)
 }
@@ -86,7 +97,10 @@ mod tests {
 
     #[test]
     fn short_tags_become_long_forms() {
-        let parsed = parse("A: !Ref B\nC: !GetAtt D.E.F\nG: !Sub '${H}'\nI: !If [J, 1, !Ref 'AWS::NoValue']\n").unwrap();
+        let parsed = parse(
+            "A: !Ref B\nC: !GetAtt D.E.F\nG: !Sub '${H}'\nI: !If [J, 1, !Ref 'AWS::NoValue']\n",
+        )
+        .unwrap();
         assert_eq!(
             parsed,
             json!({"A": {"Ref": "B"}, "C": {"Fn::GetAtt": ["D", "E.F"]}, "G": {"Fn::Sub": "${H}"},

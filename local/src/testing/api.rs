@@ -1,6 +1,8 @@
-//! A function's HTTP side for tests: requests take the way that API Gateway's take, as payload 2.0 through `lambda_http`, but in process.
+//! A function's HTTP side for tests: requests take the way that API Gateway's take, as payload 2.0
+//! through `lambda_http`, but in process.
 //!
-//! Easy to get wrong: whose request it is. A new [`Api`] asks as the operator for the samples' project.
+//! Easy to get wrong: whose request it is. A new [`Api`] asks as the operator for the samples'
+//! project.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -88,7 +90,9 @@ impl Api {
         *request.headers_mut() = self.headers.clone();
         let body = if body.is_null() { String::new() } else { body.to_string() };
         if !body.is_empty() {
-            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let (parts, ()) = request.into_parts();
         let found = self.routes.find(method, parts.uri.path()).unwrap_or_else(|| Match {
@@ -97,8 +101,12 @@ impl Api {
             path_parameters: std::collections::BTreeMap::new(),
             via: Via::HttpApi,
         });
-        let about =
-            Circumstances { source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 443, now: Duration::ZERO, request_id: "test".to_owned() };
+        let about = Circumstances {
+            source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 443,
+            now: Duration::ZERO,
+            request_id: "test".to_owned(),
+        };
         self.invoke(&payload::event(&parts, body.as_bytes(), &found, &about).to_string()).await
     }
 
@@ -128,6 +136,10 @@ impl Api {
         let (parts, body) = self.serve(request.map(Body::new)).await.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a whole body");
         let status: StatusCode = parts.status;
-        Answer { status: status.as_u16(), headers: parts.headers, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+        Answer {
+            status: status.as_u16(),
+            headers: parts.headers,
+            body: serde_json::from_slice(&bytes).unwrap_or_default(),
+        }
     }
 }

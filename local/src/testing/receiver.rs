@@ -48,16 +48,24 @@ impl Remembered {
 }
 
 impl TestReceiver {
-    /// A receiver that answers with these statuses, one after the other, and then with the last for ever.
+    /// A receiver that answers with these statuses, one after the other, and then with the last for
+    /// ever.
     ///
     /// # Panics
     /// If there is no port, since a test can't go on then.
     pub async fn answering(statuses: &[u16]) -> Self {
-        let state = Arc::new(Remembered { statuses: Mutex::new(statuses.to_vec()), webhooks: Mutex::default() });
+        let state = Arc::new(Remembered {
+            statuses: Mutex::new(statuses.to_vec()),
+            webhooks: Mutex::default(),
+        });
         let app = Router::new().fallback(take).with_state(Arc::clone(&state));
-        #[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
+        #[expect(
+            clippy::expect_used,
+            reason = "only tests use this, and a panic is how a test fails"
+        )]
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = listener.local_addr().map(|address| format!("http://{address}/")).unwrap_or_default();
+        let url =
+            listener.local_addr().map(|address| format!("http://{address}/")).unwrap_or_default();
         let server = tokio::spawn(async move {
             // It ends only when it is aborted.
             let _ = axum::serve(listener, app).await;
@@ -87,7 +95,11 @@ impl Drop for TestReceiver {
     }
 }
 
-async fn take(State(state): State<Arc<Remembered>>, headers: HeaderMap, body: Bytes) -> (StatusCode, &'static str) {
+async fn take(
+    State(state): State<Arc<Remembered>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, &'static str) {
     let mut webhooks = state.lock();
     let statuses = state.statuses();
     let status = statuses.get(webhooks.len()).or(statuses.last()).copied().unwrap_or(200);

@@ -1,6 +1,8 @@
-//! Server-sent events as a browser reads them (WHATWG HTML, "Interpreting an event stream"), as far as streams of ours go.
+//! Server-sent events as a browser reads them (WHATWG HTML, "Interpreting an event stream"), as far
+//! as streams of ours go.
 //!
-//! Easy to get wrong: a block without data is no event, but its id is the last event's id from then on.
+//! Easy to get wrong: a block without data is no event, but its id is the last event's id from then
+//! on.
 
 use serde_json::Value as Json;
 
@@ -76,14 +78,21 @@ mod tests {
 
     #[test]
     fn events_are_read_however_they_are_cut_and_a_block_without_data_only_moves_the_position() {
-        let text = "retry: 1000\nid: a\n\nid: b\nevent: task.created\ndata: {\"id\":\"é\"}\n\n: heartbeat\nid: c\n\n";
+        let text = "retry: 1000\nid: a\n\nid: b\nevent: task.created\ndata: {\"id\":\"é\"}\n\n: \
+            heartbeat\nid: c\n\n";
         for cut in 0..text.len() {
             let mut parser = SseParser::default();
             let mut shown = parser.push(&text.as_bytes()[..cut]);
             shown.extend(parser.push(&text.as_bytes()[cut..]));
             assert_eq!(shown.len(), 1);
-            assert_eq!((shown[0].position.as_str(), shown[0].name.as_str(), shown[0].id().as_str()), ("b", "task.created", "é"));
-            assert_eq!((parser.last_event_id.as_str(), parser.retry, parser.comments.len()), ("c", Some(1000), 1));
+            assert_eq!(
+                (shown[0].position.as_str(), shown[0].name.as_str(), shown[0].id().as_str()),
+                ("b", "task.created", "é")
+            );
+            assert_eq!(
+                (parser.last_event_id.as_str(), parser.retry, parser.comments.len()),
+                ("c", Some(1000), 1)
+            );
         }
     }
 }

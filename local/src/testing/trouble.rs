@@ -11,9 +11,15 @@ use crate::template::Effect;
 /// How often the SDK tries a call.
 const TRIES: usize = 3;
 
-/// What roles allow that no function calls: Lambda itself writes logs, and its pollers use the role of the function that they feed.
-const NOT_OURS: [&str; 5] =
-    ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+/// What roles allow that no function calls: Lambda itself writes logs, and its pollers use the role
+/// of the function that they feed.
+const NOT_OURS: [&str; 5] = [
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+];
 
 /// A fault, and how many calls in a row it strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +31,8 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// Each fault but [`Fault::Hanging`]: for one call, for as many as the SDK tries, or until it is healed, where that makes a difference.
+    /// Each fault but [`Fault::Hanging`]: for one call, for as many as the SDK tries, or until it
+    /// is healed, where that makes a difference.
     pub fn all() -> impl Iterator<Item = Self> {
         let (once, tries, until_healed) = (1, TRIES, usize::MAX);
         let all = [
@@ -71,12 +78,20 @@ impl AwsStandIn {
 
     /// What a function's role allows and the function itself calls.
     pub fn allowed(&self, function: &str) -> BTreeSet<Requirement> {
-        let statements = self.template().function(function).map(|function| &function.statements[..]).unwrap_or_default();
+        let statements = self
+            .template()
+            .function(function)
+            .map(|function| &function.statements[..])
+            .unwrap_or_default();
         let allowed = statements.iter().filter(|statement| statement.effect == Effect::Allow);
-        let pairs = allowed.flat_map(|statement| statement.actions.iter().map(move |action| (action, &statement.resources)));
+        let pairs = allowed.flat_map(|statement| {
+            statement.actions.iter().map(move |action| (action, &statement.resources))
+        });
         let ours = pairs.filter(|(action, _)| !NOT_OURS.contains(&action.as_str()));
         ours.flat_map(|(action, resources)| {
-            resources.iter().map(|resource| Requirement { action: action.clone(), resource: resource.clone() })
+            resources
+                .iter()
+                .map(|resource| Requirement { action: action.clone(), resource: resource.clone() })
         })
         .collect()
     }

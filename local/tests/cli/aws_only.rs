@@ -20,7 +20,9 @@ Resources:
     Type: AWS::Serverless::Function
     Metadata: { BuildProperties: { Binary: fake } }
     Properties:
-      Environment: { Variables: { TABLE: !Ref Items, QUEUE: !Ref Jobs, TARGET_POLICY: strict, WORDS: "two words" } }
+      Environment:
+        Variables:
+          { TABLE: !Ref Items, QUEUE: !Ref Jobs, TARGET_POLICY: strict, WORDS: "two words" }
 "#;
 
 fn clients(running: &Running) -> Clients {
@@ -42,9 +44,15 @@ fn it_says_how_to_reach_it_and_cleans_up_when_asked_to_stop() {
     let key = std::fs::read_to_string(directory.path().join(".posthaste/operator-key")).unwrap();
     assert_eq!(running.ready["operator_key"], key.trim());
 
-    let environment = std::fs::read_to_string(directory.path().join(".posthaste/functions.env")).unwrap();
+    let environment =
+        std::fs::read_to_string(directory.path().join(".posthaste/functions.env")).unwrap();
     let url = running.ready["sqs_url"].as_str().unwrap();
-    for line in ["TABLE=\"Items\"", "TARGET_POLICY=\"local\"", "WORDS=\"two words\"", &format!("AWS_ENDPOINT_URL=\"{url}\"")] {
+    for line in [
+        "TABLE=\"Items\"",
+        "TARGET_POLICY=\"local\"",
+        "WORDS=\"two words\"",
+        &format!("AWS_ENDPOINT_URL=\"{url}\""),
+    ] {
         assert!(environment.lines().any(|actual| actual == line), "{line} in {environment}");
     }
 
@@ -58,17 +66,39 @@ async fn what_was_acknowledged_survives_a_kill_and_what_was_being_handled_goes_o
     let running = Running::aws_only(directory.path());
     let (clients_before, url) = (clients(&running), queue_url(&running));
     let item = aws_sdk_dynamodb::types::AttributeValue::S("a".into());
-    clients_before.dynamodb.put_item().table_name("Items").item("pk", item.clone()).send().await.unwrap();
+    clients_before
+        .dynamodb
+        .put_item()
+        .table_name("Items")
+        .item("pk", item.clone())
+        .send()
+        .await
+        .unwrap();
     clients_before.sqs.send_message().queue_url(&url).message_body("job").send().await.unwrap();
-    let received = clients_before.sqs.receive_message().queue_url(&url).wait_time_seconds(20).send().await.unwrap();
+    let received = clients_before
+        .sqs
+        .receive_message()
+        .queue_url(&url)
+        .wait_time_seconds(20)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(received.messages().len(), 1, "someone handles it");
     assert_eq!(running.end(Signal::SIGKILL), None);
 
     let running = Running::aws_only(directory.path());
     let clients = clients(&running);
-    let read = clients.dynamodb.get_item().table_name("Items").key("pk", item).send().await.unwrap();
+    let read =
+        clients.dynamodb.get_item().table_name("Items").key("pk", item).send().await.unwrap();
     assert!(read.item.is_some());
-    let again = clients.sqs.receive_message().queue_url(queue_url(&running)).wait_time_seconds(20).send().await.unwrap();
+    let again = clients
+        .sqs
+        .receive_message()
+        .queue_url(queue_url(&running))
+        .wait_time_seconds(20)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(again.messages()[0].body(), Some("job"), "an hour before its visibility timeout");
 }
 
@@ -85,7 +115,9 @@ async fn calls_are_printed_and_reset_by_a_command() {
     let table = calls(&["calls"]);
     let row: Vec<_> = table.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(row, ["me", "sqs", "ListQueues", "1", "0", "-"]);
-    let json: Value = serde_json::from_str(&calls(&["calls", "--ready-file", "ready.json", "--json", "--reset"])).unwrap();
+    let json: Value =
+        serde_json::from_str(&calls(&["calls", "--ready-file", "ready.json", "--json", "--reset"]))
+            .unwrap();
     assert_eq!(json["calls"][0]["operation"], "ListQueues");
     assert!(!calls(&["calls"]).contains("ListQueues"));
 }

@@ -35,8 +35,12 @@ fn one_line((code, stderr): (i32, String)) -> String {
 #[test]
 fn no_template() {
     let directory = tempfile::tempdir().unwrap();
-    assert!(line(directory.path(), &[]).contains("there is no template.yaml here or in a folder above"));
-    assert!(line(directory.path(), &["--template", "other.yaml"]).contains("other.yaml: No such file"));
+    assert!(
+        line(directory.path(), &[]).contains("there is no template.yaml here or in a folder above")
+    );
+    assert!(
+        line(directory.path(), &["--template", "other.yaml"]).contains("other.yaml: No such file")
+    );
 }
 
 #[test]
@@ -44,8 +48,15 @@ fn a_broken_template_is_told_with_its_line_and_leaves_nothing_behind() {
     let broken_yaml = with_template("Resources:\n  A: [1, 2\n");
     assert!(line(broken_yaml.path(), &[]).contains("template.yaml: line 3: "));
 
-    let broken_reference = with_template("Resources:\n  A:\n    Type: AWS::SQS::Queue\n    Properties: { DelaySeconds: !Ref Nope }\n");
-    assert!(line(broken_reference.path(), &[]).contains("template.yaml: line 2: A: !Ref Nope: there is no such parameter or resource"));
+    let broken_reference = with_template(
+        "Resources:\n  A:\n    Type: AWS::SQS::Queue\n    Properties: { DelaySeconds: !Ref Nope \
+            }\n",
+    );
+    assert!(
+        line(broken_reference.path(), &[]).contains(
+            "template.yaml: line 2: A: !Ref Nope: there is no such parameter or resource"
+        )
+    );
     assert!(!broken_reference.path().join(".posthaste").exists());
 }
 
@@ -55,11 +66,20 @@ fn a_port_in_use_is_told_with_the_flag_that_changes_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let told = line(directory.path(), &["--no-build", "--listen", &address]);
-    assert!(told.contains(&format!("{address} is in use already")) && told.contains("--listen"), "{told}");
+    assert!(
+        told.contains(&format!("{address} is in use already")) && told.contains("--listen"),
+        "{told}"
+    );
     let told = line(directory.path(), &["--aws-only", "--aws-listen", &address]);
-    assert!(told.contains(&format!("{address} is in use already")) && told.contains("--aws-listen"), "{told}");
+    assert!(
+        told.contains(&format!("{address} is in use already")) && told.contains("--aws-listen"),
+        "{told}"
+    );
     let told = line(directory.path(), &["listen", "--addr", &address]);
-    assert!(told.contains(&format!("{address} is in use already")) && told.contains("--addr"), "{told}");
+    assert!(
+        told.contains(&format!("{address} is in use already")) && told.contains("--addr"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -81,7 +101,11 @@ fn functions_that_do_not_compile_show_cargos_output_and_then_one_line() {
     let (code, told) = failure(command.env("CARGO_TARGET_DIR", directory.path().join("target")));
     assert_eq!(code, 1);
     assert!(told.contains("cannot find value `nonsense`"), "{told}");
-    assert!(told.trim_end().ends_with("posthaste: the functions don't compile: see cargo's output above"), "{told}");
+    assert!(
+        told.trim_end()
+            .ends_with("posthaste: the functions don't compile: see cargo's output above"),
+        "{told}"
+    );
 }
 
 #[test]

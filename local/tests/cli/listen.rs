@@ -22,7 +22,8 @@ impl Listening {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().trim_start_matches("listening on http://").trim_end_matches('/').to_owned();
+        let address =
+            line.trim().trim_start_matches("listening on http://").trim_end_matches('/').to_owned();
         Self { child, address }
     }
 
@@ -30,7 +31,12 @@ impl Listening {
     fn post(&self, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
-        write!(stream, "POST /hook HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}").unwrap();
+        write!(
+            stream,
+            "POST /hook HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: \
+            {length}\r\n{headers}\r\n{body}"
+        )
+        .unwrap();
         let mut answer = String::new();
         // A connection that is closed early may be an error here, too.
         let _ = stream.read_to_string(&mut answer);
@@ -88,7 +94,11 @@ fn it_hangs_up_without_an_answer() {
     let listening = Listening::start(&["--hang-up"]);
     assert_eq!(listening.post("", "{}"), "");
     let seen = listening.end();
-    assert_eq!((&seen[0]["body"], &seen[0]["answered"]), (&"{}".into(), &Value::Null), "the request was read all the same");
+    assert_eq!(
+        (&seen[0]["body"], &seen[0]["answered"]),
+        (&"{}".into(), &Value::Null),
+        "the request was read all the same"
+    );
 }
 
 #[test]

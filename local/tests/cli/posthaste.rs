@@ -14,7 +14,11 @@ const PLENTY: Duration = Duration::from_mins(1);
 /// The binary with these arguments, run in `directory`.
 pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posthaste"));
-    command.args(arguments).current_dir(directory).stdin(Stdio::null()).env_remove("POSTHASTE_OPERATOR_KEY");
+    command
+        .args(arguments)
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .env_remove("POSTHASTE_OPERATOR_KEY");
     command
 }
 
@@ -40,7 +44,9 @@ impl Running {
         let started = Instant::now();
         loop {
             // The file of an earlier, killed run may still be there.
-            let ready = std::fs::read_to_string(&ready_file).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+            let ready = std::fs::read_to_string(&ready_file)
+                .ok()
+                .and_then(|text| serde_json::from_str::<Value>(&text).ok());
             if let Some(ready) = ready.filter(|ready| ready["pid"] == child.id()) {
                 return Self { child, ready };
             }

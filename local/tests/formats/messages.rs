@@ -18,12 +18,16 @@ pub(crate) fn message(name: &str) -> Message {
     work(name).into_delivery().unwrap()
 }
 
-/// Who raises the version writes a form that no sample has yet: add one of it, in a folder of its own.
+/// Who raises the version writes a form that no sample has yet: add one of it, in a folder of its
+/// own.
 #[test]
 fn every_version_has_samples_and_all_of_them_are_read() {
     for version in 1..=VERSION {
         let samples = samples_of(&format!("v{version}"));
-        let queued: Vec<_> = samples.iter().filter(|(name, _)| name.starts_with("message-") || name.starts_with("step-")).collect();
+        let queued: Vec<_> = samples
+            .iter()
+            .filter(|(name, _)| name.starts_with("message-") || name.starts_with("step-"))
+            .collect();
         assert!(!queued.is_empty(), "there is no sample of version {version}");
         for (name, text) in queued {
             let json: Json = serde_json::from_str(text).unwrap();
@@ -36,43 +40,85 @@ fn every_version_has_samples_and_all_of_them_are_read() {
 #[test]
 fn deliveries_to_endpoints() {
     let minimal = message("message-minimal");
-    assert_eq!((minimal.endpoint.to_string().as_str(), minimal.trigger, minimal.recheck), (MINIMAL, Trigger::Scheduled, false));
+    assert_eq!(
+        (minimal.endpoint.to_string().as_str(), minimal.trigger, minimal.recheck),
+        (MINIMAL, Trigger::Scheduled, false)
+    );
     assert_eq!(minimal.event.data.get(), r#"{"id":"task_1","status":"succeeded"}"#);
     let full = message("message-full");
-    assert_eq!((full.brand.as_deref(), full.trigger, full.recheck), (Some("Acme"), Trigger::Manual, true));
-    assert_eq!(full.round.map(|round| round.to_string()).as_deref(), Some("rnd_01JZ1MH2000000000000000004"));
-    assert_eq!((full.event.user_id.as_deref(), full.event.worker_id.as_deref()), (Some("u"), Some("w")));
-    assert_eq!((full.event.data.get(), full.event.metadata.unwrap().get()), ("{\"z\":\"\u{ffff}\",\"a\":1}", r#"{"b":2}"#));
+    assert_eq!(
+        (full.brand.as_deref(), full.trigger, full.recheck),
+        (Some("Acme"), Trigger::Manual, true)
+    );
+    assert_eq!(
+        full.round.map(|round| round.to_string()).as_deref(),
+        Some("rnd_01JZ1MH2000000000000000004")
+    );
+    assert_eq!(
+        (full.event.user_id.as_deref(), full.event.worker_id.as_deref()),
+        (Some("u"), Some("w"))
+    );
+    assert_eq!(
+        (full.event.data.get(), full.event.metadata.unwrap().get()),
+        ("{\"z\":\"\u{ffff}\",\"a\":1}", r#"{"b":2}"#)
+    );
 }
 
 #[test]
 fn deliveries_to_workers_urls_and_automations() {
     let worker = message("message-to-a-worker");
-    assert_eq!((worker.via, worker.brand.as_deref()), (Some(Via::Worker("worker_1".to_owned())), Some("Other")));
-    assert_eq!((worker.project.to_string().as_str(), worker.event.worker_id.as_deref()), (OTHER, Some("worker_1")));
+    assert_eq!(
+        (worker.via, worker.brand.as_deref()),
+        (Some(Via::Worker("worker_1".to_owned())), Some("Other"))
+    );
+    assert_eq!(
+        (worker.project.to_string().as_str(), worker.event.worker_id.as_deref()),
+        (OTHER, Some("worker_1"))
+    );
     let url = message("message-to-a-url");
     let Some(Via::Url { url, signatures, body }) = url.via else { panic!("{url:?}") };
     assert_eq!((url.as_written(), body.name()), ("https://example.com/own", "data"));
-    assert_eq!(signatures.iter().map(|style| style.name()).collect::<Vec<_>>(), ["svix", "timestamped"]);
+    assert_eq!(
+        signatures.iter().map(|style| style.name()).collect::<Vec<_>>(),
+        ["svix", "timestamped"]
+    );
     let automation = message("message-of-an-automation");
-    assert_eq!(automation.event.data.get(), r#"{"id":"media_1","task_id":"task_1","automation_id":"auto_01JZ0000000000000000000000"}"#);
+    assert_eq!(
+        automation.event.data.get(),
+        r#"{"id":"media_1","task_id":"task_1","automation_id":"auto_01JZ0000000000000000000000"}"#
+    );
     let test = message("message-of-a-test");
     assert_eq!((test.trigger, test.via), (Trigger::Test, None));
 }
 
 #[test]
 fn deliveries_with_a_slot() {
-    let slot = |name| message(name).reserved.map(|slot| (slot.number, slot.at.millis(), slot.passed, slot.limit)).unwrap();
+    let slot = |name| {
+        message(name)
+            .reserved
+            .map(|slot| (slot.number, slot.at.millis(), slot.passed, slot.limit))
+            .unwrap()
+    };
     assert_eq!(slot("message-with-a-slot"), (2, 1_751_328_009_000, 1, 7));
     assert_eq!(slot("message-to-a-worker-with-a-slot"), (2, 1_751_328_009_000, 0, 7));
-    assert_eq!(message("message-to-a-worker-with-a-slot").via, Some(Via::Worker("worker_1".to_owned())));
+    assert_eq!(
+        message("message-to-a-worker-with-a-slot").via,
+        Some(Via::Worker("worker_1".to_owned()))
+    );
 }
 
 #[test]
 fn steps_of_jobs() {
-    let Work::Circuit(step) = work("step-of-a-circuit") else { panic!("{:?}", work("step-of-a-circuit")) };
-    assert_eq!((step.endpoint.to_string().as_str(), step.opening.as_str(), step.step), ("we_01JZ00000000000000000000R0", "0f1e2d3c", 4));
-    let Work::Recovery(step) = work("step-of-a-recovery") else { panic!("{:?}", work("step-of-a-recovery")) };
+    let Work::Circuit(step) = work("step-of-a-circuit") else {
+        panic!("{:?}", work("step-of-a-circuit"))
+    };
+    assert_eq!(
+        (step.endpoint.to_string().as_str(), step.opening.as_str(), step.step),
+        ("we_01JZ00000000000000000000R0", "0f1e2d3c", 4)
+    );
+    let Work::Recovery(step) = work("step-of-a-recovery") else {
+        panic!("{:?}", work("step-of-a-recovery"))
+    };
     assert_eq!(
         (step.recovery.to_string().as_str(), step.step, step.project.to_string().as_str()),
         ("rcv_01JZ0000000000000000000000", 2, OTHER)

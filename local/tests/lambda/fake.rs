@@ -1,4 +1,5 @@
-//! A function for these tests: this test binary itself, told by its arguments to run only [`fake_function`].
+//! A function for these tests: this test binary itself, told by its arguments to run only
+//! [`fake_function`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use lambda_runtime::{Error, FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, service_fn};
+use lambda_runtime::{
+    Error, FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse, service_fn,
+};
 use local::runtime::{FunctionSpec, LogSink, Pool, RuntimeApi};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -41,8 +44,11 @@ impl Fake {
 }
 
 fn spec(logs: &Path) -> FunctionSpec {
-    let environment =
-        [("AWS_LAMBDA_FUNCTION_NAME", "fake"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"), ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")];
+    let environment = [
+        ("AWS_LAMBDA_FUNCTION_NAME", "fake"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+    ];
     FunctionSpec {
         name: "fake".to_owned(),
         arn: "arn:aws:lambda:us-east-1:000000000000:function:fake".to_owned(),
@@ -75,14 +81,18 @@ type Pieces = BoxStream<'static, Result<Bytes, Error>>;
 async fn handle(event: LambdaEvent<Value>) -> Result<FunctionResponse<Value, Pieces>, Error> {
     // By its URL, the query says what to do.
     if event.payload["routeKey"] == "$default" {
-        return Ok(FunctionResponse::StreamingResponse(streamed(event.payload["rawQueryString"].as_str().unwrap_or_default())));
+        return Ok(FunctionResponse::StreamingResponse(streamed(
+            event.payload["rawQueryString"].as_str().unwrap_or_default(),
+        )));
     }
     Ok(FunctionResponse::BufferedResponse(answer(event).await?))
 }
 
-/// `pieces=3` streams so many, one in 200 ms; `endless` goes on; `exit` ends the process after the first. All begin with the process's id.
+/// `pieces=3` streams so many, one in 200 ms; `endless` goes on; `exit` ends the process after the
+/// first. All begin with the process's id.
 fn streamed(order: &str) -> StreamResponse<Pieces> {
-    let (end, exits) = (order.strip_prefix("pieces=").map(|count| count.parse().unwrap()), order == "exit");
+    let (end, exits) =
+        (order.strip_prefix("pieces=").map(|count| count.parse().unwrap()), order == "exit");
     let pieces = stream::unfold(0, move |number: u64| async move {
         if number > 0 {
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -90,7 +100,11 @@ fn streamed(order: &str) -> StreamResponse<Pieces> {
         if exits && number == 1 {
             std::process::exit(7);
         }
-        let piece = if number == 0 { format!("{}\n", std::process::id()) } else { format!("piece {number}\n") };
+        let piece = if number == 0 {
+            format!("{}\n", std::process::id())
+        } else {
+            format!("piece {number}\n")
+        };
         end.is_none_or(|end| number <= end).then(|| (Ok(Bytes::from(piece)), number + 1))
     });
     let mut metadata_prelude = MetadataPrelude::default();
@@ -115,9 +129,12 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "panic" => panic!("as told"),
         _ => {}
     }
-    let seen = json!({"pid": std::process::id(), "event": event, "deadline": context.deadline, "arn": context.invoked_function_arn});
+    let seen = json!({"pid": std::process::id(), "event": event, "deadline": context.deadline,
+        "arn": context.invoked_function_arn});
     if event.get("routeKey").is_some() {
-        return Ok(json!({"statusCode": 201, "headers": {"x-fake": "yes"}, "body": seen.to_string()}));
+        return Ok(
+            json!({"statusCode": 201, "headers": {"x-fake": "yes"}, "body": seen.to_string()}),
+        );
     }
     Ok(seen)
 }
@@ -125,5 +142,7 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
 fn batch(event: &Value) -> Value {
     let records = event["Records"].as_array().unwrap();
     let failed = records.iter().filter(|record| record["body"] == "fail");
-    json!({"batchItemFailures": failed.map(|record| json!({"itemIdentifier": record["messageId"]})).collect::<Vec<_>>()})
+    let failed: Vec<_> =
+        failed.map(|record| json!({"itemIdentifier": record["messageId"]})).collect();
+    json!({"batchItemFailures": failed})
 }

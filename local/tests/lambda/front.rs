@@ -34,15 +34,23 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let pools = [("fake".to_owned(), fake.pool.clone())].into();
-        let front = Front::start(listener, Service { routes: RouteTable::of(&template.functions), pools }).unwrap();
+        let front =
+            Front::start(listener, Service { routes: RouteTable::of(&template.functions), pools })
+                .unwrap();
         Self { address, fake, front }
     }
 
     /// Status, head and body of the answer.
     async fn request(&self, line: &str, headers: &str, body: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let length = if headers.contains("content-length") { String::new() } else { format!("content-length: {}\r\n", body.len()) };
-        let request = format!("{line} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n{length}{headers}\r\n{body}");
+        let length = if headers.contains("content-length") {
+            String::new()
+        } else {
+            format!("content-length: {}\r\n", body.len())
+        };
+        let request = format!(
+            "{line} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n{length}{headers}\r\n{body}"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -52,7 +60,9 @@ impl Api {
     }
 
     async fn order(&self, order: &Value) -> (u16, Value) {
-        let (status, _, body) = self.request("POST /things/1", "content-type: application/json\r\n", &order.to_string()).await;
+        let (status, _, body) = self
+            .request("POST /things/1", "content-type: application/json\r\n", &order.to_string())
+            .await;
         (status, serde_json::from_str(&body).unwrap())
     }
 }
@@ -62,7 +72,8 @@ const PLENTY: Duration = Duration::from_secs(30);
 #[tokio::test]
 async fn a_request_reaches_its_function_and_the_answer_comes_back() {
     let api = Api::start(PLENTY).await;
-    let (status, head, body) = api.request("POST /things/a%20b?x=1", "content-type: application/json\r\n", "{}").await;
+    let (status, head, body) =
+        api.request("POST /things/a%20b?x=1", "content-type: application/json\r\n", "{}").await;
     assert_eq!(status, 201);
     assert!(head.contains("x-fake: yes"), "{head}");
     let seen: Value = serde_json::from_str(&body).unwrap();
@@ -100,7 +111,9 @@ async fn a_head_that_api_gateway_refuses_reaches_no_function() {
         assert!(!answer.contains("apigw-requestid") || answer.contains(" 201 "), "{answer}");
         answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
     };
-    let with = |target: &str, headers: &str| format!("POST {target} HTTP/1.1\r\nconnection: close\r\ncontent-length: 0\r\n{headers}\r\n");
+    let with = |target: &str, headers: &str| {
+        format!("POST {target} HTTP/1.1\r\nconnection: close\r\ncontent-length: 0\r\n{headers}\r\n")
+    };
     let long = "x".repeat(10_240);
     for (target, headers, expected) in [
         ("/things/1", "host: api\r\n".to_owned(), 201),
@@ -136,7 +149,11 @@ async fn stopping_answers_what_was_asked_before() {
     api.fake.pool.warm_up().await.unwrap();
     let mut stream = TcpStream::connect(api.address).await.unwrap();
     let body = r#"{"do": "sleep", "ms": 300}"#;
-    let head = format!("POST /things/1 HTTP/1.1\r\nhost: api\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /things/1 HTTP/1.1\r\nhost: api\r\ncontent-type: \
+            application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
     // One more answered request shows that the connection above has been accepted before.
     api.order(&json!({})).await;

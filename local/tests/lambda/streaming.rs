@@ -38,7 +38,9 @@ async fn start(instances: usize, timeout: Duration) -> Started {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let pools = [("fake".to_owned(), fake.pool.clone())].into();
-    let front = Front::start(listener, Service { routes: RouteTable::of(&template.functions), pools }).unwrap();
+    let front =
+        Front::start(listener, Service { routes: RouteTable::of(&template.functions), pools })
+            .unwrap();
     Started { address, fake, front }
 }
 
@@ -52,7 +54,13 @@ struct Client {
 impl Started {
     async fn ask(&self, query: &str) -> (String, BufReader<TcpStream>) {
         let mut connection = TcpStream::connect(self.address).await.unwrap();
-        connection.write_all(format!("GET /stream?{query} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        connection
+            .write_all(
+                format!("GET /stream?{query} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n\r\n")
+                    .as_bytes(),
+            )
+            .await
+            .unwrap();
         let (mut connection, mut head) = (BufReader::new(connection), String::new());
         while !head.ends_with("\r\n\r\n") {
             assert!(connection.read_line(&mut head).await.unwrap() > 0, "the head ends: {head}");
@@ -75,7 +83,10 @@ impl Client {
         let mut line = String::new();
         for _ in 0..2 {
             line.clear();
-            tokio::time::timeout(PLENTY, self.connection.read_line(&mut line)).await.expect("a line in time").unwrap();
+            tokio::time::timeout(PLENTY, self.connection.read_line(&mut line))
+                .await
+                .expect("a line in time")
+                .unwrap();
         }
         let mut end = String::new();
         self.connection.read_line(&mut end).await.unwrap();
@@ -84,7 +95,10 @@ impl Client {
 
     async fn rest(mut self) -> String {
         let mut rest = String::new();
-        tokio::time::timeout(PLENTY, self.connection.read_to_string(&mut rest)).await.expect("an end in time").unwrap();
+        tokio::time::timeout(PLENTY, self.connection.read_to_string(&mut rest))
+            .await
+            .expect("an end in time")
+            .unwrap();
         rest
     }
 
@@ -106,7 +120,11 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 async fn pieces_come_as_they_are_made_and_the_instance_serves_on() {
     let started = start(1, PLENTY).await;
     let mut client = started.open("pieces=2").await;
-    assert!(client.head.starts_with("HTTP/1.1 200") && client.head.contains("x-fake: yes"), "{}", client.head);
+    assert!(
+        client.head.starts_with("HTTP/1.1 200") && client.head.contains("x-fake: yes"),
+        "{}",
+        client.head
+    );
     assert!(client.head.contains("transfer-encoding: chunked"), "{}", client.head);
     assert_eq!(client.line().await, "piece 1");
     assert_eq!(client.line().await, "piece 2");

@@ -34,7 +34,8 @@ fn parsed(response: &SqsResponse) -> Value {
 
 /// The bodies the poll is answered with; it must be answered without the clock being moved.
 async fn bodies(poll: Poll) -> Vec<String> {
-    let answer = tokio::time::timeout(Duration::from_secs(30), poll).await.expect("the poll was woken");
+    let answer =
+        tokio::time::timeout(Duration::from_secs(30), poll).await.expect("the poll was woken");
     let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
     messages.iter().map(|message| message["Body"].as_str().unwrap().to_owned()).collect()
 }
@@ -106,7 +107,9 @@ async fn a_poll_of_a_dead_letter_queue_is_answered_when_a_message_is_moved_there
 #[tokio::test]
 async fn a_poll_that_finds_nothing_is_answered_empty_when_its_time_is_over() {
     let stand = Stand::new().await;
-    let url = stand.queue_with("orders", &[(QueueAttributeName::ReceiveMessageWaitTimeSeconds, "7")]).await;
+    let url = stand
+        .queue_with("orders", &[(QueueAttributeName::ReceiveMessageWaitTimeSeconds, "7")])
+        .await;
     let by_queue = waiting_poll(&stand.sqs, &url, json!({})).await;
     let by_itself = waiting_poll(&stand.sqs, &url, json!({"WaitTimeSeconds": 20})).await;
     stand.pass(7);
@@ -114,7 +117,10 @@ async fn a_poll_that_finds_nothing_is_answered_empty_when_its_time_is_over() {
     stand.pass(13);
     assert!(bodies(by_itself).await.is_empty());
     let at_once = stand.client.receive_message().queue_url(&url).wait_time_seconds(0).send();
-    assert!(at_once.await.unwrap().messages().is_empty(), "0 is a short poll whatever the queue says");
+    assert!(
+        at_once.await.unwrap().messages().is_empty(),
+        "0 is a short poll whatever the queue says"
+    );
 }
 
 #[tokio::test]

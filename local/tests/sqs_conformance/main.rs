@@ -1,5 +1,6 @@
-//! Conformance of the SQS stand-in: AWS's documented behaviour and error codes, seen through the real AWS SDK over a
-//! real socket. One file per topic; [`support`] has the stand-in, a clock to turn by hand, and words for what a test does.
+//! Conformance of the SQS stand-in: AWS's documented behaviour and error codes, seen through the
+//! real AWS SDK over a real socket. One file per topic; [`support`] has the stand-in, a clock to
+//! turn by hand, and words for what a test does.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

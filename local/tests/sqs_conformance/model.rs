@@ -1,5 +1,5 @@
-//! Random sequences of calls against a simple model of a queue: no message is lost, none is handed out while hidden, and
-//! restarts change nothing.
+//! Random sequences of calls against a simple model of a queue: no message is lost, none is handed
+//! out while hidden, and restarts change nothing.
 
 use std::time::Duration;
 
@@ -120,7 +120,8 @@ impl Run {
     async fn receive(&mut self, count: usize, visibility_s: i64) -> usize {
         let now = self.clock.now_ms();
         let visible = self.messages.iter().filter(|m| !m.is_deleted && m.visible_ms <= now).count();
-        let request = json!({"MaxNumberOfMessages": count, "VisibilityTimeout": visibility_s, "AttributeNames": ["All"]});
+        let request = json!({"MaxNumberOfMessages": count, "VisibilityTimeout": visibility_s,
+            "AttributeNames": ["All"]});
         let answer = self.call("ReceiveMessage", request).await.unwrap();
         let received = answer["Messages"].as_array().cloned().unwrap_or_default();
         assert_eq!(received.len(), visible.min(count), "all that is visible, up to the count");
@@ -188,7 +189,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_message_is_lost_or_handed_out_while_hidden(steps in prop::collection::vec(step(), 1..60)) {
+    fn no_message_is_lost_or_handed_out_while_hidden(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut run = Run::new().await;

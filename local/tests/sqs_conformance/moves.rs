@@ -2,9 +2,13 @@
 
 use std::collections::HashSet;
 
-use aws_sdk_sqs::types::{ListMessageMoveTasksResultEntry, MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{
+    ListMessageMoveTasksResultEntry, MessageSystemAttributeName, QueueAttributeName,
+};
 
-use crate::support::{START_MS, Stand, arn, attribute, bodies, code, receive_count, redrive_policy};
+use crate::support::{
+    START_MS, Stand, arn, attribute, bodies, code, receive_count, redrive_policy,
+};
 
 /// Waits until the latest task of the dead-letter queue satisfies a condition.
 async fn task_when(
@@ -22,7 +26,9 @@ async fn task_when(
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_mins(1), wait).await.expect("the task gets there")
+    tokio::time::timeout(std::time::Duration::from_mins(1), wait)
+        .await
+        .expect("the task gets there")
 }
 
 async fn ended(stand: &Stand, source: &str) -> ListMessageMoveTasksResultEntry {
@@ -145,7 +151,9 @@ async fn a_rate_is_honoured_and_only_one_task_runs_at_a_time() {
         stand.send(&dead, &number.to_string()).await;
     }
     let handle = start_at(&stand, "orders-dead", 2).await;
-    let task = task_when(&stand, "orders-dead", |task| task.approximate_number_of_messages_moved() == 1).await;
+    let task =
+        task_when(&stand, "orders-dead", |task| task.approximate_number_of_messages_moved() == 1)
+            .await;
     assert_eq!(task.status(), Some("RUNNING"), "the clock stands still");
     assert_eq!(task.task_handle(), Some(handle.as_str()));
     assert_eq!(task.max_number_of_messages_per_second(), Some(2));

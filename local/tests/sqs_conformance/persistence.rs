@@ -131,7 +131,8 @@ async fn child_process() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let file = std::path::Path::new(&folder).join("sqs.sqlite");
-    let sqs = Sqs::open(&file, Settings { base_url: base_url.clone(), ..Settings::default() }).unwrap();
+    let sqs =
+        Sqs::open(&file, Settings { base_url: base_url.clone(), ..Settings::default() }).unwrap();
     println!("serving {base_url}");
     serve(listener, Arc::new(Mutex::new(Some(sqs)))).await.unwrap();
 }

@@ -7,10 +7,24 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use crate::support::{START_MS, Stand, arn, code, redrive_policy};
 
 async fn attributes(stand: &Stand, url: &str) -> HashMap<QueueAttributeName, String> {
-    stand.client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap()
+    stand
+        .client
+        .get_queue_attributes()
+        .queue_url(url)
+        .attribute_names(QueueAttributeName::All)
+        .send()
+        .await
+        .unwrap()
+        .attributes
+        .unwrap()
 }
 
-async fn set(stand: &Stand, url: &str, name: QueueAttributeName, value: &str) -> Result<(), String> {
+async fn set(
+    stand: &Stand,
+    url: &str,
+    name: QueueAttributeName,
+    value: &str,
+) -> Result<(), String> {
     let set = stand.client.set_queue_attributes().queue_url(url);
     let outcome = set.attributes(name, value).send().await;
     outcome.map(drop).map_err(|error| code(&error))
@@ -66,7 +80,10 @@ async fn only_the_attributes_asked_for_are_returned() {
     let url = stand.queue("orders").await;
     let get = stand.client.get_queue_attributes().queue_url(&url);
     let found = get.attribute_names(QueueAttributeName::QueueArn).send().await.unwrap();
-    assert_eq!(found.attributes.unwrap(), HashMap::from([(QueueAttributeName::QueueArn, arn("orders"))]));
+    assert_eq!(
+        found.attributes.unwrap(),
+        HashMap::from([(QueueAttributeName::QueueArn, arn("orders"))])
+    );
     let get = stand.client.get_queue_attributes().queue_url(&url);
     let refused = get.attribute_names("Colour".into()).send().await.unwrap_err();
     assert_eq!(code(&refused), "InvalidAttributeName");
@@ -135,7 +152,8 @@ async fn a_redrive_policy_needs_a_dead_letter_queue_that_exists() {
 async fn a_dead_letter_queue_may_choose_its_sources() {
     let stand = Stand::new().await;
     let (chosen, other) = (stand.queue("chosen").await, stand.queue("other").await);
-    let allow = format!(r#"{{"redrivePermission":"byQueue","sourceQueueArns":["{}"]}}"#, arn("chosen"));
+    let allow =
+        format!(r#"{{"redrivePermission":"byQueue","sourceQueueArns":["{}"]}}"#, arn("chosen"));
     stand.queue_with("dead", &[(QueueAttributeName::RedriveAllowPolicy, &allow)]).await;
     let policy = redrive_policy("dead", 3);
     set(&stand, &chosen, QueueAttributeName::RedrivePolicy, &policy).await.unwrap();

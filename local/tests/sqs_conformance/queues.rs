@@ -17,8 +17,14 @@ async fn creating_a_queue_again_with_the_same_attributes_gives_the_same_queue() 
 async fn creating_a_queue_again_with_another_attribute_is_refused() {
     let stand = Stand::new().await;
     stand.queue("orders").await;
-    let refused =
-        stand.client.create_queue().queue_name("orders").attributes(QueueAttributeName::VisibilityTimeout, "60").send().await.unwrap_err();
+    let refused = stand
+        .client
+        .create_queue()
+        .queue_name("orders")
+        .attributes(QueueAttributeName::VisibilityTimeout, "60")
+        .send()
+        .await
+        .unwrap_err();
     assert_eq!(code(&refused), "QueueAlreadyExists");
     assert!(refused.into_service_error().is_queue_name_exists());
 }
@@ -98,7 +104,13 @@ async fn queues_are_listed_by_prefix_and_in_pages() {
     assert_eq!(names(all.queue_urls), ["orders-1", "orders-2", "orders-3", "other"]);
     let page = list().queue_name_prefix("orders").max_results(2).send().await.unwrap();
     assert_eq!(names(page.queue_urls), ["orders-1", "orders-2"]);
-    let next = list().queue_name_prefix("orders").max_results(2).next_token(page.next_token.expect("there is more")).send().await.unwrap();
+    let next = list()
+        .queue_name_prefix("orders")
+        .max_results(2)
+        .next_token(page.next_token.expect("there is more"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(names(next.queue_urls), ["orders-3"]);
     assert_eq!(next.next_token, None);
     let none = list().queue_name_prefix("nothing").send().await.unwrap();

@@ -21,7 +21,8 @@ async fn a_receive_may_choose_its_visibility_timeout() {
     let stand = Stand::new().await;
     let url = stand.queue("orders").await;
     stand.send(&url, "hello").await;
-    let receive = |seconds| stand.client.receive_message().queue_url(&url).visibility_timeout(seconds).send();
+    let receive =
+        |seconds| stand.client.receive_message().queue_url(&url).visibility_timeout(seconds).send();
     assert_eq!(receive(0).await.unwrap().messages().len(), 1);
     assert_eq!(receive(43_200).await.unwrap().messages().len(), 1, "0 seconds hide nothing");
     stand.pass(43_199);
@@ -83,7 +84,8 @@ async fn attributes_come_only_when_asked_for_by_either_name() {
         attribute.string_value(value).build().unwrap()
     };
     let send = stand.client.send_message().queue_url(&url).message_body("hello");
-    let send = send.message_attributes("trace.id", value("1")).message_attributes("kind", value("order"));
+    let send =
+        send.message_attributes("trace.id", value("1")).message_attributes("kind", value("order"));
     send.send().await.unwrap();
     let receive = || stand.client.receive_message().queue_url(&url);
 
@@ -121,7 +123,8 @@ async fn messages_that_have_waited_longest_come_first() {
 #[tokio::test]
 async fn messages_vanish_after_the_retention_period_in_flight_or_not() {
     let stand = Stand::new().await;
-    let url = stand.queue_with("orders", &[(QueueAttributeName::MessageRetentionPeriod, "60")]).await;
+    let url =
+        stand.queue_with("orders", &[(QueueAttributeName::MessageRetentionPeriod, "60")]).await;
     stand.send(&url, "in flight").await;
     let in_flight = stand.receive_one(&url).await;
     stand.send(&url, "visible").await;
@@ -151,5 +154,9 @@ async fn a_short_poll_fails_when_too_many_messages_are_in_flight() {
     assert_eq!(receive().await.unwrap().messages().len(), 1, "a deleted message makes room");
     assert!(receive().await.is_err());
     stand.pass(30);
-    assert_eq!(stand.receive(&url).await.len(), 3, "a message that is visible again is not in flight");
+    assert_eq!(
+        stand.receive(&url).await.len(),
+        3,
+        "a message that is visible again is not in flight"
+    );
 }

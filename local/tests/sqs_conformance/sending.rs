@@ -24,7 +24,9 @@ async fn a_sent_message_is_acknowledged_with_its_id_and_digests() {
     let stand = Stand::new().await;
     let url = stand.queue("orders").await;
     let number = MessageAttributeValue::builder().data_type("Number").string_value("3.5");
-    let binary = MessageAttributeValue::builder().data_type("Binary.png").binary_value(Blob::new([0, 1, 254, 255]));
+    let binary = MessageAttributeValue::builder()
+        .data_type("Binary.png")
+        .binary_value(Blob::new([0, 1, 254, 255]));
     let sent = stand
         .client
         .send_message()
@@ -100,7 +102,9 @@ async fn attributes_count_towards_the_size_of_a_message() {
     let stand = Stand::new().await;
     let url = stand.queue("orders").await;
     let attribute_bytes = "kind".len() + "String".len() + "order".len();
-    for (body_bytes, is_taken) in [(MIB - attribute_bytes, true), (MIB - attribute_bytes + 1, false)] {
+    for (body_bytes, is_taken) in
+        [(MIB - attribute_bytes, true), (MIB - attribute_bytes + 1, false)]
+    {
         let send = stand.client.send_message().queue_url(&url);
         let send = send.message_body("x".repeat(body_bytes));
         let outcome = send.message_attributes("kind", text("order")).send().await;

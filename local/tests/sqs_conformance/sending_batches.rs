@@ -1,7 +1,8 @@
 //! `SendMessageBatch`, and the rules that all batches share.
 
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, QueueAttributeName, SendMessageBatchRequestEntry,
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, QueueAttributeName,
+    SendMessageBatchRequestEntry,
 };
 
 use crate::support::{Stand, bodies, code};
@@ -37,7 +38,8 @@ async fn an_empty_batch_is_refused() {
     assert_eq!(refusal(&stand, &url, vec![]).await, empty);
     let delete = stand.client.delete_message_batch().queue_url(&url).set_entries(Some(vec![]));
     assert_eq!(code(&delete.send().await.unwrap_err()), empty);
-    let change = stand.client.change_message_visibility_batch().queue_url(&url).set_entries(Some(vec![]));
+    let change =
+        stand.client.change_message_visibility_batch().queue_url(&url).set_entries(Some(vec![]));
     assert_eq!(code(&change.send().await.unwrap_err()), empty);
 }
 
@@ -55,7 +57,8 @@ async fn eleven_entries_are_too_many() {
 async fn entry_ids_must_be_distinct_and_well_formed() {
     let stand = Stand::new().await;
     let url = stand.queue("orders").await;
-    let refused = refusal(&stand, &url, vec![entry("a", "1"), entry("b", "2"), entry("a", "3")]).await;
+    let refused =
+        refusal(&stand, &url, vec![entry("a", "1"), entry("b", "2"), entry("a", "3")]).await;
     assert_eq!(refused, "AWS.SimpleQueueService.BatchEntryIdsNotDistinct");
     for id in ["", "a.b", "a b", &"i".repeat(81)] {
         let refused = refusal(&stand, &url, vec![entry(id, "1")]).await;
@@ -72,7 +75,8 @@ async fn a_batch_holds_one_mib_in_all_and_no_byte_more() {
     let batch = stand.client.send_message_batch().queue_url(&url);
     let sent = batch.entries(entry("a", &half)).entries(entry("b", &half)).send().await.unwrap();
     assert_eq!(sent.successful().len(), 2);
-    let refused = refusal(&stand, &url, vec![entry("a", &half), entry("b", &half), entry("c", "x")]).await;
+    let refused =
+        refusal(&stand, &url, vec![entry("a", &half), entry("b", &half), entry("c", "x")]).await;
     assert_eq!(refused, "AWS.SimpleQueueService.BatchRequestTooLong");
 }
 
@@ -106,7 +110,8 @@ async fn messages_are_deleted_and_hidden_in_batches_each_entry_for_itself() {
     let handle = |index: usize| received[index].receipt_handle().unwrap();
 
     let change = |id: &str, handle: &str, seconds| {
-        let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(id).receipt_handle(handle);
+        let entry =
+            ChangeMessageVisibilityBatchRequestEntry::builder().id(id).receipt_handle(handle);
         entry.visibility_timeout(seconds).build().unwrap()
     };
     let changed = stand

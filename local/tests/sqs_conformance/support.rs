@@ -35,7 +35,8 @@ pub(crate) struct Stand {
     server: JoinHandle<()>,
 }
 
-/// The way in from the socket. Connections outlive their server; closing the door takes the stand-in from them.
+/// The way in from the socket. Connections outlive their server; closing the door takes the
+/// stand-in from them.
 pub(crate) type Door = Arc<Mutex<Option<Sqs>>>;
 
 impl Drop for Stand {
@@ -58,10 +59,15 @@ impl Stand {
     }
 
     /// A stand-in on the files of an earlier one.
-    pub(crate) async fn open(directory: Arc<TempDir>, clock: Clock, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn open(
+        directory: Arc<TempDir>,
+        clock: Clock,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
-        let mut settings = Settings { base_url: base_url.clone(), clock: clock.clone(), ..Settings::default() };
+        let mut settings =
+            Settings { base_url: base_url.clone(), clock: clock.clone(), ..Settings::default() };
         change(&mut settings);
         let sqs = Sqs::open(&directory.path().join("sqs.sqlite"), settings).unwrap();
         let door = Arc::new(Mutex::new(Some(sqs.clone())));
@@ -87,7 +93,11 @@ impl Stand {
     }
 
     /// Makes a queue with attributes; returns its URL.
-    pub(crate) async fn queue_with(&self, name: &str, attributes: &[(QueueAttributeName, &str)]) -> String {
+    pub(crate) async fn queue_with(
+        &self,
+        name: &str,
+        attributes: &[(QueueAttributeName, &str)],
+    ) -> String {
         let mut create = self.client.create_queue().queue_name(name);
         for (attribute, value) in attributes {
             create = create.attributes(attribute.clone(), *value);
@@ -95,9 +105,13 @@ impl Stand {
         create.send().await.unwrap().queue_url.unwrap()
     }
 
-    /// Makes a queue and the dead-letter queue that takes its messages after `max_receive_count` receives; returns both
-    /// URLs.
-    pub(crate) async fn queue_with_dead_letters(&self, name: &str, max_receive_count: u32) -> (String, String) {
+    /// Makes a queue and the dead-letter queue that takes its messages after `max_receive_count`
+    /// receives; returns both URLs.
+    pub(crate) async fn queue_with_dead_letters(
+        &self,
+        name: &str,
+        max_receive_count: u32,
+    ) -> (String, String) {
         let dead_name = format!("{name}-dead");
         let dead = self.queue(&dead_name).await;
         let policy = redrive_policy(&dead_name, max_receive_count);
@@ -141,7 +155,12 @@ impl Stand {
     }
 
     /// Sets the visibility timeout of what was received.
-    pub(crate) async fn hide(&self, queue: &str, message: &Message, seconds: i32) -> Result<(), String> {
+    pub(crate) async fn hide(
+        &self,
+        queue: &str,
+        message: &Message,
+        seconds: i32,
+    ) -> Result<(), String> {
         self.client
             .change_message_visibility()
             .queue_url(queue)
@@ -163,7 +182,10 @@ impl Stand {
 
 /// A redrive policy to a queue of that name.
 pub(crate) fn redrive_policy(dead_letter_queue: &str, max_receive_count: u32) -> String {
-    format!(r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":{max_receive_count}}}"#, arn(dead_letter_queue))
+    format!(
+        r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":{max_receive_count}}}"#,
+        arn(dead_letter_queue)
+    )
 }
 
 /// The ARN of the queue of that name.
@@ -208,7 +230,8 @@ pub(crate) fn client_of(base_url: &str) -> Client {
 
 /// Serves the stand-in as the local stack's front does.
 pub(crate) fn serve(listener: TcpListener, door: Door) -> JoinHandle<()> {
-    let router = Router::new().route("/", post(answer)).layer(DefaultBodyLimit::disable()).with_state(door);
+    let router =
+        Router::new().route("/", post(answer)).layer(DefaultBodyLimit::disable()).with_state(door);
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() })
 }
 

@@ -1,6 +1,7 @@
 //! JSON request bodies.
 //!
-//! Easy to get wrong: the error. It names the field and the rule, not a line and column of our parser.
+//! Easy to get wrong: the error. It names the field and the rule, not a line and column of our
+//! parser.
 
 use axum::extract::{FromRequest, Request};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -11,7 +12,8 @@ use super::ApiError;
 /// The largest request body but for batches of events: 1 MiB.
 const MAX_BODY: usize = 1 << 20;
 
-/// A request's JSON body. A handler that takes one takes its caller by [`crate::auth::ManagesEndpoints`] or another that refuses, not by a `Caller` to be asked later.
+/// A request's JSON body. A handler that takes one takes its caller by
+/// [`crate::auth::ManagesEndpoints`] or another that refuses, not by a `Caller` to be asked later.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -24,19 +26,30 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// The bytes of a JSON body. 415 for another content type or a compressed body (which may unpack to anything), 413 for more than `most` bytes.
+/// The bytes of a JSON body. 415 for another content type or a compressed body (which may unpack to
+/// anything), 413 for more than `most` bytes.
 pub async fn read_json(request: Request, most: usize) -> Result<bytes::Bytes, ApiError> {
-    let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
-    let essence = content_type.as_deref().map(|text| text.split(';').next().unwrap_or_default().trim());
-    if essence.is_some_and(|text| text != "application/json" && !(text.starts_with("application/") && text.ends_with("+json"))) {
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
+    let essence =
+        content_type.as_deref().map(|text| text.split(';').next().unwrap_or_default().trim());
+    if essence.is_some_and(|text| {
+        text != "application/json" && !(text.starts_with("application/") && text.ends_with("+json"))
+    }) {
         return Err(ApiError::unsupported_media_type());
     }
-    if request.headers().get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if request
+        .headers()
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return Err(ApiError::unsupported_coding());
     }
-    axum::body::to_bytes(request.into_body(), most)
-        .await
-        .map_err(|_| ApiError::too_large(None, format!("a request body holds at most {most} bytes")))
+    axum::body::to_bytes(request.into_body(), most).await.map_err(|_| {
+        ApiError::too_large(None, format!("a request body holds at most {most} bytes"))
+    })
 }
 
 /// A body as a type. 400 that names the field.
@@ -46,8 +59,11 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         return Err(ApiError::malformed("send a JSON object"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| explain(error.path().to_string(), error.inner()))?;
-    deserializer.end().map_err(|error| ApiError::malformed(format!("the body goes on behind its JSON: {error}")))?;
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| explain(error.path().to_string(), error.inner()))?;
+    deserializer.end().map_err(|error| {
+        ApiError::malformed(format!("the body goes on behind its JSON: {error}"))
+    })?;
     Ok(value)
 }
 
@@ -57,25 +73,34 @@ fn explain(path: String, error: &serde_json::Error) -> ApiError {
     }
     let text = error.to_string();
     // serde_json appends where it was; our callers have the field.
-    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned();
+    let message =
+        text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned();
     let path = if path == "." { String::new() } else { path };
-    // serde names the field of these in the message only, and the path of unknown ones differs by type.
-    let named =
-        ["missing field `", "duplicate field `", "unknown field `"].iter().find_map(|start| message.strip_prefix(start)?.split('`').next());
+    // serde names the field of these in the message only, and the path of unknown ones differs by
+    // type.
+    let named = ["missing field `", "duplicate field `", "unknown field `"]
+        .iter()
+        .find_map(|start| message.strip_prefix(start)?.split('`').next());
     let field = match named {
         Some(name) if path.is_empty() || path == name => name.to_owned(),
         Some(name) if path.ends_with(&format!(".{name}")) => path,
         Some(name) => format!("{path}.{name}"),
         None => path,
     };
-    if field.is_empty() { ApiError::malformed(message) } else { ApiError::validation(field, message) }
+    if field.is_empty() {
+        ApiError::malformed(message)
+    } else {
+        ApiError::validation(field, message)
+    }
 }
 
 /// A field that may be absent (unchanged), null (back to the default) or a value.
 pub type Field<T> = Option<Option<T>>;
 
 /// Tells null from absent: for fields with a default, so that only those that are there come here.
-pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Field<T>, D::Error> {
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Field<T>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -95,7 +120,8 @@ mod tests {
 
     async fn answer(body: &str) -> serde_json::Value {
         let response = parse_json::<Sample>(body.as_bytes()).unwrap_err().into_response();
-        serde_json::from_slice(&axum::body::to_bytes(response.into_body(), 9_999).await.unwrap()).unwrap()
+        serde_json::from_slice(&axum::body::to_bytes(response.into_body(), 9_999).await.unwrap())
+            .unwrap()
     }
 
     #[tokio::test]
@@ -108,7 +134,11 @@ mod tests {
             (r#"{"url":"x","url":"y","topics":[]}"#, "url", "duplicate"),
         ] {
             let answer = answer(body).await;
-            assert_eq!((answer["kind"].as_str(), answer["field"].as_str()), (Some("validation_error"), Some(field)), "{body}: {answer}");
+            assert_eq!(
+                (answer["kind"].as_str(), answer["field"].as_str()),
+                (Some("validation_error"), Some(field)),
+                "{body}: {answer}"
+            );
             assert!(answer["message"].as_str().unwrap().contains(part), "{answer}");
         }
     }
@@ -136,7 +166,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_json_object_is_malformed() {
-        for body in ["", "  ", "{", "[1]", "nul", r#"{"url":"x","topics":[]}x"#, "\u{feff}{}", "7", "\"x\""] {
+        for body in
+            ["", "  ", "{", "[1]", "nul", r#"{"url":"x","topics":[]}x"#, "\u{feff}{}", "7", "\"x\""]
+        {
             let answer = answer(body).await;
             assert!(answer["kind"] == "malformed_request", "{body:?}: {answer}");
         }

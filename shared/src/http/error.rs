@@ -1,14 +1,19 @@
-//! Every error that a caller can see: one shape, `{"kind", "message", "field"}`, and the right status.
+//! Every error that a caller can see: one shape, `{"kind", "message", "field"}`, and the right
+//! status.
 //!
-//! Easy to get wrong: what a *fault of ours* says. Its detail goes to the log and never to the caller. And what repeats the caller's own words: a megabyte
-//! of them, escaped twice, would be more than Lambda can answer.
+//! Easy to get wrong: what a *fault of ours* says. Its detail goes to the log and never to the
+//! caller. And what repeats the caller's own words: a megabyte of them, escaped twice, would be
+//! more than Lambda can answer.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{publish::PublishError, queue::QueueError, signing::VaultError, store::StoreError, work::EncodeError};
+use crate::{
+    publish::PublishError, queue::QueueError, signing::VaultError, store::StoreError,
+    work::EncodeError,
+};
 
 /// The longest message and the longest field, in characters; the rest is cut off.
 const MAX_MESSAGE: usize = 500;
@@ -47,15 +52,17 @@ pub struct EntryError {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct ErrorView<'a> {
-    /// What kind of error it is, for programs: `validation_error` (a field breaks a rule), `malformed_request` (no JSON object), `unauthorized`, `forbidden`,
-    /// `not_found`, `method_not_allowed`, `conflict`, `payload_too_large`, `unsupported_media_type`, `unprocessable`, `rate_limited` or
-    /// `unavailable`.
+    /// What kind of error it is, for programs: `validation_error` (a field breaks a rule),
+    /// `malformed_request` (no JSON object), `unauthorized`, `forbidden`, `not_found`,
+    /// `method_not_allowed`, `conflict`, `payload_too_large`, `unsupported_media_type`,
+    /// `unprocessable`, `rate_limited` or `unavailable`.
     #[schema(example = "validation_error")]
     kind: &'a str,
     /// What is wrong and what the rule is, for people.
     #[schema(example = "must be 1 to 30 seconds")]
     message: &'a str,
-    /// The field, query parameter or header that is wrong, if it is one: `topics[1]`, `Idempotency-Key`.
+    /// The field, query parameter or header that is wrong, if it is one: `topics[1]`,
+    /// `Idempotency-Key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "timeout_seconds")]
     field: Option<&'a str>,
@@ -67,13 +74,21 @@ pub struct ErrorView<'a> {
 
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self(Box::new(Details { status, kind, message: cut(message.into(), MAX_MESSAGE), field: None, entries: Vec::new(), header: None }))
+        Self(Box::new(Details {
+            status,
+            kind,
+            message: cut(message.into(), MAX_MESSAGE),
+            field: None,
+            entries: Vec::new(),
+            header: None,
+        }))
     }
 
     /// 400: a field breaks a rule. The message names the rule.
     pub fn validation(field: impl Into<String>, message: impl Into<String>) -> Self {
         let field = cut(field.into(), MAX_FIELD);
-        Self::new(StatusCode::BAD_REQUEST, "validation_error", message).with(|details| details.field = Some(field))
+        Self::new(StatusCode::BAD_REQUEST, "validation_error", message)
+            .with(|details| details.field = Some(field))
     }
 
     /// 400: the request as a whole can't be read.
@@ -83,21 +98,28 @@ impl ApiError {
 
     /// 400, or 413 if any is too large: entries of a batch are refused, so none was accepted.
     pub fn batch(total: usize, refused: Vec<(usize, Self)>) -> Self {
-        let status = refused.iter().map(|(_, error)| error.0.status).max().unwrap_or(StatusCode::BAD_REQUEST);
-        let message = format!("{} of {total} events were refused; none was accepted", refused.len());
+        let status = refused
+            .iter()
+            .map(|(_, error)| error.0.status)
+            .max()
+            .unwrap_or(StatusCode::BAD_REQUEST);
+        let message =
+            format!("{} of {total} events were refused; none was accepted", refused.len());
         let entries = refused.into_iter().map(|(index, error)| EntryError {
             index,
             kind: error.0.kind,
             message: error.0.message,
             field: error.0.field.map(|field| format!("events[{index}].{field}")),
         });
-        Self::new(status, "validation_error", message).with(|details| details.entries = entries.collect())
+        Self::new(status, "validation_error", message)
+            .with(|details| details.entries = entries.collect())
     }
 
     /// 401: no valid key.
     pub fn unauthorized(message: impl Into<String>) -> Self {
         let challenge = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message).with(|details| details.header = Some(challenge))
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+            .with(|details| details.header = Some(challenge))
     }
 
     /// 403: a valid key that may not do this.
@@ -105,7 +127,8 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
-    /// 404: no such thing in the caller's project. The same for what never was and what is another project's.
+    /// 404: no such thing in the caller's project. The same for what never was and what is another
+    /// project's.
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {what}"))
     }
@@ -114,7 +137,8 @@ impl ApiError {
     pub fn method_not_allowed(allow: &'static str) -> Self {
         let header = (header::ALLOW, HeaderValue::from_static(allow));
         let message = format!("this path takes {allow}");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).with(|details| details.header = Some(header))
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+            .with(|details| details.header = Some(header))
     }
 
     /// 409: not now, or not with what is there.
@@ -124,23 +148,34 @@ impl ApiError {
 
     /// 409 with `Retry-After`: something of the same name is under way.
     pub fn busy(message: impl Into<String>, seconds: u16) -> Self {
-        Self::conflict(message).with(|details| details.header = Some((header::RETRY_AFTER, HeaderValue::from(seconds))))
+        Self::conflict(message).with(|details| {
+            details.header = Some((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        })
     }
 
     /// 413: more bytes than the rule allows.
     pub fn too_large(field: Option<&str>, message: impl Into<String>) -> Self {
         let field = field.map(str::to_owned);
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message).with(|details| details.field = field)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+            .with(|details| details.field = field)
     }
 
     /// 415: a body that isn't JSON.
     pub fn unsupported_media_type() -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send a JSON body with `Content-Type: application/json`")
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "send a JSON body with `Content-Type: application/json`",
+        )
     }
 
     /// 415: a compressed body.
     pub fn unsupported_coding() -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send the body as it is, without `Content-Encoding`")
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "send the body as it is, without `Content-Encoding`",
+        )
     }
 
     /// 422: well-formed, but at odds with an earlier request.
@@ -151,14 +186,20 @@ impl ApiError {
     /// 429 with `Retry-After`: too much at once, and nothing of it was done.
     pub fn rate_limited(message: impl Into<String>, seconds: u16) -> Self {
         let header = (header::RETRY_AFTER, HeaderValue::from(seconds));
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).with(|details| details.header = Some(header))
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message)
+            .with(|details| details.header = Some(header))
     }
 
-    /// 503 with `Retry-After`: a fault of ours or of AWS. What was asked for is not promised; with an idempotency key, a repeat does nothing twice.
+    /// 503 with `Retry-After`: a fault of ours or of AWS. What was asked for is not promised; with
+    /// an idempotency key, a repeat does nothing twice.
     pub fn unavailable() -> Self {
         let header = (header::RETRY_AFTER, HeaderValue::from_static("1"));
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the service can't do this right now; try again")
-            .with(|details| details.header = Some(header))
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "the service can't do this right now; try again",
+        )
+        .with(|details| details.header = Some(header))
     }
 
     /// The status.
@@ -183,7 +224,9 @@ fn cut(mut text: String, most: usize) -> String {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict => Self::conflict("it was changed at the same time; read it again and try again"),
+            StoreError::Conflict => {
+                Self::conflict("it was changed at the same time; read it again and try again")
+            }
             fault => {
                 tracing::error!(error = %fault, "table call failed");
                 Self::unavailable()
@@ -225,7 +268,12 @@ impl From<QueueError> for ApiError {
 
 impl Details {
     fn view(&self) -> ErrorView<'_> {
-        ErrorView { kind: self.kind, message: &self.message, field: self.field.as_deref(), errors: &self.entries }
+        ErrorView {
+            kind: self.kind,
+            message: &self.message,
+            field: self.field.as_deref(),
+            errors: &self.entries,
+        }
     }
 }
 
@@ -254,7 +302,10 @@ mod tests {
     #[test]
     fn a_callers_own_words_are_repeated_in_part_only() {
         let error = ApiError::validation("é".repeat(100_000), "x".repeat(100_000));
-        assert_eq!(error.0.field.as_deref().map(|field| field.chars().count()), Some(MAX_FIELD + 1));
+        assert_eq!(
+            error.0.field.as_deref().map(|field| field.chars().count()),
+            Some(MAX_FIELD + 1)
+        );
         assert_eq!(error.0.message.chars().count(), MAX_MESSAGE + 1);
         assert_eq!(ApiError::validation("url", "is required").0.message, "is required");
     }

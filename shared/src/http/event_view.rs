@@ -20,7 +20,8 @@ pub struct EventView {
     object: &'static str,
     kind: Topic,
     /// What happened: any JSON, as it was posted.
-    #[schema(value_type = Value, example = json!({"id": "task_1", "object": "task", "status": "succeeded"}))]
+    #[schema(value_type = Value, example = json!({"id": "task_1", "object": "task",
+        "status": "succeeded"}))]
     data: Box<RawValue>,
     /// Your end user that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,5 @@
-//! The conventions of lists: newest first, a bare array, `limit`, `after`, `before`, `order`; headers `Link` (RFC 8288), `Has-More`, `Limit`.
+//! The conventions of lists: newest first, a bare array, `limit`, `after`, `before`, `order`;
+//! headers `Link` (RFC 8288), `Has-More`, `Limit`.
 
 use std::str::FromStr;
 
@@ -44,22 +45,30 @@ enum ListOrder {
 }
 
 /// Reads a list's parameters, and beside them those of `filters`.
-pub fn page_request<Id>(query: Option<&str>, filters: &[&str]) -> Result<(PageRequest<Id>, Params), ApiError>
+pub fn page_request<Id>(
+    query: Option<&str>,
+    filters: &[&str],
+) -> Result<(PageRequest<Id>, Params), ApiError>
 where
     Id: FromStr<Err: std::fmt::Display>,
 {
     let params = Params::read(query, &[&LIST_PARAMS, filters].concat())?;
     let limit = match params.text("limit") {
         None => DEFAULT_LIMIT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-            .ok_or_else(|| ApiError::validation("limit", format!("must be a whole number from 1 to {MAX_LIMIT}")))?,
+        Some(text) => {
+            text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(|| {
+                ApiError::validation(
+                    "limit",
+                    format!("must be a whole number from 1 to {MAX_LIMIT}"),
+                )
+            })?
+        }
     };
     let request = PageRequest {
         limit,
-        order: params.one_of("order", &[("asc", Order::Asc), ("desc", Order::Desc)])?.unwrap_or_default(),
+        order: params
+            .one_of("order", &[("asc", Order::Asc), ("desc", Order::Desc)])?
+            .unwrap_or_default(),
         after: params.value("after")?,
         before: params.value("before")?,
         since: params.moment("since")?,
@@ -86,18 +95,26 @@ pub fn listed<Id, T: Serialize>(
         format!("<{path}?{rest}{separator}{name}={cursor}>; rel=\"{rel}\"")
     };
     let ends = (page.items.first().map(&id), page.items.last().map(&id));
-    // Reading backwards, the page's own last item is where it goes on forwards, and where the reading stopped is where it goes on backwards.
+    // Reading backwards, the page's own last item is where it goes on forwards, and where the
+    // reading stopped is where it goes on backwards.
     let (next, prev) = if backwards {
         (ends.1, page.has_more.then(|| page.last_seen.clone()).flatten())
     } else {
-        (page.has_more.then(|| page.last_seen.clone()).flatten(), ends.0.filter(|_| request.after.is_some()))
+        (
+            page.has_more.then(|| page.last_seen.clone()).flatten(),
+            ends.0.filter(|_| request.after.is_some()),
+        )
     };
     let links: Vec<_> =
-        [next.map(|id| link("next", "after", &id)), prev.map(|id| link("prev", "before", &id))].into_iter().flatten().collect();
+        [next.map(|id| link("next", "after", &id)), prev.map(|id| link("prev", "before", &id))]
+            .into_iter()
+            .flatten()
+            .collect();
 
     let mut response = Json(&page.items).into_response();
     let headers = response.headers_mut();
-    headers.insert("has-more", HeaderValue::from_static(if page.has_more { "true" } else { "false" }));
+    headers
+        .insert("has-more", HeaderValue::from_static(if page.has_more { "true" } else { "false" }));
     headers.insert("limit", HeaderValue::from(request.limit));
     if let Ok(value) = HeaderValue::from_str(&links.join(", "))
         && !links.is_empty()

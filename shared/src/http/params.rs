@@ -1,6 +1,7 @@
 //! Query parameters.
 //!
-//! Easy to get wrong: a misspelt filter that is ignored returns everything. Unknown parameters are refused.
+//! Easy to get wrong: a misspelt filter that is ignored returns everything. Unknown parameters are
+//! refused.
 
 use std::str::FromStr;
 
@@ -19,7 +20,10 @@ impl Params {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if !known.contains(&name.as_ref()) {
-                return Err(ApiError::validation(name, format!("no such query parameter; there are: {}", known.join(", "))));
+                return Err(ApiError::validation(
+                    name,
+                    format!("no such query parameter; there are: {}", known.join(", ")),
+                ));
             }
             if pairs.iter().any(|(earlier, _)| *earlier == name) {
                 return Err(ApiError::validation(name, "is there twice"));
@@ -31,17 +35,32 @@ impl Params {
 
     /// A parameter's text, if it is there and not empty.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(there, value)| there == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(there, value)| there == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     /// A parameter's value; 400 with the type's own rule.
-    pub fn value<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<Option<T>, ApiError> {
-        self.text(name).map(|text| text.parse().map_err(|error: T::Err| ApiError::validation(name, error.to_string()))).transpose()
+    pub fn value<T: FromStr<Err: std::fmt::Display>>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, ApiError> {
+        self.text(name)
+            .map(|text| {
+                text.parse().map_err(|error: T::Err| ApiError::validation(name, error.to_string()))
+            })
+            .transpose()
     }
 
     /// A moment in Unix seconds.
     pub fn moment(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
-        let parse = |text: &str| text.parse().ok().filter(|&seconds| seconds < ABSURD_SECONDS).map(Timestamp::from_seconds);
+        let parse = |text: &str| {
+            text.parse()
+                .ok()
+                .filter(|&seconds| seconds < ABSURD_SECONDS)
+                .map(Timestamp::from_seconds)
+        };
         let refused = || ApiError::validation(name, "must be Unix seconds, not milliseconds");
         self.text(name).map(|text| parse(text).ok_or_else(refused)).transpose()
     }
@@ -76,19 +95,28 @@ pub const MAX_FOREIGN_ID: usize = 200;
 #[allow(dead_code, reason = "only described, never read")]
 pub struct WorkerPath {
     /// Your own id of the worker, without control characters and `/`, `\`, `?`, `#`, `%`.
-    #[param(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f/\\?#%]+$", example = "worker_1")]
+    #[param(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f/\\?#%]+$",
+        example = "worker_1"
+    )]
     id: String,
 }
 
-/// What no id in a path survives. API Gateway (HTTP API) decodes a path before it routes it and hands it over decoded, so that an encoded `/` parts it (as
-/// does a `\`, by the rules of URLs), an encoded `?` or `#` ends it, and what an encoded `%` stands before may be decoded twice.
+/// What no id in a path survives. API Gateway (HTTP API) decodes a path before it routes it and
+/// hands it over decoded, so that an encoded `/` parts it (as does a `\`, by the rules of URLs), an
+/// encoded `?` or `#` ends it, and what an encoded `%` stands before may be decoded twice.
 const LOST_IN_PATHS: [char; 5] = ['/', '\\', '?', '#', '%'];
 
 /// A worker's id: one that fits into the paths of its webhook, wherever it is given.
 pub fn worker_id<'a>(field: &str, text: &'a str) -> Result<&'a str, ApiError> {
     let fits = |c: char| !c.is_control() && !LOST_IN_PATHS.contains(&c);
     if text.is_empty() || text.chars().count() > MAX_FOREIGN_ID || !text.chars().all(fits) {
-        let message = format!("must be 1 to {MAX_FOREIGN_ID} characters, without control characters and `/`, `\\`, `?`, `#`, `%`");
+        let message = format!(
+            "must be 1 to {MAX_FOREIGN_ID} characters, without control characters and `/`, `\\`, \
+                `?`, `#`, `%`"
+        );
         return Err(ApiError::validation(field, message));
     }
     Ok(text)
@@ -100,8 +128,12 @@ mod tests {
 
     #[test]
     fn milliseconds_are_not_taken_for_seconds() {
-        let moment =
-            |text: &str| Params::read(Some(&format!("since={text}")), &["since"]).unwrap().moment("since").map_err(|error| error.status());
+        let moment = |text: &str| {
+            Params::read(Some(&format!("since={text}")), &["since"])
+                .unwrap()
+                .moment("since")
+                .map_err(|error| error.status())
+        };
         assert_eq!(moment("1767225600").unwrap(), Some(Timestamp::from_seconds(1_767_225_600)));
         assert_eq!(moment("").unwrap(), None);
         for text in ["1767225600000", "18446744073709551615", "-1", "1.5", "now"] {

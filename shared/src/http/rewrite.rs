@@ -32,8 +32,11 @@ impl From<ApiError> for RewriteError {
     }
 }
 
-/// Runs `attempt`, which reads, changes and writes something, until nobody comes in between; 409 when somebody always does.
-pub async fn rewrite<T, F: Future<Output = Result<T, RewriteError>>>(attempt: impl Fn() -> F) -> Result<T, ApiError> {
+/// Runs `attempt`, which reads, changes and writes something, until nobody comes in between; 409
+/// when somebody always does.
+pub async fn rewrite<T, F: Future<Output = Result<T, RewriteError>>>(
+    attempt: impl Fn() -> F,
+) -> Result<T, ApiError> {
     for _ in 0..TRIES {
         match attempt().await {
             Ok(done) => return Ok(done),

@@ -1,7 +1,9 @@
 //! Routes: each function lists its own; this makes a router of them.
 //!
-//! Easy to get wrong: API Gateway matches method and path, and sends what it can't match to `$default`. That function must tell "no such path" from "not this
-//! method" for *all* functions, so the table of methods by path stands here; a test holds it to the template and to the functions.
+//! Easy to get wrong: API Gateway matches method and path, and sends what it can't match to
+//! `$default`. That function must tell "no such path" from "not this method" for *all* functions,
+//! so the table of methods by path stands here; a test holds it to the template and to the
+//! functions.
 
 use axum::{
     Router,
@@ -26,13 +28,15 @@ pub struct Route<S> {
 
 /// A function's router. What none of the routes takes gets [`no_such_route`].
 pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S) -> Router {
-    let served = routes.into_iter().fold(Router::new(), |all, one| all.route(one.path, one.handler));
+    let served =
+        routes.into_iter().fold(Router::new(), |all, one| all.route(one.path, one.handler));
     let served = served.fallback(no_such_route).method_not_allowed_fallback(no_such_route);
     let served = served.layer(middleware::from_fn(refuse_methods_of_literal_paths));
     served.layer(middleware::from_fn(refuse_paths_of_no_text)).with_state(state)
 }
 
-/// 405 for a path that stands in the API as it is and doesn't take the method, though a pattern that it matches does: `/events/batch` names no event.
+/// 405 for a path that stands in the API as it is and doesn't take the method, though a pattern
+/// that it matches does: `/events/batch` names no event.
 async fn refuse_methods_of_literal_paths(request: Request, next: Next) -> Response {
     match ALLOWED.iter().find(|(pattern, _)| *pattern == request.uri().path()) {
         Some((_, allow)) if !allow.split(", ").any(|method| method == request.method()) => {
@@ -42,16 +46,22 @@ async fn refuse_methods_of_literal_paths(request: Request, next: Next) -> Respon
     }
 }
 
-/// 404 for a path whose percent-encoding isn't UTF-8: it names nothing, and axum would answer in a format of its own.
+/// 404 for a path whose percent-encoding isn't UTF-8: it names nothing, and axum would answer in a
+/// format of its own.
 async fn refuse_paths_of_no_text(request: Request, next: Next) -> Response {
-    if is_text(request.uri().path()) { next.run(request).await } else { ApiError::not_found("route").into_response() }
+    if is_text(request.uri().path()) {
+        next.run(request).await
+    } else {
+        ApiError::not_found("route").into_response()
+    }
 }
 
 fn is_text(path: &str) -> bool {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let [byte, tail @ ..] = rest {
-        let escaped = tail.get(..2).filter(|_| *byte == b'%').and_then(|digits| hex::decode(digits).ok());
+        let escaped =
+            tail.get(..2).filter(|_| *byte == b'%').and_then(|digits| hex::decode(digits).ok());
         rest = if escaped.is_some() { &tail[2..] } else { tail };
         decoded.push(escaped.map_or(*byte, |bytes| bytes[0]));
     }
@@ -123,9 +133,15 @@ mod tests {
 
     #[test]
     fn a_path_is_text_when_its_escapes_are_utf_8() {
-        for (path, text) in
-            [("/a/%20", true), ("/a/%c3%a4", true), ("/%", true), ("/%zz%4", true), ("/%00", true), ("/%ff", false), ("/%c3", false)]
-        {
+        for (path, text) in [
+            ("/a/%20", true),
+            ("/a/%c3%a4", true),
+            ("/%", true),
+            ("/%zz%4", true),
+            ("/%00", true),
+            ("/%ff", false),
+            ("/%c3", false),
+        ] {
             assert_eq!(is_text(path), text, "{path}");
         }
     }
@@ -142,7 +158,11 @@ mod tests {
         ] {
             let response = no_such_route(path.parse().unwrap()).await;
             assert_eq!(response.status(), status, "{path}");
-            assert_eq!(response.headers().get("allow").map(|v| v.to_str().unwrap()), allow, "{path}");
+            assert_eq!(
+                response.headers().get("allow").map(|v| v.to_str().unwrap()),
+                allow,
+                "{path}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! JSON objects of texts, such as `metadata` and `headers`.
 //!
-//! Easy to get wrong: a key that is there twice. A map would keep the last one without a word; whoever sent two meant something else.
+//! Easy to get wrong: a key that is there twice. A map would keep the last one without a word;
+//! whoever sent two meant something else.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -49,7 +50,13 @@ mod tests {
     fn a_key_that_is_there_twice_is_named() {
         let read = |json| serde_json::from_str::<Texts>(json);
         assert_eq!(read(r#"{"a":"1","b":"2"}"#).map(|texts| texts.0.len()).ok(), Some(2));
-        assert!(read(r#"{"a":"1","\u0061":"2"}"#).err().unwrap().to_string().contains("`a` is there twice"));
+        assert!(
+            read(r#"{"a":"1","\u0061":"2"}"#)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("`a` is there twice")
+        );
         assert!(read(r#"{"a":1}"#).is_err() && read("[]").is_err() && read("null").is_err());
     }
 }

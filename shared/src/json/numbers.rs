@@ -1,11 +1,12 @@
 //! Numbers as ECMAScript prints them, where that doesn't change their value.
 //!
-//! JavaScript reads a number as the nearest double and prints the shortest decimal that leads back to it. When that decimal has
-//! the value that the producer wrote (`1.0`, `1.10`, `1e2`), the number is printed so; else its text is kept.
+//! JavaScript reads a number as the nearest double and prints the shortest decimal that leads back
+//! to it. When that decimal has the value that the producer wrote (`1.0`, `1.10`, `1e2`), the
+//! number is printed so; else its text is kept.
 //!
-//! Easy to get wrong: comparing through floats, where everything is equal to its nearest double. And exponents: `1e999999999` must
-//! not be written out. So both numbers are compared as digits and a power of ten, and no more than 17 digits matter, since
-//! ECMAScript never prints more.
+//! Easy to get wrong: comparing through floats, where everything is equal to its nearest double.
+//! And exponents: `1e999999999` must not be written out. So both numbers are compared as digits and
+//! a power of ten, and no more than 17 digits matter, since ECMAScript never prints more.
 
 use super::error::{JsonError, JsonProblem};
 
@@ -13,8 +14,14 @@ use super::error::{JsonError, JsonProblem};
 const MAX_DIGITS: usize = 17;
 
 /// Appends the canonical text of the number at `start`; returns the place after it.
-pub(super) fn canonicalise(input: &str, start: usize, out: &mut String) -> Result<usize, JsonError> {
-    let end = start + length(&input.as_bytes()[start..]).map_err(|at| JsonProblem::InvalidNumber.at(start + at))?;
+pub(super) fn canonicalise(
+    input: &str,
+    start: usize,
+    out: &mut String,
+) -> Result<usize, JsonError> {
+    let end = start
+        + length(&input.as_bytes()[start..])
+            .map_err(|at| JsonProblem::InvalidNumber.at(start + at))?;
     let text = &input[start..end];
     if is_small_integer(text) {
         out.push_str(text);
@@ -32,7 +39,8 @@ fn is_small_integer(text: &str) -> bool {
     text.len() <= 15 && !text.starts_with('-') && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The length of the number at the start of the bytes, by the grammar of RFC 8259 §6; or where it departs from it.
+/// The length of the number at the start of the bytes, by the grammar of RFC 8259 §6; or where it
+/// departs from it.
 fn length(bytes: &[u8]) -> Result<usize, usize> {
     let mut at = usize::from(bytes.first() == Some(&b'-'));
     let leading_zero = bytes.get(at) == Some(&b'0');
@@ -58,8 +66,8 @@ fn digits(bytes: &[u8], from: usize) -> Result<usize, usize> {
     if count == 0 { Err(from) } else { Ok(from + count) }
 }
 
-/// A number of at most [`MAX_DIGITS`] significant digits, exactly: `±digits × 10^exponent`. Zero has no digits, and no sign,
-/// as in `JSON.stringify(-0)`.
+/// A number of at most [`MAX_DIGITS`] significant digits, exactly: `±digits × 10^exponent`. Zero
+/// has no digits, and no sign, as in `JSON.stringify(-0)`.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
     negative: bool,
@@ -79,7 +87,8 @@ impl Decimal {
         let mut zeros = 0_usize;
         for digit in digits {
             if digit == b'0' {
-                // Kept back: zeros count only when another digit follows, and at the start not even then.
+                // Kept back: zeros count only when another digit follows, and at the start not even
+                // then.
                 zeros += usize::from(!significant.is_empty());
                 continue;
             }
@@ -106,13 +115,14 @@ impl Decimal {
         let sign = if self.negative { "-" } else { "" };
         let nearest: f64 = format!("{sign}{}e{}", self.digits, self.exponent).parse().ok()?;
         let mut buffer = ryu_js::Buffer::new();
-        let printed = if nearest.is_finite() { buffer.format_finite(nearest) } else { return None };
+        let printed =
+            if nearest.is_finite() { buffer.format_finite(nearest) } else { return None };
         (Self::of(printed).as_ref() == Some(self)).then(|| printed.to_owned())
     }
 }
 
-/// An exponent beyond the range of `i64` is as good as its end: both are far out of a double's range, even after a shift by
-/// the number of digits.
+/// An exponent beyond the range of `i64` is as good as its end: both are far out of a double's
+/// range, even after a shift by the number of digits.
 fn parse_exponent(text: &str) -> i64 {
     let end = if text.starts_with('-') { i64::MIN } else { i64::MAX };
     text.parse().unwrap_or(end)

@@ -1,10 +1,11 @@
 //! The order of an object's members, as a JavaScript object has it.
 //!
-//! ECMA-262 §10.1.11.1 (`OrdinaryOwnPropertyKeys`): array indices first, ascending, then the other keys as they came. A key that
-//! comes again gives its first place the last value, as `JSON.parse` does.
+//! ECMA-262 §10.1.11.1 (`OrdinaryOwnPropertyKeys`): array indices first, ascending, then the other
+//! keys as they came. A key that comes again gives its first place the last value, as `JSON.parse`
+//! does.
 //!
-//! Easy to get wrong: time. The members are already written when their order is known, so an object is rewritten only when it
-//! must change, and duplicates are found by hash, with a random seed.
+//! Easy to get wrong: time. The members are already written when their order is known, so an object
+//! is rewritten only when it must change, and duplicates are found by hash, with a random seed.
 
 use std::collections::HashMap;
 
@@ -49,16 +50,24 @@ impl Members {
             return;
         }
         let arranged = self.in_order(&places, out);
-        let text = arranged.iter().map(|member| &out[member.start..member.end]).collect::<Vec<_>>().join(",");
+        let text = arranged
+            .iter()
+            .map(|member| &out[member.start..member.end])
+            .collect::<Vec<_>>()
+            .join(",");
         out.truncate(self.start);
         out.push_str(&text);
     }
 
-    /// For each member the place of the first one with its key. Keys are in canonical form, so equal text is an equal key.
+    /// For each member the place of the first one with its key. Keys are in canonical form, so
+    /// equal text is an equal key.
     fn first_places(&self, out: &str) -> Vec<usize> {
         let keys = || self.members.iter().map(|member| member.key(out));
         if self.members.len() <= FEW {
-            return keys().enumerate().map(|(own, key)| keys().position(|other| other == key).unwrap_or(own)).collect();
+            return keys()
+                .enumerate()
+                .map(|(own, key)| keys().position(|other| other == key).unwrap_or(own))
+                .collect();
         }
         let mut first = HashMap::with_capacity(self.members.len());
         keys().enumerate().map(|(own, key)| *first.entry(key).or_insert(own)).collect()
@@ -84,7 +93,8 @@ impl Member {
     /// The array index that the key is: decimal, without leading zeros.
     fn index(&self, out: &str) -> Option<u64> {
         let key = self.key(out);
-        let canonical = key == "0" || (key.len() <= 10 && key.starts_with(|c: char| matches!(c, '1'..='9')));
+        let canonical =
+            key == "0" || (key.len() <= 10 && key.starts_with(|c: char| matches!(c, '1'..='9')));
         if !canonical || !key.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }

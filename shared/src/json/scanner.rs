@@ -1,6 +1,7 @@
 //! Walks the input and writes the canonical text: one pass, values appended to one output.
 //!
-//! Easy to get wrong: recursion on a producer's input. It is bounded by [`MAX_DEPTH`], and nothing else recurses.
+//! Easy to get wrong: recursion on a producer's input. It is bounded by [`MAX_DEPTH`], and nothing
+//! else recurses.
 
 use super::{
     error::{JsonError, JsonProblem},
@@ -117,7 +118,8 @@ impl<'a> Scanner<'a> {
     /// The next byte that isn't white space, by RFC 8259 §2.
     fn next_token(&mut self) -> Option<u8> {
         let rest = &self.input.as_bytes()[self.position..];
-        let blank = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+        let blank =
+            rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
         self.position += blank;
         rest.get(blank).copied()
     }
@@ -137,7 +139,11 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         let ended = self.position == self.input.len();
-        Err(self.problem(if ended { JsonProblem::UnexpectedEnd } else { JsonProblem::UnexpectedCharacter }))
+        Err(self.problem(if ended {
+            JsonProblem::UnexpectedEnd
+        } else {
+            JsonProblem::UnexpectedCharacter
+        }))
     }
 
     fn problem(&self, problem: JsonProblem) -> JsonError {

@@ -1,17 +1,23 @@
 //! Strings as ECMAScript's `QuoteJSONString` prints them (ECMA-262 §25.5.2.3).
 //!
-//! Only `"`, `\`, controls below U+0020 and lone surrogates are escaped, everything else stands for itself, U+007F, U+2028 and
-//! U+FFFF too.
+//! Only `"`, `\`, controls below U+0020 and lone surrogates are escaped, everything else stands for
+//! itself, U+007F, U+2028 and U+FFFF too.
 //!
-//! Easy to get wrong: surrogate escapes. `\ud83d\ude00` is one character and is written out; a half without its other half can
-//! only be an escape, in lower case. And a pair of halves in the wrong order is two lone ones.
+//! Easy to get wrong: surrogate escapes. `\ud83d\ude00` is one character and is written out; a half
+//! without its other half can only be an escape, in lower case. And a pair of halves in the wrong
+//! order is two lone ones.
 
 use std::fmt::Write;
 
 use super::error::{JsonError, JsonProblem};
 
-/// Appends the canonical text of the string whose opening quote is at `start`; returns the place after its closing quote.
-pub(super) fn canonicalise(input: &str, start: usize, out: &mut String) -> Result<usize, JsonError> {
+/// Appends the canonical text of the string whose opening quote is at `start`; returns the place
+/// after its closing quote.
+pub(super) fn canonicalise(
+    input: &str,
+    start: usize,
+    out: &mut String,
+) -> Result<usize, JsonError> {
     let bytes = input.as_bytes();
     let mut position = start + 1;
     out.push('"');
@@ -56,7 +62,8 @@ fn escape(bytes: &[u8], start: usize, out: &mut String) -> Result<usize, JsonErr
 
 fn unicode_escape(bytes: &[u8], start: usize, out: &mut String) -> Result<usize, JsonError> {
     let first = code_unit(bytes, start)?;
-    // A low half is looked for only after a high one, and a bad escape there is reported when its own turn comes.
+    // A low half is looked for only after a high one, and a bad escape there is reported when its
+    // own turn comes.
     let second = if is_high_surrogate(first) { code_unit(bytes, start + 6).ok() } else { None };
     let units = [first, second.unwrap_or_default()];
     if let Some(Ok(character)) = char::decode_utf16(units).next() {
@@ -74,7 +81,9 @@ fn is_high_surrogate(unit: u16) -> bool {
 /// The code unit of `\uXXXX` at `start`.
 fn code_unit(bytes: &[u8], start: usize) -> Result<u16, JsonError> {
     let mut unit = 0;
-    for (index, expected) in [Some(b'\\'), Some(b'u'), None, None, None, None].into_iter().enumerate() {
+    for (index, expected) in
+        [Some(b'\\'), Some(b'u'), None, None, None, None].into_iter().enumerate()
+    {
         let byte = *bytes.get(start + index).ok_or(JsonProblem::UnexpectedEnd.at(bytes.len()))?;
         match (expected, char::from(byte).to_digit(16)) {
             (Some(expected), _) if byte == expected => {}

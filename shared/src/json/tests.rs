@@ -22,7 +22,10 @@ pub(super) const NASTY: &[(&str, &str)] = &[
     // Strings
     (r#""\/""#, r#""/""#),
     (r#""\u002F\u0041\u0022\u005C""#, r#""/A\"\\""#),
-    (r#""\u0000\u0008\u0009\u000A\u000B\u000C\u000D\u001F\u007F""#, "\"\\u0000\\b\\t\\n\\u000b\\f\\r\\u001f\u{7f}\""),
+    (
+        r#""\u0000\u0008\u0009\u000A\u000B\u000C\u000D\u001F\u007F""#,
+        "\"\\u0000\\b\\t\\n\\u000b\\f\\r\\u001f\u{7f}\"",
+    ),
     (r#""\uD83D\uDE00""#, "\"😀\""),
     ("\"😀é\u{2028}\u{2029}\u{feff}\"", "\"😀é\u{2028}\u{2029}\u{feff}\""),
     (r#""\uFFFE\uFFFF""#, "\"\u{fffe}\u{ffff}\""),
@@ -39,12 +42,18 @@ pub(super) const NASTY: &[(&str, &str)] = &[
     (r#"{"b":1,"a":2}"#, r#"{"b":1,"a":2}"#),
     (r#"{"b":1,"10":2,"a":3,"9":4,"0":5}"#, r#"{"0":5,"9":4,"10":2,"b":1,"a":3}"#),
     (r#"{"a":1,"4294967295":2,"4294967294":3}"#, r#"{"4294967294":3,"a":1,"4294967295":2}"#),
-    (r#"{"01":1,"-1":2,"1.0":3,"1e1":4,"+1":5," 1":6,"1":7}"#, r#"{"1":7,"01":1,"-1":2,"1.0":3,"1e1":4,"+1":5," 1":6}"#),
+    (
+        r#"{"01":1,"-1":2,"1.0":3,"1e1":4,"+1":5," 1":6,"1":7}"#,
+        r#"{"1":7,"01":1,"-1":2,"1.0":3,"1e1":4,"+1":5," 1":6}"#,
+    ),
     (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
     (r#"{"a":1,"\u0061":[2]}"#, r#"{"a":[2]}"#),
     (r#"{"\u0031":1,"0":2}"#, r#"{"0":2,"1":1}"#),
     (r#"{"1":1,"x":0,"1":{"2":2,"1":1}}"#, r#"{"1":{"1":1,"2":2},"x":0}"#),
-    (r#"{"":1,"__proto__":{"b":1},"toString":2,"constructor":3}"#, r#"{"":1,"__proto__":{"b":1},"toString":2,"constructor":3}"#),
+    (
+        r#"{"":1,"__proto__":{"b":1},"toString":2,"constructor":3}"#,
+        r#"{"":1,"__proto__":{"b":1},"toString":2,"constructor":3}"#,
+    ),
     (r#"{"__proto__":1,"a":2,"__proto__":3}"#, r#"{"__proto__":3,"a":2}"#),
     (r#"{"\ud800":1,"\uD800":2}"#, r#"{"\ud800":2}"#),
     (
@@ -128,7 +137,10 @@ fn nesting_is_allowed_up_to_the_limit() {
     assert_eq!(canonical(&nested(MAX_DEPTH)), nested(MAX_DEPTH));
     let expected = JsonError { problem: JsonProblem::TooDeep, offset: MAX_DEPTH };
     assert_eq!(canonicalise(nested(MAX_DEPTH + 1).as_bytes()), Err(expected));
-    assert_eq!(canonicalise("{\"a\":".repeat(1 << 18).as_bytes()).unwrap_err().problem, JsonProblem::TooDeep);
+    assert_eq!(
+        canonicalise("{\"a\":".repeat(1 << 18).as_bytes()).unwrap_err().problem,
+        JsonProblem::TooDeep
+    );
 }
 
 #[test]
@@ -149,7 +161,8 @@ fn a_mebibyte_of_anything_takes_linear_time() {
     let keys: Vec<String> = (0..90_000).rev().map(|key| format!("\"{key}\":1")).collect();
     let names: Vec<String> = (0..90_000).map(|key| format!("\"k{}\":1", key % 50_000)).collect();
     // Each level reorders all that lies within it.
-    let nested = (0..MAX_DEPTH - 1).fold(fill("1", "[", "]"), |inner, _| format!("{{\"1\":{inner},\"0\":0}}"));
+    let nested = (0..MAX_DEPTH - 1)
+        .fold(fill("1", "[", "]"), |inner, _| format!("{{\"1\":{inner},\"0\":0}}"));
     let inputs = [
         fill("1e20", "[", "]"),
         fill("0.1", "[", "]"),
@@ -164,7 +177,8 @@ fn a_mebibyte_of_anything_takes_linear_time() {
     for input in inputs {
         let started = Instant::now();
         let once = canonical(&input);
-        // Quadratic time would be minutes; this only has to tell the two apart on the slowest machine.
+        // Quadratic time would be minutes; this only has to tell the two apart on the slowest
+        // machine.
         assert!(started.elapsed() < Duration::from_secs(20), "{}…", &input[..40]);
         assert_eq!(canonical(&once), once);
     }

@@ -59,7 +59,8 @@ pub enum Trigger {
     Manual,
     /// By a test of the endpoint.
     Test,
-    /// To find out whether a receiver that keeps failing is well again. It uses up nothing of the delivery's schedule.
+    /// To find out whether a receiver that keeps failing is well again. It uses up nothing of the
+    /// delivery's schedule.
     Probe,
 }
 
@@ -67,7 +68,8 @@ pub enum Trigger {
 described!(
     Trigger,
     word(
-        "Why an attempt was made: by the delivery's schedule, by a resend, or by a test of the endpoint.",
+        "Why an attempt was made: by the delivery's schedule, by a resend, or by a test of the \
+            endpoint.",
         &["scheduled", "manual", "test"]
     )
 );
@@ -116,25 +118,35 @@ pub enum DeliveryStatus {
 }
 
 impl DeliveryStatus {
-    /// How a delivery stands by all of its attempts, in any order. One success makes it succeeded. Otherwise it is pending as long as its own schedule or a
-    /// resend has an attempt to come, which the last attempt of each tells.
+    /// How a delivery stands by all of its attempts, in any order. One success makes it succeeded.
+    /// Otherwise it is pending as long as its own schedule or a resend has an attempt to come,
+    /// which the last attempt of each tells.
     pub fn of(attempts: &[Attempt]) -> Self {
         if attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded) {
             return Self::Succeeded;
         }
         let is_last = |attempt: &&Attempt| {
-            let later = |other: &Attempt| (other.number, other.created_at) > (attempt.number, attempt.created_at);
+            let later = |other: &Attempt| {
+                (other.number, other.created_at) > (attempt.number, attempt.created_at)
+            };
             !attempts.iter().any(|other| other.round == attempt.round && later(other))
         };
-        let to_come = attempts.iter().filter(is_last).any(|attempt| attempt.next_attempt_at.is_some());
+        let to_come =
+            attempts.iter().filter(is_last).any(|attempt| attempt.next_attempt_at.is_some());
         if attempts.is_empty() || to_come { Self::Pending } else { Self::Failed }
     }
 
-    /// As [`Self::of`], of an event's delivery to this target: what a recovery has sent again is pending even before its first attempt.
+    /// As [`Self::of`], of an event's delivery to this target: what a recovery has sent again is
+    /// pending even before its first attempt.
     pub fn of_target(event: EventId, target: &Target, attempts: &[Attempt]) -> Self {
         let recovered = target.recovery.map(|recovery| recovery.round(event));
         match Self::of(attempts) {
-            Self::Failed if recovered.is_some() && attempts.iter().all(|attempt| attempt.round != recovered) => Self::Pending,
+            Self::Failed
+                if recovered.is_some()
+                    && attempts.iter().all(|attempt| attempt.round != recovered) =>
+            {
+                Self::Pending
+            }
             status => status,
         }
     }

@@ -1,4 +1,5 @@
-//! An automation: when an event of a topic happens in the project, its resource goes to some URLs, without any endpoint.
+//! An automation: when an event of a topic happens in the project, its resource goes to some URLs,
+//! without any endpoint.
 
 use serde::{Deserialize, Serialize};
 
@@ -54,8 +55,14 @@ impl Automation {
         self.active && self.trigger == *topic
     }
 
-    /// The implicit endpoint of one of its steps. Two steps may have one URL, so the step's name is part of it.
+    /// The implicit endpoint of one of its steps. Two steps may have one URL, so the step's name is
+    /// part of it.
     pub fn endpoint_of(&self, step: &Step) -> EndpointId {
-        EndpointId::derived(&[&self.project.to_string(), &self.id.to_string(), &step.name, step.url.normalised()])
+        EndpointId::derived(&[
+            &self.project.to_string(),
+            &self.id.to_string(),
+            &step.name,
+            step.url.normalised(),
+        ])
     }
 }

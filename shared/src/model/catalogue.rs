@@ -1,4 +1,5 @@
-//! The topics that exist: the deployment's catalogue, and what a project adds to it or describes anew.
+//! The topics that exist: the deployment's catalogue, and what a project adds to it or describes
+//! anew.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -27,14 +28,15 @@ pub struct CatalogueEntry {
     pub name: Topic,
     /// What it means, for the developers who subscribe to it.
     pub description: String,
-    /// The `data` of an event as it may look, canonical JSON: what a test of an endpoint sends. Made from the topic's name when absent.
+    /// The `data` of an event as it may look, canonical JSON: what a test of an endpoint sends.
+    /// Made from the topic's name when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,
 }
 
 impl CatalogueEntry {
-    /// The `data` of an event of this topic as it may look, canonical JSON. Without one of its own it is made from the name: of `task.succeeded`, a task that
-    /// succeeded.
+    /// The `data` of an event of this topic as it may look, canonical JSON. Without one of its own
+    /// it is made from the name: of `task.succeeded`, a task that succeeded.
     pub fn example(&self) -> String {
         let made_up = || {
             let name = self.name.to_string();
@@ -59,7 +61,8 @@ pub struct CatalogueError {
 }
 
 impl Catalogue {
-    /// This catalogue with a project's own entries; one of the same name stands in place of the deployment's.
+    /// This catalogue with a project's own entries; one of the same name stands in place of the
+    /// deployment's.
     #[must_use]
     pub fn with(&self, own: impl IntoIterator<Item = CatalogueEntry>) -> Self {
         let mut all = self.clone();
@@ -88,7 +91,8 @@ impl Catalogue {
     }
 }
 
-/// Reads `name=description` entries separated by `;` or line breaks, as the template's `Topics` parameter has them.
+/// Reads `name=description` entries separated by `;` or line breaks, as the template's `Topics`
+/// parameter has them.
 impl FromStr for Catalogue {
     type Err = CatalogueError;
 
@@ -101,8 +105,18 @@ impl FromStr for Catalogue {
             .filter(|entry| !entry.is_empty())
             .map(|entry| {
                 let (name, description) = entry.split_once('=').unwrap_or((entry, ""));
-                let name: Topic = name.trim().parse().map_err(|error| CatalogueError { entry: entry.to_owned(), error })?;
-                Ok((name.clone(), CatalogueEntry { name, description: description.trim().to_owned(), example: None }))
+                let name: Topic = name
+                    .trim()
+                    .parse()
+                    .map_err(|error| CatalogueError { entry: entry.to_owned(), error })?;
+                Ok((
+                    name.clone(),
+                    CatalogueEntry {
+                        name,
+                        description: description.trim().to_owned(),
+                        example: None,
+                    },
+                ))
             })
             .collect::<Result<_, _>>()
             .map(Self)
@@ -116,27 +130,41 @@ mod tests {
     #[test]
     fn a_project_adds_topics_and_redescribes_the_deployments() {
         let deployment: Catalogue = "task.created=A task was made; task.failed".parse().unwrap();
-        let entry =
-            |name: &str, description: &str| CatalogueEntry { name: name.parse().unwrap(), description: description.into(), example: None };
-        let all = deployment.with([entry("media.created", "New media"), entry("task.failed", "It failed")]);
+        let entry = |name: &str, description: &str| CatalogueEntry {
+            name: name.parse().unwrap(),
+            description: description.into(),
+            example: None,
+        };
+        let all = deployment
+            .with([entry("media.created", "New media"), entry("task.failed", "It failed")]);
         assert_eq!(
             all.entries().filter(|entry| !entry.name.is_system()).collect::<Vec<_>>(),
-            [entry("media.created", "New media"), entry("task.created", "A task was made"), entry("task.failed", "It failed")]
+            [
+                entry("media.created", "New media"),
+                entry("task.created", "A task was made"),
+                entry("task.failed", "It failed")
+            ]
         );
     }
 
     #[test]
     fn our_own_topics_are_in_every_catalogue() {
         let catalogue: Catalogue = "task.created".parse().unwrap();
-        assert!(
-            SYSTEM_TOPICS.iter().all(|(name, _)| name.parse::<Topic>().is_ok_and(|topic| topic.is_system() && catalogue.knows(&topic)))
-        );
+        assert!(SYSTEM_TOPICS.iter().all(|(name, _)| {
+            name.parse::<Topic>().is_ok_and(|topic| topic.is_system() && catalogue.knows(&topic))
+        }));
     }
 
     #[test]
     fn a_selector_that_can_never_match_is_not_reached() {
         let catalogue: Catalogue = "task.created".parse().unwrap();
-        for (selector, reached) in [("*", true), ("task.*", true), ("task.created", true), ("task.failed", false), ("media.*", false)] {
+        for (selector, reached) in [
+            ("*", true),
+            ("task.*", true),
+            ("task.created", true),
+            ("task.failed", false),
+            ("media.*", false),
+        ] {
             assert_eq!(catalogue.reaches(&selector.parse().unwrap()), reached, "{selector}");
         }
     }

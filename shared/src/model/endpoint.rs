@@ -26,7 +26,8 @@ pub const MAX_METADATA: usize = 50;
 pub const MAX_METADATA_KEY: usize = 40;
 /// See [`MAX_METADATA_KEY`].
 pub const MAX_METADATA_VALUE: usize = 500;
-/// The most bytes of all of them. Each event's fan-out reads its project's endpoints, up to 500, a megabyte at a time.
+/// The most bytes of all of them. Each event's fan-out reads its project's endpoints, up to 500, a
+/// megabyte at a time.
 pub const MAX_METADATA_BYTES: usize = 16 * 1_024;
 /// The longest description, in characters.
 pub const MAX_DESCRIPTION: usize = 1_000;
@@ -104,7 +105,14 @@ pub enum SecretOwner {
 
 impl Endpoint {
     /// An active endpoint that has only what every endpoint must have; the rest is by default.
-    pub fn new(id: EndpointId, project: ProjectId, url: EndpointUrl, topics: Vec<Selector>, secret: SealedSecret, now: Timestamp) -> Self {
+    pub fn new(
+        id: EndpointId,
+        project: ProjectId,
+        url: EndpointUrl,
+        topics: Vec<Selector>,
+        secret: SealedSecret,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             project,
@@ -145,7 +153,9 @@ impl Endpoint {
 
     /// Whether it is subscribed to a topic, whatever its status.
     pub fn subscribes(&self, topic: &Topic) -> bool {
-        let selects = |selector: &Selector| selector.matches(topic) && (*selector != Selector::All || !topic.is_system());
+        let selects = |selector: &Selector| {
+            selector.matches(topic) && (*selector != Selector::All || !topic.is_system())
+        };
         self.topics.iter().any(selects)
     }
 }

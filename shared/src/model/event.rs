@@ -23,7 +23,8 @@ pub struct Event {
     pub kind: Topic,
     /// What happened, in canonical form (see [`crate::json`]): these bytes are sent as they are.
     pub data: Box<RawValue>,
-    /// When it happened, as the producer says; when it was accepted, if the producer says nothing. Unix seconds.
+    /// When it happened, as the producer says; when it was accepted, if the producer says nothing.
+    /// Unix seconds.
     pub created_at: u64,
     /// The producer's end user that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,14 +41,21 @@ pub struct Event {
 }
 
 impl Event {
-    /// The event as it goes to a target of this origin: an automation's id is put into the resource, if that is an object.
+    /// The event as it goes to a target of this origin: an automation's id is put into the
+    /// resource, if that is an object.
     #[must_use]
     pub fn for_origin(&self, origin: Origin) -> Self {
         let Origin::Automation(id) = origin else { return self.clone() };
-        let members = self.data.get().strip_suffix('}').map(|open| (open, if open == "{" { "" } else { "," }));
+        let members = self
+            .data
+            .get()
+            .strip_suffix('}')
+            .map(|open| (open, if open == "{" { "" } else { "," }));
         let with_id = members.and_then(|(open, comma)| {
-            // A resource that has one already gets ours in its place: of duplicate keys the canonical form keeps the last.
-            let text = canonicalise(format!(r#"{open}{comma}"automation_id":"{id}"}}"#).as_bytes()).ok()?;
+            // A resource that has one already gets ours in its place: of duplicate keys the
+            // canonical form keeps the last.
+            let text = canonicalise(format!(r#"{open}{comma}"automation_id":"{id}"}}"#).as_bytes())
+                .ok()?;
             RawValue::from_string(text).ok()
         });
         Self { data: with_id.unwrap_or_else(|| self.data.clone()), ..self.clone() }
@@ -127,8 +135,14 @@ mod tests {
         };
         let with = |data: &str| sent(data, Origin::Automation(id));
         assert_eq!(with("{}"), format!(r#"{{"automation_id":"{id}"}}"#));
-        assert_eq!(with(r#"{"id":"m","n":1}"#), format!(r#"{{"id":"m","n":1,"automation_id":"{id}"}}"#));
-        assert_eq!(with(r#"{"automation_id":null,"id":"m"}"#), format!(r#"{{"automation_id":"{id}","id":"m"}}"#));
+        assert_eq!(
+            with(r#"{"id":"m","n":1}"#),
+            format!(r#"{{"id":"m","n":1,"automation_id":"{id}"}}"#)
+        );
+        assert_eq!(
+            with(r#"{"automation_id":null,"id":"m"}"#),
+            format!(r#"{{"automation_id":"{id}","id":"m"}}"#)
+        );
         for data in ["1", "[1]", r#""{}""#] {
             assert_eq!(with(data), data, "what is no object has no place for it");
         }

@@ -1,7 +1,7 @@
 //! The extra headers that an endpoint's owner may set.
 //!
-//! Easy to get wrong: a header that changes how the request is framed, routed or authenticated by *us* (`Host`,
-//! `Transfer-Encoding`, `webhook-signature`) would let a customer smuggle or forge.
+//! Easy to get wrong: a header that changes how the request is framed, routed or authenticated by
+//! *us* (`Host`, `Transfer-Encoding`, `webhook-signature`) would let a customer smuggle or forge.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -36,7 +36,8 @@ const RESERVED: [&str; 17] = [
     "via",
 ];
 /// Beginnings of names that are kept for signatures and for proxies' and AWS's own use.
-const RESERVED_PREFIXES: [&str; 6] = ["webhook-", "svix-", "proxy-", "sec-", "x-forwarded-", "x-amz"];
+const RESERVED_PREFIXES: [&str; 6] =
+    ["webhook-", "svix-", "proxy-", "sec-", "x-forwarded-", "x-amz"];
 
 /// Checked extra headers. `Debug` shows names only: values are often credentials.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,11 +73,16 @@ impl CustomHeaders {
             if lower.len() > MAX_HEADER_NAME || HeaderName::from_bytes(lower.as_bytes()).is_err() {
                 return Err(HeadersError::Name(name));
             }
-            let brand_signature = lower.ends_with("-signature") || lower.ends_with("-token") && lower.starts_with("x-");
-            if RESERVED.contains(&lower.as_str()) || RESERVED_PREFIXES.iter().any(|p| lower.starts_with(p)) || brand_signature {
+            let brand_signature = lower.ends_with("-signature")
+                || lower.ends_with("-token") && lower.starts_with("x-");
+            if RESERVED.contains(&lower.as_str())
+                || RESERVED_PREFIXES.iter().any(|p| lower.starts_with(p))
+                || brand_signature
+            {
                 return Err(HeadersError::Reserved(name));
             }
-            let visible = value.len() <= MAX_VALUE && value.bytes().all(|b| (0x20..0x7f).contains(&b));
+            let visible =
+                value.len() <= MAX_VALUE && value.bytes().all(|b| (0x20..0x7f).contains(&b));
             if !visible || value.trim() != value || HeaderValue::from_str(&value).is_err() {
                 return Err(HeadersError::Value(name));
             }
@@ -90,7 +96,9 @@ impl CustomHeaders {
     /// Adds them to a request.
     pub fn write_to(&self, request: &mut HeaderMap) {
         for (name, value) in &self.0 {
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+            {
                 request.insert(name, value);
             }
         }
@@ -154,7 +162,15 @@ mod tests {
         for name in ["", "a b", "a:b", "a\r\nb", "ä", "a\0", &"x".repeat(MAX_HEADER_NAME + 1)] {
             assert!(matches!(check(name, "x"), Err(HeadersError::Name(_))), "{name:?}");
         }
-        for value in ["a\r\nHost: evil", "a\nb", "\0", " padded", "tab\tbed", "ü", &"x".repeat(MAX_VALUE + 1)] {
+        for value in [
+            "a\r\nHost: evil",
+            "a\nb",
+            "\0",
+            " padded",
+            "tab\tbed",
+            "ü",
+            &"x".repeat(MAX_VALUE + 1),
+        ] {
             assert!(matches!(check("x-a", value), Err(HeadersError::Value(_))), "{value:?}");
         }
     }
@@ -162,7 +178,13 @@ mod tests {
     #[test]
     fn twice_and_too_many_are_refused() {
         let pair = |name: &str| (name.to_owned(), "x".to_owned());
-        assert_eq!(CustomHeaders::new([pair("X-A"), pair("x-a")]), Err(HeadersError::Twice("x-a".into())));
-        assert_eq!(CustomHeaders::new((0..=MAX_HEADERS).map(|n| pair(&format!("x-{n}")))), Err(HeadersError::TooMany));
+        assert_eq!(
+            CustomHeaders::new([pair("X-A"), pair("x-a")]),
+            Err(HeadersError::Twice("x-a".into()))
+        );
+        assert_eq!(
+            CustomHeaders::new((0..=MAX_HEADERS).map(|n| pair(&format!("x-{n}")))),
+            Err(HeadersError::TooMany)
+        );
     }
 }

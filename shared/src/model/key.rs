@@ -1,6 +1,7 @@
 //! API keys: random, shown once, known afterwards only by their SHA-256.
 //!
-//! A plain hash is enough (no salt, no slow hash): a key has 256 random bits, so there is nothing to guess.
+//! A plain hash is enough (no salt, no slow hash): a key has 256 random bits, so there is nothing
+//! to guess.
 
 use std::fmt;
 
@@ -138,7 +139,10 @@ mod tests {
     fn a_key_is_prefixed_and_hashes_as_sha_256() {
         let key = ApiKey::presented("abc");
         // FIPS 180-2, appendix B.1.
-        assert_eq!(key.hash().as_str(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            key.hash().as_str(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         assert_eq!(ApiKey::new([0; 32]).reveal().len(), 4 + 43);
     }
 

@@ -1,6 +1,7 @@
 //! The things Posthaste knows, as types whose constructors hold the rules.
 //!
-//! Serde forms here are the *stored* forms (DynamoDB items); what the API shows is each function's own view.
+//! Serde forms here are the *stored* forms (DynamoDB items); what the API shows is each function's
+//! own view.
 
 pub mod attempt;
 pub mod automation;

@@ -23,7 +23,8 @@ pub struct Project {
     /// The name in brand-specific headers (`<Brand>-Signature`); the deployment's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand: Option<String>,
-    /// How requests are signed where an endpoint doesn't say; by [`SignatureStyle::STANDARD`] when absent.
+    /// How requests are signed where an endpoint doesn't say; by [`SignatureStyle::STANDARD`] when
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signatures: Option<Vec<SignatureStyle>>,
     /// What bodies look like where an endpoint doesn't say.
@@ -47,13 +48,15 @@ impl Project {
     }
 }
 
-/// What signs deliveries to URLs without an endpoint. Stored beside the project, not in it: lists of projects hold no secrets.
+/// What signs deliveries to URLs without an endpoint. Stored beside the project, not in it: lists
+/// of projects hold no secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectSecret {
     /// The secrets.
     #[serde(flatten)]
     pub secrets: SecretRing,
-    /// Whether the present one is base64, which some signature styles need; kept here so that nobody has to open it to know.
+    /// Whether the present one is base64, which some signature styles need; kept here so that
+    /// nobody has to open it to know.
     pub decodable: bool,
     /// Counts its changes, so that two at once can't undo each other.
     pub revision: u64,
@@ -61,7 +64,12 @@ pub struct ProjectSecret {
 
 impl ProjectSecret {
     /// A project's first secret.
-    pub fn new(secret: &Secret, project: ProjectId, vault: &Vault, nonce: [u8; 12]) -> Result<Self, VaultError> {
+    pub fn new(
+        secret: &Secret,
+        project: ProjectId,
+        vault: &Vault,
+        nonce: [u8; 12],
+    ) -> Result<Self, VaultError> {
         let secrets = SecretRing::new(vault.seal(secret, &project, nonce)?);
         Ok(Self { secrets, decodable: secret.is_decodable(), revision: 1 })
     }

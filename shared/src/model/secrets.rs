@@ -1,4 +1,5 @@
-//! The secrets of one owner: the present one, and those that it replaced and that sign beside it for a while.
+//! The secrets of one owner: the present one, and those that it replaced and that sign beside it
+//! for a while.
 
 use std::fmt;
 
@@ -38,19 +39,29 @@ impl SecretRing {
     }
 
     /// The secrets that sign at this moment, newest first.
-    pub fn live(&self, owner: &impl fmt::Display, now: Timestamp, vault: &Vault) -> Result<Vec<Secret>, VaultError> {
+    pub fn live(
+        &self,
+        owner: &impl fmt::Display,
+        now: Timestamp,
+        vault: &Vault,
+    ) -> Result<Vec<Secret>, VaultError> {
         let retiring = self.retiring_secrets.iter().filter(|retiring| retiring.until > now);
         let live = std::iter::once(&self.secret).chain(retiring.map(|retiring| &retiring.secret));
         live.map(|secret| vault.open(secret, owner)).collect()
     }
 
-    /// With a new secret; the present one goes on signing until `until`, and earlier ones no longer than that: who rotates without overlap wants nothing else
-    /// to be valid. With none left of [`MAX_RETIRING`], the oldest stops at once.
+    /// With a new secret; the present one goes on signing until `until`, and earlier ones no longer
+    /// than that: who rotates without overlap wants nothing else to be valid. With none left of
+    /// [`MAX_RETIRING`], the oldest stops at once.
     #[must_use]
     pub fn rotated(self, secret: SealedSecret, until: Timestamp, now: Timestamp) -> Self {
         let replaced = RetiringSecret { secret: self.secret, until };
-        let earlier = self.retiring_secrets.into_iter().map(|old| RetiringSecret { until: old.until.min(until), ..old });
-        let mut retiring_secrets: Vec<_> = std::iter::once(replaced).chain(earlier).filter(|old| old.until > now).collect();
+        let earlier = self
+            .retiring_secrets
+            .into_iter()
+            .map(|old| RetiringSecret { until: old.until.min(until), ..old });
+        let mut retiring_secrets: Vec<_> =
+            std::iter::once(replaced).chain(earlier).filter(|old| old.until > now).collect();
         retiring_secrets.truncate(MAX_RETIRING);
         Self { secret, retiring_secrets }
     }
@@ -96,19 +107,27 @@ mod tests {
     fn no_earlier_secret_outlives_the_overlap_of_a_later_rotation() {
         let once = SecretRing::new(sealed(0)).rotated(sealed(1), at(100), at(10));
         let longer = once.clone().rotated(sealed(2), at(200), at(20));
-        assert_eq!(live(&longer, 100), [2, 1].map(|n| Secret::new([n; 32])), "nor is an overlap made longer");
+        assert_eq!(
+            live(&longer, 100),
+            [2, 1].map(|n| Secret::new([n; 32])),
+            "nor is an overlap made longer"
+        );
         let void = once.rotated(sealed(2), at(20), at(20));
         assert_eq!(live(&void, 20), [Secret::new([2; 32])]);
     }
 
     #[test]
     fn many_rotations_keep_the_newest_few() {
-        let rotated = (1..=9).fold(SecretRing::new(sealed(0)), |ring, n| ring.rotated(sealed(n), at(100), at(10)));
+        let rotated = (1..=9)
+            .fold(SecretRing::new(sealed(0)), |ring, n| ring.rotated(sealed(n), at(100), at(10)));
         assert_eq!(live(&rotated, 50), [9, 8, 7, 6, 5].map(|n| Secret::new([n; 32])));
     }
 
     #[test]
     fn secrets_open_for_their_owner_only() {
-        assert_eq!(SecretRing::new(sealed(0)).live(&"we_2", at(0), &vault()), Err(VaultError::Sealed));
+        assert_eq!(
+            SecretRing::new(sealed(0)).live(&"we_2", at(0), &vault()),
+            Err(VaultError::Sealed)
+        );
     }
 }

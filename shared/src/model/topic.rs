@@ -16,10 +16,13 @@ pub struct Topic(String);
 
 /// A text that is not a topic.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be parts of letters, digits, `_` and `-` joined by dots, at most {MAX_TOPIC} characters")]
+#[error(
+    "must be parts of letters, digits, `_` and `-` joined by dots, at most {MAX_TOPIC} characters"
+)]
 pub struct TopicError;
 
-/// What the topics of Posthaste's own events start with. Producers can't post them, and `*` doesn't subscribe to them.
+/// What the topics of Posthaste's own events start with. Producers can't post them, and `*` doesn't
+/// subscribe to them.
 pub const SYSTEM_PREFIX: &str = "webhook.";
 
 impl Topic {
@@ -46,8 +49,15 @@ impl TryFrom<String> for Topic {
     type Error = TopicError;
 
     fn try_from(text: String) -> Result<Self, TopicError> {
-        let part_ok = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-        if text.len() <= MAX_TOPIC && text.split('.').all(part_ok) { Ok(Self(text)) } else { Err(TopicError) }
+        let part_ok = |part: &str| {
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+        };
+        if text.len() <= MAX_TOPIC && text.split('.').all(part_ok) {
+            Ok(Self(text))
+        } else {
+            Err(TopicError)
+        }
     }
 }
 
@@ -65,9 +75,12 @@ impl fmt::Display for Topic {
 
 described!(
     Topic,
-    text("The kind of an event. `GET /webhooks/topics` lists those that there are.", "task.succeeded")
-        .max_length(Some(MAX_TOPIC))
-        .pattern(Some(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"))
+    text(
+        "The kind of an event. `GET /webhooks/topics` lists those that there are.",
+        "task.succeeded"
+    )
+    .max_length(Some(MAX_TOPIC))
+    .pattern(Some(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"))
 );
 
 /// What an endpoint subscribes to: a topic, all topics below a prefix (`task.*`), or all (`*`).
@@ -92,7 +105,9 @@ impl Selector {
     pub fn matches(&self, topic: &Topic) -> bool {
         match self {
             Self::All => true,
-            Self::Below(prefix) => topic.0.strip_prefix(&prefix.0).is_some_and(|rest| rest.starts_with('.')),
+            Self::Below(prefix) => {
+                topic.0.strip_prefix(&prefix.0).is_some_and(|rest| rest.starts_with('.'))
+            }
             Self::Exactly(wanted) => wanted == topic,
         }
     }
@@ -148,7 +163,9 @@ mod tests {
 
     #[test]
     fn selectors_match_exactly_by_prefix_or_all() {
-        let matches = |selector: &str, topic: &str| selector.parse::<Selector>().unwrap().matches(&topic.parse().unwrap());
+        let matches = |selector: &str, topic: &str| {
+            selector.parse::<Selector>().unwrap().matches(&topic.parse().unwrap())
+        };
         for (selector, topic, expected) in [
             ("*", "task.created", true),
             ("task.created", "task.created", true),
@@ -165,7 +182,19 @@ mod tests {
 
     #[test]
     fn malformed_selectors_and_topics_are_refused() {
-        for text in ["", ".", "*.created", "task*", "task.**", "task.*.done", ".*", "task..done", "a b", "tásk", " task"] {
+        for text in [
+            "",
+            ".",
+            "*.created",
+            "task*",
+            "task.**",
+            "task.*.done",
+            ".*",
+            "task..done",
+            "a b",
+            "tásk",
+            " task",
+        ] {
             assert!(text.parse::<Selector>().is_err(), "{text:?} must not be a selector");
         }
         assert!("x".repeat(MAX_TOPIC + 1).parse::<Topic>().is_err());

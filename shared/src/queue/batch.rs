@@ -18,13 +18,18 @@ pub struct QueueEntry {
     pub delay: Duration,
 }
 
-/// Batches that keep to both limits, in order, each made when it is asked for. Ends with the first error.
-pub(super) fn batches<E>(messages: impl Iterator<Item = Result<QueueEntry, E>>) -> impl Iterator<Item = Result<Vec<QueueEntry>, E>> {
+/// Batches that keep to both limits, in order, each made when it is asked for. Ends with the first
+/// error.
+pub(super) fn batches<E>(
+    messages: impl Iterator<Item = Result<QueueEntry, E>>,
+) -> impl Iterator<Item = Result<Vec<QueueEntry>, E>> {
     let mut messages = messages.peekable();
     std::iter::from_fn(move || {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let fits = |next: &Result<QueueEntry, E>, batch: &[QueueEntry], bytes: usize| {
-            batch.is_empty() || batch.len() < MAX_ENTRIES && next.as_ref().is_ok_and(|next| bytes + next.body.len() <= MAX_BYTES)
+            batch.is_empty()
+                || batch.len() < MAX_ENTRIES
+                    && next.as_ref().is_ok_and(|next| bytes + next.body.len() <= MAX_BYTES)
         };
         while let Some(next) = messages.next_if(|next| fits(next, &batch, bytes)) {
             match next {
@@ -46,10 +51,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn batches_keep_order_and_both_limits(sizes in proptest::collection::vec(1..300_000_usize, 0..60)) {
-            let messages = sizes.iter().map(|size| QueueEntry { body: "x".repeat(*size), group: None, delay: Duration::ZERO });
+        fn batches_keep_order_and_both_limits(
+            sizes in proptest::collection::vec(1..300_000_usize, 0..60),
+        ) {
+            let messages = sizes.iter().map(|size| QueueEntry { body: "x".repeat(*size),
+                group: None, delay: Duration::ZERO });
             let batches: Vec<_> = batches::<()>(messages.map(Ok)).map(Result::unwrap).collect();
-            prop_assert_eq!(batches.iter().flatten().map(|m| m.body.len()).collect::<Vec<_>>(), sizes);
+            prop_assert_eq!(batches.iter().flatten().map(|m| m.body.len()).collect::<Vec<_>>(),
+                sizes);
             for batch in batches {
                 prop_assert!(!batch.is_empty() && batch.len() <= MAX_ENTRIES);
                 prop_assert!(batch.iter().map(|m| m.body.len()).sum::<usize>() <= MAX_BYTES);
@@ -59,8 +68,11 @@ mod tests {
 
     #[test]
     fn an_error_ends_the_batches_behind_those_before_it() {
-        let message = || Ok(QueueEntry { body: "x".to_owned(), group: None, delay: Duration::ZERO });
-        let got: Vec<_> = batches([message(), message(), Err("broken")].into_iter()).map(|batch| batch.map(|batch| batch.len())).collect();
+        let message =
+            || Ok(QueueEntry { body: "x".to_owned(), group: None, delay: Duration::ZERO });
+        let got: Vec<_> = batches([message(), message(), Err("broken")].into_iter())
+            .map(|batch| batch.map(|batch| batch.len()))
+            .collect();
         assert_eq!(got, [Ok(2), Err("broken")]);
     }
 }

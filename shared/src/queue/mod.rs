@@ -1,13 +1,17 @@
 //! SQS: enqueue deliveries, hide a message until its time.
 //!
-//! Easy to get wrong: a batch call that "succeeds" may have failed entries. All calls here succeed wholly or say which part didn't.
+//! Easy to get wrong: a batch call that "succeeds" may have failed entries. All calls here succeed
+//! wholly or say which part didn't.
 
 use std::time::Duration;
 
 use aws_sdk_sqs::{
     Client,
     error::{DisplayErrorContext, SdkError},
-    types::{BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry},
+    types::{
+        BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
+        SendMessageBatchRequestEntry,
+    },
 };
 
 use futures::{TryStreamExt, stream};
@@ -17,9 +21,11 @@ mod batch;
 pub use batch::QueueEntry;
 use batch::batches;
 
-/// SQS: a message's delay is at most 15 minutes. Longer waits start with this one and go on by visibility.
+/// SQS: a message's delay is at most 15 minutes. Longer waits start with this one and go on by
+/// visibility.
 pub const MAX_DELAY: Duration = Duration::from_mins(15);
-/// SQS: a message is hidden for at most 12 hours, counted from its receipt; less two minutes for the time since then.
+/// SQS: a message is hidden for at most 12 hours, counted from its receipt; less two minutes for
+/// the time since then.
 pub const MAX_HIDDEN: Duration = Duration::from_mins(718);
 /// Batches on their way at a time.
 const CONCURRENCY: usize = 8;
@@ -54,19 +60,31 @@ impl Queue {
         Self { client, url: url.into() }
     }
 
-    /// Sends all messages, in as few calls as there can be, and makes them only as they are sent: together they may be larger than memory. When this
-    /// fails, some may have been sent.
-    pub async fn send<E: From<QueueError>>(&self, messages: impl Iterator<Item = Result<QueueEntry, E>>) -> Result<(), E> {
-        stream::iter(batches(messages)).try_for_each_concurrent(CONCURRENCY, |batch| async { Ok(self.send_batch(batch).await?) }).await
+    /// Sends all messages, in as few calls as there can be, and makes them only as they are sent:
+    /// together they may be larger than memory. When this fails, some may have been sent.
+    pub async fn send<E: From<QueueError>>(
+        &self,
+        messages: impl Iterator<Item = Result<QueueEntry, E>>,
+    ) -> Result<(), E> {
+        stream::iter(batches(messages))
+            .try_for_each_concurrent(CONCURRENCY, |batch| async {
+                Ok(self.send_batch(batch).await?)
+            })
+            .await
     }
 
     async fn send_batch(&self, messages: Vec<QueueEntry>) -> Result<(), QueueError> {
-        let entries = messages.into_iter().enumerate().map(|(place, message)| to_send(place, message));
+        let entries =
+            messages.into_iter().enumerate().map(|(place, message)| to_send(place, message));
         let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
         let mut reason = String::new();
         for attempt in 0..TRIES {
             pause(attempt).await;
-            let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries.clone()));
+            let request = self
+                .client
+                .send_message_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries.clone()));
             let output = request.send().await.map_err(failed("SendMessageBatch"))?;
             let Some(failure) = output.failed.first() else { return Ok(()) };
             reason = explain(failure);
@@ -75,26 +93,39 @@ impl Queue {
         Err(QueueError { operation: "SendMessageBatch", detail: reason })
     }
 
-    /// Hides messages that were received, each for its time, at most [`MAX_HIDDEN`]. Best effort: a message that can't be hidden comes back at the end of its
-    /// visibility timeout, finds that it is early, and hides again.
+    /// Hides messages that were received, each for its time, at most [`MAX_HIDDEN`]. Best effort: a
+    /// message that can't be hidden comes back at the end of its visibility timeout, finds that it
+    /// is early, and hides again.
     pub async fn hide(&self, messages: &[(String, Duration)]) -> Result<(), QueueError> {
         for chunk in messages.chunks(batch::MAX_ENTRIES) {
-            let entries = chunk.iter().enumerate().map(|(place, (receipt, wait))| to_hide(place, receipt, *wait));
+            let entries = chunk
+                .iter()
+                .enumerate()
+                .map(|(place, (receipt, wait))| to_hide(place, receipt, *wait));
             self.hide_batch(entries.collect::<Result<_, _>>()?).await?;
         }
         Ok(())
     }
 
-    async fn hide_batch(&self, mut entries: Vec<ChangeMessageVisibilityBatchRequestEntry>) -> Result<(), QueueError> {
+    async fn hide_batch(
+        &self,
+        mut entries: Vec<ChangeMessageVisibilityBatchRequestEntry>,
+    ) -> Result<(), QueueError> {
         let mut reason = String::new();
         for attempt in 0..TRIES {
             pause(attempt).await;
-            let request = self.client.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries.clone()));
+            let request = self
+                .client
+                .change_message_visibility_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries.clone()));
             let output = request.send().await.map_err(failed("ChangeMessageVisibilityBatch"))?;
             let Some(failure) = output.failed.first() else { return Ok(()) };
             reason = explain(failure);
             // A message that is visible again or deleted can't be hidden, however often one tries.
-            let again = |failure: &BatchResultErrorEntry, id: &str| failure.id == id && !failure.sender_fault;
+            let again = |failure: &BatchResultErrorEntry, id: &str| {
+                failure.id == id && !failure.sender_fault
+            };
             entries.retain(|entry| output.failed.iter().any(|failure| again(failure, &entry.id)));
             if entries.is_empty() {
                 break;
@@ -108,13 +139,20 @@ fn explain(failure: &BatchResultErrorEntry) -> String {
     format!("{}: {}", failure.code, failure.message.as_deref().unwrap_or_default())
 }
 
-fn to_hide(place: usize, receipt: &str, wait: Duration) -> Result<ChangeMessageVisibilityBatchRequestEntry, QueueError> {
+fn to_hide(
+    place: usize,
+    receipt: &str,
+    wait: Duration,
+) -> Result<ChangeMessageVisibilityBatchRequestEntry, QueueError> {
     ChangeMessageVisibilityBatchRequestEntry::builder()
         .id(place.to_string())
         .receipt_handle(receipt)
         .visibility_timeout(whole_seconds(wait, MAX_HIDDEN))
         .build()
-        .map_err(|error| QueueError { operation: "ChangeMessageVisibilityBatch", detail: error.to_string() })
+        .map_err(|error| QueueError {
+            operation: "ChangeMessageVisibilityBatch",
+            detail: error.to_string(),
+        })
 }
 
 fn to_send(place: usize, message: QueueEntry) -> Result<SendMessageBatchRequestEntry, QueueError> {
@@ -122,7 +160,9 @@ fn to_send(place: usize, message: QueueEntry) -> Result<SendMessageBatchRequestE
         .id(place.to_string())
         .message_body(message.body)
         .set_message_group_id(message.group)
-        .set_delay_seconds((!message.delay.is_zero()).then(|| whole_seconds(message.delay, MAX_DELAY)))
+        .set_delay_seconds(
+            (!message.delay.is_zero()).then(|| whole_seconds(message.delay, MAX_DELAY)),
+        )
         .build()
         .map_err(|error| QueueError { operation: "SendMessageBatch", detail: error.to_string() })
 }

@@ -1,4 +1,5 @@
-//! The `envelope` shape: `{timestamp, user_id, event_id, event_type, data: {task}}`. Of the event's data, only its task is sent.
+//! The `envelope` shape: `{timestamp, user_id, event_id, event_type, data: {task}}`. Of the event's
+//! data, only its task is sent.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

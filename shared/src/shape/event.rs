@@ -10,8 +10,12 @@ use crate::{
 };
 
 /// The shape; see the module.
-pub(super) const SHAPE: Shape =
-    Shape { name: "event", content_type: JSON, misfit: never, build: |event, _| serde_json::to_vec(&Body::of(event)) };
+pub(super) const SHAPE: Shape = Shape {
+    name: "event",
+    content_type: JSON,
+    misfit: never,
+    build: |event, _| serde_json::to_vec(&Body::of(event)),
+};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -24,6 +28,12 @@ struct Body<'a> {
 
 impl<'a> Body<'a> {
     fn of(event: &'a Event) -> Self {
-        Self { id: event.id, object: "event", kind: &event.kind, data: &event.data, created_at: event.created_at }
+        Self {
+            id: event.id,
+            object: "event",
+            kind: &event.kind,
+            data: &event.data,
+            created_at: event.created_at,
+        }
     }
 }

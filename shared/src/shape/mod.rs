@@ -1,7 +1,8 @@
-//! What the body of a request looks like, chosen per endpoint by name. A new shape is one file, and one line in `SHAPES`.
+//! What the body of a request looks like, chosen per endpoint by name. A new shape is one file, and
+//! one line in `SHAPES`.
 //!
-//! Easy to get wrong: what an event can't be shaped into is found out when it is posted, not at delivery. So a shape has a check of its own, and building what passed the check can't
-//! fail.
+//! Easy to get wrong: what an event can't be shaped into is found out when it is posted, not at
+//! delivery. So a shape has a check of its own, and building what passed the check can't fail.
 
 mod cloudevents;
 mod data;
@@ -15,7 +16,8 @@ use serde_json::value::RawValue;
 use crate::{by_name::by_name, id::ProjectId, model::Event};
 
 /// Every shape that there is.
-const SHAPES: [&Shape; 5] = [&event::SHAPE, &data::SHAPE, &standard::SHAPE, &envelope::SHAPE, &cloudevents::SHAPE];
+const SHAPES: [&Shape; 5] =
+    [&event::SHAPE, &data::SHAPE, &standard::SHAPE, &envelope::SHAPE, &cloudevents::SHAPE];
 
 /// One form of body.
 struct Shape {
@@ -93,8 +95,10 @@ by_name!(
     BodyShape,
     SHAPES,
     UnknownShape,
-    "What the body of a request looks like: `event` is `{id, object, kind, data, created_at}`, `data` the event's data alone, `standard` Standard Webhooks' `{type, timestamp, data}`, \
-     `envelope` `{timestamp, user_id, event_id, event_type, data}` for data that holds a `task`, `cloudevents` structured JSON of CloudEvents 1.0."
+    "What the body of a request looks like: `event` is `{id, object, kind, data, created_at}`, \
+    `data` the event's data alone, `standard` Standard Webhooks' `{type, timestamp, data}`, \
+    `envelope` `{timestamp, user_id, event_id, event_type, data}` for data that holds a `task`, \
+    `cloudevents` structured JSON of CloudEvents 1.0."
 );
 
 #[cfg(test)]
@@ -117,7 +121,8 @@ mod tests {
 
     fn body(shape: &str, data: &str) -> String {
         let shape: BodyShape = shape.parse().unwrap();
-        let bytes = shape.build(&event(data), ProjectId::new(Timestamp::from_seconds(0), 0)).unwrap();
+        let bytes =
+            shape.build(&event(data), ProjectId::new(Timestamp::from_seconds(0), 0)).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -127,13 +132,22 @@ mod tests {
         let data = r#"{"task":{"z":1,"a":12345678901234567890}}"#;
         assert_eq!(
             body("event", data),
-            format!(r#"{{"id":"{id}","object":"event","kind":"task.succeeded","data":{data},"created_at":1735689886}}"#)
+            format!(
+                r#"{{"id":"{id}","object":"event","kind":"task.succeeded","data":{data},"created_at":1735689886}}"#
+            )
         );
         assert_eq!(body("data", data), data);
-        assert_eq!(body("standard", data), format!(r#"{{"type":"task.succeeded","timestamp":"2025-01-01T00:04:46Z","data":{data}}}"#));
+        assert_eq!(
+            body("standard", data),
+            format!(
+                r#"{{"type":"task.succeeded","timestamp":"2025-01-01T00:04:46Z","data":{data}}}"#
+            )
+        );
         assert_eq!(
             body("envelope", data),
-            format!(r#"{{"timestamp":1735689886,"user_id":"user_1","event_id":"{id}","event_type":"task.succeeded","data":{data}}}"#)
+            format!(
+                r#"{{"timestamp":1735689886,"user_id":"user_1","event_id":"{id}","event_type":"task.succeeded","data":{data}}}"#
+            )
         );
         assert_eq!(
             body("cloudevents", data),
@@ -158,6 +172,9 @@ mod tests {
             assert!(envelope.check(&event(data).data).is_err(), "{data}");
         }
         assert_eq!(envelope.check(&event(r#"{"task":{}}"#).data), Ok(()));
-        assert!(body("envelope", r#"{"task":{"id":"t"},"other":1}"#).ends_with(r#""data":{"task":{"id":"t"}}}"#));
+        assert!(
+            body("envelope", r#"{"task":{"id":"t"},"other":1}"#)
+                .ends_with(r#""data":{"task":{"id":"t"}}}"#)
+        );
     }
 }

@@ -7,8 +7,12 @@ use super::{JSON, Shape, never, rfc_3339};
 use crate::model::{Event, Topic};
 
 /// The shape; see the module.
-pub(super) const SHAPE: Shape =
-    Shape { name: "standard", content_type: JSON, misfit: never, build: |event, _| serde_json::to_vec(&Body::of(event)) };
+pub(super) const SHAPE: Shape = Shape {
+    name: "standard",
+    content_type: JSON,
+    misfit: never,
+    build: |event, _| serde_json::to_vec(&Body::of(event)),
+};
 
 #[derive(Serialize)]
 struct Body<'a> {

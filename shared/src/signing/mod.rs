@@ -1,7 +1,7 @@
 //! Secrets, and the signatures that they make.
 //!
-//! The body is serialised once and these bytes are signed and sent: signing anything that is serialised again later breaks
-//! receivers now and then, which is worse than always.
+//! The body is serialised once and these bytes are signed and sent: signing anything that is
+//! serialised again later breaks receivers now and then, which is worse than always.
 
 mod digest;
 mod hmac;

@@ -1,7 +1,8 @@
 //! An endpoint's signing secret: a text.
 //!
-//! Ours are `whsec_` and the base64 of 32 bytes, as Standard Webhooks writes them. A customer may bring one along from elsewhere: whether its decoded bytes or its text
-//! is the key depends on the signature style.
+//! Ours are `whsec_` and the base64 of 32 bytes, as Standard Webhooks writes them. A customer may
+//! bring one along from elsewhere: whether its decoded bytes or its text is the key depends on the
+//! signature style.
 
 use std::{fmt, str::FromStr};
 
@@ -22,8 +23,10 @@ const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 const LENGTH: std::ops::RangeInclusive<usize> = 16..=256;
 
 /// Customers' own secrets come with and without padding.
-const LENIENT: GeneralPurpose =
-    GeneralPurpose::new(&ALPHABET, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &ALPHABET,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// A signing secret. Its `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,12 +52,14 @@ impl Secret {
         Self(format!("{TOKEN_PREFIX}{}", hex::encode(random)))
     }
 
-    /// The secret in the clear, for the answers that show it and the styles that sign with its text.
+    /// The secret in the clear, for the answers that show it and the styles that sign with its
+    /// text.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is base64 of a length that Standard Webhooks allows, with or without its prefix and padding.
+    /// Whether it is base64 of a length that Standard Webhooks allows, with or without its prefix
+    /// and padding.
     pub fn is_decodable(&self) -> bool {
         BYTES.contains(&self.decoded().len())
     }
@@ -109,7 +114,14 @@ mod tests {
 
     #[test]
     fn short_long_and_garbled_secrets_are_refused() {
-        for text in ["", "whsec_", "fifteen_letters", "sixteen letters!", "sixteen_létters", &"x".repeat(257)] {
+        for text in [
+            "",
+            "whsec_",
+            "fifteen_letters",
+            "sixteen letters!",
+            "sixteen_létters",
+            &"x".repeat(257),
+        ] {
             assert_eq!(text.parse::<Secret>(), Err(SecretError), "{text:?}");
         }
     }

@@ -4,7 +4,8 @@ use super::{Secret, digest, standard, svix, timestamped, token};
 use crate::by_name::by_name;
 
 /// Every style that there is.
-const STYLES: [&Style; 5] = [&standard::STYLE, &svix::STYLE, &timestamped::STYLE, &digest::STYLE, &token::STYLE];
+const STYLES: [&Style; 5] =
+    [&standard::STYLE, &svix::STYLE, &timestamped::STYLE, &digest::STYLE, &token::STYLE];
 
 /// A request to sign.
 pub struct Signing<'a> {
@@ -66,7 +67,8 @@ impl SignatureStyle {
 
     /// Whether the two can't be on one request, as they use the same header.
     pub fn excludes(self, other: Self) -> bool {
-        let brand_signature = |style: Self| [timestamped::STYLE.name, digest::STYLE.name].contains(&style.name());
+        let brand_signature =
+            |style: Self| [timestamped::STYLE.name, digest::STYLE.name].contains(&style.name());
         self != other && brand_signature(self) && brand_signature(other)
     }
 }
@@ -100,8 +102,9 @@ by_name!(
     SignatureStyle,
     STYLES,
     UnknownStyle,
-    "How a request proves where it comes from: `standard` are the headers of Standard Webhooks, `svix` the same by other names, `timestamped` is `<Brand>-Signature: t=…,v1=…`, \
-     `digest` `<Brand>-Signature: <hex>`, `token` the secret itself in `X-<Brand>-Token`."
+    "How a request proves where it comes from: `standard` are the headers of Standard Webhooks, \
+    `svix` the same by other names, `timestamped` is `<Brand>-Signature: t=…,v1=…`, `digest` \
+    `<Brand>-Signature: <hex>`, `token` the secret itself in `X-<Brand>-Token`."
 );
 
 #[cfg(test)]
@@ -111,7 +114,13 @@ mod tests {
     const BODY: &[u8] = br#"{"id":"task_1"}"#;
 
     fn headers(style: &str, secrets: &[Secret]) -> Vec<(String, String)> {
-        let request = Signing { secrets, brand: "Ittybit", id: "evt_1", timestamp: 1_614_265_330, body: BODY };
+        let request = Signing {
+            secrets,
+            brand: "Ittybit",
+            id: "evt_1",
+            timestamp: 1_614_265_330,
+            body: BODY,
+        };
         style.parse::<SignatureStyle>().unwrap().headers(&request)
     }
 
@@ -126,10 +135,22 @@ mod tests {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
             one("timestamped"),
-            [pair("Ittybit-Signature", "t=1614265330,v1=40d9396ad627f2ffba36af0557c55e4547ea5e7e8f717b4226d8612326435a88")]
+            [pair(
+                "Ittybit-Signature",
+                "t=1614265330,v1=40d9396ad627f2ffba36af0557c55e4547ea5e7e8f717b4226d8612326435a88"
+            )]
         );
-        assert_eq!(one("digest"), [pair("Ittybit-Signature", "86b485aa500a5caa5a407db81706086388ad06b998fa2b2b9791c37d828c7dea")]);
-        assert_eq!(one("token"), [pair("X-Ittybit-Token", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]);
+        assert_eq!(
+            one("digest"),
+            [pair(
+                "Ittybit-Signature",
+                "86b485aa500a5caa5a407db81706086388ad06b998fa2b2b9791c37d828c7dea"
+            )]
+        );
+        assert_eq!(
+            one("token"),
+            [pair("X-Ittybit-Token", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+        );
         let names = |style: &str| one(style).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names("standard"), ["webhook-id", "webhook-timestamp", "webhook-signature"]);
         assert_eq!(names("svix"), ["svix-id", "svix-timestamp", "svix-signature"]);
@@ -142,7 +163,11 @@ mod tests {
         assert_eq!(headers("timestamped", &both)[0].1.matches("v1=").count(), 2);
         assert_eq!(headers("standard", &both)[2].1.matches("v1,").count(), 2);
         for style in ["digest", "token"] {
-            assert_eq!(headers(style, &both), headers(style, &both[1..]), "the old one alone, until it is no longer live");
+            assert_eq!(
+                headers(style, &both),
+                headers(style, &both[1..]),
+                "the old one alone, until it is no longer live"
+            );
         }
     }
 
@@ -156,6 +181,9 @@ mod tests {
 
     #[test]
     fn an_unknown_style_is_told_the_known_ones() {
-        assert_eq!("md5".parse::<SignatureStyle>().unwrap_err().to_string(), "must be one of: standard, svix, timestamped, digest, token");
+        assert_eq!(
+            "md5".parse::<SignatureStyle>().unwrap_err().to_string(),
+            "must be one of: standard, svix, timestamped, digest, token"
+        );
     }
 }

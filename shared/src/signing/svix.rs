@@ -1,4 +1,5 @@
-//! The `svix` style: as `standard`, by Svix's own header names, for receivers that use its older libraries.
+//! The `svix` style: as `standard`, by Svix's own header names, for receivers that use its older
+//! libraries.
 
 use super::{Style, standard};
 

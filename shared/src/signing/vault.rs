@@ -1,7 +1,9 @@
 //! Secrets at rest: sealed by a key that is not in the table.
 //!
-//! AES-256-GCM, with the owner's id (an endpoint's or a project's) as additional data: a sealed secret that is copied to another owner's row can't be opened there.
-//! Easy to get wrong: changing the key. There may be several; the first seals, any opens, so a new one is put in front and the old one stays.
+//! AES-256-GCM, with the owner's id (an endpoint's or a project's) as additional data: a sealed
+//! secret that is copied to another owner's row can't be opened there. Easy to get wrong: changing
+//! the key. There may be several; the first seals, any opens, so a new one is put in front and the
+//! old one stays.
 
 use std::fmt;
 
@@ -18,7 +20,9 @@ use super::Secret;
 /// many and no padding.
 const GENERATED: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 /// What a sealed secret starts with: the version of its form.
 const VERSION: &str = "v1.";
@@ -44,17 +48,37 @@ pub enum VaultError {
 
 impl Vault {
     /// Seals a secret for its owner. `nonce` must be random: it must never repeat under one key.
-    pub fn seal(&self, secret: &Secret, owner: &impl fmt::Display, nonce: [u8; NONCE_LEN]) -> Result<SealedSecret, VaultError> {
+    pub fn seal(
+        &self,
+        secret: &Secret,
+        owner: &impl fmt::Display,
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<SealedSecret, VaultError> {
         let key = self.0.first().ok_or(VaultError::Keys)?;
         let mut text = secret.reveal().as_bytes().to_vec();
-        let sealed = key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound_to(owner), &mut text);
+        let sealed = key.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            bound_to(owner),
+            &mut text,
+        );
         sealed.map_err(|_| VaultError::Sealed)?;
-        Ok(SealedSecret(format!("{VERSION}{}", STANDARD.encode([nonce.as_slice(), &text].concat()))))
+        Ok(SealedSecret(format!(
+            "{VERSION}{}",
+            STANDARD.encode([nonce.as_slice(), &text].concat())
+        )))
     }
 
     /// Opens a secret that was sealed for this owner.
-    pub fn open(&self, sealed: &SealedSecret, owner: &impl fmt::Display) -> Result<Secret, VaultError> {
-        let bytes = sealed.0.strip_prefix(VERSION).and_then(|text| STANDARD.decode(text).ok()).ok_or(VaultError::Sealed)?;
+    pub fn open(
+        &self,
+        sealed: &SealedSecret,
+        owner: &impl fmt::Display,
+    ) -> Result<Secret, VaultError> {
+        let bytes = sealed
+            .0
+            .strip_prefix(VERSION)
+            .and_then(|text| STANDARD.decode(text).ok())
+            .ok_or(VaultError::Sealed)?;
         let (nonce, text) = bytes.split_at_checked(NONCE_LEN).ok_or(VaultError::Sealed)?;
         let open = |key: &LessSafeKey| {
             let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
@@ -77,7 +101,9 @@ impl std::str::FromStr for Vault {
     fn from_str(text: &str) -> Result<Self, VaultError> {
         let key = |text: &str| {
             let bytes = GENERATED.decode(text.trim()).map_err(|_| VaultError::Keys)?;
-            UnboundKey::new(&AES_256_GCM, &bytes).map(LessSafeKey::new).map_err(|_| VaultError::Keys)
+            UnboundKey::new(&AES_256_GCM, &bytes)
+                .map(LessSafeKey::new)
+                .map_err(|_| VaultError::Keys)
         };
         text.split(',').map(key).collect::<Result<_, _>>().map(Self)
     }
@@ -95,7 +121,12 @@ mod tests {
     use crate::{id::EndpointId, time::Timestamp};
 
     fn vault(keys: &[u8]) -> Vault {
-        keys.iter().map(|key| STANDARD.encode([*key; 32])).collect::<Vec<_>>().join(",").parse().unwrap()
+        keys.iter()
+            .map(|key| STANDARD.encode([*key; 32]))
+            .collect::<Vec<_>>()
+            .join(",")
+            .parse()
+            .unwrap()
     }
 
     fn endpoint(n: u128) -> EndpointId {
@@ -125,8 +156,19 @@ mod tests {
     #[test]
     fn damaged_and_foreign_texts_are_refused() {
         let sealed = vault(&[1]).seal(&Secret::new([7; 32]), &endpoint(1), [0; NONCE_LEN]).unwrap();
-        for text in ["", "v1.", "v1.AAAA", "v2.AAAA", &sealed.0[..sealed.0.len() - 4], "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] {
-            assert_eq!(vault(&[1]).open(&SealedSecret(text.to_owned()), &endpoint(1)), Err(VaultError::Sealed), "{text:?}");
+        for text in [
+            "",
+            "v1.",
+            "v1.AAAA",
+            "v2.AAAA",
+            &sealed.0[..sealed.0.len() - 4],
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ] {
+            assert_eq!(
+                vault(&[1]).open(&SealedSecret(text.to_owned()), &endpoint(1)),
+                Err(VaultError::Sealed),
+                "{text:?}"
+            );
         }
     }
 
@@ -136,13 +178,18 @@ mod tests {
         for text in ["z".repeat(43), "0123456789abcdefghijABCDEFGHIJ0123456789xyZ".to_owned()] {
             let vault: Vault = text.parse().unwrap();
             let sealed = vault.seal(&secret, &endpoint(1), [0; NONCE_LEN]).unwrap();
-            assert_eq!(text.parse::<Vault>().unwrap().open(&sealed, &endpoint(1)), Ok(secret.clone()));
+            assert_eq!(
+                text.parse::<Vault>().unwrap().open(&sealed, &endpoint(1)),
+                Ok(secret.clone())
+            );
         }
     }
 
     #[test]
     fn keys_that_are_none_are_refused() {
-        for text in ["", "abc", &STANDARD.encode([0; 31]), &format!("{},", STANDARD.encode([0; 32]))] {
+        for text in
+            ["", "abc", &STANDARD.encode([0; 31]), &format!("{},", STANDARD.encode([0; 32]))]
+        {
             assert_eq!(text.parse::<Vault>().map(|_| ()), Err(VaultError::Keys), "{text:?}");
         }
     }

@@ -23,7 +23,11 @@ impl AutomationStore {
     }
 
     /// One automation of the project.
-    pub async fn get(&self, access: Access, id: AutomationId) -> Result<Option<Automation>, StoreError> {
+    pub async fn get(
+        &self,
+        access: Access,
+        id: AutomationId,
+    ) -> Result<Option<Automation>, StoreError> {
         self.0.get(key(project_pk(access.project()), sk(id))).await
     }
 
@@ -43,9 +47,20 @@ impl AutomationStore {
         listing.page(request, now, |row| async move { Ok(Some(parse(row)?).filter(keep)) }).await
     }
 
-    /// Overwrites an automation that nobody has changed since it was read at `revision`; [`StoreError::Conflict`] otherwise.
-    pub async fn replace(&self, access: Access, automation: &Automation, revision: u64) -> Result<(), StoreError> {
-        self.0.put_revision(item(project_pk(access.project()), sk(automation.id), automation)?, revision).await
+    /// Overwrites an automation that nobody has changed since it was read at `revision`;
+    /// [`StoreError::Conflict`] otherwise.
+    pub async fn replace(
+        &self,
+        access: Access,
+        automation: &Automation,
+        revision: u64,
+    ) -> Result<(), StoreError> {
+        self.0
+            .put_revision(
+                item(project_pk(access.project()), sk(automation.id), automation)?,
+                revision,
+            )
+            .await
     }
 
     /// Deletes an automation. Whether it was there.

@@ -20,7 +20,8 @@ pub(super) fn sk(id: EndpointId) -> String {
     format!("EP#{id}")
 }
 
-/// The beginning of the sort keys of workers' webhooks. They stand behind all else, as there may be very many, and what reads a whole project leaves them out.
+/// The beginning of the sort keys of workers' webhooks. They stand behind all else, as there may be
+/// very many, and what reads a whole project leaves them out.
 const WORKERS: &str = "WORKER#";
 
 /// The sort key of a worker's webhook.
@@ -54,8 +55,9 @@ pub struct ProjectView {
     pub has_secret: bool,
 }
 
-/// As much of an endpoint as says which events are its own. Its other fields may be of newer code, or damaged: such an endpoint must neither lose its events
-/// nor stop the events of the others, so its deliveries are enqueued, and wait on their queue until its row can be read.
+/// As much of an endpoint as says which events are its own. Its other fields may be of newer code,
+/// or damaged: such an endpoint must neither lose its events nor stop the events of the others, so
+/// its deliveries are enqueued, and wait on their queue until its row can be read.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Subscriber {
     /// Its id.
@@ -83,8 +85,8 @@ impl ProjectViews {
         Self(config)
     }
 
-    /// One strongly consistent Query: an endpoint made before an event gets it. Fails if it can't be told whether an endpoint wants an event: then it is better not
-    /// to accept any.
+    /// One strongly consistent Query: an endpoint made before an event gets it. Fails if it can't
+    /// be told whether an endpoint wants an event: then it is better not to accept any.
     pub async fn load(&self, access: Access) -> Result<ProjectView, StoreError> {
         let mut view = ProjectView::default();
         for row in self.0.all_before(project_pk(access.project()), WORKERS).await? {
@@ -106,14 +108,24 @@ impl ProjectViews {
         Ok(view)
     }
 
-    async fn subscriber(&self, key: Item, error: &StoreError) -> Result<Option<Subscriber>, StoreError> {
-        tracing::error!(row = text(&key, "sk"), %error, "an endpoint's row can't be read; its deliveries will wait on their queue");
+    async fn subscriber(
+        &self,
+        key: Item,
+        error: &StoreError,
+    ) -> Result<Option<Subscriber>, StoreError> {
+        tracing::error!(row = text(&key, "sk"), %error, "an endpoint's row can't be read; its \
+            deliveries will wait on their queue");
         self.0.get(key).await
     }
 
     /// The webhooks of these workers, as far as there are any: a call for each.
-    pub async fn workers(&self, access: Access, ids: impl IntoIterator<Item = String>) -> Result<Vec<Endpoint>, StoreError> {
-        let rows = ids.into_iter().map(|id| self.0.get(key(project_pk(access.project()), worker_sk(&id))));
+    pub async fn workers(
+        &self,
+        access: Access,
+        ids: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        let rows =
+            ids.into_iter().map(|id| self.0.get(key(project_pk(access.project()), worker_sk(&id))));
         Ok(try_join_all(rows).await?.into_iter().flatten().collect())
     }
 }
@@ -134,12 +146,20 @@ impl EndpointStore {
     }
 
     /// One endpoint of the project.
-    pub async fn get(&self, access: Access, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
+    pub async fn get(
+        &self,
+        access: Access,
+        id: EndpointId,
+    ) -> Result<Option<Endpoint>, StoreError> {
         self.0.get(key(project_pk(access.project()), sk(id))).await
     }
 
     /// A worker's webhook.
-    pub async fn worker(&self, access: Access, worker_id: &str) -> Result<Option<Endpoint>, StoreError> {
+    pub async fn worker(
+        &self,
+        access: Access,
+        worker_id: &str,
+    ) -> Result<Option<Endpoint>, StoreError> {
         self.0.get(key(project_pk(access.project()), worker_sk(worker_id))).await
     }
 
@@ -164,9 +184,17 @@ impl EndpointStore {
         listing.page(request, now, |row| async move { Ok(Some(parse(row)?).filter(keep)) }).await
     }
 
-    /// Overwrites an endpoint that nobody has changed since `endpoint` was read at `revision`; [`StoreError::Conflict`] otherwise.
-    pub async fn replace(&self, access: Access, endpoint: &Endpoint, revision: u64) -> Result<(), StoreError> {
-        self.0.put_revision(item(project_pk(access.project()), row_sk(endpoint), endpoint)?, revision).await
+    /// Overwrites an endpoint that nobody has changed since `endpoint` was read at `revision`;
+    /// [`StoreError::Conflict`] otherwise.
+    pub async fn replace(
+        &self,
+        access: Access,
+        endpoint: &Endpoint,
+        revision: u64,
+    ) -> Result<(), StoreError> {
+        self.0
+            .put_revision(item(project_pk(access.project()), row_sk(endpoint), endpoint)?, revision)
+            .await
     }
 
     /// Deletes an endpoint. Whether it was there.

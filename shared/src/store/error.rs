@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkErro
 /// A call that failed, or an item that can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// DynamoDB did not do it, also not after the SDK's retries: throttled, out of reach, not allowed.
+    /// DynamoDB did not do it, also not after the SDK's retries: throttled, out of reach, not
+    /// allowed.
     #[error("{operation}: {detail}")]
     Unavailable {
         /// The call.
@@ -31,28 +32,39 @@ where
 {
     move |error| match error.code() {
         Some("ConditionalCheckFailedException") => StoreError::Conflict,
-        Some("TransactionCanceledException") if error.message().is_some_and(|m| m.contains("ConditionalCheckFailed")) => {
+        Some("TransactionCanceledException")
+            if error.message().is_some_and(|m| m.contains("ConditionalCheckFailed")) =>
+        {
             StoreError::Conflict
         }
         _ => StoreError::Unavailable { operation, detail: DisplayErrorContext(&error).to_string() },
     }
 }
 
-/// Whether a transaction was cancelled because another one was writing one of its items at that moment.
+/// Whether a transaction was cancelled because another one was writing one of its items at that
+/// moment.
 pub(super) fn is_contended<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
-    error.code() == Some("TransactionCanceledException") && error.message().is_some_and(|m| m.contains("TransactionConflict"))
+    error.code() == Some("TransactionCanceledException")
+        && error.message().is_some_and(|m| m.contains("TransactionConflict"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_dynamodb::{error::ErrorMetadata, operation::transact_write_items::TransactWriteItemsError};
+    use aws_sdk_dynamodb::{
+        error::ErrorMetadata, operation::transact_write_items::TransactWriteItemsError,
+    };
 
     #[test]
     fn a_transaction_that_met_another_one_is_told_from_one_whose_conditions_failed() {
         let contended = |code: &str, reasons: &str| {
-            let message = format!("Transaction cancelled, please refer cancellation reasons for specific reasons {reasons}");
-            let error = TransactWriteItemsError::generic(ErrorMetadata::builder().code(code).message(message).build());
+            let message = format!(
+                "Transaction cancelled, please refer cancellation reasons for specific reasons \
+                    {reasons}"
+            );
+            let error = TransactWriteItemsError::generic(
+                ErrorMetadata::builder().code(code).message(message).build(),
+            );
             is_contended(&SdkError::service_error(error, ()))
         };
         assert!(contended("TransactionCanceledException", "[TransactionConflict, None]"));

@@ -1,6 +1,7 @@
 //! The log of events.
 //!
-//! An event's row is written once and names its targets, so that its deliveries are found without an index.
+//! An event's row is written once and names its targets, so that its deliveries are found without
+//! an index.
 
 use std::{
     io::{Read, Write},
@@ -27,7 +28,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Payloads from here on are stored compressed: below, deflate saves less than a write unit (1 KiB).
+/// Payloads from here on are stored compressed: below, deflate saves less than a write unit (1
+/// KiB).
 const COMPRESS_FROM: usize = 2_048;
 /// Characters of a target's URL that are kept.
 const SHOWN_URL: usize = 100;
@@ -65,16 +67,25 @@ impl EventWriter {
         Self { table: log, retention_seconds: u64::from(retention_days) * 86_400 }
     }
 
-    /// Writes events, each with its place in the [`feed`]: a single one with its id as position takes one call. Writing the same event again changes
-    /// nothing else: a request that takes over from a dead one may.
-    pub async fn record(&self, access: Access, events: &[LoggedEvent], clock: impl Fn() -> Timestamp) -> Result<(), StoreError> {
+    /// Writes events, each with its place in the [`feed`]: a single one with its id as position
+    /// takes one call. Writing the same event again changes nothing else: a request that takes over
+    /// from a dead one may.
+    pub async fn record(
+        &self,
+        access: Access,
+        events: &[LoggedEvent],
+        clock: impl Fn() -> Timestamp,
+    ) -> Result<(), StoreError> {
         let now = clock();
         let place = |id| feed::is_out_of_place(id, now).then(|| EventId::new(now, rand::random()));
-        let mut unsettled: Vec<_> = events.iter().map(|logged| (logged, place(logged.event.id))).collect();
+        let mut unsettled: Vec<_> =
+            events.iter().map(|logged| (logged, place(logged.event.id))).collect();
         for round in 1..=ROUNDS {
             self.write(access.project(), &unsettled).await?;
             let now = clock();
-            unsettled.retain(|(logged, position)| feed::is_late(position.unwrap_or(logged.event.id), now));
+            unsettled.retain(|(logged, position)| {
+                feed::is_late(position.unwrap_or(logged.event.id), now)
+            });
             if unsettled.is_empty() {
                 return Ok(());
             }
@@ -83,12 +94,24 @@ impl EventWriter {
                 *position = Some(EventId::new(now + PATIENCE * round, rand::random()));
             }
         }
-        Err(StoreError::Unavailable { operation: "PutItem", detail: "events were written too slowly for the feed".to_owned() })
+        Err(StoreError::Unavailable {
+            operation: "PutItem",
+            detail: "events were written too slowly for the feed".to_owned(),
+        })
     }
 
-    async fn write(&self, project: ProjectId, events: &[(&LoggedEvent, Option<EventId>)]) -> Result<(), StoreError> {
+    async fn write(
+        &self,
+        project: ProjectId,
+        events: &[(&LoggedEvent, Option<EventId>)],
+    ) -> Result<(), StoreError> {
         if let [(logged, None)] = events {
-            let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(self.item(project, logged)?));
+            let put = self
+                .table
+                .client
+                .put_item()
+                .table_name(&self.table.name)
+                .set_item(Some(self.item(project, logged)?));
             put.send().await.map_err(super::error::failed("PutItem"))?;
             return Ok(());
         }
@@ -122,8 +145,11 @@ impl EventWriter {
         };
         let mut item = item(events_pk(project, event.id.shard()), event.id.to_string(), &row)?;
         let targets = targets_text(&logged.targets)?;
-        let parts =
-            [("data", Some(event.data.get())), ("metadata", event.metadata.as_deref().map(RawValue::get)), ("targets", Some(&*targets))];
+        let parts = [
+            ("data", Some(event.data.get())),
+            ("metadata", event.metadata.as_deref().map(RawValue::get)),
+            ("targets", Some(&*targets)),
+        ];
         let mut inflated = 0;
         for (name, text) in parts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
             let packed = pack(text);
@@ -147,8 +173,14 @@ impl EventReader {
     }
 
     /// One event of the project, unless it has expired.
-    pub async fn get(&self, access: Access, id: EventId, now: Timestamp) -> Result<Option<LoggedEvent>, StoreError> {
-        let row = self.0.get_item(key(events_pk(access.project(), id.shard()), id.to_string())).await?;
+    pub async fn get(
+        &self,
+        access: Access,
+        id: EventId,
+        now: Timestamp,
+    ) -> Result<Option<LoggedEvent>, StoreError> {
+        let row =
+            self.0.get_item(key(events_pk(access.project(), id.shard()), id.to_string())).await?;
         row.filter(|row| !super::item::expired(row, now.seconds())).map(unpack_row).transpose()
     }
 
@@ -166,14 +198,19 @@ impl EventReader {
     {
         let partitions = (0..SHARDS).map(|shard| events_pk(access.project(), shard)).collect();
         let keep = &keep;
-        Listing::new(&self.0, partitions, "evt_").page(request, now, |row| async move { keep(unpack_row(row)?).await }).await
+        Listing::new(&self.0, partitions, "evt_")
+            .page(request, now, |row| async move { keep(unpack_row(row)?).await })
+            .await
     }
 }
 
 pub(super) fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
     let data = unpack(item.remove("data")).ok_or(StoreError::Damaged("an event's data"))?;
-    let metadata = item.remove("metadata").map(|value| unpack(Some(value)).ok_or(StoreError::Damaged("an event's metadata")));
-    let targets = unpack(item.remove("targets")).and_then(|json| serde_json::from_str(json.get()).ok());
+    let metadata = item
+        .remove("metadata")
+        .map(|value| unpack(Some(value)).ok_or(StoreError::Damaged("an event's metadata")));
+    let targets =
+        unpack(item.remove("targets")).and_then(|json| serde_json::from_str(json.get()).ok());
     let row: Row = from_item(item)?;
     Ok(LoggedEvent {
         event: Event {
@@ -193,11 +230,12 @@ pub(super) fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
 
 /// Targets as a row holds them.
 pub(super) fn targets_text(targets: &[Target]) -> Result<String, StoreError> {
-    serde_json::to_string(&targets.iter().map(shortened).collect::<Vec<_>>()).map_err(|_| StoreError::Damaged("an event's targets"))
+    serde_json::to_string(&targets.iter().map(shortened).collect::<Vec<_>>())
+        .map_err(|_| StoreError::Damaged("an event's targets"))
 }
 
-/// A target whose URL takes little room: 750 of them (endpoints, and steps of automations) must fit into an item of at most 400 KB (DynamoDB), beside a payload.
-/// Attempts have the whole URL.
+/// A target whose URL takes little room: 750 of them (endpoints, and steps of automations) must fit
+/// into an item of at most 400 KB (DynamoDB), beside a payload. Attempts have the whole URL.
 fn shortened(target: &Target) -> Target {
     let url = match target.url.char_indices().nth(SHOWN_URL) {
         Some((end, _)) => format!("{}…", &target.url[..end]),
@@ -228,7 +266,10 @@ pub(super) fn unpack_text(value: &AttributeValue) -> Option<String> {
         AttributeValue::S(text) => Some(text.clone()),
         AttributeValue::B(bytes) => {
             let mut text = String::new();
-            DeflateDecoder::new(bytes.as_ref()).take(MAX_INFLATED).read_to_string(&mut text).ok()?;
+            DeflateDecoder::new(bytes.as_ref())
+                .take(MAX_INFLATED)
+                .read_to_string(&mut text)
+                .ok()?;
             Some(text)
         }
         _ => None,
@@ -245,7 +286,11 @@ mod tests {
             .map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 90))
             .filter(|c| !"\"\\".contains(*c))
             .collect();
-        for (text, packed) in [("{}".to_owned(), false), (format!("\"{}\"", "a".repeat(100_000)), true), (format!("\"{noise}\""), true)] {
+        for (text, packed) in [
+            ("{}".to_owned(), false),
+            (format!("\"{}\"", "a".repeat(100_000)), true),
+            (format!("\"{noise}\""), true),
+        ] {
             let value = pack(&text);
             assert_eq!(value.is_b(), packed);
             assert_eq!(unpack(Some(value)).unwrap().get(), text);

@@ -23,7 +23,11 @@ pub(super) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
 }
 
 /// A whole item: key, version and the fields of `value`.
-pub(super) fn item(pk: impl Into<String>, sk: impl Into<String>, value: &impl Serialize) -> Result<Item, StoreError> {
+pub(super) fn item(
+    pk: impl Into<String>,
+    sk: impl Into<String>,
+    value: &impl Serialize,
+) -> Result<Item, StoreError> {
     let mut item: Item = to_item(value)?;
     item.extend(key(pk, sk));
     item.insert("v".to_owned(), AttributeValue::N(VERSION.to_owned()));
@@ -43,9 +47,13 @@ pub(super) fn text<'a>(item: &'a Item, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
 }
 
-/// Whether the item has outlived its TTL. DynamoDB deletes such items only within days, so reads filter them.
+/// Whether the item has outlived its TTL. DynamoDB deletes such items only within days, so reads
+/// filter them.
 pub(super) fn expired(item: &Item, now_seconds: u64) -> bool {
-    let expiry = item.get("expires_at").and_then(|value| value.as_n().ok()).and_then(|n| n.parse::<u64>().ok());
+    let expiry = item
+        .get("expires_at")
+        .and_then(|value| value.as_n().ok())
+        .and_then(|n| n.parse::<u64>().ok());
     expiry.is_some_and(|expiry| expiry <= now_seconds)
 }
 

@@ -42,11 +42,18 @@ impl KeyStore {
     /// Writes a new key, in both of its places.
     pub async fn create(&self, record: &KeyRecord) -> Result<(), StoreError> {
         let by_hash = item(hash_pk(&record.hash), "KEY", record)?;
-        self.0.put_both_new([by_hash, item(project_pk(record.project), list_sk(record.id), record)?]).await
+        self.0
+            .put_both_new([by_hash, item(project_pk(record.project), list_sk(record.id), record)?])
+            .await
     }
 
     /// A page of a project's keys.
-    pub async fn list(&self, project: ProjectId, request: &PageRequest<KeyId>, now: Timestamp) -> Result<Page<KeyRecord>, StoreError> {
+    pub async fn list(
+        &self,
+        project: ProjectId,
+        request: &PageRequest<KeyId>,
+        now: Timestamp,
+    ) -> Result<Page<KeyRecord>, StoreError> {
         let listing = Listing::new(&self.0, vec![project_pk(project)], "KEY#key_");
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
@@ -58,9 +65,13 @@ impl KeyStore {
 
     /// Deletes a key from both of its places. Whether it was there.
     pub async fn revoke(&self, project: ProjectId, id: KeyId) -> Result<bool, StoreError> {
-        let Some(row) = self.0.get_item(key(project_pk(project), list_sk(id))).await? else { return Ok(false) };
+        let Some(row) = self.0.get_item(key(project_pk(project), list_sk(id))).await? else {
+            return Ok(false);
+        };
         let record: KeyRecord = from_item(row)?;
-        self.0.delete_both([key(hash_pk(&record.hash), "KEY"), key(project_pk(project), list_sk(id))]).await?;
+        self.0
+            .delete_both([key(hash_pk(&record.hash), "KEY"), key(project_pk(project), list_sk(id))])
+            .await?;
         Ok(true)
     }
 }

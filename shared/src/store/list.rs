@@ -1,8 +1,9 @@
 //! Pages over one or several ordered partitions.
 //!
-//! A log is spread over [`SHARDS`](crate::id::SHARDS) partitions; a list merges their ordered queries, which run in parallel.
-//! Easy to get wrong: a cursor is an id, and an attempt's id names only the millisecond of its event's key, so a page may have to skip
-//! within one millisecond until it meets the cursor (see [`Cursor`]).
+//! A log is spread over [`SHARDS`](crate::id::SHARDS) partitions; a list merges their ordered
+//! queries, which run in parallel. Easy to get wrong: a cursor is an id, and an attempt's id names
+//! only the millisecond of its event's key, so a page may have to skip within one millisecond until
+//! it meets the cursor (see [`Cursor`]).
 
 use std::{
     collections::VecDeque,
@@ -20,7 +21,9 @@ use super::{
     merge::Merge,
 };
 use crate::{
-    id::{AttemptId, AutomationId, EndpointId, EventId, KeyId, OperatorKeyId, ProjectId, RecoveryId},
+    id::{
+        AttemptId, AutomationId, EndpointId, EventId, KeyId, OperatorKeyId, ProjectId, RecoveryId,
+    },
     time::Timestamp,
 };
 
@@ -58,14 +61,19 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Whether the list goes on in the direction of reading.
     pub has_more: bool,
-    /// The id behind which the list goes on. Not always the last item's: with a rare filter a page ends where it stopped looking.
+    /// The id behind which the list goes on. Not always the last item's: with a rare filter a page
+    /// ends where it stopped looking.
     pub last_seen: Option<String>,
 }
 
 impl<T> Page<T> {
     /// The same page of something else.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(change).collect(), has_more: self.has_more, last_seen: self.last_seen }
+        Page {
+            items: self.items.into_iter().map(change).collect(),
+            has_more: self.has_more,
+            last_seen: self.last_seen,
+        }
     }
 }
 
@@ -85,7 +93,8 @@ macro_rules! own_key {
         }
     )*};
 }
-own_key!(ProjectId "", EventId "", EndpointId "EP#", AutomationId "AUTO#", KeyId "KEY#", OperatorKeyId "", RecoveryId "RECOVERY#");
+own_key!(ProjectId "", EventId "", EndpointId "EP#", AutomationId "AUTO#", KeyId "KEY#",
+    OperatorKeyId "", RecoveryId "RECOVERY#");
 
 /// An attempt stands somewhere among the rows of its event's millisecond.
 impl Cursor for AttemptId {
@@ -98,11 +107,13 @@ impl Cursor for AttemptId {
     }
 }
 
-/// Rows that a page looks at before it gives up filling itself, so that a filter that matches nothing ends in time.
+/// Rows that a page looks at before it gives up filling itself, so that a filter that matches
+/// nothing ends in time.
 const MAX_EXAMINED: usize = 5_000;
 /// And how long it looks, as rows may need reads of their own: half of the function's time.
 const PATIENCE: Duration = Duration::from_secs(7);
-/// Lambda: an answer holds at most 6 MB, in which the body is a JSON string with its quotes escaped: at worst twice as long.
+/// Lambda: an answer holds at most 6 MB, in which the body is a JSON string with its quotes
+/// escaped: at worst twice as long.
 const MAX_BYTES: usize = 2 << 20;
 /// Rows that are completed (by further reads) at a time.
 const CONCURRENCY: usize = 16;
@@ -122,8 +133,14 @@ impl<'a> Listing<'a> {
         Self { table, partitions, prefix }
     }
 
-    /// One page. `keep` turns a row into an item, or into nothing when a filter leaves it out. A row that can't be read is left out too: it must not hide the others.
-    pub(super) async fn page<Id, T, F, Fut>(&self, request: &PageRequest<Id>, now: Timestamp, keep: F) -> Result<Page<T>, StoreError>
+    /// One page. `keep` turns a row into an item, or into nothing when a filter leaves it out. A
+    /// row that can't be read is left out too: it must not hide the others.
+    pub(super) async fn page<Id, T, F, Fut>(
+        &self,
+        request: &PageRequest<Id>,
+        now: Timestamp,
+        keep: F,
+    ) -> Result<Page<T>, StoreError>
     where
         Id: Cursor,
         F: Fn(Item) -> Fut,
@@ -135,7 +152,8 @@ impl<'a> Listing<'a> {
         let (low, high) = self.range(request, cursor, descending);
 
         let rows = Merge::new(self.table, &self.partitions, low, high, descending).rows();
-        let rows = skip_to(rows, cursor).try_filter(|row| futures::future::ready(!expired(row, now.seconds())));
+        let rows = skip_to(rows, cursor)
+            .try_filter(|row| futures::future::ready(!expired(row, now.seconds())));
         let kept = rows
             .map(|row| async {
                 let row = row?;
@@ -143,7 +161,8 @@ impl<'a> Listing<'a> {
                 let place = format!("{} {}", text(&row, "pk"), text(&row, "sk"));
                 match keep(row).await {
                     Err(error @ (StoreError::Unreadable(_) | StoreError::Damaged(_))) => {
-                        tracing::error!(row = place, %error, "a list leaves out a row that can't be read");
+                        tracing::error!(row = place, %error, "a list leaves out a row that can't \
+                            be read");
                         Ok::<_, StoreError>((id, size, None))
                     }
                     kept => Ok((id, size, kept?)),
@@ -155,8 +174,12 @@ impl<'a> Listing<'a> {
         let mut page = Page { items: Vec::new(), has_more: false, last_seen: None };
         let (started, mut examined, mut bytes) = (Instant::now(), 0, 0);
         while let Some((id, size, item)) = kept.try_next().await? {
-            let full = page.items.len() >= request.limit || bytes + size > MAX_BYTES && !page.items.is_empty();
-            if item.is_some() && full || examined >= MAX_EXAMINED || examined > 0 && started.elapsed() > PATIENCE {
+            let full = page.items.len() >= request.limit
+                || bytes + size > MAX_BYTES && !page.items.is_empty();
+            if item.is_some() && full
+                || examined >= MAX_EXAMINED
+                || examined > 0 && started.elapsed() > PATIENCE
+            {
                 page.has_more = true;
                 break;
             }
@@ -174,9 +197,17 @@ impl<'a> Listing<'a> {
     }
 
     /// The inclusive bounds of the sort keys.
-    fn range<Id: Cursor>(&self, request: &PageRequest<Id>, cursor: Option<Id>, descending: bool) -> (String, String) {
-        let mut low = request.since.map_or_else(|| self.prefix.to_owned(), |time| bound(self.prefix, time));
-        let mut high = request.until.map_or_else(|| format!("{}{END}", self.prefix), |time| bound(self.prefix, time));
+    fn range<Id: Cursor>(
+        &self,
+        request: &PageRequest<Id>,
+        cursor: Option<Id>,
+        descending: bool,
+    ) -> (String, String) {
+        let mut low =
+            request.since.map_or_else(|| self.prefix.to_owned(), |time| bound(self.prefix, time));
+        let mut high = request
+            .until
+            .map_or_else(|| format!("{}{END}", self.prefix), |time| bound(self.prefix, time));
         if let Some(cursor) = cursor {
             let group = cursor.group();
             if descending {
@@ -200,45 +231,53 @@ fn bound(prefix: &str, time: Timestamp) -> String {
     format!("{prefix}{}", &ulid[..10])
 }
 
-/// Leaves out the rows up to and with the cursor's own; they share its group. If the cursor's row is gone, none of the group is left out: rather
-/// twice than never.
+/// Leaves out the rows up to and with the cursor's own; they share its group. If the cursor's row
+/// is gone, none of the group is left out: rather twice than never.
 fn skip_to<Id: Cursor>(
     rows: impl futures::Stream<Item = Result<Item, StoreError>>,
     cursor: Option<Id>,
 ) -> impl futures::Stream<Item = Result<Item, StoreError>> {
     let place = cursor.map(|cursor| (cursor.group(), cursor.id()));
     let skipping = (place, Vec::new());
-    stream::unfold((Box::pin(rows), skipping, VecDeque::new()), |(mut rows, (mut place, mut group), mut ready)| async move {
-        loop {
-            if let Some(row) = ready.pop_front() {
-                return Some((row, (rows, (place, group), ready)));
-            }
-            let row = rows.next().await;
-            let Some((prefix, id)) = &place else {
-                return row.map(|row| (row, (rows, (place, group), ready)));
-            };
-            match row {
-                Some(Ok(row)) if text(&row, "id") == id => {
-                    group.clear();
-                    place = None;
+    stream::unfold(
+        (Box::pin(rows), skipping, VecDeque::new()),
+        |(mut rows, (mut place, mut group), mut ready)| async move {
+            loop {
+                if let Some(row) = ready.pop_front() {
+                    return Some((row, (rows, (place, group), ready)));
                 }
-                Some(Ok(row)) if text(&row, "sk").starts_with(prefix) => group.push(Ok(row)),
-                other => {
-                    ready.extend(std::mem::take(&mut group));
-                    place = None;
-                    match other {
-                        Some(row) => ready.push_back(row),
-                        None if ready.is_empty() => return None,
-                        None => {}
+                let row = rows.next().await;
+                let Some((prefix, id)) = &place else {
+                    return row.map(|row| (row, (rows, (place, group), ready)));
+                };
+                match row {
+                    Some(Ok(row)) if text(&row, "id") == id => {
+                        group.clear();
+                        place = None;
+                    }
+                    Some(Ok(row)) if text(&row, "sk").starts_with(prefix) => group.push(Ok(row)),
+                    other => {
+                        ready.extend(std::mem::take(&mut group));
+                        place = None;
+                        match other {
+                            Some(row) => ready.push_back(row),
+                            None if ready.is_empty() => return None,
+                            None => {}
+                        }
                     }
                 }
             }
-        }
-    })
+        },
+    )
 }
 
-/// The rough size of what a row becomes: its texts, and what its compressed parts inflate to, which the row says itself.
+/// The rough size of what a row becomes: its texts, and what its compressed parts inflate to, which
+/// the row says itself.
 fn size_of(row: &Item) -> usize {
-    let inflated = row.get(INFLATED).and_then(|size| size.as_n().ok()).and_then(|size| size.parse().ok()).unwrap_or(0_usize);
+    let inflated = row
+        .get(INFLATED)
+        .and_then(|size| size.as_n().ok())
+        .and_then(|size| size.parse().ok())
+        .unwrap_or(0_usize);
     inflated + row.values().map(|value| value.as_s().map_or(16, String::len)).sum::<usize>()
 }

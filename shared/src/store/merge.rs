@@ -37,8 +37,17 @@ struct Shard {
 
 impl<'a> Merge<'a> {
     /// Those of `partitions` whose sort keys are from `low` to `high`, both included.
-    pub(super) fn new(table: &'a Table, partitions: &[String], low: String, high: String, descending: bool) -> Self {
-        let shards = partitions.iter().map(|pk| Shard { pk: pk.clone(), rows: VecDeque::new(), next: Next::Start }).collect();
+    pub(super) fn new(
+        table: &'a Table,
+        partitions: &[String],
+        low: String,
+        high: String,
+        descending: bool,
+    ) -> Self {
+        let shards = partitions
+            .iter()
+            .map(|pk| Shard { pk: pk.clone(), rows: VecDeque::new(), next: Next::Start })
+            .collect();
         // An empty range is an error to DynamoDB.
         let shards = if low > high { Vec::new() } else { shards };
         Self { table, low, high, descending, shards }
@@ -46,14 +55,20 @@ impl<'a> Merge<'a> {
 
     /// The rows, read as they are asked for.
     pub(super) fn rows(self) -> impl futures::Stream<Item = Result<Item, StoreError>> + use<'a> {
-        stream::try_unfold(self, |mut merge| async move { Ok(merge.next().await?.map(|row| (row, merge))) })
+        stream::try_unfold(self, |mut merge| async move {
+            Ok(merge.next().await?.map(|row| (row, merge)))
+        })
     }
 
     async fn next(&mut self) -> Result<Option<Item>, StoreError> {
         self.fill().await?;
         let heads = self.shards.iter_mut().filter(|shard| !shard.rows.is_empty());
         let head = |shard: &&mut Shard| shard.rows.front().map(|row| text(row, "sk").to_owned());
-        let first = if self.descending { heads.max_by_key(head) } else { heads.max_by_key(|shard| Reverse(head(shard))) };
+        let first = if self.descending {
+            heads.max_by_key(head)
+        } else {
+            heads.max_by_key(|shard| Reverse(head(shard)))
+        };
         Ok(first.and_then(|shard| shard.rows.pop_front()))
     }
 

@@ -1,22 +1,25 @@
 //! DynamoDB: two tables, and one small type per capability over them.
 //!
-//! Easy to get wrong: isolation. Whatever belongs to a project is read and written through an [`Access`](crate::auth::Access), which only
-//! authentication makes; no function here takes a bare project id from a request.
+//! Easy to get wrong: isolation. Whatever belongs to a project is read and written through an
+//! [`Access`](crate::auth::Access), which only authentication makes; no function here takes a bare
+//! project id from a request.
 //!
 //! | table | pk | sk | item |
 //! |---|---|---|---|
 //! | config | `PROJECTS` | `<proj>` | project, for the operator's list |
-//! | config | `PROJ#<proj>` | `PROJ` · `SECRET` · `EP#<we>` · `AUTO#<auto>` · `TOPIC#<name>` · `KEY#<key>` | project and what it owns |
+//! | config | `PROJ#<proj>` | `PROJ` · `SECRET` | project, secret for URLs without an endpoint |
+//! | config | `PROJ#<proj>` | `EP#<we>` · `AUTO#<auto>` | endpoint, automation |
+//! | config | `PROJ#<proj>` | `TOPIC#<name>` · `KEY#<key>` | topic, API key |
 //! | config | `PROJ#<proj>` | `WORKER#<worker id>` | a worker's webhook: an endpoint |
 //! | config | `KEY#<sha-256>` | `KEY` | API key |
 //! | config | `OPERATORS` | `<opk>` | operator key, for the operator's list |
 //! | config | `OPERATOR#<sha-256>` | `KEY` | operator key |
 //! | config | `SECRETS_KEY` | `CHECK` | proof of the key that seals the secrets of this table |
 //! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
-//! | log | `PROJ#<proj>#LATE` | position in the [`feed`] | pointer to an event that does not stand at its id |
+//! | log | `PROJ#<proj>#LATE` | position in the [`feed`] | pointer to an event not at its id |
 //! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
 //! | log | `EP#<we>` | `HEALTH` | how an endpoint is doing that has failed |
-//! | log | `PARKED#<we>#<shard>` | `<evt>#<round>#<queue message>` | a delivery that waits for its receiver to be well; never expires |
+//! | log | `PARKED#<we>#<shard>` | `<evt>#<round>#<queue message>` | waits for its receiver |
 //! | log | `EP#<we>` | `RECOVERY#<rcv>` | a recovery and how far it is |
 //! | log | `EP#<we>` | `RATE` | when an endpoint with a rate limit takes the next delivery |
 //! | log | `EP#<we>` | `RECOVERING` | which recovery has the endpoint |
@@ -52,7 +55,8 @@ pub use table::Table;
 
 mod writes;
 
-/// Before the given try (from 0) of something that throttling left undone: none before the first, then 25 ms and twice as long each time.
+/// Before the given try (from 0) of something that throttling left undone: none before the first,
+/// then 25 ms and twice as long each time.
 async fn pause(attempt: u32) {
     if attempt > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(25 << (attempt - 1).min(5))).await;

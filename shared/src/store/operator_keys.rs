@@ -1,6 +1,7 @@
 //! Operator keys, found by their hash and listed by the operator.
 //!
-//! They stand in partitions of their own: no row of a project's key can ever be read as one of these.
+//! They stand in partitions of their own: no row of a project's key can ever be read as one of
+//! these.
 
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
@@ -51,7 +52,11 @@ impl OperatorKeyStore {
     }
 
     /// A page of all operator keys.
-    pub async fn list(&self, request: &PageRequest<OperatorKeyId>, now: Timestamp) -> Result<Page<OperatorKeyRecord>, StoreError> {
+    pub async fn list(
+        &self,
+        request: &PageRequest<OperatorKeyId>,
+        now: Timestamp,
+    ) -> Result<Page<OperatorKeyRecord>, StoreError> {
         let listing = Listing::new(&self.0, vec![LIST_PK.to_owned()], OperatorKeyId::PREFIX);
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }

@@ -1,6 +1,8 @@
-//! Parked deliveries: messages that wait in the log table, not on a queue, until their receiver is well again.
+//! Parked deliveries: messages that wait in the log table, not on a queue, until their receiver is
+//! well again.
 //!
-//! Easy to get wrong: they do not expire. A parked delivery is the only trace of a promise, so only whoever has sent it on, or has given it up in the log, deletes it.
+//! Easy to get wrong: they do not expire. A parked delivery is the only trace of a promise, so only
+//! whoever has sent it on, or has given it up in the log, deletes it.
 
 use aws_sdk_dynamodb::types::WriteRequest;
 use futures::TryStreamExt;
@@ -20,7 +22,8 @@ use crate::{
     work::{self, EncodeError, Unreadable, Work},
 };
 
-/// What is read at a time is at most so large, but for the last message: ten steps of circuits at once, each with its messages read and written, must fit into the memory of `deliver`.
+/// What is read at a time is at most so large, but for the last message: ten steps of circuits at
+/// once, each with its messages read and written, must fit into the memory of `deliver`.
 const MAX_BYTES: usize = 4 << 20;
 
 /// A parked delivery.
@@ -56,7 +59,8 @@ pub enum ParkError {
 #[derive(Debug, thiserror::Error)]
 #[error("{} deliveries: {error}", .left.len())]
 pub struct NotParked {
-    /// The ids of their queue messages. What of them is parked all the same will be the same row when they are parked again.
+    /// The ids of their queue messages. What of them is parked all the same will be the same row
+    /// when they are parked again.
     pub left: Vec<String>,
     /// Why.
     #[source]
@@ -73,22 +77,40 @@ impl ParkedStore {
         Self(log)
     }
 
-    /// Parks deliveries, each by the id of its queue message: one call for up to 25. Parking the same queue message again changes nothing; a delivery that was let go and is parked
-    /// anew has another message and so another row, which whoever lets it go does not delete with the old one.
-    pub async fn park(&self, messages: &[(String, Message)], now: Timestamp) -> Result<(), NotParked> {
+    /// Parks deliveries, each by the id of its queue message: one call for up to 25. Parking the
+    /// same queue message again changes nothing; a delivery that was let go and is parked anew has
+    /// another message and so another row, which whoever lets it go does not delete with the old
+    /// one.
+    pub async fn park(
+        &self,
+        messages: &[(String, Message)],
+        now: Timestamp,
+    ) -> Result<(), NotParked> {
         let ids = |left: &dyn Fn(&str) -> bool| {
-            let left = messages.iter().filter(|(queue_id, message)| left(&sk(message.event.id, message.round, queue_id)));
+            let left = messages
+                .iter()
+                .filter(|(queue_id, message)| left(&sk(message.event.id, message.round, queue_id)));
             left.map(|(queue_id, _)| queue_id.clone()).collect()
         };
-        let requests = requests(messages, now).map_err(|error| NotParked { left: ids(&|_| true), error })?;
+        let requests =
+            requests(messages, now).map_err(|error| NotParked { left: ids(&|_| true), error })?;
         let written = writes::write_all(&self.0, requests).await;
-        written.map_err(|not_all| NotParked { left: ids(&|sk| not_all.left.contains(sk)), error: not_all.error.into() })
+        written.map_err(|not_all| NotParked {
+            left: ids(&|sk| not_all.left.contains(sk)),
+            error: not_all.error.into(),
+        })
     }
 
-    /// The oldest parked deliveries of an endpoint, by their events: so many at most, and fewer also where they are large; none only if none are there. Rows that can't be read are left out, and stay; one that newer
-    /// code has written is an error, until that code comes.
-    pub async fn oldest(&self, endpoint: EndpointId, count: usize) -> Result<Vec<Parked>, StoreError> {
-        let partitions: Vec<_> = (0..SHARDS).map(|shard| format!("PARKED#{endpoint}#{shard}")).collect();
+    /// The oldest parked deliveries of an endpoint, by their events: so many at most, and fewer
+    /// also where they are large; none only if none are there. Rows that can't be read are left
+    /// out, and stay; one that newer code has written is an error, until that code comes.
+    pub async fn oldest(
+        &self,
+        endpoint: EndpointId,
+        count: usize,
+    ) -> Result<Vec<Parked>, StoreError> {
+        let partitions: Vec<_> =
+            (0..SHARDS).map(|shard| format!("PARKED#{endpoint}#{shard}")).collect();
         let merge = Merge::new(&self.0, &partitions, "evt_".to_owned(), "evt_~".to_owned(), false);
         let mut rows = std::pin::pin!(merge.rows());
         let (mut found, mut bytes) = (Vec::new(), 0);
@@ -98,7 +120,8 @@ impl ParkedStore {
         {
             let Some((parked, size)) = read(&row)? else {
                 // It stays, for somebody to look at.
-                tracing::error!(sk = text(&row, "sk"), %endpoint, "a parked delivery can't be read");
+                tracing::error!(sk = text(&row, "sk"), %endpoint, "a parked delivery can't be \
+                    read");
                 continue;
             };
             bytes += size;
@@ -109,7 +132,11 @@ impl ParkedStore {
 
     /// Deletes parked deliveries that were sent on or given up.
     pub async fn delete(&self, parked: &[Parked]) -> Result<(), StoreError> {
-        writes::delete_all(&self.0, parked.iter().map(|parked| key(&parked.pk, &parked.sk)).collect()).await
+        writes::delete_all(
+            &self.0,
+            parked.iter().map(|parked| key(&parked.pk, &parked.sk)).collect(),
+        )
+        .await
     }
 
     /// Whether an event's delivery to an endpoint is parked.
@@ -118,7 +145,10 @@ impl ParkedStore {
     }
 }
 
-fn requests(messages: &[(String, Message)], now: Timestamp) -> Result<Vec<WriteRequest>, ParkError> {
+fn requests(
+    messages: &[(String, Message)],
+    now: Timestamp,
+) -> Result<Vec<WriteRequest>, ParkError> {
     let items = messages.iter().map(|(queue_id, message)| {
         // Whoever sends it on can't know what the log says of it.
         let body = work::encode(&Message { recheck: true, ..message.without_slot() })?;
@@ -133,17 +163,29 @@ fn requests(messages: &[(String, Message)], now: Timestamp) -> Result<Vec<WriteR
     Ok(writes::puts(items.collect::<Result<_, _>>()?)?)
 }
 
-/// A row's delivery, and how large its message is; none if it can't be read. Newer code's is an error, as there is something to read for that.
+/// A row's delivery, and how large its message is; none if it can't be read. Newer code's is an
+/// error, as there is something to read for that.
 fn read(row: &Item) -> Result<Option<(Parked, usize)>, StoreError> {
     let body = || unpack_text(row.get("body")?);
-    let parked_at = || Some(Timestamp::from_millis(row.get("parked_at")?.as_n().ok()?.parse().ok()?));
+    let parked_at =
+        || Some(Timestamp::from_millis(row.get("parked_at")?.as_n().ok()?.parse().ok()?));
     let (Some(body), Some(parked_at)) = (body(), parked_at()) else { return Ok(None) };
     let message = match Work::decode(&body) {
         Ok(Work::Delivery(message)) => *message,
-        Err(Unreadable::Newer(_)) => return Err(StoreError::Damaged("a parked delivery of newer code")),
+        Err(Unreadable::Newer(_)) => {
+            return Err(StoreError::Damaged("a parked delivery of newer code"));
+        }
         Ok(_) | Err(Unreadable::Poison(_)) => return Ok(None),
     };
-    Ok(Some((Parked { message, parked_at, pk: text(row, "pk").to_owned(), sk: text(row, "sk").to_owned() }, body.len())))
+    Ok(Some((
+        Parked {
+            message,
+            parked_at,
+            pk: text(row, "pk").to_owned(),
+            sk: text(row, "sk").to_owned(),
+        },
+        body.len(),
+    )))
 }
 
 fn pk(endpoint: EndpointId, event: EventId) -> String {

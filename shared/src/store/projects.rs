@@ -1,4 +1,5 @@
-//! Projects. A project stands twice: in its own partition, where each event's one Query finds it, and in the operator's list.
+//! Projects. A project stands twice: in its own partition, where each event's one Query finds it,
+//! and in the operator's list.
 
 use std::collections::HashMap;
 
@@ -46,31 +47,49 @@ impl ProjectStore {
     }
 
     /// Writes a new project with its secret.
-    pub async fn create(&self, project: &Project, secret: &ProjectSecret) -> Result<(), StoreError> {
+    pub async fn create(
+        &self,
+        project: &Project,
+        secret: &ProjectSecret,
+    ) -> Result<(), StoreError> {
         let mut items = rows(project)?;
         items.push(secrets::row(project.id, secret)?);
         self.write(items, "attribute_not_exists(pk)", None).await
     }
 
-    /// Overwrites a project that nobody has changed since it was read at `revision`; [`StoreError::Conflict`] otherwise.
+    /// Overwrites a project that nobody has changed since it was read at `revision`;
+    /// [`StoreError::Conflict`] otherwise.
     pub async fn replace(&self, project: &Project, revision: u64) -> Result<(), StoreError> {
         let value = (":revision".to_owned(), number(revision));
         self.write(rows(project)?, "revision = :revision", Some(value)).await
     }
 
     /// A page of all projects.
-    pub async fn list(&self, request: &PageRequest<ProjectId>, now: Timestamp) -> Result<Page<Project>, StoreError> {
+    pub async fn list(
+        &self,
+        request: &PageRequest<ProjectId>,
+        now: Timestamp,
+    ) -> Result<Page<Project>, StoreError> {
         let listing = Listing::new(&self.0, vec![LIST_PK.to_owned()], "proj_");
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
 
     /// All or none, and a conflict also while another transaction writes one of them.
-    async fn write(&self, items: Vec<Item>, condition: &str, value: Option<(String, AttributeValue)>) -> Result<(), StoreError> {
+    async fn write(
+        &self,
+        items: Vec<Item>,
+        condition: &str,
+        value: Option<(String, AttributeValue)>,
+    ) -> Result<(), StoreError> {
         let values = value.map(|value| HashMap::from([value]));
         let put = |item: Item| {
-            let put = Put::builder().table_name(&self.0.name).set_item(Some(item)).condition_expression(condition);
+            let put = Put::builder()
+                .table_name(&self.0.name)
+                .set_item(Some(item))
+                .condition_expression(condition);
             let put = put.set_expression_attribute_values(values.clone()).build();
-            put.map(|put| TransactWriteItem::builder().put(put).build()).map_err(|_| StoreError::Damaged("no item to put"))
+            put.map(|put| TransactWriteItem::builder().put(put).build())
+                .map_err(|_| StoreError::Damaged("no item to put"))
         };
         let puts = items.into_iter().map(put).collect::<Result<Vec<_>, _>>()?;
         match self.0.client.transact_write_items().set_transact_items(Some(puts)).send().await {
@@ -83,5 +102,8 @@ impl ProjectStore {
 
 /// A project in both of its places.
 fn rows(project: &Project) -> Result<Vec<Item>, StoreError> {
-    Ok(vec![item(project_pk(project.id), "PROJ", project)?, item(LIST_PK, project.id.to_string(), project)?])
+    Ok(vec![
+        item(project_pk(project.id), "PROJ", project)?,
+        item(LIST_PK, project.id.to_string(), project)?,
+    ])
 }

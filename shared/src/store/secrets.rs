@@ -29,8 +29,14 @@ impl ProjectSecrets {
         self.0.get(key(project_pk(access.project()), SK)).await
     }
 
-    /// Overwrites a secret that nobody has changed since it was read at `revision`; [`StoreError::Conflict`] otherwise.
-    pub async fn replace(&self, access: Access, secret: &ProjectSecret, revision: u64) -> Result<(), StoreError> {
+    /// Overwrites a secret that nobody has changed since it was read at `revision`;
+    /// [`StoreError::Conflict`] otherwise.
+    pub async fn replace(
+        &self,
+        access: Access,
+        secret: &ProjectSecret,
+        revision: u64,
+    ) -> Result<(), StoreError> {
         self.0.put_revision(row(access.project(), secret)?, revision).await
     }
 }

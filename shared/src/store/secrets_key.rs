@@ -47,7 +47,8 @@ impl KeyCheck {
         Self(config)
     }
 
-    /// Checks the keys; one read. A table without the row has no secrets yet, so that any key will do.
+    /// Checks the keys; one read. A table without the row has no secrets yet, so that any key will
+    /// do.
     pub async fn verify(&self, vault: &Vault) -> Result<(), KeyCheckError> {
         match self.0.get::<Row>(key(PK, SK)).await? {
             Some(row) => opens(vault, &row),
@@ -57,7 +58,11 @@ impl KeyCheck {
 
     /// As [`Self::verify`], and marks a new table as sealed by these keys: for who writes secrets.
     /// `nonce` must be random.
-    pub async fn verify_or_mark(&self, vault: &Vault, nonce: [u8; 12]) -> Result<(), KeyCheckError> {
+    pub async fn verify_or_mark(
+        &self,
+        vault: &Vault,
+        nonce: [u8; 12],
+    ) -> Result<(), KeyCheckError> {
         if let Some(row) = self.0.get::<Row>(key(PK, SK)).await? {
             return opens(vault, &row);
         }

@@ -3,7 +3,10 @@
 use aws_sdk_dynamodb::{
     Client,
     operation::put_item::PutItemError,
-    types::{AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem},
+    types::{
+        AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, Select,
+        TransactWriteItem,
+    },
 };
 use futures::{Stream, stream};
 use serde::de::DeserializeOwned;
@@ -36,7 +39,10 @@ impl Table {
     }
 
     /// A strongly consistent read of one item: what was just written is seen.
-    pub(super) async fn get<T: DeserializeOwned>(&self, key: Item) -> Result<Option<T>, StoreError> {
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        key: Item,
+    ) -> Result<Option<T>, StoreError> {
         self.get_item(key).await?.map(from_item).transpose().map_err(Into::into)
     }
 
@@ -61,17 +67,37 @@ impl Table {
 
     /// Overwrites an item that must still be at `revision`.
     pub(super) async fn put_revision(&self, item: Item, revision: u64) -> Result<(), StoreError> {
-        self.put_if(item, "revision = :revision", Some((":revision".to_owned(), number(revision)))).await
+        self.put_if(item, "revision = :revision", Some((":revision".to_owned(), number(revision))))
+            .await
     }
 
-    /// When the answer to a put is lost, the SDK puts again, and the condition fails by what the first try has written: the very same item. That is no conflict.
-    async fn put_if(&self, item: Item, condition: &str, value: Option<(String, AttributeValue)>) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(item.clone())).condition_expression(condition);
+    /// When the answer to a put is lost, the SDK puts again, and the condition fails by what the
+    /// first try has written: the very same item. That is no conflict.
+    async fn put_if(
+        &self,
+        item: Item,
+        condition: &str,
+        value: Option<(String, AttributeValue)>,
+    ) -> Result<(), StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item.clone()))
+            .condition_expression(condition);
         let put = put.set_expression_attribute_values(value.map(|value| [value].into()));
-        match put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).send().await {
+        match put
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await
+        {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failure)) if failure.item.as_ref() == Some(&item) => Ok(()),
+                Some(PutItemError::ConditionalCheckFailedException(failure))
+                    if failure.item.as_ref() == Some(&item) =>
+                {
+                    Ok(())
+                }
                 _ => Err(failed("PutItem")(error)),
             },
         }
@@ -82,7 +108,8 @@ impl Table {
         let put = |item| {
             let put = Put::builder().table_name(&self.name).set_item(Some(item));
             let put = put.condition_expression("attribute_not_exists(pk)").build();
-            put.map(|put| TransactWriteItem::builder().put(put).build()).map_err(|_| StoreError::Damaged("no item to put"))
+            put.map(|put| TransactWriteItem::builder().put(put).build())
+                .map_err(|_| StoreError::Damaged("no item to put"))
         };
         let [first, second] = items;
         self.transact([put(first)?, put(second)?]).await
@@ -92,7 +119,9 @@ impl Table {
     pub(super) async fn delete_both(&self, keys: [Item; 2]) -> Result<(), StoreError> {
         let delete = |key| {
             let delete = Delete::builder().table_name(&self.name).set_key(Some(key)).build();
-            delete.map(|delete| TransactWriteItem::builder().delete(delete).build()).map_err(|_| StoreError::Damaged("no key to delete"))
+            delete
+                .map(|delete| TransactWriteItem::builder().delete(delete).build())
+                .map_err(|_| StoreError::Damaged("no key to delete"))
         };
         let [first, second] = keys;
         self.transact([delete(first)?, delete(second)?]).await
@@ -128,7 +157,8 @@ impl Table {
         self.query_all("pk = :pk AND sk < :sk", pk, end).await
     }
 
-    /// How many items of a partition have a sort key that starts with `prefix` and have not expired: the last ones first, by pages of at most `limit` items.
+    /// How many items of a partition have a sort key that starts with `prefix` and have not
+    /// expired: the last ones first, by pages of at most `limit` items.
     pub(super) fn counts(
         &self,
         pk: String,
@@ -154,13 +184,28 @@ impl Table {
             let Some(page) = pages.next().await else { return Ok(None) };
             let page = page.map_err(failed("Query"))?;
             let size = |number| usize::try_from(number).unwrap_or(0);
-            Ok(Some((Counted { found: size(page.count), examined: size(page.scanned_count) }, pages)))
+            Ok(Some((
+                Counted { found: size(page.count), examined: size(page.scanned_count) },
+                pages,
+            )))
         })
     }
 
-    async fn query_all(&self, condition: &str, pk: String, sk: &str) -> Result<Vec<Item>, StoreError> {
-        let query = self.client.query().table_name(&self.name).consistent_read(true).key_condition_expression(condition);
-        let query = query.expression_attribute_values(":pk", string(pk)).expression_attribute_values(":sk", string(sk));
+    async fn query_all(
+        &self,
+        condition: &str,
+        pk: String,
+        sk: &str,
+    ) -> Result<Vec<Item>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression(condition);
+        let query = query
+            .expression_attribute_values(":pk", string(pk))
+            .expression_attribute_values(":sk", string(sk));
         let mut pages = query.into_paginator().items().send();
         let mut items = Vec::new();
         while let Some(item) = pages.next().await {

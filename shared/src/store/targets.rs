@@ -1,7 +1,8 @@
 //! The targets of logged events, read through and changed by recoveries.
 //!
-//! Easy to get wrong: two recoveries of different endpoints may change one event at a time. A change is on the condition that the targets are still as they were read,
-//! and is made anew from what is there if they are not.
+//! Easy to get wrong: two recoveries of different endpoints may change one event at a time. A
+//! change is on the condition that the targets are still as they were read, and is made anew from
+//! what is there if they are not.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -40,7 +41,8 @@ impl TargetStore {
         Self(log)
     }
 
-    /// A page of the project's events. An event that can't be read is left out, and an error in the function's log: it must not stop the others'.
+    /// A page of the project's events. An event that can't be read is left out, and an error in the
+    /// function's log: it must not stop the others'.
     pub async fn list<T, F, Fut>(
         &self,
         access: Access,
@@ -58,7 +60,8 @@ impl TargetStore {
             let stored = row.get("targets").cloned();
             match unpack_row(row) {
                 Ok(logged) => {
-                    let targets = Targets { event: logged.event.id, read: logged.targets.clone(), stored };
+                    let targets =
+                        Targets { event: logged.event.id, read: logged.targets.clone(), stored };
                     keep(logged, targets).await
                 }
                 Err(error) => {
@@ -71,7 +74,12 @@ impl TargetStore {
     }
 
     /// Changes an event's targets. An event that is gone by now has none to change.
-    pub async fn change(&self, access: Access, read: Targets, change: impl Fn(&[Target]) -> Vec<Target>) -> Result<(), StoreError> {
+    pub async fn change(
+        &self,
+        access: Access,
+        read: Targets,
+        change: impl Fn(&[Target]) -> Vec<Target>,
+    ) -> Result<(), StoreError> {
         let mut there = read;
         for attempt in 0..TRIES {
             super::pause(attempt).await;
@@ -83,7 +91,13 @@ impl TargetStore {
                 Err(StoreError::Conflict) => {}
                 outcome => return outcome,
             }
-            let row = self.0.get_item(key(events_pk(access.project(), there.event.shard()), there.event.to_string())).await?;
+            let row = self
+                .0
+                .get_item(key(
+                    events_pk(access.project(), there.event.shard()),
+                    there.event.to_string(),
+                ))
+                .await?;
             let Some(row) = row else { return Ok(()) };
             let stored = row.get("targets").cloned();
             there = Targets { read: unpack_row(row)?.targets, stored, ..there };
@@ -91,13 +105,21 @@ impl TargetStore {
         Err(StoreError::Conflict)
     }
 
-    async fn write(&self, access: Access, there: &Targets, changed: &[Target]) -> Result<(), StoreError> {
+    async fn write(
+        &self,
+        access: Access,
+        there: &Targets,
+        changed: &[Target],
+    ) -> Result<(), StoreError> {
         let stored = there.stored.clone().ok_or(StoreError::Damaged("an event's targets"))?;
         self.0
             .client
             .update_item()
             .table_name(&self.0.name)
-            .set_key(Some(key(events_pk(access.project(), there.event.shard()), there.event.to_string())))
+            .set_key(Some(key(
+                events_pk(access.project(), there.event.shard()),
+                there.event.to_string(),
+            )))
             .update_expression("SET targets = :changed")
             .condition_expression("targets = :stored")
             .expression_attribute_values(":changed", pack(&targets_text(changed)?))

@@ -1,11 +1,11 @@
 //! Which IP addresses belong to the public internet.
 //!
-//! IPv4 is everything less the special ranges; IPv6 is only the allocated global unicast block less its special ranges,
-//! so that whatever IANA invents outside of it is refused by default.
+//! IPv4 is everything less the special ranges; IPv6 is only the allocated global unicast block less
+//! its special ranges, so that whatever IANA invents outside of it is refused by default.
 //!
-//! Easy to get wrong: addresses that embed another one. IPv4-mapped (`::ffff:10.0.0.1`) and NAT64 (`64:ff9b::10.0.0.1`) lie
-//! outside of `2000::/3`, 6to4 and Teredo inside of it. All of them are refused whole, even when the embedded address is
-//! public: nobody publishes a webhook there.
+//! Easy to get wrong: addresses that embed another one. IPv4-mapped (`::ffff:10.0.0.1`) and NAT64
+//! (`64:ff9b::10.0.0.1`) lie outside of `2000::/3`, 6to4 and Teredo inside of it. All of them are
+//! refused whole, even when the embedded address is public: nobody publishes a webhook there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -31,15 +31,21 @@ pub struct RangeV6 {
     pub purpose: &'static str,
 }
 
-/// IANA IPv4 Special-Purpose Address Registry, multicast, and one cloud's address that only looks public.
+/// IANA IPv4 Special-Purpose Address Registry, multicast, and one cloud's address that only looks
+/// public.
 ///
-/// Three entries (AS112 twice, AMT) are reachable by the registry, but are anycast infrastructure without web servers.
+/// Three entries (AS112 twice, AMT) are reachable by the registry, but are anycast infrastructure
+/// without web servers.
 pub const SPECIAL_V4: [RangeV4; 19] = [
     v4([0, 0, 0, 0], 8, "this network (RFC 791)"),
     v4([10, 0, 0, 0], 8, "private use (RFC 1918)"),
     v4([100, 64, 0, 0], 10, "carrier-grade NAT (RFC 6598)"),
     v4([127, 0, 0, 0], 8, "loopback (RFC 1122)"),
-    v4([168, 63, 129, 16], 32, "Azure's host agent, public only in looks (Azure virtual network documentation)"),
+    v4(
+        [168, 63, 129, 16],
+        32,
+        "Azure's host agent, public only in looks (Azure virtual network documentation)",
+    ),
     v4([169, 254, 0, 0], 16, "link local, with cloud metadata (RFC 3927)"),
     v4([172, 16, 0, 0], 12, "private use (RFC 1918)"),
     v4([192, 0, 0, 0], 24, "IETF protocol assignments (RFC 6890)"),
@@ -59,7 +65,8 @@ pub const SPECIAL_V4: [RangeV4; 19] = [
 /// The one IPv6 block that IANA allocates global unicast addresses from.
 pub const GLOBAL_UNICAST_V6: RangeV6 = v6([0x2000, 0, 0], 3, "global unicast (RFC 4291)");
 
-/// The entries of the IANA IPv6 Special-Purpose Address Registry that lie within [`GLOBAL_UNICAST_V6`].
+/// The entries of the IANA IPv6 Special-Purpose Address Registry that lie within
+/// [`GLOBAL_UNICAST_V6`].
 pub const SPECIAL_V6: [RangeV6; 5] = [
     v6([0x2001, 0, 0], 23, "IETF protocol assignments: Teredo, ORCHID, benchmarking (RFC 2928)"),
     v6([0x2001, 0xdb8, 0], 32, "documentation (RFC 3849)"),
@@ -73,7 +80,9 @@ pub const SPECIAL_V6: [RangeV6; 5] = [
 pub fn is_global(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => !SPECIAL_V4.iter().any(|range| range.contains(v4)),
-        IpAddr::V6(v6) => GLOBAL_UNICAST_V6.contains(v6) && !SPECIAL_V6.iter().any(|range| range.contains(v6)),
+        IpAddr::V6(v6) => {
+            GLOBAL_UNICAST_V6.contains(v6) && !SPECIAL_V6.iter().any(|range| range.contains(v6))
+        }
     }
 }
 

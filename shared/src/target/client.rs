@@ -1,12 +1,14 @@
 //! The one client for requests to customers' URLs.
 //!
-//! No redirects, proxies, cookies, decompression or HTTP/2: one request goes to the judged address, and what comes back is
-//! read up to a limit. Everything else that a general HTTP client does is a way around the target policy.
+//! No redirects, proxies, cookies, decompression or HTTP/2: one request goes to the judged address,
+//! and what comes back is read up to a limit. Everything else that a general HTTP client does is a
+//! way around the target policy.
 //!
-//! Trust roots are the platform's; the environment variable `SSL_CERT_FILE` replaces them (rustls-native-certs).
+//! Trust roots are the platform's; the environment variable `SSL_CERT_FILE` replaces them
+//! (rustls-native-certs).
 //!
-//! Easy to get wrong: the timeout. It covers the whole exchange, with name lookup and the body: a receiver that sends one byte
-//! a second is as slow as one that sends none.
+//! Easy to get wrong: the timeout. It covers the whole exchange, with name lookup and the body: a
+//! receiver that sends one byte a second is as slow as one that sends none.
 
 use std::{
     sync::Arc,
@@ -16,7 +18,10 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, Method,
-    header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHORIZATION, RETRY_AFTER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    header::{
+        CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHORIZATION, RETRY_AFTER, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE,
+    },
 };
 use reqwest::{Certificate, Request, Response, redirect, tls};
 use tokio::time::{Instant, timeout_at};
@@ -38,16 +43,29 @@ pub const MAX_TIMEOUT: Duration = Duration::from_mins(15);
 /// How many idle connections are kept per host, and so how often a request may meet a dead one.
 pub const MAX_IDLE_PER_HOST: usize = 4;
 
-/// Shorter than common servers keep connections (nginx 75 s, Node 5 s, ALB 60 s), longer than a busy function's pauses.
+/// Shorter than common servers keep connections (nginx 75 s, Node 5 s, ALB 60 s), longer than a
+/// busy function's pauses.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// For TCP and TLS together. Only shortens long timeouts, so that one dead address of several doesn't use up all the time.
+/// For TCP and TLS together. Only shortens long timeouts, so that one dead address of several
+/// doesn't use up all the time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const USER_AGENT: &str = concat!("Posthaste/", env!("CARGO_PKG_VERSION"));
 
-/// Headers that say where a message goes and where it ends. They are the client's own, whatever a customer configured.
-const FRAMING: [HeaderName; 9] = [CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+/// Headers that say where a message goes and where it ends. They are the client's own, whatever a
+/// customer configured.
+const FRAMING: [HeaderName; 9] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    EXPECT,
+    HOST,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 /// One POST to make.
 pub struct Outgoing {
@@ -66,7 +84,8 @@ pub struct Outgoing {
 pub struct ClientOptions {
     /// Certificate authorities to trust besides the platform's, as PEM text.
     pub extra_roots: Vec<u8>,
-    /// Finds the addresses of names, in place of the operating system. Its answers are judged all the same.
+    /// Finds the addresses of names, in place of the operating system. Its answers are judged all
+    /// the same.
     pub lookup: Option<Arc<dyn Lookup>>,
 }
 
@@ -75,7 +94,8 @@ pub struct ClientOptions {
 #[error("the HTTP client could not be built (no certificates of authorities on this machine?)")]
 pub struct ClientError(#[from] reqwest::Error);
 
-/// Sends requests to customers' URLs. Build one per process: it holds the connections and the TLS sessions. Cheap to clone.
+/// Sends requests to customers' URLs. Build one per process: it holds the connections and the TLS
+/// sessions. Cheap to clone.
 #[derive(Clone)]
 pub struct DeliveryClient {
     policy: TargetPolicy,
@@ -83,7 +103,8 @@ pub struct DeliveryClient {
 }
 
 impl DeliveryClient {
-    /// A client that trusts the platform's certificate authorities and asks the operating system about names.
+    /// A client that trusts the platform's certificate authorities and asks the operating system
+    /// about names.
     pub fn new(policy: TargetPolicy) -> Result<Self, ClientError> {
         Self::with_options(policy, ClientOptions::default())
     }
@@ -136,25 +157,39 @@ impl DeliveryClient {
         let response = match timeout_at(deadline, self.request(&url, &request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return failure::outcome_of(&error),
-            Err(_) => return Outcome::Timeout { detail: format!("no response within {timeout:?}") },
+            Err(_) => {
+                return Outcome::Timeout { detail: format!("no response within {timeout:?}") };
+            }
         };
         let status = response.status().as_u16();
         let retry_after = retry_after_of(&response);
         match timeout_at(deadline, body::read_start(response)).await {
-            Ok(Ok(body)) => Outcome::Answered { status, retry_after, body: body.text, truncated: body.truncated },
+            Ok(Ok(body)) => Outcome::Answered {
+                status,
+                retry_after,
+                body: body.text,
+                truncated: body.truncated,
+            },
             Ok(Err(error)) => failure::outcome_of(&error),
-            Err(_) => Outcome::Timeout { detail: format!("status {status}, but not the whole body within {timeout:?}") },
+            Err(_) => Outcome::Timeout {
+                detail: format!("status {status}, but not the whole body within {timeout:?}"),
+            },
         }
     }
 
-    /// Sends until a connection was fresh or answered: each pooled connection that turns out dead is one less in the pool.
+    /// Sends until a connection was fresh or answered: each pooled connection that turns out dead
+    /// is one less in the pool.
     async fn request(&self, url: &Url, request: &Outgoing) -> Result<Response, reqwest::Error> {
         let mut dead_connections = 0;
         loop {
             let post = post(url.clone(), request);
             let (result, reused) = reuse::noting_reuse(self.http.execute(post)).await;
             match result {
-                Err(error) if reused && failure::is_hang_up(&error) && dead_connections < MAX_IDLE_PER_HOST => {
+                Err(error)
+                    if reused
+                        && failure::is_hang_up(&error)
+                        && dead_connections < MAX_IDLE_PER_HOST =>
+                {
                     dead_connections += 1;
                 }
                 result => return result,

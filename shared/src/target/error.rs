@@ -1,7 +1,7 @@
 //! Why a URL was refused: one variant per rule.
 //!
-//! The texts go to customers as they are (`"url must use https"`), so they name the rule and never repeat the URL,
-//! whose query may hold a secret.
+//! The texts go to customers as they are (`"url must use https"`), so they name the rule and never
+//! repeat the URL, whose query may hold a secret.
 
 use super::url::MAX_URL_LENGTH;
 
@@ -38,7 +38,8 @@ pub enum TargetError {
     /// An IP address, in whatever spelling, that isn't globally reachable.
     #[error("url must not point to a private, local or reserved address")]
     AddressNotPublic,
-    /// A host that isn't a DNS name: empty or overlong labels, characters outside of letters, digits, `-` and `_`.
+    /// A host that isn't a DNS name: empty or overlong labels, characters outside of letters,
+    /// digits, `-` and `_`.
     #[error("url must have a valid host name")]
     InvalidName,
     /// A name without a dot, which means something only inside of some network.
@@ -50,8 +51,8 @@ pub enum TargetError {
     /// This service's own host: events would feed on themselves.
     #[error("url must not point to this service itself")]
     OwnHost,
-    /// A public name with at least one answer that isn't globally reachable. The address is left out on purpose: it would
-    /// tell customers about the inside of the network.
+    /// A public name with at least one answer that isn't globally reachable. The address is left
+    /// out on purpose: it would tell customers about the inside of the network.
     #[error("url has a host name that resolves to a private, local or reserved address")]
     ResolvesToNotPublic,
 }

@@ -1,7 +1,8 @@
 //! From the HTTP client's error to what happened.
 //!
-//! Easy to get wrong: `reqwest::Error` displays the URL, whose query may hold a token, so its text is never used. And
-//! `io::Error::source` skips the error that it wraps, so TLS errors are only found through `get_ref`.
+//! Easy to get wrong: `reqwest::Error` displays the URL, whose query may hold a token, so its text
+//! is never used. And `io::Error::source` skips the error that it wraps, so TLS errors are only
+//! found through `get_ref`.
 
 use std::{error::Error, io, iter};
 
@@ -19,7 +20,11 @@ pub(super) fn outcome_of(error: &reqwest::Error) -> Outcome {
         return Outcome::Refused { reason: refusal.to_string() };
     }
     if error.is_timeout() {
-        let what = if error.is_connect() { "no connection was made in time" } else { "the connection timed out" };
+        let what = if error.is_connect() {
+            "no connection was made in time"
+        } else {
+            "the connection timed out"
+        };
         return Outcome::Timeout { detail: what.to_owned() };
     }
     let (class, mut detail) = class_of(error);
@@ -30,16 +35,21 @@ pub(super) fn outcome_of(error: &reqwest::Error) -> Outcome {
     Outcome::Unreachable { class, detail }
 }
 
-/// Whether the connection ended before there was a response: what a dead pooled connection looks like.
+/// Whether the connection ended before there was a response: what a dead pooled connection looks
+/// like.
 pub(super) fn is_hang_up(error: &reqwest::Error) -> bool {
     !error.is_connect() && !error.is_timeout() && class_of(error).0 == UnreachableClass::Closed
 }
 
 fn class_of(error: &reqwest::Error) -> (UnreachableClass, String) {
-    // hyper-rustls wraps I/O errors in others of kind `Other`; the innermost one says what happened.
+    // hyper-rustls wraps I/O errors in others of kind `Other`; the innermost one says what
+    // happened.
     let io = chain(error).filter_map(<dyn Error>::downcast_ref::<io::Error>).last();
     if io.is_some_and(is_our_fault) {
-        return (UnreachableClass::Internal, "no connection could be opened on our side".to_owned());
+        return (
+            UnreachableClass::Internal,
+            "no connection could be opened on our side".to_owned(),
+        );
     }
     if error.is_dns() {
         return (UnreachableClass::Dns, "the host name could not be resolved".to_owned());
@@ -58,22 +68,32 @@ fn class_of(error: &reqwest::Error) -> (UnreachableClass, String) {
     match io {
         // hyper reports broken chunks as invalid input or data.
         Some(io) if !is_end(io) => (UnreachableClass::Protocol, io.to_string()),
-        _ => (UnreachableClass::Closed, "the connection was closed before the response was complete".to_owned()),
+        _ => (
+            UnreachableClass::Closed,
+            "the connection was closed before the response was complete".to_owned(),
+        ),
     }
 }
 
 /// TCP and TLS errors look alike, but TCP itself doesn't end in the middle of being made.
 fn class_of_connecting(io: Option<&io::Error>) -> (UnreachableClass, String) {
     match io {
-        Some(io) if is_end(io) => (UnreachableClass::Tls, "the connection was closed during the TLS handshake".to_owned()),
+        Some(io) if is_end(io) => {
+            (UnreachableClass::Tls, "the connection was closed during the TLS handshake".to_owned())
+        }
         Some(io) => (UnreachableClass::Connect, io.kind().to_string()),
         None => (UnreachableClass::Connect, "no connection could be made".to_owned()),
     }
 }
 
 fn is_end(io: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
-    matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
+    };
+    matches!(
+        io.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof
+    )
 }
 
 /// Out of memory, file handles (`ENFILE`, `EMFILE`) or buffers, by their numbers on Linux.

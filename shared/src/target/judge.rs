@@ -12,7 +12,8 @@ pub struct Targets {
     own_host: Option<OwnHost>,
 }
 
-/// The same within one request, which tells one more name of this service: the one that it was reached by.
+/// The same within one request, which tells one more name of this service: the one that it was
+/// reached by.
 #[derive(Clone, Debug)]
 pub struct Judge {
     policy: TargetPolicy,
@@ -22,13 +23,19 @@ pub struct Judge {
 impl Targets {
     /// By the settings `TARGET_POLICY` and `OWN_HOST`.
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self { policy: settings.parsed("TARGET_POLICY")?, own_host: settings.optional("OWN_HOST")? })
+        Ok(Self {
+            policy: settings.parsed("TARGET_POLICY")?,
+            own_host: settings.optional("OWN_HOST")?,
+        })
     }
 
     /// For a request with these headers.
     pub fn judge(&self, headers: &HeaderMap) -> Judge {
         let asked = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse().ok());
-        Judge { policy: self.policy, own_hosts: self.own_host.iter().cloned().chain(asked).collect() }
+        Judge {
+            policy: self.policy,
+            own_hosts: self.own_host.iter().cloned().chain(asked).collect(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What came of one HTTP exchange.
 //!
-//! Easy to get wrong: an answer of any status is an answer. Whether 500 or 302 is a failure is decided by whoever reads the
-//! outcome, not here.
+//! Easy to get wrong: an answer of any status is an answer. Whether 500 or 302 is a failure is
+//! decided by whoever reads the outcome, not here.
 
 use std::{fmt, time::Duration};
 
@@ -14,7 +14,8 @@ pub struct Exchange {
     pub duration: Duration,
 }
 
-/// What happened. Details are for people: short, in English, and free of the URL and of header values.
+/// What happened. Details are for people: short, in English, and free of the URL and of header
+/// values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// An HTTP response came.
@@ -23,7 +24,8 @@ pub enum Outcome {
         status: u16,
         /// The wait that its `Retry-After` asks for.
         retry_after: Option<Duration>,
-        /// The first [`super::RESPONSE_BODY_LIMIT`] bytes of its body, with U+FFFD for what isn't UTF-8.
+        /// The first [`super::RESPONSE_BODY_LIMIT`] bytes of its body, with U+FFFD for what isn't
+        /// UTF-8.
         body: String,
         /// Whether the body was longer than that.
         truncated: bool,
@@ -58,9 +60,11 @@ pub enum UnreachableClass {
     Tls,
     /// The connection ended before the response did.
     Closed,
-    /// What came back isn't HTTP/1.1, or exceeds limits: more than 100 header fields, or more than 400 KiB of them (hyper).
+    /// What came back isn't HTTP/1.1, or exceeds limits: more than 100 header fields, or more than
+    /// 400 KiB of them (hyper).
     Protocol,
-    /// This side is at fault: out of sockets, file handles or memory. Not to be held against the receiver.
+    /// This side is at fault: out of sockets, file handles or memory. Not to be held against the
+    /// receiver.
     Internal,
 }
 

@@ -1,7 +1,8 @@
 //! The hosts that this service itself answers on, which it must not send to.
 //!
-//! Easy to get wrong: a deployed service owns its host on every port, while a local stack owns one port of a loopback
-//! address that the developer's receiver also lives on. So the port is part of it when it is given.
+//! Easy to get wrong: a deployed service owns its host on every port, while a local stack owns one
+//! port of a loopback address that the developer's receiver also lives on. So the port is part of
+//! it when it is given.
 
 use std::str::FromStr;
 
@@ -27,7 +28,9 @@ impl FromStr for OwnHost {
     fn from_str(text: &str) -> Result<Self, NotAHost> {
         let refused = || NotAHost(text.to_owned());
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, Some(port.parse().map_err(|_| refused())?)),
+            Some((host, port)) if !port.contains(']') => {
+                (host, Some(port.parse().map_err(|_| refused())?))
+            }
             _ => (text, None),
         };
         let host = Host::parse(host).map_err(|_| refused())?;

@@ -1,7 +1,8 @@
 //! How strict to be about targets: as deployed, or as on a developer's own machine.
 //!
-//! Easy to get wrong: the local policy is no "allow all". It adds plain `http` and this machine itself, and nothing else, so
-//! that private networks and cloud metadata stay out of reach of a stack that someone exposes by mistake.
+//! Easy to get wrong: the local policy is no "allow all". It adds plain `http` and this machine
+//! itself, and nothing else, so that private networks and cloud metadata stay out of reach of a
+//! stack that someone exposes by mistake.
 
 use std::{net::IpAddr, str::FromStr};
 
@@ -9,7 +10,8 @@ use url::Host;
 
 use super::{address::is_global, error::TargetError, names};
 
-/// Which targets are allowed. Read from the environment variable `TARGET_POLICY`: `strict` or `local`.
+/// Which targets are allowed. Read from the environment variable `TARGET_POLICY`: `strict` or
+/// `local`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TargetPolicy {
     /// HTTPS to public hosts only.
@@ -55,7 +57,11 @@ impl TargetPolicy {
         match *host {
             Host::Ipv4(address) => self.judge_address(address.into()),
             Host::Ipv6(address) => self.judge_address(address.into()),
-            Host::Domain(name) if self == Self::Local && names::without_root(name) == "localhost" => Ok(()),
+            Host::Domain(name)
+                if self == Self::Local && names::without_root(name) == "localhost" =>
+            {
+                Ok(())
+            }
             Host::Domain(name) => names::judge(name),
         }
     }

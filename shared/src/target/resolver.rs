@@ -1,9 +1,11 @@
 //! The resolver of the outgoing client: names whose addresses are not all allowed do not resolve.
 //!
-//! The judged answers are the ones that the connection is then made to, so that nothing can change in between.
+//! The judged answers are the ones that the connection is then made to, so that nothing can change
+//! in between.
 //!
-//! Easy to get wrong: dropping only the bad answers. A name that mixes public and private addresses is an attack or a
-//! mistake, and the customer should hear of it, so one bad answer refuses the name.
+//! Easy to get wrong: dropping only the bad answers. A name that mixes public and private addresses
+//! is an attack or a mistake, and the customer should hear of it, so one bad answer refuses the
+//! name.
 
 use std::{
     future::Future,
@@ -20,7 +22,8 @@ use super::{error::TargetError, policy::TargetPolicy};
 /// The addresses of a name, when they come.
 pub type Answers = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
-/// Finds the addresses of a name. Any `Fn(String) -> impl Future` is one, so that tests can make up answers.
+/// Finds the addresses of a name. Any `Fn(String) -> impl Future` is one, so that tests can make up
+/// answers.
 pub trait Lookup: Send + Sync + 'static {
     /// All addresses of the name.
     fn lookup(&self, name: String) -> Answers;
@@ -42,8 +45,8 @@ pub async fn system_lookup(name: String) -> io::Result<Vec<IpAddr>> {
     Ok(answers.map(|answer| answer.ip()).collect())
 }
 
-/// Why a name was not connected to. Found again in the source chain of the client's error, so that the attempt is recorded
-/// as refused, which waiting doesn't change, rather than as unreachable.
+/// Why a name was not connected to. Found again in the source chain of the client's error, so that
+/// the attempt is recorded as refused, which waiting doesn't change, rather than as unreachable.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Refusal(#[from] pub TargetError);
@@ -67,7 +70,9 @@ impl Resolve for JudgingResolver {
         Box::pin(async move {
             let addresses = answers.await?;
             if addresses.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses").into());
+                return Err(
+                    io::Error::new(io::ErrorKind::NotFound, "the name has no addresses").into()
+                );
             }
             if !addresses.iter().all(|address| policy.allows_address(*address)) {
                 return Err(Refusal(TargetError::ResolvesToNotPublic).into());

@@ -1,11 +1,12 @@
 //! `Retry-After`: how long a receiver asks us to wait.
 //!
-//! Easy to get wrong: the header has two forms (RFC 9110 §10.2.3), and the date form may already be past, which means "now"
-//! and not "no header".
+//! Easy to get wrong: the header has two forms (RFC 9110 §10.2.3), and the date form may already be
+//! past, which means "now" and not "no header".
 
 use std::time::{Duration, SystemTime};
 
-/// The wait that a `Retry-After` value asks for, at `now`. `None` when it follows neither form of RFC 9110.
+/// The wait that a `Retry-After` value asks for, at `now`. `None` when it follows neither form of
+/// RFC 9110.
 ///
 /// Has no upper limit of its own: the retry schedule decides how much waiting it grants.
 #[must_use]

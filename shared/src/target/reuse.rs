@@ -1,11 +1,12 @@
 //! Telling whether a request went out on a pooled connection.
 //!
-//! A Lambda function is frozen between invocations, and its pooled connections die unnoticed. A request on a dead one fails
-//! as if the receiver had hung up, which must not cost an attempt; so [`super::DeliveryClient`] sends it again. On a
-//! fresh connection the same error is the receiver's doing, and is reported.
+//! A Lambda function is frozen between invocations, and its pooled connections die unnoticed. A
+//! request on a dead one fails as if the receiver had hung up, which must not cost an attempt; so
+//! [`super::DeliveryClient`] sends it again. On a fresh connection the same error is the receiver's
+//! doing, and is reported.
 //!
-//! Easy to get wrong: hyper races a new connection against one becoming idle. So what is noted is "began to connect",
-//! and only its absence proves reuse.
+//! Easy to get wrong: hyper races a new connection against one becoming idle. So what is noted is
+//! "began to connect", and only its absence proves reuse.
 
 use std::{cell::Cell, future::Future};
 
@@ -23,7 +24,8 @@ pub(super) async fn noting_reuse<T>(request: impl Future<Output = T>) -> (T, boo
         .await
 }
 
-/// For the client's connector: called with each new connection's target, in the task of the request that wants it.
+/// For the client's connector: called with each new connection's target, in the task of the request
+/// that wants it.
 pub(super) fn note_connecting<Target>(target: Target) -> Target {
     // Outside of a request (there is no such caller), there is nobody to tell.
     let _ = BEGAN_TO_CONNECT.try_with(|began| began.set(true));

@@ -1,10 +1,12 @@
 //! [`EndpointUrl`]: a URL that requests may go to.
 //!
-//! The URL is parsed once, by the `url` crate, which also parses it for the HTTP client, and the parsed host is judged: every
-//! spelling of an address (`0x7f.1`, `2130706433`, `127。0。0。1`) is the same [`Host`] by then.
+//! The URL is parsed once, by the `url` crate, which also parses it for the HTTP client, and the
+//! parsed host is judged: every spelling of an address (`0x7f.1`, `2130706433`, `127。0。0。1`) is the
+//! same [`Host`] by then.
 //!
-//! Easy to get wrong: the parser forgives a lot (`https:\\host`, `https:host`, tabs inside of names). What it would forgive is
-//! refused here, so that the text a customer reads back can't mean one host to them and another to us.
+//! Easy to get wrong: the parser forgives a lot (`https:\\host`, `https:host`, tabs inside of
+//! names). What it would forgive is refused here, so that the text a customer reads back can't mean
+//! one host to them and another to us.
 
 use std::{
     fmt,
@@ -19,15 +21,19 @@ use utoipa::openapi::SchemaFormat;
 use super::{error::TargetError, own_host::OwnHost, policy::TargetPolicy};
 use crate::schema::{described, text};
 
-/// The longest URL taken, in characters as written and in bytes once percent-encoded: what browsers and proxies agree on.
+/// The longest URL taken, in characters as written and in bytes once percent-encoded: what browsers
+/// and proxies agree on.
 pub const MAX_URL_LENGTH: usize = 2048;
 
-/// A URL that a [`TargetPolicy`] has allowed. Displays and serialises as the customer wrote it, without white space around.
+/// A URL that a [`TargetPolicy`] has allowed. Displays and serialises as the customer wrote it,
+/// without white space around.
 ///
-/// Equal when the same request would be sent: `https://example.com` equals `https://EXAMPLE.com:443/`.
+/// Equal when the same request would be sent: `https://example.com` equals
+/// `https://EXAMPLE.com:443/`.
 ///
-/// Deserialising is for our own tables, which don't know the deployment's policy: it applies the most lenient one, so that
-/// an endpoint of a local stack can be read back. [`super::DeliveryClient`] judges by its own policy before it sends.
+/// Deserialising is for our own tables, which don't know the deployment's policy: it applies the
+/// most lenient one, so that an endpoint of a local stack can be read back.
+/// [`super::DeliveryClient`] judges by its own policy before it sends.
 #[derive(Clone)]
 pub struct EndpointUrl {
     written: Box<str>,
@@ -56,7 +62,11 @@ impl EndpointUrl {
 
     /// Refuses a URL of this service itself.
     pub fn refuse_own_host(&self, own: &[OwnHost]) -> Result<(), TargetError> {
-        if own.iter().any(|host| host.is_target_of(&self.url)) { Err(TargetError::OwnHost) } else { Ok(()) }
+        if own.iter().any(|host| host.is_target_of(&self.url)) {
+            Err(TargetError::OwnHost)
+        } else {
+            Ok(())
+        }
     }
 
     /// The URL as the customer wrote it, trimmed.
@@ -92,7 +102,8 @@ fn judge_text(text: &str) -> Result<(), TargetError> {
     Ok(())
 }
 
-/// Reads the authority as written: the parser forgets an empty `@`, and makes up for missing or surplus slashes.
+/// Reads the authority as written: the parser forgets an empty `@`, and makes up for missing or
+/// surplus slashes.
 fn judge_authority(text: &str, url: &Url) -> Result<(), TargetError> {
     let authority = text
         .get(url.scheme().len()..)
@@ -100,7 +111,8 @@ fn judge_authority(text: &str, url: &Url) -> Result<(), TargetError> {
         .and_then(|rest| rest.split(['/', '?', '#']).next())
         .filter(|authority| !authority.is_empty())
         .ok_or_else(|| TargetError::Malformed("no host after ://".to_owned()))?;
-    let credentials = authority.contains('@') || !url.username().is_empty() || url.password().is_some();
+    let credentials =
+        authority.contains('@') || !url.username().is_empty() || url.password().is_some();
     if credentials { Err(TargetError::Credentials) } else { Ok(()) }
 }
 
@@ -148,9 +160,12 @@ impl Serialize for EndpointUrl {
 
 described!(
     EndpointUrl,
-    text("Where requests go: `https` to a public address, without credentials and fragment.", "https://example.com/webhooks")
-        .format(Some(SchemaFormat::Custom("uri".to_owned())))
-        .max_length(Some(MAX_URL_LENGTH))
+    text(
+        "Where requests go: `https` to a public address, without credentials and fragment.",
+        "https://example.com/webhooks"
+    )
+    .format(Some(SchemaFormat::Custom("uri".to_owned())))
+    .max_length(Some(MAX_URL_LENGTH))
 );
 
 impl<'de> Deserialize<'de> for EndpointUrl {

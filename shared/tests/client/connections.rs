@@ -38,13 +38,15 @@ async fn connections_are_reused() {
     for _ in 0..20 {
         assert_eq!(status_of(&outcome_of(&client, post(receiver.url())).await), 204);
     }
-    // A connection becomes idle a moment after the answer, so the next request may be too early for it.
+    // A connection becomes idle a moment after the answer, so the next request may be too early for
+    // it.
     assert!(receiver.connections() < 20);
 }
 
 #[tokio::test]
 async fn a_pooled_connection_that_turns_out_dead_costs_no_attempt() {
-    // The first connection answers once, and takes a second request only to hang up, as one does that died in between.
+    // The first connection answers once, and takes a second request only to hang up, as one does
+    // that died in between.
     let receiver = Receiver::serving(|mut stream, connection| async move {
         read_request(&mut stream).await;
         stream.write_all(NO_CONTENT).await.unwrap();

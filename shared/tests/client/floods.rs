@@ -1,7 +1,8 @@
 //! Receivers that never stop sending: how much of it is read, and for how long.
 //!
-//! Bytes are counted by the receiver, which writes slowly enough for the client to keep up. So what it could write until the client hung up is what the
-//! client has read, and not what lay in the sockets' buffers.
+//! Bytes are counted by the receiver, which writes slowly enough for the client to keep up. So what
+//! it could write until the client hung up is what the client has read, and not what lay in the
+//! sockets' buffers.
 
 use std::{
     io::{Read, Write},
@@ -78,14 +79,25 @@ async fn of_an_endless_body_little_more_is_read_than_what_is_kept() {
     for (what, start, rest) in [
         ("until the end", "HTTP/1.1 200 OK\r\n\r\n", "x"),
         ("of a length", "HTTP/1.1 200 OK\r\ncontent-length: 9000000000000000000\r\n\r\n", "x"),
-        ("in chunks of a byte", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
-        ("in one huge chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffff\r\n", "x"),
+        (
+            "in chunks of a byte",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            "1\r\nx\r\n",
+        ),
+        (
+            "in one huge chunk",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffff\r\n",
+            "x",
+        ),
         ("that claims to be gzip", "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n", "x"),
         ("of an error", "HTTP/1.1 503 No\r\nretry-after: 1\r\n\r\n", "x"),
     ] {
         let (exchange, read) = flood(start, rest, Duration::from_secs(30)).await;
         eprintln!("{what}: {read} bytes in {:?}", exchange.duration);
-        assert!(matches!(&exchange.outcome, Outcome::Answered { truncated: true, .. }), "{what}: {exchange:?}");
+        assert!(
+            matches!(&exchange.outcome, Outcome::Answered { truncated: true, .. }),
+            "{what}: {exchange:?}"
+        );
         assert!(read <= BODY_AT_MOST, "{what}: {read} bytes were read");
     }
 }
@@ -111,7 +123,11 @@ async fn what_leads_nowhere_is_read_and_forgotten_until_the_timeout() {
         ("continue", "", "HTTP/1.1 100 Continue\r\n\r\n"),
         ("early hints", "", "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"),
         ("other answers that are none yet", "", "HTTP/1.1 199 Soon\r\n\r\n"),
-        ("zeros before a chunk's size", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "0"),
+        (
+            "zeros before a chunk's size",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            "0",
+        ),
     ] {
         let (exchange, read) = flood(start, rest, Duration::from_secs(1)).await;
         eprintln!("{what}: {read} bytes in {:?}", exchange.duration);
@@ -120,15 +136,22 @@ async fn what_leads_nowhere_is_read_and_forgotten_until_the_timeout() {
     }
 }
 
-/// hyper parses a flood for as long as there is something to read, and tokio lets a task read 128 times at a stretch: 60 MiB, on one thread. So `deliver` has
-/// as many threads as here, and hyper is optimised even in debug builds.
+/// hyper parses a flood for as long as there is something to read, and tokio lets a task read 128
+/// times at a stretch: 60 MiB, on one thread. So `deliver` has as many threads as here, and hyper
+/// is optimised even in debug builds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 12)]
 async fn a_flood_at_full_speed_delays_neither_its_own_timeout_nor_another_exchange() {
-    let healthy = Receiver::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;
+    let healthy =
+        Receiver::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            .await;
     let client = local_client();
     for (what, start, rest) in [
         ("continue", "", "HTTP/1.1 100 Continue\r\n\r\n"),
-        ("zeros before a chunk's size", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "0"),
+        (
+            "zeros before a chunk's size",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            "0",
+        ),
     ] {
         let (url, sending) = full_speed(start, rest);
         let mut request = post(url);
@@ -142,19 +165,30 @@ async fn a_flood_at_full_speed_delays_neither_its_own_timeout_nor_another_exchan
             let mut request = post(healthy.url());
             request.timeout = Duration::from_secs(30);
             let exchange = client.send(request).await;
-            assert!(matches!(exchange.outcome, Outcome::Answered { status: 200, .. }), "{exchange:?}");
+            assert!(
+                matches!(exchange.outcome, Outcome::Answered { status: 200, .. }),
+                "{exchange:?}"
+            );
             slowest = slowest.max(exchange.duration);
         }
         let exchange = flooded.await.unwrap();
         assert!(matches!(exchange.outcome, Outcome::Timeout { .. }), "{what}: {exchange:?}");
-        assert!(exchange.duration < Duration::from_secs(10), "{what} held up its own timeout: {exchange:?}");
+        assert!(
+            exchange.duration < Duration::from_secs(10),
+            "{what} held up its own timeout: {exchange:?}"
+        );
         let written = tokio::task::spawn_blocking(move || sending.join().unwrap()).await.unwrap();
-        eprintln!("{what}: {} MiB in {:?}; others took at most {slowest:?}", written >> 20, exchange.duration);
+        eprintln!(
+            "{what}: {} MiB in {:?}; others took at most {slowest:?}",
+            written >> 20,
+            exchange.duration
+        );
         assert!(slowest < Duration::from_secs(10), "{what} held up others for {slowest:?}");
     }
 }
 
-/// A receiver on a thread of its own, that floods its first connection as fast as it can. Its URL, and the bytes that were taken from it in the end.
+/// A receiver on a thread of its own, that floods its first connection as fast as it can. Its URL,
+/// and the bytes that were taken from it in the end.
 fn full_speed(start: &'static str, rest: &'static str) -> (String, JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

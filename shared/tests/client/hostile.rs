@@ -12,7 +12,8 @@ use crate::{
 
 #[tokio::test]
 async fn no_headers_in_time_is_a_timeout() {
-    let receiver = Receiver::serving(|mut stream, _| async move { until_hung_up(&mut stream).await }).await;
+    let receiver =
+        Receiver::serving(|mut stream, _| async move { until_hung_up(&mut stream).await }).await;
     let mut request = post(receiver.url());
     request.timeout = BRIEF;
     let outcome = outcome_of(&local_client(), request).await;
@@ -53,7 +54,9 @@ async fn headers_that_drip_are_a_timeout() {
 
 #[tokio::test]
 async fn an_endless_body_is_read_up_to_the_limit_and_the_connection_closed() {
-    for head in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n"] {
+    for head in
+        ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n"]
+    {
         let (closed, mut was_closed) = mpsc::unbounded_channel();
         let receiver = Receiver::serving(move |mut stream, _| {
             let closed = closed.clone();
@@ -67,7 +70,10 @@ async fn an_endless_body_is_read_up_to_the_limit_and_the_connection_closed() {
         .await;
         let body = "x".repeat(RESPONSE_BODY_LIMIT);
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
-        assert_eq!(outcome, Outcome::Answered { status: 200, retry_after: None, body, truncated: true });
+        assert_eq!(
+            outcome,
+            Outcome::Answered { status: 200, retry_after: None, body, truncated: true }
+        );
         was_closed.recv().await.expect("the client hangs up");
     }
 }
@@ -113,7 +119,8 @@ async fn what_is_not_http_is_a_protocol_error() {
 
 #[tokio::test]
 async fn a_hundred_headers_are_still_an_answer() {
-    let receiver = Receiver::answering(format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(100))).await;
+    let receiver =
+        Receiver::answering(format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(100))).await;
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
     assert!(matches!(outcome, Outcome::Answered { status: 200, .. }), "{outcome:?}");
 }
@@ -134,7 +141,11 @@ async fn hanging_up_at_any_stage_is_told_as_such() {
         let receiver = Receiver::answering(stage).await;
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
         assert_eq!(class_of(&outcome), UnreachableClass::Closed, "{stage:?}: {outcome:?}");
-        assert_eq!(receiver.connections(), 1, "a fresh connection's fault is the receiver's: {stage:?}");
+        assert_eq!(
+            receiver.connections(),
+            1,
+            "a fresh connection's fault is the receiver's: {stage:?}"
+        );
     }
 }
 
@@ -156,26 +167,42 @@ async fn a_body_that_would_unpack_to_a_hundred_megabytes_stays_packed() {
     let bomb = packer.finish().unwrap();
     assert!(bomb.len() < 200_000);
     for encoding in ["gzip", "deflate", "br", "zstd", "gzip, gzip, gzip", "identity"] {
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\n\r\n", bomb.len());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\n\r\n",
+            bomb.len()
+        );
         let receiver = Receiver::answering([head.as_bytes(), &bomb].concat()).await;
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
-        let Outcome::Answered { status: 200, body, truncated: true, .. } = outcome else { panic!("{encoding}: {outcome:?}") };
-        assert_eq!(body.chars().count(), RESPONSE_BODY_LIMIT, "each byte is one character, none was unpacked");
+        let Outcome::Answered { status: 200, body, truncated: true, .. } = outcome else {
+            panic!("{encoding}: {outcome:?}")
+        };
+        assert_eq!(
+            body.chars().count(),
+            RESPONSE_BODY_LIMIT,
+            "each byte is one character, none was unpacked"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_upgrade_that_nobody_asked_for_is_an_answer_without_a_body() {
-    let receiver = Receiver::answering("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nsecret").await;
+    let receiver = Receiver::answering(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nsecret",
+    )
+    .await;
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
-    assert_eq!(outcome, Outcome::Answered { status: 101, retry_after: None, body: String::new(), truncated: false });
+    assert_eq!(
+        outcome,
+        Outcome::Answered { status: 101, retry_after: None, body: String::new(), truncated: false }
+    );
 }
 
 #[tokio::test]
 async fn one_answer_before_its_request_is_not_taken_for_the_next_ones() {
     let receiver = Receiver::serving(|mut stream, connection| async move {
         read_request(&mut stream).await;
-        let forged = if connection == 0 { "HTTP/1.1 202 Forged\r\ncontent-length: 0\r\n\r\n" } else { "" };
+        let forged =
+            if connection == 0 { "HTTP/1.1 202 Forged\r\ncontent-length: 0\r\n\r\n" } else { "" };
         let answers = format!("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n{forged}");
         stream.write_all(answers.as_bytes()).await.unwrap();
         until_hung_up(&mut stream).await;
@@ -200,12 +227,21 @@ async fn an_absurd_retry_after_is_a_long_wait_or_none_and_never_an_error() {
         ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
         ("\u{fffd}", None),
     ] {
-        let receiver = Receiver::answering(format!("HTTP/1.1 503 No\r\nretry-after: {value}\r\ncontent-length: 0\r\n\r\n")).await;
+        let receiver = Receiver::answering(format!(
+            "HTTP/1.1 503 No\r\nretry-after: {value}\r\ncontent-length: 0\r\n\r\n"
+        ))
+        .await;
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
-        let Outcome::Answered { status: 503, retry_after, .. } = outcome else { panic!("{value}: {outcome:?}") };
+        let Outcome::Answered { status: 503, retry_after, .. } = outcome else {
+            panic!("{value}: {outcome:?}")
+        };
         assert_eq!(retry_after.map(|wait| wait.as_secs()), expected, "{value}");
     }
-    let receiver = Receiver::answering("HTTP/1.1 503 No\r\nretry-after: Fri, 31 Dec 9999 23:59:59 GMT\r\ncontent-length: 0\r\n\r\n").await;
+    let receiver = Receiver::answering(
+        "HTTP/1.1 503 No\r\nretry-after: Fri, 31 Dec 9999 23:59:59 \
+        GMT\r\ncontent-length: 0\r\n\r\n",
+    )
+    .await;
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
     assert!(matches!(outcome, Outcome::Answered { retry_after: Some(_), .. }), "{outcome:?}");
 }

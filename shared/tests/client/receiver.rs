@@ -74,7 +74,8 @@ impl Receiver {
     }
 }
 
-/// One request as text, read to its end by `content-length`. Empty when the connection ends before it.
+/// One request as text, read to its end by `content-length`. Empty when the connection ends before
+/// it.
 pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut request = Vec::new();
     let mut chunk = [0; 4096];
@@ -92,7 +93,10 @@ pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Strin
 
 fn is_whole(request: &str) -> bool {
     let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |length| length.parse().unwrap());
     body.len() >= length
 }
 

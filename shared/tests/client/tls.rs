@@ -70,7 +70,10 @@ impl TlsReceiver {
     }
 
     fn trusting_client(&self) -> DeliveryClient {
-        let options = ClientOptions { extra_roots: self.authority.clone().into(), ..ClientOptions::default() };
+        let options = ClientOptions {
+            extra_roots: self.authority.clone().into(),
+            ..ClientOptions::default()
+        };
         DeliveryClient::with_options(TargetPolicy::Local, options).unwrap()
     }
 }
@@ -134,8 +137,17 @@ async fn a_certificate_out_of_its_time_or_for_another_purpose_is_a_tls_error() {
 
 #[tokio::test]
 async fn hanging_up_behind_the_handshake_is_told_as_such() {
-    for answer in ["", "HTTP/1.1 200 O", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"] {
-        let receiver = TlsReceiver::with(CertificateParams::new(vec!["localhost".to_owned()]).unwrap(), answer).await;
+    for answer in [
+        "",
+        "HTTP/1.1 200 O",
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+    ] {
+        let receiver = TlsReceiver::with(
+            CertificateParams::new(vec!["localhost".to_owned()]).unwrap(),
+            answer,
+        )
+        .await;
         let outcome = outcome_of(&receiver.trusting_client(), post(receiver.url())).await;
         assert_eq!(class_of(&outcome), UnreachableClass::Closed, "{answer:?}: {outcome:?}");
     }
@@ -170,9 +182,11 @@ async fn a_handshake_that_is_none_is_a_tls_error() {
 #[tokio::test]
 async fn a_handshake_without_end_is_a_tls_error_or_a_timeout() {
     // Silence; a message that claims 16 MiB, for ever; messages of no length, for ever.
-    for (start, rest) in
-        [(&[][..], &[][..]), (&[0x16, 3, 3, 0, 4, 2, 0xff, 0xff, 0xff], &[0x16, 3, 3, 0, 1, 0]), (&[], &[0x16, 3, 3, 0, 0])]
-    {
+    for (start, rest) in [
+        (&[][..], &[][..]),
+        (&[0x16, 3, 3, 0, 4, 2, 0xff, 0xff, 0xff], &[0x16, 3, 3, 0, 1, 0]),
+        (&[], &[0x16, 3, 3, 0, 0]),
+    ] {
         let receiver = Receiver::serving(move |mut stream, _| async move {
             let _ = stream.write_all(start).await;
             let piece = rest.repeat(1_000);
@@ -184,7 +198,8 @@ async fn a_handshake_without_end_is_a_tls_error_or_a_timeout() {
         request.timeout = Duration::from_secs(1);
         let exchange = local_client().send(request).await;
         assert!(exchange.duration < Duration::from_secs(5), "{exchange:?}");
-        let tls = matches!(exchange.outcome, Outcome::Unreachable { class: UnreachableClass::Tls, .. });
+        let tls =
+            matches!(exchange.outcome, Outcome::Unreachable { class: UnreachableClass::Tls, .. });
         assert!(tls || matches!(exchange.outcome, Outcome::Timeout { .. }), "{exchange:?}");
         if rest.is_empty() {
             assert!(!tls, "{exchange:?}");

@@ -1,9 +1,12 @@
-//! One function per parser of bytes that come from outside. Each panics when what must hold doesn't.
+//! One function per parser of bytes that come from outside. Each panics when what must hold
+//! doesn't.
 //!
-//! Easy to get wrong: a target that only looks for panics. What is *accepted* must keep its promises too: an accepted URL has a public host, an
-//! accepted header can't end its line, canonical JSON is what JavaScript and serde read alike.
+//! Easy to get wrong: a target that only looks for panics. What is *accepted* must keep its
+//! promises too: an accepted URL has a public host, an accepted header can't end its line,
+//! canonical JSON is what JavaScript and serde read alike.
 //!
-//! Run by cargo-fuzz (README.md), and on stable Rust by tests/tests/system/fuzz.rs, which includes this very file.
+//! Run by cargo-fuzz (README.md), and on stable Rust by tests/tests/system/fuzz.rs, which includes
+//! this very file.
 
 use std::{
     net::IpAddr,
@@ -18,7 +21,10 @@ use shared::{
     json::{JsonProblem, canonicalise, escape_for_sqs},
     model::{Catalogue, CustomHeaders, Selector, Topic},
     signing::{Secret, SignatureStyle, Signing},
-    target::{EndpointUrl, MAX_URL_LENGTH, OwnHost, TargetPolicy, Targets, address::is_global, retry_after},
+    target::{
+        EndpointUrl, MAX_URL_LENGTH, OwnHost, TargetPolicy, Targets, address::is_global,
+        retry_after,
+    },
     time::Timestamp,
     work::{self, Work},
 };
@@ -29,7 +35,8 @@ const STYLES: [&str; 5] = ["standard", "svix", "timestamped", "digest", "token"]
 /// A moment in 2027: what is read must not depend on when.
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
-/// `POST /events`: what is accepted has a canonical payload within its limit; what is refused is the caller's mistake.
+/// `POST /events`: what is accepted has a canonical payload within its limit; what is refused is
+/// the caller's mistake.
 pub fn event(bytes: &[u8]) {
     posted(bytes, false);
 }
@@ -59,7 +66,8 @@ fn is_the_callers(error: &ApiError) {
     assert!(error.status().is_client_error(), "bad input gets a 4xx, not: {error}");
 }
 
-/// An endpoint's URL: what is accepted has a public host, fits into a request line, and means the same when it is read again.
+/// An endpoint's URL: what is accepted has a public host, fits into a request line, and means the
+/// same when it is read again.
 pub fn url(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let _ = text.parse::<OwnHost>();
@@ -69,26 +77,45 @@ pub fn url(bytes: &[u8]) {
     let Ok(url) = EndpointUrl::parse(text, TargetPolicy::Strict) else { return };
     judge(&url, TargetPolicy::Strict);
     assert!(url.normalised().starts_with("https://"));
-    assert!(EndpointUrl::parse(text, TargetPolicy::Local).is_ok(), "the lenient policy allows what the strict one does");
+    assert!(
+        EndpointUrl::parse(text, TargetPolicy::Local).is_ok(),
+        "the lenient policy allows what the strict one does"
+    );
 }
 
 fn judge(url: &EndpointUrl, policy: TargetPolicy) {
-    let allowed = |address: IpAddr| is_global(address) || policy == TargetPolicy::Local && address.is_loopback();
+    let allowed = |address: IpAddr| {
+        is_global(address) || policy == TargetPolicy::Local && address.is_loopback()
+    };
     match url.host().expect("a host") {
         url::Host::Ipv4(address) => assert!(allowed(address.into()), "{address}"),
         url::Host::Ipv6(address) => assert!(allowed(address.into()), "{address}"),
         url::Host::Domain(name) => {
             // No resolver may take it for an address.
             assert!(name.trim_end_matches('.').parse::<IpAddr>().is_err(), "{name}");
-            assert!(name.contains('.') || policy == TargetPolicy::Local && name == "localhost", "{name}");
+            assert!(
+                name.contains('.') || policy == TargetPolicy::Local && name == "localhost",
+                "{name}"
+            );
         }
     }
     let sent = url.normalised();
-    assert!(sent.len() <= MAX_URL_LENGTH && sent.bytes().all(|byte| byte.is_ascii_graphic()), "{sent}");
+    assert!(
+        sent.len() <= MAX_URL_LENGTH && sent.bytes().all(|byte| byte.is_ascii_graphic()),
+        "{sent}"
+    );
     let uri: Uri = sent.parse().expect("what is sent is a request target");
-    assert_eq!(uri.host(), url.host().map(|host| host.to_string()).as_deref(), "the HTTP client sees the host that was judged");
+    assert_eq!(
+        uri.host(),
+        url.host().map(|host| host.to_string()).as_deref(),
+        "the HTTP client sees the host that was judged"
+    );
     for again in [url.as_written(), sent] {
-        assert_eq!(EndpointUrl::parse(again, policy).as_ref(), Ok(url), "read again, it is the same");
+        assert_eq!(
+            EndpointUrl::parse(again, policy).as_ref(),
+            Ok(url),
+            "read again, it is the same"
+        );
     }
     assert!(!format!("{url:?}").contains('?'), "Debug shows no query");
 }
@@ -104,7 +131,8 @@ pub fn message(bytes: &[u8]) {
     assert_eq!((again.event.id, again.endpoint), (message.event.id, message.endpoint));
 }
 
-/// Ids, topics and a list's parameters: an id has one spelling; a page has 1 to 100 entries; what is refused is the caller's mistake.
+/// Ids, topics and a list's parameters: an id has one spelling; a page has 1 to 100 entries; what
+/// is refused is the caller's mistake.
 pub fn cursor(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     if let Ok(id) = text.parse::<AttemptId>() {
@@ -125,28 +153,44 @@ pub fn cursor(bytes: &[u8]) {
         assert!(!spelling.contains(['#', '/', '\0']), "a key can't hold it");
     }
     match page_request::<EventId>(Some(text), &["kind", "since", "until"]) {
-        Ok((request, _)) => assert!((1..=100).contains(&request.limit) && !(request.after.is_some() && request.before.is_some())),
+        Ok((request, _)) => assert!(
+            (1..=100).contains(&request.limit)
+                && !(request.after.is_some() && request.before.is_some())
+        ),
         Err(error) => is_the_callers(&error),
     }
     let _ = page_request::<AttemptId>(Some(text), &["kind", "outcome", "status", "since", "until"]);
 }
 
-/// The canonical form: valid JSON and nothing else, unchanged when made again, and of the same value to serde.
+/// The canonical form: valid JSON and nothing else, unchanged when made again, and of the same
+/// value to serde.
 pub fn json(bytes: &[u8]) {
     let theirs = serde_json::from_slice::<Box<RawValue>>(bytes);
     let canonical = match canonicalise(bytes) {
         Ok(canonical) => canonical,
         Err(error) => {
             assert!(error.offset <= bytes.len());
-            assert!(theirs.is_err() || error.problem == JsonProblem::TooDeep, "serde reads it: {error}");
+            assert!(
+                theirs.is_err() || error.problem == JsonProblem::TooDeep,
+                "serde reads it: {error}"
+            );
             return;
         }
     };
     assert!(theirs.is_ok(), "serde doesn't read it");
-    assert!(canonical.len() <= bytes.len() * 21 / 4 + 1, "{} bytes became {}", bytes.len(), canonical.len());
+    assert!(
+        canonical.len() <= bytes.len() * 21 / 4 + 1,
+        "{} bytes became {}",
+        bytes.len(),
+        canonical.len()
+    );
     assert_eq!(canonicalise(canonical.as_bytes()).as_deref(), Ok(canonical.as_str()));
     let escaped = escape_for_sqs(&canonical);
-    assert_eq!(canonicalise(escaped.as_bytes()).as_deref(), Ok(canonical.as_str()), "the way through SQS changes nothing");
+    assert_eq!(
+        canonicalise(escaped.as_bytes()).as_deref(),
+        Ok(canonical.as_str()),
+        "the way through SQS changes nothing"
+    );
 }
 
 /// A customer's own secret, and whatever is signed with it: only headers that can be sent.
@@ -155,9 +199,18 @@ pub fn secret(bytes: &[u8]) {
     let Ok(secret) = text.parse::<Secret>() else { return };
     assert_eq!(secret.reveal(), text);
     assert!(!format!("{secret:?}").contains(text), "Debug shows it");
-    for style in STYLES.map(|name| name.parse::<SignatureStyle>().expect("a style")).into_iter().filter(|style| style.takes(&secret)) {
-        let request =
-            Signing { secrets: std::slice::from_ref(&secret), brand: "Brand", id: "evt_1", timestamp: NOW.seconds(), body: bytes };
+    for style in STYLES
+        .map(|name| name.parse::<SignatureStyle>().expect("a style"))
+        .into_iter()
+        .filter(|style| style.takes(&secret))
+    {
+        let request = Signing {
+            secrets: std::slice::from_ref(&secret),
+            brand: "Brand",
+            id: "evt_1",
+            timestamp: NOW.seconds(),
+            body: bytes,
+        };
         for (name, value) in style.headers(&request) {
             HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
             HeaderValue::from_str(&value).expect("a header's value");
@@ -165,11 +218,17 @@ pub fn secret(bytes: &[u8]) {
     }
 }
 
-/// An endpoint's own headers, one a line, and a receiver's `Retry-After`: what is accepted is sent as it is, and is neither ours nor HTTP's.
+/// An endpoint's own headers, one a line, and a receiver's `Retry-After`: what is accepted is sent
+/// as it is, and is neither ours nor HTTP's.
 pub fn headers(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    if let Some(wait) = retry_after::parse(&text, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.seconds())) {
-        assert!(wait <= Duration::from_hours(100_000_000), "HTTP's dates have four digits for the year");
+    if let Some(wait) =
+        retry_after::parse(&text, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.seconds()))
+    {
+        assert!(
+            wait <= Duration::from_hours(100_000_000),
+            "HTTP's dates have four digits for the year"
+        );
     }
     // Not by line breaks: whether they are refused is the question.
     let pairs = text.split('\u{1}').filter_map(|line| line.split_once('\u{2}'));
@@ -181,7 +240,15 @@ pub fn headers(bytes: &[u8]) {
     for (name, value) in &sent {
         let value = value.to_str().expect("visible ASCII");
         assert!(!value.contains(['\r', '\n', '\0']));
-        let ours = ["host", "content-length", "transfer-encoding", "connection", "content-type", "webhook-id", "webhook-signature"];
+        let ours = [
+            "host",
+            "content-length",
+            "transfer-encoding",
+            "connection",
+            "content-type",
+            "webhook-id",
+            "webhook-signature",
+        ];
         assert!(!ours.contains(&name.as_str()), "{name}");
     }
 }

@@ -11,7 +11,8 @@ use system_tests::soak::{
     recover,
 };
 
-/// Clients, receivers of every kind and kills for some minutes, and then the books: every acknowledged delivery must be accounted for
+/// Clients, receivers of every kind and kills for some minutes, and then the books: every
+/// acknowledged delivery must be accounted for
 #[derive(Parser)]
 #[command(name = "soak", args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -61,7 +62,8 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let well = match cli.mode {
         Some(Mode::Dead { events, rate }) => {
-            let figures = dead::run(&DeadPlan { events, rate, patience: Duration::from_mins(8) }).await;
+            let figures =
+                dead::run(&DeadPlan { events, rate, patience: Duration::from_mins(8) }).await;
             println!("{figures}");
             figures.hold()
         }

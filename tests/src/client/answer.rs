@@ -38,15 +38,21 @@ impl Answer {
     /// As [`Answer::expect`], read as a type.
     pub fn read<T: DeserializeOwned>(&self, status: u16) -> T {
         assert_eq!(self.status, status, "the API answered {}: {}", self.status, self.text);
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("not what was expected ({error}): {}", self.text))
+        serde_json::from_str(&self.text)
+            .unwrap_or_else(|error| panic!("not what was expected ({error}): {}", self.text))
     }
 
-    /// Holds the answer to the API's form of an error: this status and kind, a message that holds `part`, and this field.
+    /// Holds the answer to the API's form of an error: this status and kind, a message that holds
+    /// `part`, and this field.
     pub fn is_error(&self, status: u16, kind: &str, part: &str, field: Option<&str>) {
         let body = self.expect(status);
         assert_eq!(body["kind"], kind, "{}", self.text);
         assert_eq!(body["field"].as_str(), field, "{}", self.text);
-        assert!(body["message"].as_str().is_some_and(|message| message.contains(part)), "no `{part}` in {}", self.text);
+        assert!(
+            body["message"].as_str().is_some_and(|message| message.contains(part)),
+            "no `{part}` in {}",
+            self.text
+        );
     }
 
     /// A header's text, empty if it isn't there.
@@ -64,6 +70,9 @@ impl Answer {
     /// The ids of a list.
     pub fn ids(&self) -> Vec<String> {
         let items: Vec<Json> = self.read(200);
-        items.iter().map(|item| item["id"].as_str().expect("everything in a list has an id").to_owned()).collect()
+        items
+            .iter()
+            .map(|item| item["id"].as_str().expect("everything in a list has an id").to_owned())
+            .collect()
     }
 }

@@ -24,9 +24,18 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn new(base_url: &str, key: &str) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the API's caller; it never reaches customers' URLs")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the API's caller; it never reaches customers' URLs"
+        )]
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { http, base_url: base_url.to_owned(), key: key.to_owned(), project: String::new(), acting_for: None }
+        Self {
+            http,
+            base_url: base_url.to_owned(),
+            key: key.to_owned(),
+            project: String::new(),
+            acting_for: None,
+        }
     }
 
     /// The same place with another key.
@@ -66,20 +75,28 @@ impl Client {
     pub async fn new_project_with(&self, body: Json) -> Self {
         let project = self.post("/projects", body).await.expect(201);
         let id = project["id"].as_str().expect("a project has an id").to_owned();
-        let key = self.post(&format!("/projects/{id}/keys"), json!({"name": "all"})).await.expect(201);
+        let key =
+            self.post(&format!("/projects/{id}/keys"), json!({"name": "all"})).await.expect(201);
         Self { project: id, ..self.with_key(key["key"].as_str().expect("a new key is shown")) }
     }
 
     /// As the operator: a key of a project with these scopes. Gives its id and a client with it.
     pub async fn new_key(&self, project: &str, scopes: &[&str]) -> (String, Self) {
-        let key = self.post(&format!("/projects/{project}/keys"), json!({"name": "some", "scopes": scopes})).await.expect(201);
-        let client = Self { project: project.to_owned(), ..self.with_key(key["key"].as_str().expect("a new key is shown")) };
+        let key = self
+            .post(&format!("/projects/{project}/keys"), json!({"name": "some", "scopes": scopes}))
+            .await
+            .expect(201);
+        let client = Self {
+            project: project.to_owned(),
+            ..self.with_key(key["key"].as_str().expect("a new key is shown"))
+        };
         (key["id"].as_str().expect("a key has an id").to_owned(), client)
     }
 
     /// A request that is still to be sent, with the caller's key.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.base_url)).bearer_auth(&self.key);
+        let request =
+            self.http.request(method, format!("{}{path}", self.base_url)).bearer_auth(&self.key);
         match &self.acting_for {
             Some(project) => request.header("posthaste-project", project),
             None => request,
@@ -122,7 +139,12 @@ impl Client {
 
     /// A request with this very text as its JSON body.
     pub async fn send_text(&self, method: Method, path: &str, text: &str) -> Answer {
-        self.send(self.request(method, path).header("content-type", "application/json").body(text.to_owned())).await
+        self.send(
+            self.request(method, path)
+                .header("content-type", "application/json")
+                .body(text.to_owned()),
+        )
+        .await
     }
 
     /// Creates an endpoint.
@@ -148,23 +170,38 @@ impl Client {
     /// Posts an event with an idempotency key.
     pub async fn post_event_once(&self, key: &str, kind: &str, data: Json) -> Answer {
         let body = json!({"kind": kind, "data": data}).to_string();
-        let request = self.request(Method::POST, "/events").header("content-type", "application/json");
+        let request =
+            self.request(Method::POST, "/events").header("content-type", "application/json");
         self.send(request.header("idempotency-key", key).body(body)).await
     }
 
     /// Posts an event to a stack that may die meanwhile; its id if it was accepted.
     pub async fn try_to_post_event(&self, kind: &str, data: Json) -> Option<String> {
         let body = json!({"kind": kind, "data": data}).to_string();
-        let request = self.request(Method::POST, "/events").header("content-type", "application/json").body(body);
+        let request = self
+            .request(Method::POST, "/events")
+            .header("content-type", "application/json")
+            .body(body);
         let answer = Answer::of(request).await.ok().filter(|answer| answer.status == 202)?;
         Some(answer.read::<Event>(202).id)
     }
 
-    /// Posts a batch of events with an idempotency key to a stack that may die meanwhile; their ids if they were accepted.
-    pub async fn try_to_post_batch_once(&self, key: &str, events: Vec<Json>) -> Option<Vec<String>> {
+    /// Posts a batch of events with an idempotency key to a stack that may die meanwhile; their ids
+    /// if they were accepted.
+    pub async fn try_to_post_batch_once(
+        &self,
+        key: &str,
+        events: Vec<Json>,
+    ) -> Option<Vec<String>> {
         let body = json!({"events": events}).to_string();
-        let request = self.request(Method::POST, "/events/batch").header("content-type", "application/json").body(body);
-        let answer = Answer::of(request.header("idempotency-key", key)).await.ok().filter(|answer| answer.status == 202)?;
+        let request = self
+            .request(Method::POST, "/events/batch")
+            .header("content-type", "application/json")
+            .body(body);
+        let answer = Answer::of(request.header("idempotency-key", key))
+            .await
+            .ok()
+            .filter(|answer| answer.status == 202)?;
         Some(answer.read::<Vec<Event>>(202).into_iter().map(|event| event.id).collect())
     }
 
@@ -177,7 +214,8 @@ impl Client {
     pub async fn wait_for_message(&self, id: &str, status: &str) -> Message {
         eventually(&format!("message {id} is {status}"), async || {
             let message = self.message(id).await;
-            let done = !message.deliveries.is_empty() && message.deliveries.iter().all(|delivery| delivery.status == status);
+            let done = !message.deliveries.is_empty()
+                && message.deliveries.iter().all(|delivery| delivery.status == status);
             done.then_some(message)
         })
         .await
@@ -185,7 +223,9 @@ impl Client {
 
     /// The attempts of a message, oldest first.
     pub async fn attempts(&self, message: &str) -> Vec<Attempt> {
-        self.get(&format!("/webhooks/delivery-attempts?message_id={message}&order=asc&limit=100")).await.read(200)
+        self.get(&format!("/webhooks/delivery-attempts?message_id={message}&order=asc&limit=100"))
+            .await
+            .read(200)
     }
 
     /// Waits until a message has so many attempts, and gives them, oldest first.

@@ -1,6 +1,7 @@
 //! A receiver's sockets: plain or TLS, and closed without an answer when it is told to hang up.
 //!
-//! Easy to get wrong: a client that connects and says nothing must not keep others from their handshake, so handshakes run beside each other.
+//! Easy to get wrong: a client that connects and says nothing must not keep others from their
+//! handshake, so handshakes run beside each other.
 
 use std::{
     io::{Error, ErrorKind, Result},
@@ -56,12 +57,18 @@ impl Authority {
 
 fn acceptor(authority: &Authority) -> TlsAcceptor {
     let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("two names");
+    let params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])
+        .expect("two names");
     let certificate = params.signed_by(&key, &authority.issuer).expect("a certificate");
     let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("the provider has TLS 1.2");
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has TLS 1.2");
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
-    let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).expect("they belong together");
+    let config = config
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .expect("they belong together");
     TlsAcceptor::from(Arc::new(config))
 }
 
@@ -104,7 +111,10 @@ impl Listener for Connections {
                     let Some(tls) = self.tls.clone() else {
                         return (Connection::of(stream), address);
                     };
-                    self.handshakes.spawn(async move { tls.accept(stream).await.ok().map(|stream| (Connection::of(stream), address)) });
+                    self.handshakes.spawn(async move {
+                        let stream = tls.accept(stream).await.ok()?;
+                        Some((Connection::of(stream), address))
+                    });
                 }
             }
         }
@@ -149,13 +159,21 @@ impl Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<Result<usize>> {
         if self.cut.0.load(Ordering::SeqCst) {
             return Poll::Ready(Err(Error::from(ErrorKind::ConnectionAborted)));
         }

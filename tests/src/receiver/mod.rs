@@ -1,4 +1,5 @@
-//! A customer's server, in the test's own process: it answers as it is told and remembers what it got.
+//! A customer's server, in the test's own process: it answers as it is told and remembers what it
+//! got.
 //!
 //! - [`script`]: what it answers
 //! - [`request`]: what it got
@@ -68,8 +69,16 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let (count, received) = watch::channel(0);
-        let shared = Arc::new(Shared { requests: Mutex::default(), everywhere: Mutex::default(), by_path: Mutex::default(), count });
-        let router = Router::new().fallback(receive).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&shared));
+        let shared = Arc::new(Shared {
+            requests: Mutex::default(),
+            everywhere: Mutex::default(),
+            by_path: Mutex::default(),
+            count,
+        });
+        let router = Router::new()
+            .fallback(receive)
+            .layer(DefaultBodyLimit::disable())
+            .with_state(Arc::clone(&shared));
         let service = router.into_make_service_with_connect_info::<Cut>();
         let connections = connections(listener);
         let task = tokio::spawn(async move {
@@ -100,7 +109,8 @@ impl Receiver {
 
     /// The next `times` requests to this path get 500, later ones 200.
     pub fn failing_at(&self, path: &str, times: usize) {
-        lock(&self.shared.by_path).insert(path.to_owned(), Script::first(times, Reply::status(500)));
+        lock(&self.shared.by_path)
+            .insert(path.to_owned(), Script::first(times, Reply::status(500)));
     }
 
     /// From now on, every request to this path gets this.
@@ -113,7 +123,8 @@ impl Receiver {
         *lock(&self.shared.everywhere) = Script::By(Box::new(choose));
     }
 
-    /// The requests since they were last taken, which are then forgotten: for receivers of very many.
+    /// The requests since they were last taken, which are then forgotten: for receivers of very
+    /// many.
     pub fn take(&self) -> Vec<Request> {
         std::mem::take(&mut *lock(&self.shared.requests))
     }
@@ -133,7 +144,12 @@ impl Receiver {
         let mut received = self.received.clone();
         let arrived = timeout(PATIENCE, received.wait_for(|now| *now >= count)).await.is_ok();
         let requests = self.received();
-        assert!(arrived, "{} of {count} requests arrived within {} s", requests.len(), PATIENCE.as_secs());
+        assert!(
+            arrived,
+            "{} of {count} requests arrived within {} s",
+            requests.len(),
+            PATIENCE.as_secs()
+        );
         requests
     }
 }
@@ -144,7 +160,11 @@ impl Drop for Receiver {
     }
 }
 
-async fn receive(State(shared): State<Arc<Shared>>, ConnectInfo(cut): ConnectInfo<Cut>, request: axum::extract::Request) -> Response {
+async fn receive(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: axum::extract::Request,
+) -> Response {
     let arrived = Instant::now();
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
@@ -152,7 +172,14 @@ async fn receive(State(shared): State<Arc<Shared>>, ConnectInfo(cut): ConnectInf
     };
     let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let reply = shared.next_reply(&path);
-    lock(&shared.requests).push(Request { method: parts.method, path, headers: parts.headers, body, arrived, answer: reply.answer() });
+    lock(&shared.requests).push(Request {
+        method: parts.method,
+        path,
+        headers: parts.headers,
+        body,
+        arrived,
+        answer: reply.answer(),
+    });
     shared.count.send_modify(|count| *count += 1);
     tokio::time::sleep(reply.delay).await;
     if reply.hangs_up {

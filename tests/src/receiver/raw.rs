@@ -1,4 +1,5 @@
-//! A customer's server that keeps to no rules: it writes the bytes that it is told to, and perhaps never stops.
+//! A customer's server that keeps to no rules: it writes the bytes that it is told to, and perhaps
+//! never stops.
 
 use std::{
     sync::{
@@ -56,7 +57,13 @@ impl RawReceiver {
             let mut served = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                served.spawn(serve(stream, reads, bytes.clone(), then.clone(), Arc::clone(&bytes_written)));
+                served.spawn(serve(
+                    stream,
+                    reads,
+                    bytes.clone(),
+                    then.clone(),
+                    Arc::clone(&bytes_written),
+                ));
             }
         });
         Self { port, connections, written, _tasks: tasks }
@@ -78,7 +85,13 @@ impl RawReceiver {
     }
 }
 
-async fn serve(mut stream: TcpStream, reads: bool, bytes: Vec<u8>, then: Then, written: Arc<AtomicU64>) {
+async fn serve(
+    mut stream: TcpStream,
+    reads: bool,
+    bytes: Vec<u8>,
+    then: Then,
+    written: Arc<AtomicU64>,
+) {
     // The head at least; the body of a test's event comes in the same packet.
     let mut request = Vec::new();
     while reads && !request.windows(4).any(|end| end == b"\r\n\r\n") {

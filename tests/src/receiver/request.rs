@@ -19,14 +19,18 @@ pub struct Request {
     pub body: Bytes,
     /// When it came.
     pub arrived: Instant,
-    /// The status that it was answered with, unless the caller left before; none when it was hung up on.
+    /// The status that it was answered with, unless the caller left before; none when it was hung
+    /// up on.
     pub answer: Option<u16>,
 }
 
 impl Request {
     /// A header's text; a panic if it isn't there.
     pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("the request has no {name}: {:?}", self.headers));
+        let value = self
+            .headers
+            .get(name)
+            .unwrap_or_else(|| panic!("the request has no {name}: {:?}", self.headers));
         value.to_str().expect("a header of text")
     }
 
@@ -52,8 +56,11 @@ impl Request {
 
     /// Verifies it as a receiver would, with the stock libraries of Standard Webhooks and of Svix.
     pub fn verify(&self, secret: &str) {
-        let standard = standardwebhooks::Webhook::new(secret).expect("the standardwebhooks library takes the secret");
-        standard.verify(&self.body, &self.headers).expect("the standardwebhooks library verifies the request");
+        let standard = standardwebhooks::Webhook::new(secret)
+            .expect("the standardwebhooks library takes the secret");
+        standard
+            .verify(&self.body, &self.headers)
+            .expect("the standardwebhooks library verifies the request");
         let svix = svix::webhooks::Webhook::new(secret).expect("the svix library takes the secret");
         svix.verify(&self.body, &self.headers).expect("the svix library verifies the request");
     }

@@ -17,7 +17,13 @@ pub struct Reply {
 impl Reply {
     /// A status, and no more.
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new(), delay: Duration::ZERO, hangs_up: false }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: String::new(),
+            delay: Duration::ZERO,
+            hangs_up: false,
+        }
     }
 
     /// The connection is closed in place of an answer.
@@ -56,7 +62,10 @@ impl Reply {
 
     pub(super) fn into_response(self) -> Response {
         let builder = Response::builder().status(self.status);
-        let builder = self.headers.into_iter().fold(builder, |builder, (name, value)| builder.header(name, value));
+        let builder = self
+            .headers
+            .into_iter()
+            .fold(builder, |builder, (name, value)| builder.header(name, value));
         builder.body(Body::from(self.body)).expect("a test's own answer is well formed")
     }
 }

@@ -40,9 +40,11 @@ impl Arrivals {
     }
 
     fn note(&self, kind: Kind, secret: &str, request: &Request) {
-        let standard = standardwebhooks::Webhook::new(secret).expect("the library takes the secret");
+        let standard =
+            standardwebhooks::Webhook::new(secret).expect("the library takes the secret");
         if let Err(error) = standard.verify(&request.body, &request.headers) {
-            lock(&self.wrong).push(format!("a request to the {} one can't be verified: {error}", kind.name()));
+            lock(&self.wrong)
+                .push(format!("a request to the {} one can't be verified: {error}", kind.name()));
         }
         let (body, id) = (request.json(), request.webhook_id());
         let Some(number) = body["data"]["number"].as_u64().filter(|_| body["id"] == id) else {

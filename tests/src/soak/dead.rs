@@ -1,7 +1,8 @@
-//! One dead endpoint next to a healthy one: what the healthy one notices, what the queues hold, and how everything arrives once the dead one is well.
+//! One dead endpoint next to a healthy one: what the healthy one notices, what the queues hold, and
+//! how everything arrives once the dead one is well.
 //!
-//! Easy to get wrong: the machine. Posting itself costs time that the healthy one's events wait for, so the same flood goes to an endpoint that takes it, for
-//! comparison.
+//! Easy to get wrong: the machine. Posting itself costs time that the healthy one's events wait
+//! for, so the same flood goes to an endpoint that takes it, for comparison.
 
 use std::{
     collections::HashMap,
@@ -26,7 +27,8 @@ pub struct DeadPlan {
     pub events: usize,
     /// Of these, per second.
     pub rate: f64,
-    /// After the recovery, what takes longer without an arrival is lost. A probe may take five minutes to come.
+    /// After the recovery, what takes longer without an arrival is lost. A probe may take five
+    /// minutes to come.
     pub patience: Duration,
 }
 
@@ -38,7 +40,8 @@ const HEALTHY_EVERY: Duration = Duration::from_millis(250);
 const ALONE: usize = 80;
 /// Between two looks at the queues.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// What stays on the queues of a dead endpoint: first attempts before the circuit opened, and steps of the circuit.
+/// What stays on the queues of a dead endpoint: first attempts before the circuit opened, and steps
+/// of the circuit.
 pub const IN_FLIGHT: usize = 1_000;
 
 /// What happened.
@@ -46,7 +49,8 @@ pub const IN_FLIGHT: usize = 1_000;
 pub struct Figures {
     /// Events for the dead endpoint.
     pub events: usize,
-    /// From post to arrival at the healthy endpoint: alone, beside a flood to one that takes it, beside the flood to the dead one.
+    /// From post to arrival at the healthy endpoint: alone, beside a flood to one that takes it,
+    /// beside the flood to the dead one.
     pub waits: [Waits; 3],
     /// The most messages that the retries queue has held.
     pub most_retries: usize,
@@ -60,7 +64,8 @@ pub struct Figures {
     pub in_vain: usize,
     /// From the recovery to the first arrival, and from there to the last.
     pub release: (Duration, Duration),
-    /// How far from its place by age an event arrived: the median, and the furthest of the nearest 95 %.
+    /// How far from its place by age an event arrived: the median, and the furthest of the nearest
+    /// 95 %.
     pub displacement: (usize, usize),
 }
 
@@ -80,18 +85,28 @@ pub async fn run(plan: &DeadPlan) -> Figures {
     println!("dead: {plan:?}");
     let stack = Stack::start().await;
     let project = stack.project().await;
-    let (healthy, sink, dead) = (Receiver::start().await, Receiver::start().await, Receiver::start().await);
+    let (healthy, sink, dead) =
+        (Receiver::start().await, Receiver::start().await, Receiver::start().await);
     dead.always(Reply::status(500));
-    for (receiver, topic) in [(&healthy, "load.healthy"), (&sink, "load.sink"), (&dead, "load.dead")] {
-        project.put(&format!("/webhooks/topics/{topic}"), json!({"description": "The load"})).await.expect(201);
+    for (receiver, topic) in
+        [(&healthy, "load.healthy"), (&sink, "load.sink"), (&dead, "load.dead")]
+    {
+        project
+            .put(&format!("/webhooks/topics/{topic}"), json!({"description": "The load"}))
+            .await
+            .expect(201);
         project.create_endpoint(&receiver.url("/"), &[topic]).await;
     }
     let most: Arc<[AtomicUsize; 3]> = Arc::default();
 
-    let times = beside(&project, async { sleep(HEALTHY_EVERY * u32::try_from(ALONE).unwrap_or(u32::MAX)).await }).await;
+    let times = beside(&project, async {
+        sleep(HEALTHY_EVERY * u32::try_from(ALONE).unwrap_or(u32::MAX)).await;
+    })
+    .await;
     let alone = waits(&healthy, times).await;
     println!("the healthy one alone: {alone}");
-    let times = beside(&project, flood(&project, plan, "load.sink", (plan.events / 4).min(1_000))).await;
+    let times =
+        beside(&project, flood(&project, plan, "load.sink", (plan.events / 4).min(1_000))).await;
     let control = waits(&healthy, times).await;
     stack.queues().wait_until_idle().await;
     println!("beside a flood to one that takes it: {control}");
@@ -103,7 +118,10 @@ pub async fn run(plan: &DeadPlan) -> Figures {
     println!("beside the flood to the dead one: {beside_dead}");
     until_parked(&stack.queues()).await;
     watching.abort();
-    println!("{:.0} s after the start, all is parked; the dead one is well now", started.elapsed().as_secs_f64());
+    println!(
+        "{:.0} s after the start, all is parked; the dead one is well now",
+        started.elapsed().as_secs_f64()
+    );
 
     let in_vain = dead.take().len();
     let healed = Instant::now();
@@ -113,7 +131,10 @@ pub async fn run(plan: &DeadPlan) -> Figures {
     for (number, _) in &arrived {
         *counts.entry(*number).or_default() += 1;
     }
-    let (first, last) = (arrived.first().map_or(healed, |arrival| arrival.1), arrived.last().map_or(healed, |arrival| arrival.1));
+    let (first, last) = (
+        arrived.first().map_or(healed, |arrival| arrival.1),
+        arrived.last().map_or(healed, |arrival| arrival.1),
+    );
     let load = |index: usize| most[index].load(Ordering::SeqCst);
     Figures {
         events: plan.events,
@@ -121,14 +142,18 @@ pub async fn run(plan: &DeadPlan) -> Figures {
         most_waiting: load(0),
         most_retries: load(1),
         most_in_flight: load(2),
-        lost_and_twice: (plan.events - counts.len(), counts.values().filter(|count| **count > 1).count()),
+        lost_and_twice: (
+            plan.events - counts.len(),
+            counts.values().filter(|count| **count > 1).count(),
+        ),
         in_vain,
         release: (first - healed, last - first),
         displacement: displacement(&arrived),
     }
 }
 
-/// Posts to the healthy endpoint for as long as `other` takes. When each event was posted, by its id.
+/// Posts to the healthy endpoint for as long as `other` takes. When each event was posted, by its
+/// id.
 async fn beside(project: &Client, other: impl Future<Output = ()>) -> HashMap<String, Instant> {
     let over = AtomicBool::new(false);
     let posting = async {
@@ -161,8 +186,9 @@ async fn flood(project: &Client, plan: &DeadPlan, topic: &str, events: usize) {
             }
             #[expect(clippy::cast_precision_loss, reason = "few events")]
             sleep_until((started + Duration::from_secs_f64(first as f64 / plan.rate)).into()).await;
-            let batch: Vec<Json> =
-                (first..events.min(first + BATCH)).map(|number| json!({"kind": topic, "data": {"number": number}})).collect();
+            let batch: Vec<Json> = (first..events.min(first + BATCH))
+                .map(|number| json!({"kind": topic, "data": {"number": number}}))
+                .collect();
             project.post("/events/batch", json!({"events": batch})).await.expect(202);
         }
     });
@@ -179,7 +205,9 @@ async fn watch(queues: Queues, most: Arc<[AtomicUsize; 3]>) {
             most.fetch_max(now, Ordering::SeqCst);
         }
         if last.elapsed() > Duration::from_secs(10) {
-            println!("deliveries: {waiting} wait, {taken} in flight; retries: {due} due, {hidden} hidden");
+            println!(
+                "deliveries: {waiting} wait, {taken} in flight; retries: {due} due, {hidden} hidden"
+            );
             last = Instant::now();
         }
         sleep(LOOK_EVERY).await;
@@ -193,14 +221,20 @@ async fn until_parked(queues: &Queues) {
     }
 }
 
-/// Event numbers and times in the order of arrival, once all are there or nothing has come for too long.
+/// Event numbers and times in the order of arrival, once all are there or nothing has come for too
+/// long.
 async fn arrivals(receiver: &Receiver, plan: &DeadPlan) -> Vec<(u64, Instant)> {
     let (mut all, mut last, mut told) = (Vec::new(), Instant::now(), Instant::now());
     // A little longer than until the last one, for what comes twice.
-    while (all.len() < plan.events && last.elapsed() < plan.patience) || last.elapsed() < Duration::from_secs(5) {
+    while (all.len() < plan.events && last.elapsed() < plan.patience)
+        || last.elapsed() < Duration::from_secs(5)
+    {
         for request in receiver.take() {
             last = Instant::now();
-            all.push((request.json()["data"]["number"].as_u64().expect("a number"), request.arrived));
+            all.push((
+                request.json()["data"]["number"].as_u64().expect("a number"),
+                request.arrived,
+            ));
         }
         if told.elapsed() > Duration::from_secs(10) {
             println!("{} of {} have arrived", all.len(), plan.events);
@@ -211,16 +245,22 @@ async fn arrivals(receiver: &Receiver, plan: &DeadPlan) -> Vec<(u64, Instant)> {
     all
 }
 
-/// The median and the 95th percentile of the waits of the events that were posted then; all of them must arrive.
+/// The median and the 95th percentile of the waits of the events that were posted then; all of them
+/// must arrive.
 async fn waits(receiver: &Receiver, posted: HashMap<String, Instant>) -> Waits {
     let mut waits = Vec::new();
     let started = Instant::now();
     while waits.len() < posted.len() {
         let requests = receiver.take();
-        waits.extend(
-            requests.iter().filter_map(|request| Some(request.arrived.saturating_duration_since(*posted.get(&request.webhook_id())?))),
+        waits.extend(requests.iter().filter_map(|request| {
+            Some(request.arrived.saturating_duration_since(*posted.get(&request.webhook_id())?))
+        }));
+        assert!(
+            started.elapsed() < Duration::from_mins(3),
+            "{} of {} events arrived at the healthy endpoint",
+            waits.len(),
+            posted.len()
         );
-        assert!(started.elapsed() < Duration::from_mins(3), "{} of {} events arrived at the healthy endpoint", waits.len(), posted.len());
         sleep(Duration::from_millis(100)).await;
     }
     waits.sort();
@@ -230,8 +270,13 @@ async fn waits(receiver: &Receiver, posted: HashMap<String, Instant>) -> Waits {
 fn displacement(arrived: &[(u64, Instant)]) -> (usize, usize) {
     let mut by_age: Vec<u64> = arrived.iter().map(|(number, _)| *number).collect();
     by_age.sort_unstable();
-    let place: HashMap<u64, usize> = by_age.into_iter().enumerate().map(|(place, number)| (number, place)).collect();
-    let mut off: Vec<usize> = arrived.iter().enumerate().map(|(place_now, (number, _))| place[number].abs_diff(place_now)).collect();
+    let place: HashMap<u64, usize> =
+        by_age.into_iter().enumerate().map(|(place, number)| (number, place)).collect();
+    let mut off: Vec<usize> = arrived
+        .iter()
+        .enumerate()
+        .map(|(place_now, (number, _))| place[number].abs_diff(place_now))
+        .collect();
     off.sort_unstable();
     if off.is_empty() { (0, 0) } else { (off[off.len() / 2], off[off.len() * 95 / 100]) }
 }
@@ -251,12 +296,22 @@ impl fmt::Display for Figures {
         writeln!(f, "  beside the same flood to a dead one    {beside}")?;
         writeln!(
             f,
-            "queues at most: {} waiting for their first attempt, {} on the retries queue, {} in flight",
+            "queues at most: {} waiting for their first attempt, {} on the retries queue, {} in \
+                flight",
             self.most_waiting, self.most_retries, self.most_in_flight
         )?;
-        writeln!(f, "requests to the dead one in vain: {} for {} events", self.in_vain, self.events)?;
+        writeln!(
+            f,
+            "requests to the dead one in vain: {} for {} events",
+            self.in_vain, self.events
+        )?;
         let (wait, took) = self.release;
-        writeln!(f, "after its recovery: {:.1} s until a probe came, {:.1} s for all", wait.as_secs_f64(), took.as_secs_f64())?;
+        writeln!(
+            f,
+            "after its recovery: {:.1} s until a probe came, {:.1} s for all",
+            wait.as_secs_f64(),
+            took.as_secs_f64()
+        )?;
         let (lost, twice) = self.lost_and_twice;
         writeln!(f, "lost: {lost}; arrived more than once: {twice}")?;
         let (median, most) = self.displacement;

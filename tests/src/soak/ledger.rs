@@ -1,6 +1,7 @@
 //! The books: every acknowledged delivery, where it is, and whether that adds up.
 //!
-//! Easy to get wrong: what still moves. A delivery that the log calls pending must be in a queue *or* have moved on by the time that the queue was looked at.
+//! Easy to get wrong: what still moves. A delivery that the log calls pending must be in a queue
+//! *or* have moved on by the time that the queue was looked at.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -59,7 +60,9 @@ impl Ledger {
     /// Whether every acknowledged delivery is accounted for, and nothing else is wrong.
     pub fn balances(&self) -> bool {
         self.findings.is_empty()
-            && self.pages.values().all(|page| page.acknowledged == page.succeeded + page.failed + page.parked + page.queued)
+            && self.pages.values().all(|page| {
+                page.acknowledged == page.succeeded + page.failed + page.parked + page.queued
+            })
     }
 
     pub(super) async fn of(
@@ -70,15 +73,26 @@ impl Ledger {
         arrivals: &Arrivals,
         kills: usize,
     ) -> Self {
-        let mut ledger = Self { kills, repeats: posted.repeats(), findings: posted.surprises(), ..Self::default() };
+        let mut ledger = Self {
+            kills,
+            repeats: posted.repeats(),
+            findings: posted.surprises(),
+            ..Self::default()
+        };
         ledger.findings.extend(arrivals.wrong());
         let (events, seen) = (posted.events(), arrivals.seen());
-        let mut messages: HashMap<String, Message> =
-            messages(project).await.into_iter().map(|message| (message.id.clone(), message)).collect();
+        let mut messages: HashMap<String, Message> = messages(project)
+            .await
+            .into_iter()
+            .map(|message| (message.id.clone(), message))
+            .collect();
         let mut auditor = Auditor { stack, project, queued: Queued::at(&stack.data()), ledger };
         for (id, (number, topic)) in &events {
             let Some(message) = messages.remove(id) else {
-                auditor.ledger.findings.push(format!("{id} was acknowledged and is not in the log"));
+                auditor
+                    .ledger
+                    .findings
+                    .push(format!("{id} was acknowledged and is not in the log"));
                 continue;
             };
             auditor.ledger.complete(population, &message, topic);
@@ -90,11 +104,21 @@ impl Ledger {
         }
         let mut ledger = auditor.ledger;
         // Clients repeat until they have an answer.
-        ledger.findings.extend(messages.into_keys().map(|id| format!("{id} is in the log and was never acknowledged")));
+        ledger.findings.extend(
+            messages.into_keys().map(|id| format!("{id} is in the log and was never acknowledged")),
+        );
         for ((kind, number), arrival) in &seen {
-            let known = arrival.ids.iter().filter(|id| events.get(*id).is_some_and(|(posted, _)| posted == number)).count();
+            let known = arrival
+                .ids
+                .iter()
+                .filter(|id| events.get(*id).is_some_and(|(posted, _)| posted == number))
+                .count();
             if known != 1 || arrival.ids.len() != 1 {
-                ledger.findings.push(format!("event {number} came to the {} one as {:?}", kind.name(), arrival.ids));
+                ledger.findings.push(format!(
+                    "event {number} came to the {} one as {:?}",
+                    kind.name(),
+                    arrival.ids
+                ));
             }
         }
         ledger
@@ -104,9 +128,17 @@ impl Ledger {
     fn complete(&mut self, population: &Population, message: &Message, topic: &str) {
         for member in population.members() {
             let wants = topic == EVERYBODY || topic == member.kind.topic();
-            let count = message.deliveries.iter().filter(|delivery| delivery.endpoint_id == member.endpoint.id).count();
+            let count = message
+                .deliveries
+                .iter()
+                .filter(|delivery| delivery.endpoint_id == member.endpoint.id)
+                .count();
             if count != usize::from(wants) && !(member.kind == Kind::Gone && wants && count == 0) {
-                self.findings.push(format!("{} has {count} deliveries to the {} one", message.id, member.kind.name()));
+                self.findings.push(format!(
+                    "{} has {count} deliveries to the {} one",
+                    message.id,
+                    member.kind.name()
+                ));
             }
         }
     }
@@ -128,7 +160,9 @@ impl Auditor<'_> {
         page.acknowledged += 1;
         let mut wrong = None;
         match status.as_str() {
-            "succeeded" if arrival.taken == 0 => wrong = Some("succeeded by the log, and never arrived"),
+            "succeeded" if arrival.taken == 0 => {
+                wrong = Some("succeeded by the log, and never arrived");
+            }
             "succeeded" => page.succeeded += 1,
             "dead" => page.failed += 1,
             "parked" => page.parked += 1,
@@ -139,8 +173,13 @@ impl Auditor<'_> {
         let duplicates = arrival.taken.saturating_sub(1);
         if duplicates > 0 {
             let attempts = self.project.attempts(event).await;
-            let of_it = || attempts.iter().filter(|attempt| attempt.endpoint_id == delivery.endpoint_id && attempt.outcome != "refused");
-            let twice = of_it().filter(|attempt| attempt.outcome == "succeeded").count().saturating_sub(1);
+            let of_it = || {
+                attempts.iter().filter(|attempt| {
+                    attempt.endpoint_id == delivery.endpoint_id && attempt.outcome != "refused"
+                })
+            };
+            let twice =
+                of_it().filter(|attempt| attempt.outcome == "succeeded").count().saturating_sub(1);
             let unrecorded = arrival.requests.saturating_sub(of_it().count()).min(duplicates);
             page.duplicates += duplicates;
             page.unrecorded += unrecorded;
@@ -152,11 +191,16 @@ impl Auditor<'_> {
             }
         }
         if let Some(wrong) = wrong {
-            self.ledger.findings.push(format!("{event} to the {} one ({}): {wrong}", kind.name(), delivery.endpoint_id));
+            self.ledger.findings.push(format!(
+                "{event} to the {} one ({}): {wrong}",
+                kind.name(),
+                delivery.endpoint_id
+            ));
         }
     }
 
-    /// The log's status, but `queued` for what is in a working queue and `dead` for what has failed and is in a dead-letter queue. Looks again while that moves.
+    /// The log's status, but `queued` for what is in a working queue and `dead` for what has failed
+    /// and is in a dead-letter queue. Looks again while that moves.
     async fn status(&mut self, place: &(String, String), mut status: String) -> String {
         for _ in 0..LOOKS {
             match status.as_str() {
@@ -167,7 +211,8 @@ impl Auditor<'_> {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
             let message = self.project.message(&place.0).await;
-            let delivery = message.deliveries.into_iter().find(|delivery| delivery.endpoint_id == place.1);
+            let delivery =
+                message.deliveries.into_iter().find(|delivery| delivery.endpoint_id == place.1);
             status = delivery.map_or_else(|| "nowhere".to_owned(), |delivery| delivery.status);
             self.queued = Queued::at(&self.stack.data());
         }
@@ -177,7 +222,11 @@ impl Auditor<'_> {
 
 impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nreceiver    acknowledged  succeeded   failed   parked   queued  duplicates  unrecorded  too late")?;
+        writeln!(
+            f,
+            "\nreceiver    acknowledged  succeeded   failed   parked   queued  duplicates  \
+                unrecorded  too late"
+        )?;
         let mut total = Page::default();
         for (name, page) in &self.pages {
             line(f, name, page)?;
@@ -198,21 +247,28 @@ impl fmt::Display for Ledger {
         if self.findings.len() > SHOWN {
             writeln!(f, "… and {} more", self.findings.len() - SHOWN)?;
         }
-        write!(f, "{}", if self.balances() { "The books balance." } else { "The books DON'T balance." })
+        write!(
+            f,
+            "{}",
+            if self.balances() { "The books balance." } else { "The books DON'T balance." }
+        )
     }
 }
 
 fn line(f: &mut fmt::Formatter<'_>, name: &str, page: &Page) -> fmt::Result {
-    let Page { acknowledged, succeeded, failed, parked, queued, duplicates, unrecorded, too_late } = page;
+    let Page { acknowledged, succeeded, failed, parked, queued, duplicates, unrecorded, too_late } =
+        page;
     writeln!(
         f,
-        "{name:<12}{acknowledged:>12}{succeeded:>11}{failed:>9}{parked:>9}{queued:>9}{duplicates:>12}{unrecorded:>12}{too_late:>10}"
+        "{name:<12}{acknowledged:>12}{succeeded:>11}{failed:>9}{parked:>9}{queued:>9}\
+         {duplicates:>12}{unrecorded:>12}{too_late:>10}"
     )
 }
 
 /// All messages of a project.
 async fn messages(project: &Client) -> Vec<Message> {
-    let (mut all, mut path) = (Vec::new(), Some("/webhooks/messages?limit=100&order=asc".to_owned()));
+    let (mut all, mut path) =
+        (Vec::new(), Some("/webhooks/messages?limit=100&order=asc".to_owned()));
     while let Some(this) = path {
         let page = project.get(&this).await;
         all.extend(page.read::<Vec<Message>>(200));
@@ -229,7 +285,9 @@ pub(super) async fn moving(project: &Client, population: &Population) -> (usize,
     let deliveries = || messages.iter().flat_map(|message| &message.deliveries);
     let of = |status: &str| {
         let ends_well = |endpoint: &str| population.kind_of(endpoint).is_some_and(Kind::ends_well);
-        deliveries().filter(|delivery| delivery.status == status && ends_well(&delivery.endpoint_id)).count()
+        deliveries()
+            .filter(|delivery| delivery.status == status && ends_well(&delivery.endpoint_id))
+            .count()
     };
     (of("pending"), of("parked"))
 }

@@ -1,4 +1,5 @@
-//! The soak run: customers' servers of every kind, clients that post all the time, kills at any moment, and then the books.
+//! The soak run: customers' servers of every kind, clients that post all the time, kills at any
+//! moment, and then the books.
 //!
 //! - [`population`]: who receives
 //! - [`posting`]: who posts
@@ -63,7 +64,15 @@ pub async fn run(plan: &Plan) -> Ledger {
     let (arrivals, over) = (Arc::new(Arrivals::default()), Arc::new(AtomicBool::new(false)));
     let reading = tokio::spawn(arrivals::read(Arc::clone(&population), Arc::clone(&arrivals)));
     let posting: Vec<_> = (0..plan.clients)
-        .map(|number| tokio::spawn(posting::post(number, plan.clone(), client.clone(), Arc::clone(&posted), Arc::clone(&over))))
+        .map(|number| {
+            tokio::spawn(posting::post(
+                number,
+                plan.clone(),
+                client.clone(),
+                Arc::clone(&posted),
+                Arc::clone(&over),
+            ))
+        })
         .collect();
 
     let kills = trouble::until(started + plan.length, plan, &mut stack, &current, &posted).await;
@@ -73,7 +82,8 @@ pub async fn run(plan: &Plan) -> Ledger {
     }
     population.heal();
     println!(
-        "{:>4.0} s  posting is over: {} events acknowledged, {kills} kills; what can be well is well now",
+        "{:>4.0} s  posting is over: {} events acknowledged, {kills} kills; what can be well is \
+            well now",
         started.elapsed().as_secs_f64(),
         posted.len()
     );
@@ -87,14 +97,23 @@ pub async fn run(plan: &Plan) -> Ledger {
     ledger
 }
 
-/// Waits until everything rests that can: no receiver that is well has a delivery in a queue or parked.
-async fn drain(plan: &Plan, started: Instant, stack: &Stack, project: &Client, population: &Population) {
+/// Waits until everything rests that can: no receiver that is well has a delivery in a queue or
+/// parked.
+async fn drain(
+    plan: &Plan,
+    started: Instant,
+    stack: &Stack,
+    project: &Client,
+    population: &Population,
+) {
     let deadline = Instant::now() + plan.drain;
     loop {
         let moving = ledger::moving(project, population).await;
-        let (deliveries, retries) = (stack.queues().depth("-deliveries").await, stack.queues().depth("-retries").await);
+        let (deliveries, retries) =
+            (stack.queues().depth("-deliveries").await, stack.queues().depth("-retries").await);
         println!(
-            "{:>4.0} s  draining: {} pending, {} parked of receivers that are well; deliveries {deliveries:?}, retries {retries:?} (waiting, hidden)",
+            "{:>4.0} s  draining: {} pending, {} parked of receivers that are well; deliveries \
+                {deliveries:?}, retries {retries:?} (waiting, hidden)",
             started.elapsed().as_secs_f64(),
             moving.0,
             moving.1

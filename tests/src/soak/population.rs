@@ -42,8 +42,16 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 8] =
-        [Self::Healthy, Self::Flaky, Self::Slow, Self::Hanging, Self::Blinking, Self::Recovering, Self::Dead, Self::Gone];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Healthy,
+        Self::Flaky,
+        Self::Slow,
+        Self::Hanging,
+        Self::Blinking,
+        Self::Recovering,
+        Self::Dead,
+        Self::Gone,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -68,7 +76,8 @@ impl Kind {
         !matches!(self, Self::Dead | Self::Gone)
     }
 
-    /// Waits between attempts, in seconds: the dead one's are over within the run, so that some of its deliveries fail for good.
+    /// Waits between attempts, in seconds: the dead one's are over within the run, so that some of
+    /// its deliveries fail for good.
     fn schedule(self) -> &'static [u32] {
         match self {
             Self::Dead => &[2, 5, 10, 20],
@@ -84,7 +93,9 @@ impl Kind {
             Self::Flaky if !healed && random.random_bool(0.15) => down,
             Self::Flaky if !healed && random.random_bool(0.18) => Reply::hang_up(),
             Self::Hanging if !healed => down.after(Duration::from_mins(10)),
-            Self::Blinking if !healed && (age.as_secs() / BLINK.as_secs()) % 2 == 1 => Reply::status(503),
+            Self::Blinking if !healed && (age.as_secs() / BLINK.as_secs()) % 2 == 1 => {
+                Reply::status(503)
+            }
             Self::Recovering if age < length / 2 => down,
             Self::Dead => Reply::hang_up(),
             Self::Gone if age > length / 3 => Reply::status(410),
@@ -110,14 +121,19 @@ impl Population {
     /// Starts the receivers and creates their endpoints.
     pub(super) async fn settle(project: &Client, plan: &Plan) -> Arc<Self> {
         for topic in Kind::ALL.map(Kind::topic).into_iter().chain([EVERYBODY.to_owned()]) {
-            project.put(&format!("/webhooks/topics/{topic}"), json!({"description": "The soak run"})).await.expect(201);
+            project
+                .put(&format!("/webhooks/topics/{topic}"), json!({"description": "The soak run"}))
+                .await
+                .expect(201);
         }
         let (healed, mut members) = (Arc::new(AtomicBool::new(false)), HashMap::new());
         for (number, kind) in Kind::ALL.into_iter().enumerate() {
             let receiver = Receiver::start().await;
             let (start, length, healed) = (Instant::now(), plan.length, Arc::clone(&healed));
             let mut random = StdRng::seed_from_u64(plan.seed.wrapping_add(1_000 + number as u64));
-            receiver.by(move || kind.answer(&mut random, start.elapsed(), length, healed.load(Ordering::SeqCst)));
+            receiver.by(move || {
+                kind.answer(&mut random, start.elapsed(), length, healed.load(Ordering::SeqCst))
+            });
             let timeout = if kind == Kind::Hanging { 1 } else { 10 };
             let body = json!({
                 "url": receiver.url("/"), "name": kind.name(), "topics": [kind.topic(), EVERYBODY],

@@ -70,16 +70,26 @@ impl Posted {
 }
 
 /// One client: posts until it is over, and then sees its last request through.
-pub(super) async fn post(number: u32, plan: Plan, client: watch::Receiver<Client>, posted: Arc<Posted>, over: Arc<AtomicBool>) {
+pub(super) async fn post(
+    number: u32,
+    plan: Plan,
+    client: watch::Receiver<Client>,
+    posted: Arc<Posted>,
+    over: Arc<AtomicBool>,
+) {
     let mut random = StdRng::seed_from_u64(plan.seed.wrapping_add(u64::from(number)));
     let pause = f64::from(plan.clients) / plan.rate;
     let mut due = Instant::now();
     while !over.load(Ordering::SeqCst) {
         let count = if random.random_bool(0.2) { random.random_range(2..=8_u32) } else { 1 };
-        let numbers: Vec<u64> = (0..count).map(|_| posted.numbers.fetch_add(1, Ordering::SeqCst)).collect();
+        let numbers: Vec<u64> =
+            (0..count).map(|_| posted.numbers.fetch_add(1, Ordering::SeqCst)).collect();
         let events = numbers.iter().map(|number| {
-            let topic =
-                if random.random_bool(0.12) { EVERYBODY.to_owned() } else { Kind::ALL[random.random_range(0..Kind::ALL.len())].topic() };
+            let topic = if random.random_bool(0.12) {
+                EVERYBODY.to_owned()
+            } else {
+                Kind::ALL[random.random_range(0..Kind::ALL.len())].topic()
+            };
             json!({"kind": topic, "data": {"number": number}})
         });
         acknowledged(&client, &posted, &numbers, events.collect()).await;
@@ -91,27 +101,46 @@ pub(super) async fn post(number: u32, plan: Plan, client: watch::Receiver<Client
 }
 
 /// Posts events, again and again until they are acknowledged.
-async fn acknowledged(client: &watch::Receiver<Client>, posted: &Posted, numbers: &[u64], events: Vec<Json>) {
+async fn acknowledged(
+    client: &watch::Receiver<Client>,
+    posted: &Posted,
+    numbers: &[u64],
+    events: Vec<Json>,
+) {
     let key = format!("soak-{}", numbers[0]);
     let single = events.len() == 1;
-    let (path, body) = if single { ("/events", events[0].to_string()) } else { ("/events/batch", json!({"events": events}).to_string()) };
+    let (path, body) = if single {
+        ("/events", events[0].to_string())
+    } else {
+        ("/events/batch", json!({"events": events}).to_string())
+    };
     let started = Instant::now();
     loop {
         let client = client.borrow().clone();
-        let request = client.request(Method::POST, path).header("content-type", "application/json").header("idempotency-key", &key);
+        let request = client
+            .request(Method::POST, path)
+            .header("content-type", "application/json")
+            .header("idempotency-key", &key);
         let answer = Answer::of(request.timeout(Duration::from_secs(30)).body(body.clone())).await;
         let last = match answer {
             Ok(answer) if answer.status == 202 => {
-                let events = if single { vec![answer.read::<Event>(202)] } else { answer.read::<Vec<Event>>(202) };
+                let events = if single {
+                    vec![answer.read::<Event>(202)]
+                } else {
+                    answer.read::<Vec<Event>>(202)
+                };
                 return posted.acknowledge(events, numbers);
             }
             // In progress (by a request that died), throttled, or promising nothing.
             Ok(answer) if matches!(answer.status, 409 | 429 | 500 | 502 | 503 | 504) => answer.text,
-            Ok(answer) => return posted.surprise(format!("{} to {path}: {}", answer.status, answer.text)),
+            Ok(answer) => {
+                return posted.surprise(format!("{} to {path}: {}", answer.status, answer.text));
+            }
             Err(error) => error.to_string(),
         };
         if started.elapsed() > PATIENCE {
-            return posted.surprise(format!("never acknowledged within {} s: {last}", PATIENCE.as_secs()));
+            return posted
+                .surprise(format!("never acknowledged within {} s: {last}", PATIENCE.as_secs()));
         }
         posted.repeats.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(AGAIN_AFTER).await;

@@ -42,7 +42,10 @@ impl fmt::Display for Figures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { events, took, recovery, lost_and_twice: (lost, twice) } = self;
         let took = took.as_secs();
-        write!(formatter, "{events} events recovered in {took} s; {lost} lost, {twice} twice\n{recovery:#}")
+        write!(
+            formatter,
+            "{events} events recovered in {took} s; {lost} lost, {twice} twice\n{recovery:#}"
+        )
     }
 }
 
@@ -60,7 +63,9 @@ pub async fn run(events: usize) -> Figures {
 
     let mut arrived: HashMap<String, usize> = HashMap::new();
     let (mut news_at, mut recovery, mut took) = (Instant::now(), begun, Duration::ZERO);
-    while (recovery["status"] == "running" || arrived.len() < events) && news_at.elapsed() < PATIENCE {
+    while (recovery["status"] == "running" || arrived.len() < events)
+        && news_at.elapsed() < PATIENCE
+    {
         sleep(LOOK_EVERY).await;
         let requests = receiver.take();
         if !requests.is_empty() {
@@ -73,10 +78,19 @@ pub async fn run(events: usize) -> Figures {
             recovery = project.get(&progress).await.expect(200);
             took = started.elapsed();
         }
-        println!("{:.0} s: {} of {events} have arrived", started.elapsed().as_secs_f64(), arrived.len());
+        println!(
+            "{:.0} s: {} of {events} have arrived",
+            started.elapsed().as_secs_f64(),
+            arrived.len()
+        );
     }
     let twice = arrived.values().filter(|count| **count > 1).count();
-    Figures { events, took, recovery, lost_and_twice: (events.saturating_sub(arrived.len()), twice) }
+    Figures {
+        events,
+        took,
+        recovery,
+        lost_and_twice: (events.saturating_sub(arrived.len()), twice),
+    }
 }
 
 async fn post(project: &Client, count: usize) {

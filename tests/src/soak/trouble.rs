@@ -13,10 +13,17 @@ use crate::{Client, Stack, processes};
 const TELL_EVERY: Duration = Duration::from_secs(15);
 
 /// Kills at random moments until `end`; how many times.
-pub(super) async fn until(end: Instant, plan: &Plan, stack: &mut Stack, current: &watch::Sender<Client>, posted: &Posted) -> usize {
+pub(super) async fn until(
+    end: Instant,
+    plan: &Plan,
+    stack: &mut Stack,
+    current: &watch::Sender<Client>,
+    posted: &Posted,
+) -> usize {
     let mut random = StdRng::seed_from_u64(plan.seed.wrapping_add(2_000));
     let (start, mut kills) = (Instant::now(), 0);
-    let mut wait = || plan.kill_every.map_or(plan.length, |mean| mean.mul_f64(random.random_range(0.3..1.7)));
+    let mut wait =
+        || plan.kill_every.map_or(plan.length, |mean| mean.mul_f64(random.random_range(0.3..1.7)));
     let mut choices = StdRng::seed_from_u64(plan.seed.wrapping_add(2_001));
     let (mut next_kill, mut next_line) = (start + wait(), start + TELL_EVERY);
     loop {
@@ -32,10 +39,12 @@ pub(super) async fn until(end: Instant, plan: &Plan, stack: &mut Stack, current:
             next_kill = Instant::now() + wait();
         }
         if now >= next_line {
-            let (deliveries, retries) = (stack.queues().depth("-deliveries").await, stack.queues().depth("-retries").await);
+            let (deliveries, retries) =
+                (stack.queues().depth("-deliveries").await, stack.queues().depth("-retries").await);
             let (accepted, repeats) = (posted.len(), posted.repeats());
             println!(
-                "{:>4.0} s  {accepted} events acknowledged, {repeats} requests repeated; deliveries {deliveries:?}, retries {retries:?} (waiting, hidden)",
+                "{:>4.0} s  {accepted} events acknowledged, {repeats} requests repeated; \
+                    deliveries {deliveries:?}, retries {retries:?} (waiting, hidden)",
                 start.elapsed().as_secs_f64()
             );
             next_line += TELL_EVERY;

@@ -1,4 +1,5 @@
-//! The blocks of code in `docs/verify.md` that a comment before them marks: `<!-- test: digest node -->`.
+//! The blocks of code in `docs/verify.md` that a comment before them marks: `<!-- test: digest node
+//! -->`.
 
 use std::collections::HashMap;
 
@@ -16,7 +17,11 @@ impl Blocks {
     /// One block's code.
     pub(crate) fn get(&self, style: &str, language: &str) -> &str {
         let found = self.0.iter().find(|((s, l), _)| (*s, *l) == (style, language));
-        found.unwrap_or_else(|| panic!("docs/verify.md has no block marked `<!-- test: {style} {language} -->`")).1
+        found
+            .unwrap_or_else(|| {
+                panic!("docs/verify.md has no block marked `<!-- test: {style} {language} -->`")
+            })
+            .1
     }
 
     /// How many there are in a language.

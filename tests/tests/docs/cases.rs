@@ -60,12 +60,30 @@ pub(crate) fn of(style: &Style) -> Vec<Case> {
             ..good.clone()
         },
         both.clone(),
-        Case { what: "the new secret during a rotation", genuine: style.every_secret_signs, secret: new.reveal().to_owned(), ..both },
-        Case { what: "another secret", genuine: false, secret: foreign.reveal().to_owned(), ..good.clone() },
-        Case { what: "no headers", genuine: false, headers: BTreeMap::new(), ..good.clone() },
-        Case { what: "empty headers", genuine: false, headers: with_values(&good, |_| String::new()), ..good.clone() },
         Case {
-            what: "garbled headers", genuine: false, headers: with_values(&good, |_| "t=,v1=,,v1, v1,% =é".to_owned()), ..good.clone()
+            what: "the new secret during a rotation",
+            genuine: style.every_secret_signs,
+            secret: new.reveal().to_owned(),
+            ..both
+        },
+        Case {
+            what: "another secret",
+            genuine: false,
+            secret: foreign.reveal().to_owned(),
+            ..good.clone()
+        },
+        Case { what: "no headers", genuine: false, headers: BTreeMap::new(), ..good.clone() },
+        Case {
+            what: "empty headers",
+            genuine: false,
+            headers: with_values(&good, |_| String::new()),
+            ..good.clone()
+        },
+        Case {
+            what: "garbled headers",
+            genuine: false,
+            headers: with_values(&good, |_| "t=,v1=,,v1, v1,% =é".to_owned()),
+            ..good.clone()
         },
         Case {
             what: "a header cut short",
@@ -75,11 +93,17 @@ pub(crate) fn of(style: &Style) -> Vec<Case> {
         },
     ];
     if style.signs_body {
-        cases.push(Case { what: "a changed body", genuine: false, body: body.replace("1.5", "1.6"), ..good.clone() });
+        cases.push(Case {
+            what: "a changed body",
+            genuine: false,
+            body: body.replace("1.5", "1.6"),
+            ..good.clone()
+        });
         cases.push(Case { what: "no body", genuine: false, body: String::new(), ..good.clone() });
     }
     if let Some(timestamp) = style.timestamp {
-        let at = |what, genuine, at| Case { what, genuine, headers: signed(newest, at), ..good.clone() };
+        let at =
+            |what, genuine, at| Case { what, genuine, headers: signed(newest, at), ..good.clone() };
         cases.push(at("a request of two minutes ago", true, now - 120));
         cases.push(at("a request of ten minutes ago", false, now - 600));
         cases.push(at("a request of ten minutes from now", false, now + 600));
@@ -98,11 +122,22 @@ pub(crate) fn of(style: &Style) -> Vec<Case> {
 fn cut_at_a_full_stop(good: &Case, timestamp: Timestamp, now: u64) -> Case {
     let (start, rest) = good.body.split_once('.').unwrap();
     let headers = at_time(good, timestamp, now, &format!("{now}.{start}"));
-    Case { what: "a body whose start was moved into the timestamp", genuine: false, headers, body: rest.to_owned(), ..good.clone() }
+    Case {
+        what: "a body whose start was moved into the timestamp",
+        genuine: false,
+        headers,
+        body: rest.to_owned(),
+        ..good.clone()
+    }
 }
 
 /// The headers with another timestamp than the signed one.
-fn at_time(good: &Case, timestamp: Timestamp, signed: u64, shown: &str) -> BTreeMap<String, String> {
+fn at_time(
+    good: &Case,
+    timestamp: Timestamp,
+    signed: u64,
+    shown: &str,
+) -> BTreeMap<String, String> {
     let (name, old, new) = match timestamp {
         Timestamp::Header(name) => (name, signed.to_string(), shown.to_owned()),
         Timestamp::Start(name) => (name, format!("t={signed},"), format!("t={shown},")),
@@ -117,8 +152,14 @@ fn with_values(case: &Case, change: impl Fn(&str) -> String) -> BTreeMap<String,
     case.headers.iter().map(|(name, value)| (name.clone(), change(value))).collect()
 }
 
-fn headers(style: &str, secrets: &[Secret], timestamp: u64, body: &[u8]) -> BTreeMap<String, String> {
-    let request = Signing { secrets, brand: "Acme", id: "evt_01ARYZ6S410000000000000000", timestamp, body };
+fn headers(
+    style: &str,
+    secrets: &[Secret],
+    timestamp: u64,
+    body: &[u8],
+) -> BTreeMap<String, String> {
+    let request =
+        Signing { secrets, brand: "Acme", id: "evt_01ARYZ6S410000000000000000", timestamp, body };
     let headers = style.parse::<SignatureStyle>().unwrap().headers(&request);
     headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect()
 }

@@ -28,7 +28,12 @@ impl Interpreter {
     pub(crate) fn check(&self, blocks: &Blocks) {
         if !self.is_installed() {
             // Not `println!`, of which the test runner shows nothing when a test succeeds.
-            let _ = writeln!(io::stderr(), "skipped: the {} blocks of docs/verify.md, as {} is not installed", self.language, self.program);
+            let _ = writeln!(
+                io::stderr(),
+                "skipped: the {} blocks of docs/verify.md, as {} is not installed",
+                self.language,
+                self.program
+            );
             return;
         }
         for style in &STYLES {
@@ -36,7 +41,14 @@ impl Interpreter {
             let answers = self.run(&style.adapt(blocks.get(style.block, self.language)), &cases);
             assert_eq!(answers.len(), cases.len());
             for (case, answer) in cases.iter().zip(answers) {
-                assert_eq!(answer, Value::from(case.genuine), "{} in {}: {}", style.name, self.language, case.what);
+                assert_eq!(
+                    answer,
+                    Value::from(case.genuine),
+                    "{} in {}: {}",
+                    style.name,
+                    self.language,
+                    case.what
+                );
             }
         }
     }

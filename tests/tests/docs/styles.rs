@@ -46,8 +46,20 @@ pub(crate) const STYLES: [Style; 5] = [
         signs_body: true,
         every_secret_signs: true,
     },
-    Style { name: "digest", block: "digest", timestamp: None, signs_body: true, every_secret_signs: false },
-    Style { name: "token", block: "token", timestamp: None, signs_body: false, every_secret_signs: false },
+    Style {
+        name: "digest",
+        block: "digest",
+        timestamp: None,
+        signs_body: true,
+        every_secret_signs: false,
+    },
+    Style {
+        name: "token",
+        block: "token",
+        timestamp: None,
+        signs_body: false,
+        every_secret_signs: false,
+    },
 ];
 
 impl Style {

@@ -1,12 +1,15 @@
-//! What is so on every route: who may call it, which headers it takes and gives, and which errors it answers with.
+//! What is so on every route: who may call it, which headers it takes and gives, and which errors
+//! it answers with.
 //!
-//! In the code this is done in one place too: by the extractors of the caller and of bodies, and by `listed`.
+//! In the code this is done in one place too: by the extractors of the caller and of bodies, and by
+//! `listed`.
 
 use serde_json::{Value as Json, json};
 
 use crate::{examples, openapi::operations};
 
-/// An error that many routes answer with: its status, its name among the components, and what it means.
+/// An error that many routes answer with: its status, its name among the components, and what it
+/// means.
 type Common = (&'static str, &'static str, &'static str);
 
 /// Errors that every route with a key can answer with.
@@ -15,32 +18,47 @@ const ALWAYS: [Common; 5] = [
     ("401", "Unauthorized", "No valid key"),
     ("403", "Forbidden", "The key may not do this"),
     ("404", "NotFound", "There is no such thing in the project, or no such project"),
-    ("503", "Unavailable", "A fault of ours or of AWS: try again. What was asked for is not promised"),
+    (
+        "503",
+        "Unavailable",
+        "A fault of ours or of AWS: try again. What was asked for is not promised",
+    ),
 ];
 /// And those that take a body.
-const WITH_BODY: [Common; 2] = [("413", "TooLarge", "The body is too large"), ("415", "NotJson", "The body is not JSON")];
+const WITH_BODY: [Common; 2] =
+    [("413", "TooLarge", "The body is too large"), ("415", "NotJson", "The body is not JSON")];
 
 /// Adds it to a document.
 pub(crate) fn add_to(document: &mut Json) {
     document["components"]["securitySchemes"] = json!({
-        "projectKey": {"type": "http", "scheme": "bearer", "bearerFormat": "phk_…", "description": "A project's key, with a scope that the route asks for: `endpoints`, `events` or `read`."},
-        "operatorKey": {"type": "http", "scheme": "bearer", "description": "The operator key. It may do all that a project's key may, for the project that `Posthaste-Project` names."},
+        "projectKey": {"type": "http", "scheme": "bearer", "bearerFormat": "phk_…",
+            "description": "A project's key, with a scope that the route asks for: `endpoints`, \
+                `events` or `read`."},
+        "operatorKey": {"type": "http", "scheme": "bearer", "description": "The operator key. It \
+            may do all that a project's key may, for the project that `Posthaste-Project` names."},
     });
     document["components"]["parameters"] = json!({
         "Posthaste-Project": {
-            "name": "Posthaste-Project", "in": "header", "schema": {"$ref": "#/components/schemas/ProjectId"},
-            "description": "The project that the operator acts for; with a project's key, no other than its own.",
+            "name": "Posthaste-Project", "in": "header",
+            "schema": {"$ref": "#/components/schemas/ProjectId"},
+            "description": "The project that the operator acts for; with a project's key, no \
+                other than its own.",
         },
     });
     document["components"]["headers"] = json!({
-        "Has-More": {"description": "Whether the list goes on behind this page.", "required": true, "schema": {"type": "boolean"}},
-        "Limit": {"description": "The most items of a page, as asked for.", "required": true, "schema": {"type": "integer"}},
+        "Has-More": {"description": "Whether the list goes on behind this page.", "required": true,
+            "schema": {"type": "boolean"}},
+        "Limit": {"description": "The most items of a page, as asked for.", "required": true,
+            "schema": {"type": "integer"}},
         "Link": {
-            "description": "The pages beside this one (RFC 8288), `rel=\"next\"` and `rel=\"prev\"`, if there are any.", "schema": {"type": "string"},
+            "description": "The pages beside this one (RFC 8288), `rel=\"next\"` and \
+                `rel=\"prev\"`, if there are any.", "schema": {"type": "string"},
             "example": "</events?limit=20&after=evt_01JZ0000000000000000000000>; rel=\"next\"",
         },
-        "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}},
-        "WWW-Authenticate": {"description": "`Bearer`", "required": true, "schema": {"type": "string"}},
+        "Retry-After": {"description": "Seconds after which to try again.",
+            "schema": {"type": "integer"}},
+        "WWW-Authenticate": {"description": "`Bearer`", "required": true,
+            "schema": {"type": "string"}},
     });
     let common = ALWAYS.iter().chain(&WITH_BODY).map(|(status, name, description)| {
         let mut response = json!({"description": description});
@@ -76,7 +94,9 @@ fn add_errors(operation: &mut Json, errors: &[Common]) {
 /// A handler that takes an `Option` takes requests without a body; one of `null` it doesn't.
 fn describe_body(body: &mut Json) {
     let schema = &mut body["content"]["application/json"]["schema"];
-    let optional = schema["oneOf"].as_array().and_then(|either| either.iter().find(|one| one.get("$ref").is_some()).cloned());
+    let optional = schema["oneOf"]
+        .as_array()
+        .and_then(|either| either.iter().find(|one| one.get("$ref").is_some()).cloned());
     let required = optional.is_none();
     if let Some(present) = optional {
         *schema = present;
@@ -87,7 +107,11 @@ fn describe_body(body: &mut Json) {
 /// What a project's key may do, the operator may for a project that it names.
 fn add_operator(operation: &mut Json) {
     let operator = json!({"operatorKey": []});
-    let Some(security) = operation["security"].as_array_mut().filter(|security| !security.contains(&operator)) else { return };
+    let Some(security) =
+        operation["security"].as_array_mut().filter(|security| !security.contains(&operator))
+    else {
+        return;
+    };
     security.push(operator);
     let parameter = json!({"$ref": "#/components/parameters/Posthaste-Project"});
     match operation["parameters"].as_array_mut() {
@@ -105,7 +129,10 @@ fn describe_errors(operation: &mut Json) {
 
 fn describe_error(status: &str, response: &mut Json) {
     if let Some(example) = examples::error(status) {
-        response["content"] = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "example": example}});
+        response["content"] = json!({"application/json": {
+            "schema": {"$ref": "#/components/schemas/Error"},
+            "example": example,
+        }});
     }
     match status {
         "401" => response["headers"] = headers(&["WWW-Authenticate"]),
@@ -116,7 +143,11 @@ fn describe_error(status: &str, response: &mut Json) {
 
 /// A list is known by its `limit`.
 fn describe_list(operation: &mut Json) {
-    let is_list = operation["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["name"] == "limit");
+    let is_list = operation["parameters"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|parameter| parameter["name"] == "limit");
     if is_list {
         operation["responses"]["200"]["headers"] = headers(&["Has-More", "Limit", "Link"]);
     }
@@ -124,12 +155,16 @@ fn describe_list(operation: &mut Json) {
 
 /// A query parameter without a value is as good as absent.
 fn allow_empty(operation: &mut Json) {
-    let parameters = operation.get_mut("parameters").and_then(Json::as_array_mut).into_iter().flatten();
+    let parameters =
+        operation.get_mut("parameters").and_then(Json::as_array_mut).into_iter().flatten();
     for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
         parameter["allowEmptyValue"] = json!(true);
     }
 }
 
 fn headers(names: &[&str]) -> Json {
-    names.iter().map(|name| (*name, json!({"$ref": format!("#/components/headers/{name}")}))).collect()
+    names
+        .iter()
+        .map(|name| (*name, json!({"$ref": format!("#/components/headers/{name}")})))
+        .collect()
 }

@@ -19,7 +19,10 @@ pub(crate) fn add_to(document: &mut Json) {
 }
 
 fn add(body: &mut Json, schemas: &Schemas) {
-    if let Some(content) = body.pointer_mut("/content/application~1json").filter(|content| content.get("example").is_none()) {
+    if let Some(content) = body
+        .pointer_mut("/content/application~1json")
+        .filter(|content| content.get("example").is_none())
+    {
         content["example"] = schemas.example(&content["schema"]);
     }
 }
@@ -33,11 +36,16 @@ struct Schemas<'a> {
 impl Schemas<'_> {
     /// A value of a schema.
     fn example(&self, schema: &Json) -> Json {
-        let first = |list: &str| schema[list].as_array()?.iter().find(|one| one["type"] != "null").cloned();
-        if let Some(example) = schema.get("example").cloned().or_else(|| first("examples")).or_else(|| first("enum")) {
+        let first =
+            |list: &str| schema[list].as_array()?.iter().find(|one| one["type"] != "null").cloned();
+        if let Some(example) =
+            schema.get("example").cloned().or_else(|| first("examples")).or_else(|| first("enum"))
+        {
             return example;
         }
-        if let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/components/schemas/")) {
+        if let Some(name) =
+            schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/components/schemas/"))
+        {
             return self.example(&self.named[name]);
         }
         if let Some(one) = first("oneOf") {
@@ -50,9 +58,18 @@ impl Schemas<'_> {
         if schema["type"] == "array" {
             return json!([self.example(&schema["items"])]);
         }
-        let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
-        let properties = schema["properties"].as_object().into_iter().flatten().filter(|(name, _)| self.whole || required(name));
-        properties.map(|(name, property)| (name.clone(), self.example(property))).collect::<Map<_, _>>().into()
+        let required = |name: &str| {
+            schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name))
+        };
+        let properties = schema["properties"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| self.whole || required(name));
+        properties
+            .map(|(name, property)| (name.clone(), self.example(property)))
+            .collect::<Map<_, _>>()
+            .into()
     }
 }
 
@@ -65,7 +82,11 @@ pub(crate) fn error(status: &str) -> Option<Json> {
         "404" => ("not_found", "no such endpoint", None),
         "409" => ("conflict", "it was changed at the same time; read it again and try again", None),
         "413" => ("payload_too_large", "a request body holds at most 1048576 bytes", None),
-        "415" => ("unsupported_media_type", "send a JSON body with `Content-Type: application/json`", None),
+        "415" => (
+            "unsupported_media_type",
+            "send a JSON body with `Content-Type: application/json`",
+            None,
+        ),
         "422" => ("unprocessable", "this idempotency key or id was used with other content", None),
         "429" => ("rate_limited", "too many events at once; nothing of it was done", None),
         "503" => ("unavailable", "the service can't do this right now; try again", None),

@@ -1,27 +1,34 @@
-//! The API's `OpenAPI` 3.1 document, made from the code: from the types that the functions read and write, and from what stands above each handler.
+//! The API's `OpenAPI` 3.1 document, made from the code: from the types that the functions read and
+//! write, and from what stands above each handler.
 //!
-//! A route is described by three lines: a summary as the handler's doc comment, `#[utoipa::path]` with its body, its answers and the scopes that it asks for, and
-//! its name in the function's `Described`. What is so on every route is added here: [`conventions`](crate::conventions) the key, the headers and the errors, [`examples`](crate::examples)
-//! an example for every body.
+//! A route is described by three lines: a summary as the handler's doc comment, `#[utoipa::path]`
+//! with its body, its answers and the scopes that it asks for, and its name in the function's
+//! `Described`. What is so on every route is added here: [`conventions`](crate::conventions) the
+//! key, the headers and the errors, [`examples`](crate::examples) an example for every body.
 //!
-//! The functions don't carry this generator. What it makes is committed as `openapi.json`, which `admin` serves as it is; a test holds it to the code,
-//! to the template's routes and to the errors that there are.
+//! The functions don't carry this generator. What it makes is committed as `openapi.json`, which
+//! `admin` serves as it is; a test holds it to the code, to the template's routes and to the errors
+//! that there are.
 
 use serde_json::{Value as Json, json};
 use shared::http::ErrorView;
 use utoipa::{OpenApi, PartialSchema, ToSchema};
 
 /// What a reader is told first.
-const INTRODUCTION: &str = "\
-Posthaste sends webhooks: post an event, and everyone who asked to hear of it gets one signed HTTPS request, retried until it is taken, with every attempt on record.
+const INTRODUCTION: &str =
+    "Posthaste sends webhooks: post an event, and everyone who asked to hear of it gets one \
+signed HTTPS request, retried until it is taken, with every attempt on record.
 
-Send a key as `Authorization: Bearer …`. A project's key opens that project, within its scopes. The operator key opens everything; for a route of a project it names the project by the header \
-`Posthaste-Project`.
+Send a key as `Authorization: Bearer …`. A project's key opens that project, within its \
+scopes. The operator key opens everything; for a route of a project it names the project by \
+the header `Posthaste-Project`.
 
-Errors have one form, `{kind, message, field}`. Lists are arrays, newest first. Times are Unix seconds.
+Errors have one form, `{kind, message, field}`. Lists are arrays, newest first. Times are \
+Unix seconds.
 
-In front of the API stands Amazon API Gateway, which answers by itself, with `{\"message\": …}`, when it is asked for too much at once (429) or too much in one request (413), or when a function \
-doesn't answer (500, 503, 504).";
+In front of the API stands Amazon API Gateway, which answers by itself, with `{\"message\": \
+…}`, when it is asked for too much at once (429) or too much in one request (413), or when a \
+function doesn't answer (500, 503, 504).";
 
 /// The groups of operations, in the order in which a reader needs them.
 const TAGS: [(&str, &str); 9] = [
@@ -38,7 +45,8 @@ const TAGS: [(&str, &str); 9] = [
 
 /// The document.
 pub(crate) fn document() -> Json {
-    let described = functions().into_iter().reduce(utoipa::openapi::OpenApi::merge_from).unwrap_or_default();
+    let described =
+        functions().into_iter().reduce(utoipa::openapi::OpenApi::merge_from).unwrap_or_default();
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -94,7 +102,8 @@ fn here() -> Json {
     json!({"url": "http://127.0.0.1:8080", "description": "One machine: `cargo run`."})
 }
 
-/// utoipa takes a struct's `Default` for the defaults of its fields; where that is "not given", null would say something else.
+/// utoipa takes a struct's `Default` for the defaults of its fields; where that is "not given",
+/// null would say something else.
 fn drop_defaults_of_null(part: &mut Json) {
     if let Json::Object(object) = part {
         if object.get("default").is_some_and(Json::is_null) {
@@ -111,7 +120,11 @@ pub(crate) fn operations(document: &mut Json) -> Vec<(String, String, &mut Json)
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     paths
         .flat_map(|(path, methods)| {
-            let methods = methods.as_object_mut().into_iter().flatten().filter(|(method, _)| *method != "servers");
+            let methods = methods
+                .as_object_mut()
+                .into_iter()
+                .flatten()
+                .filter(|(method, _)| *method != "servers");
             methods.map(|(method, operation)| (method.to_uppercase(), path.clone(), operation))
         })
         .collect()

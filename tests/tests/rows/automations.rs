@@ -18,14 +18,19 @@ async fn ittybit() -> Client {
 }
 
 fn notifying(topic: &str, steps: &[(&str, String)]) -> Json {
-    let steps: Vec<_> = steps.iter().map(|(name, url)| json!({"kind": "webhook", "url": url, "ref": name})).collect();
-    json!({"name": "Tell our server", "trigger": {"kind": "event", "event": topic}, "workflow": steps})
+    let steps: Vec<_> = steps
+        .iter()
+        .map(|(name, url)| json!({"kind": "webhook", "url": url, "ref": name}))
+        .collect();
+    json!({"name": "Tell our server", "trigger": {"kind": "event", "event": topic},
+        "workflow": steps})
 }
 
 #[tokio::test]
 async fn an_automation_is_managed_as_the_platform_documents_it() {
     let project = ittybit().await;
-    let wanted = notifying("media.created", &[("notify-server", "https://example.com/webhooks".to_owned())]);
+    let wanted =
+        notifying("media.created", &[("notify-server", "https://example.com/webhooks".to_owned())]);
     let created = project.post("/automations", wanted.clone()).await.expect(201);
     for field in ["name", "trigger", "workflow"] {
         assert_eq!(created[field], wanted[field]);
@@ -35,7 +40,10 @@ async fn an_automation_is_managed_as_the_platform_documents_it() {
     let path = format!("/automations/{id}");
     assert_eq!(project.get(&path).await.expect(200), created);
     assert_eq!(project.get("/automations").await.expect(200), json!([created]));
-    assert_eq!(project.patch(&path, json!({"name": "Renamed"})).await.expect(200)["name"], "Renamed");
+    assert_eq!(
+        project.patch(&path, json!({"name": "Renamed"})).await.expect(200)["name"],
+        "Renamed"
+    );
     assert_eq!(project.delete(&path).await.expect(200), json!({"success": true}));
     project.get(&path).await.is_error(404, "not_found", "automation", None);
 }
@@ -44,19 +52,25 @@ async fn an_automation_is_managed_as_the_platform_documents_it() {
 async fn each_step_of_an_automation_gets_the_resource_signed_with_the_projects_secret() {
     let project = ittybit().await;
     let receiver = Receiver::with_tls().await;
-    let steps = [("notify-server", receiver.url("/first")), ("tell-the-crm", receiver.url("/second"))];
-    let automation = project.post("/automations", notifying("task.completed", &steps)).await.expect(201);
+    let steps =
+        [("notify-server", receiver.url("/first")), ("tell-the-crm", receiver.url("/second"))];
+    let automation =
+        project.post("/automations", notifying("task.completed", &steps)).await.expect(201);
     let other = notifying("media.created", &[("never", receiver.url("/other"))]);
     project.post("/automations", other).await.expect(201);
 
     post(&project, &format!(r#"{{"kind":"task.completed","data":{TASK}}}"#)).await;
     let secret = project_secret(&project).await;
-    let with_id = format!(r#"{},"automation_id":{}}}"#, TASK.strip_suffix('}').unwrap(), automation["id"]);
+    let with_id =
+        format!(r#"{},"automation_id":{}}}"#, TASK.strip_suffix('}').unwrap(), automation["id"]);
     for request in receiver.wait_for(2).await {
         assert!(timestamped_is_of(&request, "ittybit-signature", &secret), "{}", request.path);
         assert_eq!(request.text(), with_id, "the bare resource, and the automation's id in it");
     }
-    assert_eq!((receiver.received_at("/first").len(), receiver.received_at("/second").len()), (1, 1));
+    assert_eq!(
+        (receiver.received_at("/first").len(), receiver.received_at("/second").len()),
+        (1, 1)
+    );
     assert!(receiver.received_at("/other").is_empty(), "it waits for another topic");
 }
 
@@ -67,14 +81,20 @@ async fn a_paused_or_deleted_automation_sends_nothing() {
     let mut paths = Vec::new();
     for name in ["paused", "deleted", "on"] {
         let automation = notifying("media.created", &[(name, receiver.url(&format!("/{name}")))]);
-        let id = project.post("/automations", automation).await.expect(201)["id"].as_str().unwrap().to_owned();
+        let id = project.post("/automations", automation).await.expect(201)["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         paths.push(format!("/automations/{id}"));
     }
     project.patch(&paths[0], json!({"status": "paused"})).await.expect(200);
     project.delete(&paths[1]).await.expect(200);
     let event = project.post_event("media.created", json!({"id": "med_1"})).await;
     assert_eq!(project.wait_for_message(&event.id, "succeeded").await.deliveries.len(), 1);
-    assert_eq!(receiver.received().into_iter().map(|request| request.path).collect::<Vec<_>>(), ["/on"]);
+    assert_eq!(
+        receiver.received().into_iter().map(|request| request.path).collect::<Vec<_>>(),
+        ["/on"]
+    );
 }
 
 #[tokio::test]
@@ -82,11 +102,16 @@ async fn a_tasks_own_url_gets_its_results() {
     let project = ittybit().await;
     let receiver = Receiver::with_tls().await;
     let url = receiver.url("/task?of=me");
-    post(&project, &format!(r#"{{"kind":"task.completed","data":{TASK},"webhook_url":"{url}"}}"#)).await;
+    post(&project, &format!(r#"{{"kind":"task.completed","data":{TASK},"webhook_url":"{url}"}}"#))
+        .await;
     let request = receiver.wait_for(1).await.remove(0);
     assert_eq!((request.path.as_str(), request.text()), ("/task?of=me", TASK));
     assert!(timestamped_is_of(&request, "ittybit-signature", &project_secret(&project).await));
-    assert_eq!(project.get("/webhooks/endpoints").await.expect(200), json!([]), "nothing was registered");
+    assert_eq!(
+        project.get("/webhooks/endpoints").await.expect(200),
+        json!([]),
+        "nothing was registered"
+    );
 }
 
 #[tokio::test]
@@ -96,21 +121,48 @@ async fn such_deliveries_are_retried_and_logged_and_sent_again_like_any_others()
     receiver.failing_at("/step", 1);
     receiver.failing_at("/task", 1);
     let steps = [("notify-server", receiver.url("/step"))];
-    let automation = project.post("/automations", notifying("task.completed", &steps)).await.expect(201);
-    let event = post(&project, &format!(r#"{{"kind":"task.completed","data":{TASK},"webhook_url":"{}"}}"#, receiver.url("/task"))).await;
+    let automation =
+        project.post("/automations", notifying("task.completed", &steps)).await.expect(201);
+    let event = post(
+        &project,
+        &format!(
+            r#"{{"kind":"task.completed","data":{TASK},"webhook_url":"{}"}}"#,
+            receiver.url("/task")
+        ),
+    )
+    .await;
 
     let message = project.wait_for_message(&event, "succeeded").await;
     let attempts = project.attempts(&event).await;
     let secret = project_secret(&project).await;
-    assert_eq!((message.deliveries.len(), attempts.len(), receiver.received().len()), (2, 4, 4), "each failed once");
+    assert_eq!(
+        (message.deliveries.len(), attempts.len(), receiver.received().len()),
+        (2, 4, 4),
+        "each failed once"
+    );
     for (delivery, path) in message.deliveries.iter().zip(["/step", "/task"]) {
         assert_eq!((&delivery.url, delivery.attempts), (&receiver.url(path), 2));
-        for list in ["/webhooks/delivery-attempts?order=asc&endpoint_id=", "/webhooks/endpoints/{}/deliveries?order=asc"] {
-            let list =
-                if list.contains("{}") { list.replace("{}", &delivery.endpoint_id) } else { format!("{list}{}", delivery.endpoint_id) };
+        for list in [
+            "/webhooks/delivery-attempts?order=asc&endpoint_id=",
+            "/webhooks/endpoints/{}/deliveries?order=asc",
+        ] {
+            let list = if list.contains("{}") {
+                list.replace("{}", &delivery.endpoint_id)
+            } else {
+                format!("{list}{}", delivery.endpoint_id)
+            };
             let told = project.get(&list).await.expect(200);
-            let told: Vec<_> = told.as_array().unwrap().iter().map(|attempt| (&attempt["message_id"], &attempt["outcome"])).collect();
-            assert_eq!(told, [(&json!(event), &json!("http_error")), (&json!(event), &json!("succeeded"))], "{list}");
+            let told: Vec<_> = told
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|attempt| (&attempt["message_id"], &attempt["outcome"]))
+                .collect();
+            assert_eq!(
+                told,
+                [(&json!(event), &json!("http_error")), (&json!(event), &json!("succeeded"))],
+                "{list}"
+            );
         }
         let again = json!({"endpoint_id": delivery.endpoint_id});
         project.post(&format!("/webhooks/messages/{event}/resend"), again).await.expect(202);
@@ -118,7 +170,12 @@ async fn such_deliveries_are_retried_and_logged_and_sent_again_like_any_others()
     for request in receiver.wait_for(6).await {
         assert!(timestamped_is_of(&request, "ittybit-signature", &secret));
         let of_the_step = request.path == "/step";
-        assert_eq!(request.json()["automation_id"], if of_the_step { automation["id"].clone() } else { Json::Null }, "{}", request.path);
+        assert_eq!(
+            request.json()["automation_id"],
+            if of_the_step { automation["id"].clone() } else { Json::Null },
+            "{}",
+            request.path
+        );
     }
     let attempts = project.wait_for_attempts(&event, 6).await;
     assert_eq!(attempts.iter().filter(|attempt| attempt.trigger == "manual").count(), 2);
@@ -129,8 +186,15 @@ async fn customers_servers_verify_with_the_library_of_stripe() {
     let project = ittybit().await;
     for mut server in Server::in_each_language("automations").await {
         let url = server.url();
-        let event = post(&project, &format!(r#"{{"kind":"task.completed","data":{TASK},"webhook_url":"{url}"}}"#)).await;
+        let event = post(
+            &project,
+            &format!(r#"{{"kind":"task.completed","data":{TASK},"webhook_url":"{url}"}}"#),
+        )
+        .await;
         let secret = project_secret(&project).await;
-        assert_eq!(answer_once_it_knows(&mut server, &secret, &project, &event).await, "task task_123abc");
+        assert_eq!(
+            answer_once_it_knows(&mut server, &secret, &project, &event).await,
+            "task task_123abc"
+        );
     }
 }

@@ -36,27 +36,43 @@ async fn one_event_reaches_every_style_and_shape_and_everybody_without_an_endpoi
     for style in STYLES {
         for shape in SHAPES {
             let path = format!("/{style}/{shape}");
-            let body = json!({"url": receiver.url(&path), "topics": ["task.*"], "signatures": [style], "body": shape});
+            let body = json!({"url": receiver.url(&path), "topics": ["task.*"],
+                "signatures": [style], "body": shape});
             let endpoint = project.create_endpoint_with(body).await;
             expected.push((path, style, shape, endpoint.secret().to_owned()));
         }
     }
     let step = json!({"kind": "webhook", "url": receiver.url("/automation"), "ref": "notify"});
-    let automation = json!({"trigger": {"kind": "event", "event": "task.created"}, "workflow": [step]});
+    let automation =
+        json!({"trigger": {"kind": "event", "event": "task.created"}, "workflow": [step]});
     let automation = project.post("/automations", automation).await.expect(201);
-    let worker = project.put("/api/workers/worker_1/webhook", json!({"url": receiver.url("/worker")})).await.expect(200);
+    let worker = project
+        .put("/api/workers/worker_1/webhook", json!({"url": receiver.url("/worker")}))
+        .await
+        .expect(200);
     let secret = project_secret(&project).await;
     expected.push(("/automation".to_owned(), "timestamped", "data", secret.clone()));
     expected.push(("/task".to_owned(), "timestamped", "data", secret));
-    expected.push(("/worker".to_owned(), "token", "event", worker["token"].as_str().unwrap().to_owned()));
+    expected.push((
+        "/worker".to_owned(),
+        "token",
+        "event",
+        worker["token"].as_str().unwrap().to_owned(),
+    ));
 
     let task = json!({"task": {"id": "task_1", "n": 1.5, "text": "grüße 😀"}});
-    let event = json!({"kind": "task.created", "data": task, "worker_id": "worker_1", "webhook_url": receiver.url("/task")});
+    let event = json!({"kind": "task.created", "data": task, "worker_id": "worker_1",
+        "webhook_url": receiver.url("/task")});
     let id = project.post("/events", event).await.expect(202)["id"].as_str().unwrap().to_owned();
     let message = project.wait_for_message(&id, "succeeded").await;
-    assert_eq!((message.deliveries.len(), receiver.received().len()), (expected.len(), expected.len()), "each one once");
+    assert_eq!(
+        (message.deliveries.len(), receiver.received().len()),
+        (expected.len(), expected.len()),
+        "each one once"
+    );
     for (path, style, shape, secret) in expected {
-        let request = receiver.received_at(&path).pop().unwrap_or_else(|| panic!("nothing came to {path}"));
+        let request =
+            receiver.received_at(&path).pop().unwrap_or_else(|| panic!("nothing came to {path}"));
         verify(&request, style, &secret);
         let mut wanted = task.clone();
         if path == "/automation" {
@@ -77,7 +93,8 @@ async fn one_event_reaches_customers_servers_of_every_row_that_signs() {
         ("messages", "svix", "envelope"),
     ] {
         for mut server in Server::in_each_language(row).await {
-            let body = json!({"url": server.url(), "topics": ["task.*"], "signatures": [style], "body": shape});
+            let body = json!({"url": server.url(), "topics": ["task.*"], "signatures": [style],
+                "body": shape});
             server.knows(project.create_endpoint_with(body).await.secret()).await;
             servers.push(server);
         }
@@ -85,7 +102,8 @@ async fn one_event_reaches_customers_servers_of_every_row_that_signs() {
     if servers.is_empty() {
         return;
     }
-    let resource = json!({"id": "task_1", "object": "task", "status": "succeeded", "task": {"id": "task_1"}, "text": "grüße 😀"});
+    let resource = json!({"id": "task_1", "object": "task", "status": "succeeded",
+        "task": {"id": "task_1"}, "text": "grüße 😀"});
     let event = project.post_event("task.succeeded", resource).await;
     project.wait_for_message(&event.id, "succeeded").await;
     let attempts = project.attempts(&event.id).await;

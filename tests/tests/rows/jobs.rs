@@ -24,7 +24,8 @@ fn event(kind: &str, payload: &str, webhook_url: &str) -> String {
     format!(r#"{{"kind":"{kind}","data":{payload},"webhook_url":"{webhook_url}"}}"#)
 }
 
-/// What a customer keeps in `metadata`: texts of every kind, keys in no order, numbers at the edges of what JavaScript holds.
+/// What a customer keeps in `metadata`: texts of every kind, keys in no order, numbers at the edges
+/// of what JavaScript holds.
 const METADATA: &str = r#"{"zeta":1,"alpha":{"b":[1.5,-0.25,1e-7,1e+21,9007199254740991],"a":null},"text":"grüße 😀 \\ \" \u0001 </script>","empty":{},"list":[]}"#;
 
 #[tokio::test]
@@ -65,10 +66,16 @@ async fn a_job_that_comes_again_after_a_5xx_has_the_same_id_and_bytes() {
     let project = ittybit().await;
     let receiver = Receiver::start().await;
     receiver.failing(1);
-    let id = post(&project, &event("task.succeeded", &succeeded("task_1", "{}"), &receiver.url("/"))).await;
+    let id =
+        post(&project, &event("task.succeeded", &succeeded("task_1", "{}"), &receiver.url("/")))
+            .await;
     let requests = receiver.wait_for(2).await;
     assert_eq!(requests[0].body, requests[1].body);
-    assert_eq!(requests[0].header("ittybit-signature"), requests[1].header("ittybit-signature"), "of the same bytes");
+    assert_eq!(
+        requests[0].header("ittybit-signature"),
+        requests[1].header("ittybit-signature"),
+        "of the same bytes"
+    );
     assert_eq!(requests[1].json()["id"], "task_1");
     project.wait_for_message(&id, "succeeded").await;
 }

@@ -1,5 +1,6 @@
-//! The five published webhook APIs that Posthaste can take the place of, each as its platform's customers meet it: their calls, their receivers. Only host,
-//! key and brand differ from what those platforms publish.
+//! The five published webhook APIs that Posthaste can take the place of, each as its platform's
+//! customers meet it: their calls, their receivers. Only host, key and brand differ from what those
+//! platforms publish.
 //!
 //! - [`endpoints`], [`automations`], [`jobs`], [`messages`], [`workers`]: the rows, A to E
 //! - [`everything`]: all of them at once, from one event

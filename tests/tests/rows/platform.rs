@@ -1,4 +1,5 @@
-//! The platform's side: a project that signs and shapes as the platform does, with the platform's topics.
+//! The platform's side: a project that signs and shapes as the platform does, with the platform's
+//! topics.
 
 use serde_json::{Value as Json, json};
 use system_tests::{Client, Stack};
@@ -22,5 +23,8 @@ pub(crate) async fn project_secret(project: &Client) -> String {
 
 /// Posts an event from its text, so that its numbers are those that are written here.
 pub(crate) async fn post(project: &Client, event: &str) -> String {
-    project.send_text(http::Method::POST, "/events", event).await.expect(202)["id"].as_str().unwrap().to_owned()
+    project.send_text(http::Method::POST, "/events", event).await.expect(202)["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }

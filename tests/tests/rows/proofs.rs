@@ -11,8 +11,10 @@ pub(crate) fn digest_is_of(request: &Request, header: &str, secret: &str) -> boo
 
 /// `<Brand>-Signature: t=<timestamp>,v1=<signature>`, with one `v1=` per secret.
 pub(crate) fn timestamped_is_of(request: &Request, header: &str, secret: &str) -> bool {
-    let (t, signatures) = request.header(header).split_once(',').expect("a timestamp and signatures");
-    let signed = [t.strip_prefix("t=").expect("a timestamp").as_bytes(), b".", &request.body].concat();
+    let (t, signatures) =
+        request.header(header).split_once(',').expect("a timestamp and signatures");
+    let signed =
+        [t.strip_prefix("t=").expect("a timestamp").as_bytes(), b".", &request.body].concat();
     let expected = format!("v1={}", hmac(secret, &signed));
     signatures.split(',').any(|signature| signature == expected)
 }
@@ -33,7 +35,8 @@ fn hmac(secret: &str, text: &[u8]) -> String {
 
 /// The names of an object's members, sorted: what is there, and nothing else.
 pub(crate) fn members(object: &Json) -> Vec<&str> {
-    let mut names: Vec<_> = object.as_object().expect("an object").keys().map(String::as_str).collect();
+    let mut names: Vec<_> =
+        object.as_object().expect("an object").keys().map(String::as_str).collect();
     names.sort_unstable();
     names
 }

@@ -1,9 +1,12 @@
-//! Customers' own servers: real HTTP servers in Node and Python that verify as the platforms' guides tell them to, with the libraries that these name.
+//! Customers' own servers: real HTTP servers in Node and Python that verify as the platforms'
+//! guides tell them to, with the libraries that these name.
 //!
-//! They run where Node or Python is installed and their packages are in `target/receivers` (`.ci/run` puts them there, and sets
-//! `RECEIVERS_REQUIRED`, with which a server that can't run is a failure); elsewhere they are reported as skipped.
+//! They run where Node or Python is installed and their packages are in `target/receivers`
+//! (`.ci/run` puts them there, and sets `RECEIVERS_REQUIRED`, with which a server that can't run is
+//! a failure); elsewhere they are reported as skipped.
 //!
-//! Easy to get wrong: leftovers. A server ends with its standard input, and so with this process, however that ends.
+//! Easy to get wrong: leftovers. A server ends with its standard input, and so with this process,
+//! however that ends.
 
 use std::{
     env,
@@ -24,13 +27,24 @@ struct Language {
     name: &'static str,
     program: &'static str,
     extension: &'static str,
-    /// The variable that says where packages are, and the folder below `target/receivers` that they are in.
+    /// The variable that says where packages are, and the folder below `target/receivers` that they
+    /// are in.
     packages: (&'static str, &'static str),
 }
 
 const LANGUAGES: [Language; 2] = [
-    Language { name: "node", program: "node", extension: "cjs", packages: ("NODE_PATH", "node/node_modules") },
-    Language { name: "python", program: "python3", extension: "py", packages: ("PYTHONPATH", "python") },
+    Language {
+        name: "node",
+        program: "node",
+        extension: "cjs",
+        packages: ("NODE_PATH", "node/node_modules"),
+    },
+    Language {
+        name: "python",
+        program: "python3",
+        extension: "py",
+        packages: ("PYTHONPATH", "python"),
+    },
 ];
 
 /// A running server.
@@ -54,7 +68,11 @@ impl Server {
                 Some(what) => {
                     assert!(env::var_os("RECEIVERS_REQUIRED").is_none(), "{what}");
                     // Not `println!`, of which the test runner shows nothing when a test succeeds.
-                    let _ = writeln!(io::stderr(), "skipped: the receiver `{name}` in {}, as {what}", language.name);
+                    let _ = writeln!(
+                        io::stderr(),
+                        "skipped: the receiver `{name}` in {}, as {what}",
+                        language.name
+                    );
                 }
             }
         }
@@ -74,7 +92,8 @@ impl Server {
             .expect("a program that was found runs");
         let input = process.stdin.take().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut server = Self { language: language.name, url: String::new(), input, output, _process: process };
+        let mut server =
+            Self { language: language.name, url: String::new(), input, output, _process: process };
         let port = server.says().await;
         server.url = format!("http://127.0.0.1:{port}/");
         server
@@ -99,12 +118,15 @@ impl Server {
 
 /// What isn't here that a server in this language needs.
 async fn missing(language: &Language) -> Option<String> {
-    let version = Command::new(language.program).arg("--version").stdin(Stdio::null()).output().await;
+    let version =
+        Command::new(language.program).arg("--version").stdin(Stdio::null()).output().await;
     if !version.is_ok_and(|output| output.status.success()) {
         return Some(format!("{} is not installed", language.program));
     }
     let folder = Path::new("target/receivers").join(language.packages.1);
-    (!workspace().join(&folder).is_dir()).then(|| format!("its packages are not in {} (`.ci/run` puts them there)", folder.display()))
+    (!workspace().join(&folder).is_dir()).then(|| {
+        format!("its packages are not in {} (`.ci/run` puts them there)", folder.display())
+    })
 }
 
 fn packages() -> PathBuf {
@@ -115,14 +137,28 @@ fn programs(language: &Language) -> PathBuf {
     workspace().join("tests/tests/rows/receivers").join(language.name)
 }
 
-/// What a server says to an event that is on its way to it: nothing good while it knows another secret, and once it knows this one, its answer to
-/// the retry. The receiver's fault loses no event.
-pub(crate) async fn answer_once_it_knows(server: &mut Server, secret: &str, project: &Client, event: &str) -> String {
+/// What a server says to an event that is on its way to it: nothing good while it knows another
+/// secret, and once it knows this one, its answer to the retry. The receiver's fault loses no
+/// event.
+pub(crate) async fn answer_once_it_knows(
+    server: &mut Server,
+    secret: &str,
+    project: &Client,
+    event: &str,
+) -> String {
     let url = server.url.clone();
     let of_server = |attempt: &Attempt| attempt.url == url;
-    let first = eventually("the server has been asked", async || project.attempts(event).await.into_iter().find(of_server)).await;
+    let first = eventually("the server has been asked", async || {
+        project.attempts(event).await.into_iter().find(of_server)
+    })
+    .await;
     let told = (first.outcome.as_str(), first.response_status, first.response_body.as_deref());
-    assert_eq!(told, ("http_error", Some(401), Some("not genuine")), "{}: another secret must not verify", server.language);
+    assert_eq!(
+        told,
+        ("http_error", Some(401), Some("not genuine")),
+        "{}: another secret must not verify",
+        server.language
+    );
     server.knows(secret).await;
     let mut resent = false;
     let attempt = eventually("the server takes it", async || {
@@ -130,8 +166,15 @@ pub(crate) async fn answer_once_it_knows(server: &mut Server, secret: &str, proj
         attempts.retain(of_server);
         let taken = attempts.iter().find(|attempt| attempt.outcome == "succeeded").cloned();
         if taken.is_none() && attempts.len() > 1 && !resent {
-            // On a machine so slow that the retry came before the secret. The next one is minutes away.
-            project.post(&format!("/webhooks/messages/{event}/resend"), json!({"endpoint_id": first.endpoint_id})).await.expect(202);
+            // On a machine so slow that the retry came before the secret. The next one is minutes
+            // away.
+            project
+                .post(
+                    &format!("/webhooks/messages/{event}/resend"),
+                    json!({"endpoint_id": first.endpoint_id}),
+                )
+                .await
+                .expect(202);
             resent = true;
         }
         taken

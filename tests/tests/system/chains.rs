@@ -78,7 +78,8 @@ async fn without_allow_a_circuit_stops_and_its_step_stays_on_the_queue() {
     let (stack, _template) = without_allow().await;
     let (project, receiver) = (stack.project().await, Receiver::start().await);
     let ids = let_go_one_by_one(&project, &receiver, MOST + 4).await;
-    eventually("the chain is stopped", async || stack.output().contains(STOPPED).then_some(())).await;
+    eventually("the chain is stopped", async || stack.output().contains(STOPPED).then_some(()))
+        .await;
     let mut left = 0;
     for id in ids {
         left += usize::from(project.message(&id).await.deliveries[0].status == "parked");

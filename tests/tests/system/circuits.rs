@@ -1,4 +1,5 @@
-//! Receivers that are down for longer: parked deliveries, probes, release; what their project is told.
+//! Receivers that are down for longer: parked deliveries, probes, release; what their project is
+//! told.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -27,14 +28,26 @@ async fn deliveries_to_a_receiver_that_is_down_are_parked_and_all_arrive_once_it
     down.always(Reply::status(500));
     // So long waits that only parking can account for an early arrival.
     let waits = json!([3600, 3600]);
-    let endpoint = project.create_endpoint_with(json!({"url": down.url("/"), "topics": ["*"], "retry_schedule": waits})).await;
+    let endpoint = project
+        .create_endpoint_with(
+            json!({"url": down.url("/"), "topics": ["*"], "retry_schedule": waits}),
+        )
+        .await;
     project.create_endpoint(&well.url("/"), &["*"]).await;
 
     let mut events = Vec::new();
     for batch in 0..EVENTS / 20 {
-        let batch: Vec<_> = (0..20).map(|n| json!({"kind": "task.created", "data": {"n": batch * 20 + n}})).collect();
+        let batch: Vec<_> = (0..20)
+            .map(|n| json!({"kind": "task.created", "data": {"n": batch * 20 + n}}))
+            .collect();
         let accepted = project.post("/events/batch", json!({"events": batch})).await.expect(202);
-        events.extend(accepted.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()));
+        events.extend(
+            accepted
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|event| event["id"].as_str().unwrap().to_owned()),
+        );
         if events.len() == 20 {
             wait_for_parking(&project, &endpoint.id, true).await;
         }
@@ -45,14 +58,27 @@ async fn deliveries_to_a_receiver_that_is_down_are_parked_and_all_arrive_once_it
         (parked.len() >= EVENTS - 20).then_some(parked)
     })
     .await;
-    assert!(events[20..].iter().all(|event| parked.contains(event)), "all that was posted after the circuit opened");
+    assert!(
+        events[20..].iter().all(|event| parked.contains(event)),
+        "all that was posted after the circuit opened"
+    );
     let (waiting, hidden) = queues.depth("-retries").await;
-    assert!(waiting + hidden <= 30, "only what was tried before, and the circuit's own steps: {waiting} + {hidden}");
+    assert!(
+        waiting + hidden <= 30,
+        "only what was tried before, and the circuit's own steps: {waiting} + {hidden}"
+    );
     let sick = health(&project, &endpoint.id).await;
     assert_eq!(sick["state"], "failing");
-    assert!(sick["consecutive_failures"].as_u64().unwrap() >= 10 && sick["failing_since"].is_u64(), "{sick}");
+    assert!(
+        sick["consecutive_failures"].as_u64().unwrap() >= 10 && sick["failing_since"].is_u64(),
+        "{sick}"
+    );
     // Twenty were tried once each, and since then there are only probes.
-    assert!(down.received().len() < 20 + 10, "a receiver that is down is left in peace: {}", down.received().len());
+    assert!(
+        down.received().len() < 20 + 10,
+        "a receiver that is down is left in peace: {}",
+        down.received().len()
+    );
 
     down.always(Reply::status(200));
     for event in &events[20..] {
@@ -68,7 +94,10 @@ async fn deliveries_to_a_receiver_that_is_down_are_parked_and_all_arrive_once_it
     }
     assert!(successes.values().all(|count| *count == 1), "each arrives once: {successes:?}");
     let well_again = health(&project, &endpoint.id).await;
-    assert_eq!((&well_again["state"], &well_again["consecutive_failures"]), (&json!("healthy"), &json!(0)));
+    assert_eq!(
+        (&well_again["state"], &well_again["consecutive_failures"]),
+        (&json!("healthy"), &json!(0))
+    );
     assert!(well_again["last_success_at"].is_u64());
     assert!(project.get("/webhooks/messages?status=parked").await.ids().is_empty());
 }
@@ -82,13 +111,17 @@ async fn a_project_is_told_of_an_endpoint_that_fails_and_is_well_again() {
     let endpoint = project.create_endpoint(&down.url("/"), &["task.*"]).await;
     let watching = project.create_endpoint(&ops.url("/"), &["webhook.*"]).await;
     project.create_endpoint(&ops.url("/everything"), &["*"]).await;
-    let batch: Vec<_> = (0..20).map(|n| json!({"kind": "task.created", "data": {"n": n}})).collect();
+    let batch: Vec<_> =
+        (0..20).map(|n| json!({"kind": "task.created", "data": {"n": n}})).collect();
     project.post("/events/batch", json!({"events": batch})).await.expect(202);
 
     let told = eventually("the project is told", async || ops.received_at("/").pop()).await;
     told.verify(watching.secret());
     let event: Json = serde_json::from_slice(&told.body).unwrap();
-    assert_eq!((&event["kind"], &event["data"]["endpoint"]["id"]), (&json!("webhook.endpoint.failing"), &json!(endpoint.id)));
+    assert_eq!(
+        (&event["kind"], &event["data"]["endpoint"]["id"]),
+        (&json!("webhook.endpoint.failing"), &json!(endpoint.id))
+    );
     assert!(event["data"]["consecutive_failures"].as_u64().unwrap() >= 10, "{event}");
 
     wait_for_parking(&project, &endpoint.id, true).await;
@@ -96,17 +129,26 @@ async fn a_project_is_told_of_an_endpoint_that_fails_and_is_well_again() {
     // Something must be parked for a probe to try.
     project.post_event("task.created", json!({})).await;
     let kinds = async || {
-        let bodies = ops.received_at("/").into_iter().map(|request| serde_json::from_slice::<Json>(&request.body).unwrap());
+        let bodies = ops
+            .received_at("/")
+            .into_iter()
+            .map(|request| serde_json::from_slice::<Json>(&request.body).unwrap());
         bodies.map(|event| event["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     eventually("the project is told that it is well", async || {
         kinds().await.contains(&"webhook.endpoint.recovered".to_owned()).then_some(())
     })
     .await;
-    assert_eq!(kinds().await.iter().filter(|kind| *kind == "webhook.endpoint.failing").count(), 1, "once");
+    assert_eq!(
+        kinds().await.iter().filter(|kind| *kind == "webhook.endpoint.failing").count(),
+        1,
+        "once"
+    );
     let everything = ops.received_at("/everything");
     assert!(
-        everything.iter().all(|request| !String::from_utf8_lossy(&request.body).contains("webhook.endpoint")),
+        everything
+            .iter()
+            .all(|request| !String::from_utf8_lossy(&request.body).contains("webhook.endpoint")),
         "`*` is not our own topics"
     );
 }
@@ -115,24 +157,42 @@ async fn a_project_is_told_of_an_endpoint_that_fails_and_is_well_again() {
 async fn a_project_is_told_of_an_endpoint_that_is_gone_and_of_a_delivery_that_was_given_up() {
     let stack = Stack::start().await;
     let project = stack.project().await;
-    let (gone, dead, ops) = (Receiver::start().await, Receiver::start().await, Receiver::start().await);
+    let (gone, dead, ops) =
+        (Receiver::start().await, Receiver::start().await, Receiver::start().await);
     gone.always(Reply::status(410));
     dead.always(Reply::status(500));
     let first = project.create_endpoint(&gone.url("/"), &["task.created"]).await;
-    let second = project.create_endpoint_with(json!({"url": dead.url("/"), "topics": ["task.failed"], "retry_schedule": [1]})).await;
-    project.create_endpoint(&ops.url("/"), &["webhook.endpoint.disabled", "webhook.delivery.failed"]).await;
+    let second = project
+        .create_endpoint_with(
+            json!({"url": dead.url("/"), "topics": ["task.failed"], "retry_schedule": [1]}),
+        )
+        .await;
+    project
+        .create_endpoint(&ops.url("/"), &["webhook.endpoint.disabled", "webhook.delivery.failed"])
+        .await;
     project.post_event("task.created", json!({})).await;
     let given_up = project.post_event("task.failed", json!({})).await;
 
     let requests = ops.wait_for(3).await;
-    let events: Vec<Json> = requests.iter().map(|request| serde_json::from_slice(&request.body).unwrap()).collect();
+    let events: Vec<Json> =
+        requests.iter().map(|request| serde_json::from_slice(&request.body).unwrap()).collect();
     let about = |kind: &str, endpoint: &str| {
-        let found = events.iter().find(|event| event["kind"] == kind && event["data"]["endpoint"]["id"] == endpoint);
+        let found = events
+            .iter()
+            .find(|event| event["kind"] == kind && event["data"]["endpoint"]["id"] == endpoint);
         found.unwrap_or_else(|| panic!("no {kind} of {endpoint} in {events:?}"))["data"].clone()
     };
-    assert!(about("webhook.endpoint.disabled", &first.id)["disabled_reason"].as_str().unwrap().contains("410"));
+    assert!(
+        about("webhook.endpoint.disabled", &first.id)["disabled_reason"]
+            .as_str()
+            .unwrap()
+            .contains("410")
+    );
     let failed = about("webhook.delivery.failed", &second.id);
-    assert_eq!((&failed["message_id"], &failed["kind"], &failed["attempts"]), (&json!(given_up.id), &json!("task.failed"), &json!(2)));
+    assert_eq!(
+        (&failed["message_id"], &failed["kind"], &failed["attempts"]),
+        (&json!(given_up.id), &json!("task.failed"), &json!(2))
+    );
     about("webhook.delivery.failed", &first.id);
 }
 
@@ -143,14 +203,24 @@ async fn an_endpoint_that_is_changed_starts_afresh_and_gets_what_was_parked_at_i
     let (down, new) = (Receiver::start().await, Receiver::start().await);
     down.always(Reply::status(500));
     let endpoint = project.create_endpoint(&down.url("/"), &["*"]).await;
-    let batch: Vec<_> = (0..20).map(|n| json!({"kind": "task.created", "data": {"n": n}})).collect();
+    let batch: Vec<_> =
+        (0..20).map(|n| json!({"kind": "task.created", "data": {"n": n}})).collect();
     project.post("/events/batch", json!({"events": batch})).await.expect(202);
     wait_for_parking(&project, &endpoint.id, true).await;
     let parked = project.post_event("task.created", json!({})).await;
-    eventually("it is parked", async || (project.message(&parked.id).await.deliveries[0].status == "parked").then_some(())).await;
+    eventually("it is parked", async || {
+        (project.message(&parked.id).await.deliveries[0].status == "parked").then_some(())
+    })
+    .await;
 
-    let changed = project.patch(&format!("/webhooks/endpoints/{}", endpoint.id), json!({"url": new.url("/")})).await.expect(200);
-    assert_eq!((&changed["health"]["state"], &changed["health"]["parking"]), (&json!("healthy"), &json!(false)));
+    let changed = project
+        .patch(&format!("/webhooks/endpoints/{}", endpoint.id), json!({"url": new.url("/")}))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&changed["health"]["state"], &changed["health"]["parking"]),
+        (&json!("healthy"), &json!(false))
+    );
     project.wait_for_message(&parked.id, "succeeded").await;
     assert!(new.received().iter().any(|request| *request.webhook_id() == parked.id));
     let seen = health(&project, &endpoint.id).await;
@@ -162,24 +232,38 @@ async fn topics_of_our_own_can_be_subscribed_to_but_not_posted_or_described() {
     let stack = Stack::shared().await;
     let project = stack.project().await;
     let event = json!({"kind": "webhook.endpoint.failing", "data": {}});
-    project.post("/events", event).await.is_error(400, "validation_error", "Posthaste's own", Some("kind"));
+    project.post("/events", event).await.is_error(
+        400,
+        "validation_error",
+        "Posthaste's own",
+        Some("kind"),
+    );
     let topic = project.put("/webhooks/topics/webhook.mine", json!({})).await;
     topic.is_error(400, "validation_error", "Posthaste's own", Some("name"));
     let topics = project.get("/webhooks/topics").await.expect(200);
-    assert!(topics.as_array().unwrap().iter().any(|topic| topic["name"] == "webhook.endpoint.disabled"));
+    assert!(
+        topics.as_array().unwrap().iter().any(|topic| topic["name"] == "webhook.endpoint.disabled")
+    );
 }
 
-/// Half of all traffic goes to a receiver that answers nobody; the others' events must not wait for it.
+/// Half of all traffic goes to a receiver that answers nobody; the others' events must not wait for
+/// it.
 #[tokio::test]
 async fn a_receiver_that_hangs_costs_its_own_deliveries_only() {
     let stack = Stack::start().await;
     let project = stack.project().await;
     let (hanging, well) = (Receiver::start().await, Receiver::start().await);
     hanging.always(Reply::slow(Duration::from_mins(5)));
-    project.create_endpoint_with(json!({"url": hanging.url("/"), "topics": ["task.created"], "timeout_seconds": 1})).await;
+    project
+        .create_endpoint_with(
+            json!({"url": hanging.url("/"), "topics": ["task.created"], "timeout_seconds": 1}),
+        )
+        .await;
     project.create_endpoint(&well.url("/"), &["task.updated"]).await;
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    for (times, kinds) in [(&mut before, &["task.updated"][..]), (&mut after, &["task.created", "task.updated"][..])] {
+    for (times, kinds) in
+        [(&mut before, &["task.updated"][..]), (&mut after, &["task.created", "task.updated"][..])]
+    {
         for n in 0..60 {
             for kind in kinds {
                 let posted = std::time::Instant::now();
@@ -190,15 +274,28 @@ async fn a_receiver_that_hangs_costs_its_own_deliveries_only() {
             }
         }
     }
-    let arrived: HashMap<_, _> =
-        well.wait_for(120).await.into_iter().map(|request| (request.webhook_id().clone(), request.arrived)).collect();
+    let arrived: HashMap<_, _> = well
+        .wait_for(120)
+        .await
+        .into_iter()
+        .map(|request| (request.webhook_id().clone(), request.arrived))
+        .collect();
     let median = |times: Vec<(String, std::time::Instant)>| {
-        let mut waits: Vec<_> = times.into_iter().map(|(id, posted)| arrived[&id].saturating_duration_since(posted)).collect();
+        let mut waits: Vec<_> = times
+            .into_iter()
+            .map(|(id, posted)| arrived[&id].saturating_duration_since(posted))
+            .collect();
         waits.sort();
         waits[waits.len() / 2]
     };
     let (alone, beside) = (median(before), median(after));
-    println!("median from post to arrival: {alone:?} alone, {beside:?} beside a receiver that hangs");
-    // Not the promise itself (twice as long at most), which a loaded machine's clock can't be held to, but far below one time-out.
-    assert!(beside < Duration::from_millis(900), "{beside:?} beside a receiver that hangs, {alone:?} alone");
+    println!(
+        "median from post to arrival: {alone:?} alone, {beside:?} beside a receiver that hangs"
+    );
+    // Not the promise itself (twice as long at most), which a loaded machine's clock can't be held
+    // to, but far below one time-out.
+    assert!(
+        beside < Duration::from_millis(900),
+        "{beside:?} beside a receiver that hangs, {alone:?} alone"
+    );
 }

@@ -1,4 +1,5 @@
-//! The fuzz targets of `tests/fuzz` on stable Rust: over random bytes, over random spellings of what they read, and over their seeds with a few bytes changed.
+//! The fuzz targets of `tests/fuzz` on stable Rust: over random bytes, over random spellings of
+//! what they read, and over their seeds with a few bytes changed.
 
 use proptest::prelude::*;
 use system_tests::workspace;
@@ -23,7 +24,8 @@ const TARGETS: [(&str, Target); 8] = [
 
 /// Input that a target takes: its seeds.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let files = std::fs::read_dir(workspace().join("tests/fuzz/seeds").join(target)).expect("each target has seeds");
+    let files = std::fs::read_dir(workspace().join("tests/fuzz/seeds").join(target))
+        .expect("each target has seeds");
     files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
 }
 
@@ -45,7 +47,9 @@ proptest! {
     }
 
     #[test]
-    fn random_spellings_break_nothing(text in r#"(https?:)?[\[\]{}:,"/\\@?#.%&=a-z0-9 _\-é\x00\r\n]{0,40}"#) {
+    fn random_spellings_break_nothing(
+        text in r#"(https?:)?[\[\]{}:,"/\\@?#.%&=a-z0-9 _\-é\x00\r\n]{0,40}"#,
+    ) {
         for (_, target) in TARGETS {
             target(text.as_bytes());
         }
@@ -54,7 +58,8 @@ proptest! {
     #[test]
     fn good_input_with_changes_breaks_nothing(
         seed in any::<prop::sample::Index>(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, any::<u8>()), 1..6),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, any::<u8>()),
+            1..6),
     ) {
         for (name, target) in TARGETS {
             let mut bytes = seed.get(&seeds(name)).clone();

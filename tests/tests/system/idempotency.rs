@@ -15,7 +15,8 @@ async fn a_hundred_concurrent_posts_with_one_key_make_one_event_and_one_delivery
     let receiver = Receiver::start().await;
     project.create_endpoint(&receiver.url("/"), &["*"]).await;
 
-    let posts = (0..100).map(|_| project.post_event_once("order-7", "task.created", json!({"order": 7})));
+    let posts =
+        (0..100).map(|_| project.post_event_once("order-7", "task.created", json!({"order": 7})));
     let answers = join_all(posts).await;
     let mut statuses = HashMap::new();
     for answer in &answers {
@@ -25,11 +26,16 @@ async fn a_hundred_concurrent_posts_with_one_key_make_one_event_and_one_delivery
         }
     }
     assert!(statuses.keys().all(|status| matches!(status, 202 | 409)), "{statuses:?}");
-    let ids: HashSet<_> = answers.iter().filter(|answer| answer.status == 202).map(|answer| answer.read::<Event>(202).id).collect();
+    let ids: HashSet<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 202)
+        .map(|answer| answer.read::<Event>(202).id)
+        .collect();
     assert_eq!(ids.len(), 1, "{statuses:?}");
     let id = ids.into_iter().next().unwrap();
 
-    let again: Event = project.post_event_once("order-7", "task.created", json!({"order": 7})).await.read(202);
+    let again: Event =
+        project.post_event_once("order-7", "task.created", json!({"order": 7})).await.read(202);
     assert_eq!(again.id, id, "later, the key gets the first answer");
     project.wait_for_message(&id, "succeeded").await;
     assert_eq!(project.get("/events").await.ids(), [id.as_str()], "the log has one event");
@@ -45,8 +51,18 @@ async fn a_hundred_concurrent_posts_with_one_key_make_one_event_and_one_delivery
 async fn a_key_with_another_body_is_refused() {
     let project = Stack::shared().await.project().await;
     project.post_event_once("k", "task.created", json!({"a": 1})).await.expect(202);
-    project.post_event_once("k", "task.created", json!({"a": 2})).await.is_error(422, "unprocessable", "idempotency key", None);
-    project.post_event_once("k", "task.updated", json!({"a": 1})).await.is_error(422, "unprocessable", "idempotency key", None);
+    project.post_event_once("k", "task.created", json!({"a": 2})).await.is_error(
+        422,
+        "unprocessable",
+        "idempotency key",
+        None,
+    );
+    project.post_event_once("k", "task.updated", json!({"a": 1})).await.is_error(
+        422,
+        "unprocessable",
+        "idempotency key",
+        None,
+    );
     project.post_event_once("k2", "task.created", json!({"a": 2})).await.expect(202);
 }
 
@@ -74,11 +90,20 @@ async fn an_event_with_an_id_of_its_own_is_accepted_once() {
 #[tokio::test]
 async fn a_batch_has_one_key_for_all_of_its_events() {
     let project = Stack::shared().await.project().await;
-    let body = json!({"events": [{"kind": "task.created", "data": 1}, {"kind": "task.updated", "data": 2}]}).to_string();
+    let body = json!({"events": [{"kind": "task.created", "data": 1}, {"kind": "task.updated",
+        "data": 2}]})
+    .to_string();
     let mut answers = Vec::new();
     for _ in 0..2 {
-        let request = project.request(Method::POST, "/events/batch").header("content-type", "application/json");
-        answers.push(project.send(request.header("idempotency-key", "b").body(body.clone())).await.expect(202));
+        let request = project
+            .request(Method::POST, "/events/batch")
+            .header("content-type", "application/json");
+        answers.push(
+            project
+                .send(request.header("idempotency-key", "b").body(body.clone()))
+                .await
+                .expect(202),
+        );
     }
     assert_eq!(answers[0], answers[1]);
     assert_eq!(project.get("/events").await.ids().len(), 2);

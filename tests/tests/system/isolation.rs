@@ -1,7 +1,8 @@
 //! One project's key can read, change or infer nothing of another project, on any route.
 //!
-//! The proof is a comparison: whatever project A asks with an id of project B must be answered as if the id were of nothing at all. The ids
-//! of nothing differ from B's in their last character only, so that they stand for the same moment.
+//! The proof is a comparison: whatever project A asks with an id of project B must be answered as
+//! if the id were of nothing at all. The ids of nothing differ from B's in their last character
+//! only, so that they stand for the same moment.
 
 use http::Method;
 use local::template::{HttpRoute, Settings, Template};
@@ -94,7 +95,8 @@ impl Ask {
 #[tokio::test]
 async fn a_projects_key_learns_nothing_of_another_project_on_any_route() {
     let stack = Stack::shared().await;
-    // Who asks with B's ids, and who asks with ids of nothing: two, as what one has posted is there when it asks again.
+    // Who asks with B's ids, and who asks with ids of nothing: two, as what one has posted is there
+    // when it asks again.
     let (a, control, b) = (stack.project().await, stack.project().await, stack.project().await);
     let receiver = Receiver::start().await;
     let (theirs, secret) = what_b_has(&stack.operator(), &b, &receiver).await;
@@ -108,7 +110,11 @@ async fn a_projects_key_learns_nothing_of_another_project_on_any_route() {
         for (ask, ghost) in mine.iter().zip(&ghosts) {
             let (answer, expected) = (ask.by(&a).await, ghost.by(&control).await);
             let what = format!("{} {} {:?}", ask.method, ask.path, ask.header);
-            assert_eq!(seen(&answer, &theirs), seen(&expected, &nothing), "{what} tells B's from nothing");
+            assert_eq!(
+                seen(&answer, &theirs),
+                seen(&expected, &nothing),
+                "{what} tells B's from nothing"
+            );
             assert!(!answer.text.contains(&secret), "{what} shows B's secret");
             asked += 1;
         }
@@ -123,16 +129,26 @@ async fn what_b_has(operator: &Client, b: &Client, receiver: &Receiver) -> (Ids,
     b.put("/webhooks/topics/b.own", json!({"description": "B's own"})).await.expect(201);
     let endpoint = b.create_endpoint(&receiver.url("/b"), &["b.own"]).await;
     let step = json!({"kind": "webhook", "url": receiver.url("/never")});
-    let automation = json!({"trigger": {"kind": "event", "event": "task.created"}, "workflow": [step]});
-    let automation = b.post("/automations", automation).await.expect(201)["id"].as_str().unwrap().to_owned();
-    b.put("/api/workers/worker-of-b/webhook", json!({"url": receiver.url("/never")})).await.expect(200);
+    let automation =
+        json!({"trigger": {"kind": "event", "event": "task.created"}, "workflow": [step]});
+    let automation =
+        b.post("/automations", automation).await.expect(201)["id"].as_str().unwrap().to_owned();
+    b.put("/api/workers/worker-of-b/webhook", json!({"url": receiver.url("/never")}))
+        .await
+        .expect(200);
     let key = "b-idempotency-key-1";
-    let event: system_tests::Event = b.post_event_once(key, "b.own", json!({"secret of": "B"})).await.read(202);
+    let event: system_tests::Event =
+        b.post_event_once(key, "b.own", json!({"secret of": "B"})).await.read(202);
     b.wait_for_message(&event.id, "succeeded").await;
     let attempt = b.attempts(&event.id).await.remove(0);
     let since = Timestamp::now().seconds() - 60;
-    let recovery =
-        b.post(&format!("/webhooks/endpoints/{}/recover", endpoint.id), json!({"since": since, "dry_run": true})).await.expect(202);
+    let recovery = b
+        .post(
+            &format!("/webhooks/endpoints/{}/recover", endpoint.id),
+            json!({"since": since, "dry_run": true}),
+        )
+        .await
+        .expect(202);
     let (key_id, _) = operator.new_key(b.project(), &["read"]).await;
     let ids = Ids {
         project: b.project().to_owned(),
@@ -170,8 +186,11 @@ async fn snapshot(b: &Client, ids: &Ids) -> Vec<String> {
 
 /// What an answer tells, with ids replaced by their names.
 fn seen(answer: &Answer, ids: &Ids) -> (u16, String, Vec<String>) {
-    let named = |text: &str| ids.all().into_iter().fold(text.to_owned(), |text, (name, id)| text.replace(id, name));
-    let headers = ["has-more", "link", "allow", "www-authenticate", "retry-after"].map(|name| named(answer.header(name)));
+    let named = |text: &str| {
+        ids.all().into_iter().fold(text.to_owned(), |text, (name, id)| text.replace(id, name))
+    };
+    let headers = ["has-more", "link", "allow", "www-authenticate", "retry-after"]
+        .map(|name| named(answer.header(name)));
     (answer.status, named(&answer.text), headers.to_vec())
 }
 
@@ -179,7 +198,8 @@ fn template() -> Template {
     Template::read(&workspace().join("template.yaml"), &Settings::default()).unwrap()
 }
 
-/// Everything that A can ask of this route with these ids: in the path, in the query, in the body, in headers.
+/// Everything that A can ask of this route with these ids: in the path, in the query, in the body,
+/// in headers.
 fn asks(route: &HttpRoute, ids: &Ids) -> Vec<Ask> {
     let method: Method = route.method.parse().unwrap();
     let thing = match route.path.split('/').nth(1).unwrap_or_default() {
@@ -197,17 +217,27 @@ fn asks(route: &HttpRoute, ids: &Ids) -> Vec<Ask> {
         .replace("{key_id}", &ids.key)
         .replace("{recovery_id}", &ids.recovery)
         .replace("{name}", &ids.topic);
-    let ask = |body: Option<Json>| Ask { method: method.clone(), path: path.clone(), header: None, body };
+    let ask =
+        |body: Option<Json>| Ask { method: method.clone(), path: path.clone(), header: None, body };
 
     let mut asks: Vec<Ask> = bodies(route, ids).into_iter().map(ask).collect();
     // In B's name, on every route.
-    asks.push(Ask { header: Some(("posthaste-project", ids.project.clone())), ..ask(bodies(route, ids).pop().flatten()) });
+    asks.push(Ask {
+        header: Some(("posthaste-project", ids.project.clone())),
+        ..ask(bodies(route, ids).pop().flatten())
+    });
     if route.path == "/events" && method == Method::POST {
-        let body = Some(json!({"kind": "task.created", "data": 1, "id": ids.free, "created_at": 1}));
-        asks.push(Ask { header: Some(("idempotency-key", ids.idempotency_key.clone())), ..ask(body) });
+        let body =
+            Some(json!({"kind": "task.created", "data": 1, "id": ids.free, "created_at": 1}));
+        asks.push(Ask {
+            header: Some(("idempotency-key", ids.idempotency_key.clone())),
+            ..ask(body)
+        });
     }
     if method == Method::GET {
-        asks.extend(queries(route, ids).into_iter().map(|query| Ask::get(format!("{path}?{query}"))));
+        asks.extend(
+            queries(route, ids).into_iter().map(|query| Ask::get(format!("{path}?{query}"))),
+        );
     }
     asks
 }
@@ -216,33 +246,65 @@ fn bodies(route: &HttpRoute, ids: &Ids) -> Vec<Option<Json>> {
     match (route.method.as_str(), route.path.as_str()) {
         // Everybody has a secret of their own, so no two answers are alike.
         (_, "/webhooks/secret" | "/webhooks/secret/rotate") => vec![],
-        ("GET" | "DELETE", _) | ("POST", "/api/workers/{id}/webhook/regenerate-token") => vec![None],
-        ("POST", "/events") => vec![Some(json!({"kind": "task.created", "data": {"of": "A"}, "id": ids.event, "created_at": 1}))],
+        ("GET" | "DELETE", _) | ("POST", "/api/workers/{id}/webhook/regenerate-token") => {
+            vec![None]
+        }
+        ("POST", "/events") => vec![Some(
+            json!({"kind": "task.created", "data": {"of": "A"}, "id": ids.event, "created_at": 1}),
+        )],
         ("POST", "/events/batch") => {
             // B's topic, in an event of A's.
             vec![Some(json!({"events": [{"kind": ids.topic, "data": 1}]}))]
         }
         ("POST", "/operator-keys") => vec![Some(json!({"name": "A was here"}))],
-        ("POST", "/webhooks/endpoints") => vec![Some(json!({"url": "https://example.com/", "topics": [ids.topic]}))],
-        ("PATCH", "/webhooks/endpoints/{id}") => {
-            vec![Some(json!({"name": "A was here"})), Some(json!({"status": "paused"})), Some(json!({"nonsense": 1})), Some(json!({}))]
+        ("POST", "/webhooks/endpoints") => {
+            vec![Some(json!({"url": "https://example.com/", "topics": [ids.topic]}))]
         }
-        ("PUT", "/webhooks/endpoints/{id}") => vec![Some(json!({"url": "https://example.com/", "topics": ["*"]}))],
+        ("PATCH", "/webhooks/endpoints/{id}") => {
+            vec![
+                Some(json!({"name": "A was here"})),
+                Some(json!({"status": "paused"})),
+                Some(json!({"nonsense": 1})),
+                Some(json!({})),
+            ]
+        }
+        ("PUT", "/webhooks/endpoints/{id}") => {
+            vec![Some(json!({"url": "https://example.com/", "topics": ["*"]}))]
+        }
         ("POST", "/automations") => {
             let step = json!({"kind": "webhook", "url": "https://example.com/"});
-            vec![Some(json!({"trigger": {"kind": "event", "event": ids.topic}, "workflow": [step]}))]
+            vec![Some(
+                json!({"trigger": {"kind": "event", "event": ids.topic}, "workflow": [step]}),
+            )]
         }
-        ("PATCH", "/automations/{id}") => vec![Some(json!({"name": "A was here"})), Some(json!({"nonsense": 1}))],
+        ("PATCH", "/automations/{id}") => {
+            vec![Some(json!({"name": "A was here"})), Some(json!({"nonsense": 1}))]
+        }
         // Who puts one gets a token of their own; null puts none.
-        ("PUT", "/api/workers/{id}/webhook") => vec![Some(json!({"url": null})), Some(json!({"url": 1}))],
-        ("PUT", "/webhooks/topics/{name}") => vec![Some(json!({"description": "A was here", "example": 1}))],
-        ("POST", "/webhooks/messages/{id}/resend") => vec![None, Some(json!({"endpoint_id": ids.endpoint}))],
+        ("PUT", "/api/workers/{id}/webhook") => {
+            vec![Some(json!({"url": null})), Some(json!({"url": 1}))]
+        }
+        ("PUT", "/webhooks/topics/{name}") => {
+            vec![Some(json!({"description": "A was here", "example": 1}))]
+        }
+        ("POST", "/webhooks/messages/{id}/resend") => {
+            vec![None, Some(json!({"endpoint_id": ids.endpoint}))]
+        }
         ("POST", "/webhooks/endpoints/{id}/recover") => {
             let since = Timestamp::now().seconds() - 60;
-            vec![None, Some(json!({})), Some(json!({"since": since, "dry_run": true})), Some(json!({"since": since}))]
+            vec![
+                None,
+                Some(json!({})),
+                Some(json!({"since": since, "dry_run": true})),
+                Some(json!({"since": since})),
+            ]
         }
-        ("POST", path) if path.starts_with("/webhooks/endpoints/{id}/") => vec![None, Some(json!({}))],
-        ("POST" | "PATCH", path) if path.starts_with("/projects") => vec![Some(json!({"name": "A was here"}))],
+        ("POST", path) if path.starts_with("/webhooks/endpoints/{id}/") => {
+            vec![None, Some(json!({}))]
+        }
+        ("POST" | "PATCH", path) if path.starts_with("/projects") => {
+            vec![Some(json!({"name": "A was here"}))]
+        }
         _ => panic!("{} is new: what can one project ask of another there?", route.key()),
     }
 }
@@ -258,7 +320,11 @@ fn queries(route: &HttpRoute, ids: &Ids) -> Vec<String> {
         "/projects/{id}/keys" => &ids.key,
         _ => return Vec::new(),
     };
-    let mut queries = vec![format!("after={cursor}"), format!("before={cursor}"), format!("after={cursor}&order=asc")];
+    let mut queries = vec![
+        format!("after={cursor}"),
+        format!("before={cursor}"),
+        format!("after={cursor}&order=asc"),
+    ];
     match route.path.as_str() {
         "/webhooks/messages" => queries.push(format!("endpoint_id={}", ids.endpoint)),
         "/webhooks/delivery-attempts" => {
@@ -289,7 +355,8 @@ async fn a_projects_lists_hold_nothing_of_another_project_even_with_its_cursors(
     own.reverse();
     assert_eq!(a.get("/events").await.ids(), own);
     assert_eq!(a.get("/webhooks/messages").await.ids(), own);
-    // B's third event is only a moment: before it A has posted its first three, after it the others.
+    // B's third event is only a moment: before it A has posted its first three, after it the
+    // others.
     assert_eq!(a.get(&format!("/events?after={}", foreign[2])).await.ids(), own[3..]);
     assert_eq!(a.get(&format!("/events?before={}", foreign[2])).await.ids(), own[..3]);
 }
@@ -302,9 +369,24 @@ async fn the_operator_acts_for_the_project_that_it_names() {
     let operator = stack.operator();
     let path = format!("/events/{}", event.id);
     operator.acting_for(a.project()).get(&path).await.expect(200);
-    operator.acting_for(b.project()).get(&path).await.is_error(404, "not_found", "no such event", None);
-    operator.get(&path).await.is_error(400, "validation_error", "Posthaste-Project", Some("Posthaste-Project"));
-    operator.acting_for(&beside(a.project())).get(&path).await.is_error(404, "not_found", "no such project", None);
+    operator.acting_for(b.project()).get(&path).await.is_error(
+        404,
+        "not_found",
+        "no such event",
+        None,
+    );
+    operator.get(&path).await.is_error(
+        400,
+        "validation_error",
+        "Posthaste-Project",
+        Some("Posthaste-Project"),
+    );
+    operator.acting_for(&beside(a.project())).get(&path).await.is_error(
+        404,
+        "not_found",
+        "no such project",
+        None,
+    );
     // A key may name its own project.
     a.acting_for(a.project()).get(&path).await.expect(200);
 }

@@ -13,7 +13,12 @@ async fn without_a_valid_key_nothing_is_answered() {
     for path in ["/events", "/webhooks/endpoints", "/webhooks/messages", "/projects"] {
         for key in ["nonsense", "", "phk_0000000000000000000000000000000000000000000"] {
             let answer = project.with_key(key).get(path).await;
-            assert_eq!((answer.status, answer.json()["kind"].as_str()), (401, Some("unauthorized")), "{path} {key:?}: {}", answer.text);
+            assert_eq!(
+                (answer.status, answer.json()["kind"].as_str()),
+                (401, Some("unauthorized")),
+                "{path} {key:?}: {}",
+                answer.text
+            );
             assert!(answer.header("www-authenticate").starts_with("Bearer"));
         }
     }
@@ -48,7 +53,9 @@ async fn a_key_may_do_what_its_scopes_say_and_no_more() {
     ] {
         refused.is_error(403, "forbidden", "scope", None);
     }
-    for refused in [project.get("/projects").await, project.post("/projects", json!({"name": "x"})).await] {
+    for refused in
+        [project.get("/projects").await, project.post("/projects", json!({"name": "x"})).await]
+    {
         refused.is_error(403, "forbidden", "operator", None);
     }
 }
@@ -59,13 +66,26 @@ async fn a_key_is_shown_once_and_listed_without_itself() {
     let (project, operator) = (stack.project().await, stack.operator());
     let path = format!("/projects/{}/keys", project.project());
     let made = operator.post(&path, json!({"name": "CI", "scopes": ["events"]})).await.expect(201);
-    assert_eq!((made["object"].as_str(), made["name"].as_str(), &made["scopes"]), (Some("api_key"), Some("CI"), &json!(["events"])));
+    assert_eq!(
+        (made["object"].as_str(), made["name"].as_str(), &made["scopes"]),
+        (Some("api_key"), Some("CI"), &json!(["events"]))
+    );
     let listed = operator.get(&path).await;
     assert_eq!(listed.ids().len(), 2, "the project's own, and this one");
     assert!(!listed.text.contains(made["key"].as_str().unwrap()));
     assert!(listed.expect(200).as_array().unwrap().iter().all(|key| key["key"] == Json::Null));
-    operator.post(&path, json!({"scopes": []})).await.is_error(400, "validation_error", "scope", Some("scopes"));
-    operator.post(&path, json!({"scopes": ["everything"]})).await.is_error(400, "validation_error", "", Some("scopes[0]"));
+    operator.post(&path, json!({"scopes": []})).await.is_error(
+        400,
+        "validation_error",
+        "scope",
+        Some("scopes"),
+    );
+    operator.post(&path, json!({"scopes": ["everything"]})).await.is_error(
+        400,
+        "validation_error",
+        "",
+        Some("scopes[0]"),
+    );
 }
 
 #[tokio::test]
@@ -87,7 +107,11 @@ async fn a_revoked_key_opens_nothing_within_a_minute() {
         // Many at once, so that every process of a function is asked.
         let asks = (0..8).map(|_| async {
             let event = json!({"kind": "task.created", "data": 1});
-            let answers = tokio::join!(client.get("/events"), client.get("/webhooks/endpoints"), client.post("/events", event));
+            let answers = tokio::join!(
+                client.get("/events"),
+                client.get("/webhooks/endpoints"),
+                client.post("/events", event)
+            );
             [answers.0, answers.1, answers.2].iter().all(|answer| answer.status == 401)
         });
         join_all(asks).await.into_iter().all(|refused| refused).then_some(())
@@ -102,13 +126,41 @@ async fn a_revoked_key_opens_nothing_within_a_minute() {
 async fn projects_are_made_listed_and_changed_by_the_operator() {
     let stack = Stack::shared().await;
     let operator = stack.operator();
-    let made = operator.post("/projects", json!({"name": "Acme", "brand": "Acme-Pay"})).await.expect(201);
-    assert_eq!((made["object"].as_str(), made["name"].as_str(), made["brand"].as_str()), (Some("project"), Some("Acme"), Some("Acme-Pay")));
+    let made =
+        operator.post("/projects", json!({"name": "Acme", "brand": "Acme-Pay"})).await.expect(201);
+    assert_eq!(
+        (made["object"].as_str(), made["name"].as_str(), made["brand"].as_str()),
+        (Some("project"), Some("Acme"), Some("Acme-Pay"))
+    );
     let path = format!("/projects/{}", made["id"].as_str().unwrap());
     assert_eq!(operator.get(&path).await.expect(200), made);
-    assert_eq!(operator.patch(&path, json!({"name": "Acme 2"})).await.expect(200)["name"], "Acme 2");
-    assert!(operator.get("/projects?limit=100").await.ids().contains(&made["id"].as_str().unwrap().to_owned()));
-    operator.post("/projects", json!({"name": ""})).await.is_error(400, "validation_error", "", Some("name"));
-    operator.post("/projects", json!({"name": "x", "brand": "a b"})).await.is_error(400, "validation_error", "", Some("brand"));
-    operator.get("/projects/proj_nothing").await.is_error(404, "not_found", "no such project", None);
+    assert_eq!(
+        operator.patch(&path, json!({"name": "Acme 2"})).await.expect(200)["name"],
+        "Acme 2"
+    );
+    assert!(
+        operator
+            .get("/projects?limit=100")
+            .await
+            .ids()
+            .contains(&made["id"].as_str().unwrap().to_owned())
+    );
+    operator.post("/projects", json!({"name": ""})).await.is_error(
+        400,
+        "validation_error",
+        "",
+        Some("name"),
+    );
+    operator.post("/projects", json!({"name": "x", "brand": "a b"})).await.is_error(
+        400,
+        "validation_error",
+        "",
+        Some("brand"),
+    );
+    operator.get("/projects/proj_nothing").await.is_error(
+        404,
+        "not_found",
+        "no such project",
+        None,
+    );
 }

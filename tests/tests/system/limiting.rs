@@ -16,11 +16,13 @@ async fn a_limited_endpoint_gets_no_more_a_second_than_it_asked_for_and_all_of_i
     receiver.always(Reply::slow(Duration::from_millis(300)));
     let endpoint = json!({"url": receiver.url("/"), "topics": ["*"], "rate_limit": LIMIT});
     let endpoint = project.create_endpoint_with(endpoint).await;
-    let batch: Vec<_> = (0..EVENTS / 2).map(|number| json!({"kind": "task.created", "data": number})).collect();
+    let batch: Vec<_> =
+        (0..EVENTS / 2).map(|number| json!({"kind": "task.created", "data": number})).collect();
     for _ in 0..2 {
         project.post("/events/batch", json!({"events": batch})).await.expect(202);
     }
-    let mut arrivals: Vec<_> = receiver.wait_for(EVENTS).await.into_iter().map(|request| request.arrived).collect();
+    let mut arrivals: Vec<_> =
+        receiver.wait_for(EVENTS).await.into_iter().map(|request| request.arrived).collect();
     arrivals.sort();
     stack.queues().wait_until_idle().await;
     assert_eq!(receiver.received().len(), EVENTS, "each once");
@@ -34,7 +36,13 @@ async fn a_limited_endpoint_gets_no_more_a_second_than_it_asked_for_and_all_of_i
 
     let shown = project.get(&format!("/webhooks/endpoints/{}", endpoint.id)).await.expect(200);
     assert_eq!(shown["rate_limit"], LIMIT);
-    let attempts = project.get(&format!("/webhooks/endpoints/{}/deliveries?limit=100", endpoint.id)).await.expect(200);
+    let attempts = project
+        .get(&format!("/webhooks/endpoints/{}/deliveries?limit=100", endpoint.id))
+        .await
+        .expect(200);
     let attempts = attempts.as_array().unwrap();
-    assert!(attempts.iter().all(|attempt| attempt["number"] == 1 && attempt["outcome"] == "succeeded"), "waiting is no attempt");
+    assert!(
+        attempts.iter().all(|attempt| attempt["number"] == 1 && attempt["outcome"] == "succeeded"),
+        "waiting is no attempt"
+    );
 }

@@ -14,7 +14,11 @@ async fn follow(client: &Client, path: &str, rel: &str) -> Vec<Vec<String>> {
         let page = client.get(&path).await;
         let ids = page.ids();
         assert!(pages.len() <= ITEMS, "the links of {path} lead in circles");
-        assert_eq!(page.header("has-more"), if page.link(rel).is_some() { "true" } else { "false" }, "{path}");
+        assert_eq!(
+            page.header("has-more"),
+            if page.link(rel).is_some() { "true" } else { "false" },
+            "{path}"
+        );
         next = page.link(rel);
         pages.push(ids);
     }
@@ -38,12 +42,20 @@ async fn keeps_the_conventions(client: &Client, path: &str, expected: &[String])
         assert_eq!(pages.concat(), all, "{path} {order}: each once");
         assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 7]);
         let last = &all[ITEMS - 1];
-        let mut pages = follow(client, &with(&format!("limit=10&order={order}&before={last}")), "prev").await;
+        let mut pages =
+            follow(client, &with(&format!("limit=10&order={order}&before={last}")), "prev").await;
         pages.reverse();
         assert_eq!(pages.concat(), all[..ITEMS - 1], "{path} {order}: and backwards");
     }
-    assert_eq!(client.get(&with(&format!("limit=3&after={}", expected[4]))).await.ids(), expected[5..8]);
-    assert_eq!(client.get(&with(&format!("limit=3&before={}", expected[8]))).await.ids(), expected[5..8], "the page right before");
+    assert_eq!(
+        client.get(&with(&format!("limit=3&after={}", expected[4]))).await.ids(),
+        expected[5..8]
+    );
+    assert_eq!(
+        client.get(&with(&format!("limit=3&before={}", expected[8]))).await.ids(),
+        expected[5..8],
+        "the page right before"
+    );
     assert!(client.get(&with(&format!("after={}", expected[ITEMS - 1]))).await.ids().is_empty());
 
     for (query, field) in [
@@ -88,11 +100,21 @@ async fn events_messages_and_attempts_are_listed_by_the_conventions() {
     keeps_the_conventions(&project, "/events", &ids).await;
     keeps_the_conventions(&project, "/webhooks/messages", &ids).await;
     let path = format!("/webhooks/endpoints/{}/deliveries", endpoint.id);
-    let attempts: Vec<system_tests::Attempt> = project.get(&format!("{path}?limit=100")).await.read(200);
-    assert_eq!(attempts.iter().map(|attempt| attempt.message_id.clone()).collect::<Vec<_>>(), ids, "by event");
+    let attempts: Vec<system_tests::Attempt> =
+        project.get(&format!("{path}?limit=100")).await.read(200);
+    assert_eq!(
+        attempts.iter().map(|attempt| attempt.message_id.clone()).collect::<Vec<_>>(),
+        ids,
+        "by event"
+    );
     let attempts: Vec<_> = attempts.into_iter().map(|attempt| attempt.id).collect();
     keeps_the_conventions(&project, &path, &attempts).await;
-    keeps_the_conventions(&project, &format!("/webhooks/delivery-attempts?endpoint_id={}", endpoint.id), &attempts).await;
+    keeps_the_conventions(
+        &project,
+        &format!("/webhooks/delivery-attempts?endpoint_id={}", endpoint.id),
+        &attempts,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -104,9 +126,15 @@ async fn a_messages_attempts_are_listed_by_the_conventions() {
     }
     let event = project.post_event("task.created", json!({})).await;
     project.wait_for_message(&event.id, "succeeded").await;
-    let mut ids: Vec<_> = project.attempts(&event.id).await.into_iter().map(|attempt| attempt.id).collect();
+    let mut ids: Vec<_> =
+        project.attempts(&event.id).await.into_iter().map(|attempt| attempt.id).collect();
     ids.reverse();
-    keeps_the_conventions(&project, &format!("/webhooks/delivery-attempts?message_id={}", event.id), &ids).await;
+    keeps_the_conventions(
+        &project,
+        &format!("/webhooks/delivery-attempts?message_id={}", event.id),
+        &ids,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -127,6 +155,9 @@ async fn a_list_of_nothing_is_an_empty_array() {
     let project = Stack::shared().await.project().await;
     for path in ["/events", "/webhooks/messages", "/webhooks/endpoints"] {
         let answer = project.send(project.request(Method::GET, path)).await;
-        assert_eq!((answer.status, answer.text.as_str(), answer.header("has-more"), answer.header("link")), (200, "[]", "false", ""));
+        assert_eq!(
+            (answer.status, answer.text.as_str(), answer.header("has-more"), answer.header("link")),
+            (200, "[]", "false", "")
+        );
     }
 }

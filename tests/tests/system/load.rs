@@ -29,7 +29,8 @@ async fn two_thousand_events_of_32_clients_are_two_thousand_deliveries() {
             }
         })
     });
-    let accepted: HashSet<String> = join_all(posting).await.into_iter().flat_map(Result::unwrap).collect();
+    let accepted: HashSet<String> =
+        join_all(posting).await.into_iter().flat_map(Result::unwrap).collect();
     assert_eq!(accepted.len(), EVENTS, "each event has an id of its own");
     eprintln!("{EVENTS} events accepted after {:.1} s", started.elapsed().as_secs_f64());
 
@@ -39,10 +40,12 @@ async fn two_thousand_events_of_32_clients_are_two_thousand_deliveries() {
     }
     stack.queues().wait_until_idle().await;
     let requests = receiver.received();
-    let delivered: HashSet<String> = requests.iter().map(system_tests::Request::webhook_id).collect();
+    let delivered: HashSet<String> =
+        requests.iter().map(system_tests::Request::webhook_id).collect();
     assert_eq!(requests.len(), EVENTS, "no delivery is made twice");
     assert!(delivered == accepted, "what arrives is what was accepted");
-    let numbers: HashSet<u64> = requests.iter().filter_map(|request| request.json()["data"]["number"].as_u64()).collect();
+    let numbers: HashSet<u64> =
+        requests.iter().filter_map(|request| request.json()["data"]["number"].as_u64()).collect();
     assert_eq!(numbers.len(), EVENTS);
 
     let calls = stack.calls().await;
@@ -50,8 +53,13 @@ async fn two_thousand_events_of_32_clients_are_two_thousand_deliveries() {
     // Not `admin` and `endpoints`: of two that start at once on a new table, one loses the write of
     // the secrets key's check, and reads what the other wrote.
     let on_the_way = |caller: &str| ["events", "deliver", "logs"].contains(&caller);
-    let failed: Vec<_> = calls.calls.iter().filter(|call| on_the_way(&call.caller) && call.outcome != "ok").collect();
+    let failed: Vec<_> = calls
+        .calls
+        .iter()
+        .filter(|call| on_the_way(&call.caller) && call.outcome != "ok")
+        .collect();
     assert!(failed.is_empty(), "no AWS call fails on the way of a healthy event: {failed:?}");
-    let errors: Vec<_> = stack.log_lines().into_iter().filter(|line| line.contains("ERROR")).collect();
+    let errors: Vec<_> =
+        stack.log_lines().into_iter().filter(|line| line.contains("ERROR")).collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }

@@ -18,10 +18,12 @@ async fn scene() -> Scene {
     let project = Stack::shared().await.project().await;
     let receiver = Receiver::start().await;
     receiver.always_at("/bad", Reply::status(500));
-    let good = project.create_endpoint(&receiver.url("/good"), &["task.created", "run.created"]).await.id;
+    let good =
+        project.create_endpoint(&receiver.url("/good"), &["task.created", "run.created"]).await.id;
     let bad = json!({"url": receiver.url("/bad"), "topics": ["task.failed"], "retry_schedule": []});
     let bad = project.create_endpoint_with(bad).await.id;
-    let waiting = json!({"url": receiver.url("/bad"), "topics": ["run.*"], "retry_schedule": [3600]});
+    let waiting =
+        json!({"url": receiver.url("/bad"), "topics": ["run.*"], "retry_schedule": [3600]});
     project.create_endpoint_with(waiting).await;
     let succeeded = project.post_event("task.created", json!({})).await.id;
     let failed = project.post_event("task.failed", json!({})).await.id;
@@ -42,21 +44,44 @@ async fn events_and_messages_are_found_by_kind_status_endpoint_and_time() {
         assert_eq!(found(format!("{list}?kind=task.failed")).await, [f]);
         assert_eq!(found(format!("{list}?kind=task.*")).await, [f, s]);
         assert_eq!(found(format!("{list}?kind=run.failed")).await, [""; 0]);
-        let since = scene.project.get(&format!("/events/{s}")).await.expect(200)["created_at"].as_u64().unwrap();
+        let since = scene.project.get(&format!("/events/{s}")).await.expect(200)["created_at"]
+            .as_u64()
+            .unwrap();
         assert_eq!(found(format!("{list}?since={since}")).await.len(), 3, "since is included");
         assert_eq!(found(format!("{list}?until={since}")).await.len(), 0, "until is not");
         assert_eq!(found(format!("{list}?since={}", since + 3_600)).await.len(), 0);
-        assert_eq!(found(format!("{list}?since={since}&until={}&kind=run.created", since + 3_600)).await, [p]);
-        scene.project.get(&format!("{list}?since=yesterday")).await.is_error(400, "validation_error", "Unix seconds", Some("since"));
+        assert_eq!(
+            found(format!("{list}?since={since}&until={}&kind=run.created", since + 3_600)).await,
+            [p]
+        );
+        scene.project.get(&format!("{list}?since=yesterday")).await.is_error(
+            400,
+            "validation_error",
+            "Unix seconds",
+            Some("since"),
+        );
     }
     // The pending one has another delivery that has succeeded.
     assert_eq!(found("/webhooks/messages?status=succeeded".to_owned()).await, [p, s]);
     assert_eq!(found("/webhooks/messages?status=failed".to_owned()).await, [f]);
     assert_eq!(found("/webhooks/messages?status=pending".to_owned()).await, [p]);
     assert_eq!(found(format!("/webhooks/messages?endpoint_id={}", scene.good)).await, [p, s]);
-    assert_eq!(found(format!("/webhooks/messages?endpoint_id={}&status=failed", scene.bad)).await, [f]);
-    scene.project.get("/webhooks/messages?status=lost").await.is_error(400, "validation_error", "pending", Some("status"));
-    scene.project.get("/events?status=failed").await.is_error(400, "validation_error", "no such query parameter", Some("status"));
+    assert_eq!(
+        found(format!("/webhooks/messages?endpoint_id={}&status=failed", scene.bad)).await,
+        [f]
+    );
+    scene.project.get("/webhooks/messages?status=lost").await.is_error(
+        400,
+        "validation_error",
+        "pending",
+        Some("status"),
+    );
+    scene.project.get("/events?status=failed").await.is_error(
+        400,
+        "validation_error",
+        "no such query parameter",
+        Some("status"),
+    );
 }
 
 #[tokio::test]
@@ -65,12 +90,17 @@ async fn attempts_are_found_by_message_endpoint_outcome_kind_and_time() {
     let found = async |query: String| -> Vec<Attempt> { scene.project.get(&query).await.read(200) };
     let all = found(format!("/webhooks/delivery-attempts?message_id={}", scene.pending)).await;
     assert_eq!(all.len(), 2);
-    let of_good = found(format!("/webhooks/delivery-attempts?message_id={}&endpoint_id={}", scene.pending, scene.good)).await;
+    let of_good = found(format!(
+        "/webhooks/delivery-attempts?message_id={}&endpoint_id={}",
+        scene.pending, scene.good
+    ))
+    .await;
     assert!(of_good.len() == 1 && of_good[0].outcome == "succeeded");
 
-    for path in
-        [format!("/webhooks/endpoints/{}/deliveries?", scene.good), format!("/webhooks/delivery-attempts?endpoint_id={}&", scene.good)]
-    {
+    for path in [
+        format!("/webhooks/endpoints/{}/deliveries?", scene.good),
+        format!("/webhooks/delivery-attempts?endpoint_id={}&", scene.good),
+    ] {
         let count = async |query: &str| found(format!("{path}{query}")).await.len();
         assert_eq!(count("limit=100").await, 2);
         assert_eq!(count("outcome=succeeded").await, 2);
@@ -80,12 +110,30 @@ async fn attempts_are_found_by_message_endpoint_outcome_kind_and_time() {
         assert_eq!(count(&format!("since={}", since + 3_600)).await, 0);
         assert_eq!(count(&format!("until={}", since + 3_600)).await, 2);
     }
-    let failures = found(format!("/webhooks/endpoints/{}/deliveries?outcome=http_error&status=failed", scene.bad)).await;
-    assert!(failures.len() == 1 && failures[0].message_id == scene.failed && failures[0].response_status == Some(500));
+    let failures = found(format!(
+        "/webhooks/endpoints/{}/deliveries?outcome=http_error&status=failed",
+        scene.bad
+    ))
+    .await;
+    assert!(
+        failures.len() == 1
+            && failures[0].message_id == scene.failed
+            && failures[0].response_status == Some(500)
+    );
 
     let project = &scene.project;
-    project.get("/webhooks/delivery-attempts").await.is_error(400, "validation_error", "required", Some("message_id"));
-    project.get("/webhooks/delivery-attempts?message_id=evt_nothing").await.is_error(404, "not_found", "no such message", None);
+    project.get("/webhooks/delivery-attempts").await.is_error(
+        400,
+        "validation_error",
+        "required",
+        Some("message_id"),
+    );
+    project.get("/webhooks/delivery-attempts?message_id=evt_nothing").await.is_error(
+        404,
+        "not_found",
+        "no such message",
+        None,
+    );
     let path = format!("/webhooks/endpoints/{}/deliveries?outcome=lost", scene.bad);
     project.get(&path).await.is_error(400, "validation_error", "timeout", Some("outcome"));
 }

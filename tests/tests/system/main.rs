@@ -1,6 +1,8 @@
-//! The whole system, as its users meet it: the real `posthaste` with the real function binaries, over real sockets.
+//! The whole system, as its users meet it: the real `posthaste` with the real function binaries,
+//! over real sockets.
 //!
-//! One binary, so that tests can share a stack: each makes a project of its own on it. Those that kill, count or redrive start one of their own.
+//! One binary, so that tests can share a stack: each makes a project of its own on it. Those that
+//! kill, count or redrive start one of their own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 

@@ -30,7 +30,10 @@ async fn the_functions_end_by_themselves_when_the_stack_is_killed() {
     let children = processes::children_of(stack.pid());
     assert!(!children.is_empty());
     stack.kill_hard();
-    eventually("the functions of a killed stack end", async || children.iter().all(|id| !processes::is_running(*id)).then_some(())).await;
+    eventually("the functions of a killed stack end", async || {
+        children.iter().all(|id| !processes::is_running(*id)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -44,7 +47,10 @@ async fn everything_survives_a_restart() {
     let before = stack.ready().clone();
     stack.restart().await;
     assert_eq!(stack.ready().operator_key, before.operator_key);
-    assert_eq!((&stack.ready().project_id, &stack.ready().project_key), (&before.project_id, &before.project_key));
+    assert_eq!(
+        (&stack.ready().project_id, &stack.ready().project_key),
+        (&before.project_id, &before.project_key)
+    );
     let project = project.at(stack.base_url());
     assert_eq!(project.get("/webhooks/endpoints").await.ids(), [endpoint.id]);
     assert_eq!(project.wait_for_message(&event.id, "succeeded").await.deliveries[0].attempts, 1);
@@ -68,7 +74,10 @@ fn a_port_in_use_is_one_clear_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
-    fails_with(&["--no-build", "--listen", &address, "--data", text(folder.path())], &["in use", &address, "--listen"]);
+    fails_with(
+        &["--no-build", "--listen", &address, "--data", text(folder.path())],
+        &["in use", &address, "--listen"],
+    );
 }
 
 #[test]
@@ -76,7 +85,15 @@ fn a_broken_template_is_one_clear_line() {
     let folder = tempfile::tempdir().unwrap();
     let template = folder.path().join("template.yaml");
     let data = folder.path().join("data");
-    let arguments = ["--no-build", "--listen", "127.0.0.1:0", "--template", text(&template), "--data", text(&data)];
+    let arguments = [
+        "--no-build",
+        "--listen",
+        "127.0.0.1:0",
+        "--template",
+        text(&template),
+        "--data",
+        text(&data),
+    ];
     fails_with(&arguments, &["template.yaml"]);
     std::fs::write(&template, "Resources:\n  A: [\n").unwrap();
     fails_with(&arguments, &["template.yaml", "line"]);

@@ -1,7 +1,9 @@
-//! Every AWS call that functions make is allowed by their roles, and everything that the roles allow is used.
+//! Every AWS call that functions make is allowed by their roles, and everything that the roles
+//! allow is used.
 //!
-//! The stack enforces the roles, so what is missing shows as refused calls. What is too much shows only once all has been used that there is: so
-//! [`everything`] is done once, on a stack whose calls are counted from its start.
+//! The stack enforces the roles, so what is missing shows as refused calls. What is too much shows
+//! only once all has been used that there is: so [`everything`] is done once, on a stack whose
+//! calls are counted from its start.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +19,8 @@ use system_tests::{Client, Event, Receiver, Reply, Stack, Viewer, eventually, wo
 /// An action of a function on a table or queue.
 type Use = (String, String, String);
 
-/// What roles allow that no call of ours shows: Lambda itself writes logs, and asks that its pollers may read a queue's attributes.
+/// What roles allow that no call of ours shows: Lambda itself writes logs, and asks that its
+/// pollers may read a queue's attributes.
 const UNSEEN: [&str; 3] = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:GetQueueAttributes"];
 
 #[tokio::test]
@@ -25,9 +28,11 @@ async fn functions_use_all_that_their_roles_allow_and_nothing_else() {
     let stack = Stack::start().await;
     everything(&stack).await;
     let calls = stack.calls().await;
-    let refused: Vec<_> = calls.calls.iter().filter(|call| call.outcome.contains("AccessDenied")).collect();
+    let refused: Vec<_> =
+        calls.calls.iter().filter(|call| call.outcome.contains("AccessDenied")).collect();
     assert!(refused.is_empty(), "a role allows too little: {refused:?}");
-    let errors: Vec<_> = stack.log_lines().into_iter().filter(|line| line.contains("AccessDenied")).collect();
+    let errors: Vec<_> =
+        stack.log_lines().into_iter().filter(|line| line.contains("AccessDenied")).collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 
     let (allowed, used) = (allowed(), used(&calls));
@@ -42,10 +47,19 @@ fn allowed() -> BTreeSet<Use> {
     let template = Template::read(&path, &Settings::default()).unwrap();
     let mut allowed = BTreeSet::new();
     for function in template.functions {
-        for statement in function.statements.iter().filter(|statement| statement.effect == Effect::Allow) {
-            for action in statement.actions.iter().filter(|action| !UNSEEN.contains(&action.as_str())) {
-                let resources = statement.resources.iter().map(|arn| arn.rsplit([':', '/']).next().unwrap_or_default().to_owned());
-                allowed.extend(resources.map(|resource| (function.name.clone(), action.clone(), resource)));
+        for statement in
+            function.statements.iter().filter(|statement| statement.effect == Effect::Allow)
+        {
+            for action in
+                statement.actions.iter().filter(|action| !UNSEEN.contains(&action.as_str()))
+            {
+                let resources = statement
+                    .resources
+                    .iter()
+                    .map(|arn| arn.rsplit([':', '/']).next().unwrap_or_default().to_owned());
+                allowed.extend(
+                    resources.map(|resource| (function.name.clone(), action.clone(), resource)),
+                );
             }
         }
     }
@@ -63,7 +77,11 @@ fn used(calls: &CountersReport) -> BTreeSet<Use> {
         };
         for action in actions(&call.operation) {
             let action = format!("{}:{action}", call.service);
-            used.extend(call.resource.split(',').map(|resource| (function.to_owned(), action.clone(), resource.to_owned())));
+            used.extend(
+                call.resource
+                    .split(',')
+                    .map(|resource| (function.to_owned(), action.clone(), resource.to_owned())),
+            );
         }
     }
     used.retain(|(_, action, _)| !UNSEEN.contains(&action.as_str()));
@@ -83,7 +101,8 @@ fn actions(operation: &str) -> Vec<&str> {
 
 /// Goes every way that there is through the functions.
 async fn everything(stack: &Stack) {
-    let (project, operator, receiver) = (stack.project().await, stack.operator(), Receiver::start().await);
+    let (project, operator, receiver) =
+        (stack.project().await, stack.operator(), Receiver::start().await);
     administrate(&operator, &project).await;
     configure(&project).await;
     let waiting = deliver(&project, &receiver).await;
@@ -95,7 +114,10 @@ async fn everything(stack: &Stack) {
     stack.queues().send("-deliveries", r#"{"v":99}"#).await;
     eventually("the message is put away", async || {
         let calls = stack.calls().await.calls;
-        let hides = |call: &CallCount| call.operation.starts_with("ChangeMessageVisibility") && call.resource.ends_with("-deliveries");
+        let hides = |call: &CallCount| {
+            call.operation.starts_with("ChangeMessageVisibility")
+                && call.resource.ends_with("-deliveries")
+        };
         calls.iter().any(hides).then_some(())
     })
     .await;
@@ -132,18 +154,26 @@ async fn configure(project: &Client) {
     project.delete("/webhooks/topics/own.topic").await.expect(200);
 }
 
-/// Deliveries that succeed, are retried, are given up, and find their receiver gone. Gives an event whose retry waits.
+/// Deliveries that succeed, are retried, are given up, and find their receiver gone. Gives an event
+/// whose retry waits.
 async fn deliver(project: &Client, receiver: &Receiver) -> Event {
     receiver.always_at("/bad", Reply::status(500));
     receiver.always_at("/gone", Reply::status(410));
     project.create_endpoint(&receiver.url("/good"), &["task.created"]).await;
-    project.create_endpoint_with(json!({"url": receiver.url("/bad"), "topics": ["task.failed"], "retry_schedule": [1, 1]})).await;
-    project.create_endpoint_with(json!({"url": receiver.url("/bad"), "topics": ["run.created"], "retry_schedule": [3600]})).await;
+    project
+        .create_endpoint_with(json!({"url": receiver.url("/bad"), "topics": ["task.failed"],
+        "retry_schedule": [1, 1]}))
+        .await;
+    project
+        .create_endpoint_with(json!({"url": receiver.url("/bad"), "topics": ["run.created"],
+        "retry_schedule": [3600]}))
+        .await;
     project.create_endpoint(&receiver.url("/gone"), &["run.failed"]).await;
 
     project.post_event_once("key", "task.created", json!({})).await.expect(202);
     project.post_event_once("key", "task.created", json!({})).await.expect(202);
-    let batch = json!({"events": [{"kind": "task.created", "data": 1}, {"kind": "task.created", "data": 2}]});
+    let batch = json!({"events": [{"kind": "task.created", "data": 1}, {"kind": "task.created",
+        "data": 2}]});
     project.post("/events/batch", batch).await.expect(202);
     let good = project.post_event("task.created", json!({})).await;
     let bad = project.post_event("task.failed", json!({})).await;
@@ -173,15 +203,22 @@ async fn recover(project: &Client, receiver: &Receiver) {
     })
     .await;
     receiver.always_at("/down", Reply::status(200));
-    project.patch(&format!("/webhooks/endpoints/{}", down.id), json!({"status": "active"})).await.expect(200);
+    project
+        .patch(&format!("/webhooks/endpoints/{}", down.id), json!({"status": "active"}))
+        .await
+        .expect(200);
     project.wait_for_message(&parked, "succeeded").await;
 }
 
 /// An event where it was posted, and one that doesn't stand at its id.
 async fn watch(project: &Client) {
     let mut viewer = Viewer::open(project, "?topic=run.updated", None).await;
-    let old = EventId::new(Timestamp::from_millis(Timestamp::now().millis() - 60_000), 7).to_string();
-    project.post("/events", json!({"kind": "run.updated", "data": {}, "id": old})).await.expect(202);
+    let old =
+        EventId::new(Timestamp::from_millis(Timestamp::now().millis() - 60_000), 7).to_string();
+    project
+        .post("/events", json!({"kind": "run.updated", "data": {}, "id": old}))
+        .await
+        .expect(202);
     assert_eq!(viewer.event().await.id(), old);
 }
 
@@ -189,9 +226,15 @@ async fn watch(project: &Client) {
 async fn recover_endpoint(project: &Client, failed: &Event) {
     let endpoint = project.message(&failed.id).await.deliveries[0].endpoint_id.clone();
     let path = format!("/webhooks/endpoints/{endpoint}");
-    let begun = project.post(&format!("{path}/recover"), json!({"since": failed.created_at})).await.expect(202);
+    let begun = project
+        .post(&format!("{path}/recover"), json!({"since": failed.created_at}))
+        .await
+        .expect(202);
     let progress = format!("{path}/recoveries/{}", begun["id"].as_str().unwrap_or_default());
-    eventually("the recovery is done", async || (project.get(&progress).await.expect(200)["status"] == "done").then_some(())).await;
+    eventually("the recovery is done", async || {
+        (project.get(&progress).await.expect(200)["status"] == "done").then_some(())
+    })
+    .await;
     project.get(&format!("{path}/recoveries")).await.expect(200);
     project.wait_for_attempts(&failed.id, 4).await;
 }

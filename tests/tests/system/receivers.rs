@@ -7,7 +7,8 @@ use system_tests::{Attempt, Client, Receiver, Reply, Stack};
 
 /// A receiver's endpoint that is tried once.
 async fn only_attempt(project: &Client, receiver: &Receiver) -> Attempt {
-    let body = json!({"url": receiver.url("/"), "topics": ["*"], "retry_schedule": [], "timeout_seconds": 1});
+    let body = json!({"url": receiver.url("/"), "topics": ["*"], "retry_schedule": [],
+        "timeout_seconds": 1});
     project.create_endpoint_with(body).await;
     let event = project.post_event("task.created", json!({})).await;
     project.wait_for_message(&event.id, "failed").await;
@@ -83,11 +84,17 @@ async fn a_receiver_that_is_gone_disables_its_endpoint_which_can_be_enabled_agai
     assert_eq!(disabled.status, "disabled");
     assert!(disabled.disabled_reason.is_some_and(|reason| reason.contains("410")));
     let unwanted = project.post_event("task.created", json!({})).await;
-    assert!(project.message(&unwanted.id).await.deliveries.is_empty(), "a disabled endpoint wants nothing");
+    assert!(
+        project.message(&unwanted.id).await.deliveries.is_empty(),
+        "a disabled endpoint wants nothing"
+    );
 
     receiver.always(Reply::status(200));
     let enabled = project.patch(&path, json!({"status": "active"})).await.expect(200);
-    assert_eq!((enabled["status"].as_str(), enabled["disabled_reason"].as_str()), (Some("active"), None));
+    assert_eq!(
+        (enabled["status"].as_str(), enabled["disabled_reason"].as_str()),
+        (Some("active"), None)
+    );
     let wanted = project.post_event("task.created", json!({})).await;
     project.wait_for_message(&wanted.id, "succeeded").await;
     assert_eq!(receiver.received().len(), 2);
@@ -98,11 +105,18 @@ async fn retry_after_is_honoured() {
     let project = Stack::shared().await.project().await;
     let receiver = Receiver::start().await;
     receiver.first(1, Reply::status(429).header("retry-after", "3"));
-    project.create_endpoint_with(json!({"url": receiver.url("/"), "topics": ["*"], "retry_schedule": [1]})).await;
+    project
+        .create_endpoint_with(
+            json!({"url": receiver.url("/"), "topics": ["*"], "retry_schedule": [1]}),
+        )
+        .await;
     let event = project.post_event("task.created", json!({})).await;
     let requests = receiver.wait_for(2).await;
     let waited = requests[1].arrived - requests[0].arrived;
-    assert!(waited >= Duration::from_secs(3), "the receiver asked for three seconds and got {waited:?}");
+    assert!(
+        waited >= Duration::from_secs(3),
+        "the receiver asked for three seconds and got {waited:?}"
+    );
     project.wait_for_message(&event.id, "succeeded").await;
 }
 

@@ -4,7 +4,8 @@ use serde_json::{Value as Json, json};
 use shared::time::Timestamp;
 use system_tests::{Client, Receiver, Reply, Stack, eventually};
 
-/// Waits for the end of a recovery that is asked for with this body, and gives its counts: examined, failed, missed, enqueued.
+/// Waits for the end of a recovery that is asked for with this body, and gives its counts:
+/// examined, failed, missed, enqueued.
 async fn recover(project: &Client, endpoint: &str, body: Json) -> [u64; 4] {
     let path = format!("/webhooks/endpoints/{endpoint}");
     let begun = project.post(&format!("{path}/recover"), body).await.expect(202);
@@ -32,7 +33,12 @@ async fn what_failed_or_was_missed_in_an_outage_arrives_once() {
     let (project, receiver) = (stack.project().await, Receiver::start().await);
     let since = Timestamp::now().seconds() - 1;
     receiver.always_at("/early", Reply::status(500));
-    let early = project.create_endpoint_with(json!({"url": receiver.url("/early"), "topics": ["task.*"], "retry_schedule": [1]})).await.id;
+    let early = project
+        .create_endpoint_with(
+            json!({"url": receiver.url("/early"), "topics": ["task.*"], "retry_schedule": [1]}),
+        )
+        .await
+        .id;
     let path = format!("/webhooks/endpoints/{early}");
 
     let failed = post(&project, 3).await;
@@ -42,8 +48,17 @@ async fn what_failed_or_was_missed_in_an_outage_arrives_once() {
     project.patch(&path, json!({"status": "paused"})).await.expect(200);
     let unheard = post(&project, 2).await;
     let counting = json!({"since": since, "dry_run": true});
-    assert_eq!(recover(&project, &early, counting.clone()).await, [5, 3, 2, 0], "a dry run counts for a paused endpoint too");
-    project.post(&format!("{path}/recover"), json!({"since": since})).await.is_error(409, "conflict", "not active", None);
+    assert_eq!(
+        recover(&project, &early, counting.clone()).await,
+        [5, 3, 2, 0],
+        "a dry run counts for a paused endpoint too"
+    );
+    project.post(&format!("{path}/recover"), json!({"since": since})).await.is_error(
+        409,
+        "conflict",
+        "not active",
+        None,
+    );
 
     project.patch(&path, json!({"status": "active"})).await.expect(200);
     receiver.always_at("/early", Reply::status(200));
@@ -64,7 +79,10 @@ async fn what_failed_or_was_missed_in_an_outage_arrives_once() {
         assert_eq!(message.deliveries.len(), 2, "it shows who has got it since");
     }
     let ids = |path: &str, skipped: usize| {
-        let mut ids: Vec<_> = receiver.received_at(path)[skipped..].iter().map(system_tests::Request::webhook_id).collect();
+        let mut ids: Vec<_> = receiver.received_at(path)[skipped..]
+            .iter()
+            .map(system_tests::Request::webhook_id)
+            .collect();
         ids.sort();
         ids
     };
@@ -75,7 +93,14 @@ async fn what_failed_or_was_missed_in_an_outage_arrives_once() {
     expected.sort();
     assert_eq!(ids("/late", 0), expected, "each once");
 
-    assert_eq!(recover(&project, &early, json!({"since": since})).await, [7, 0, 0, 0], "nothing is left to do");
+    assert_eq!(
+        recover(&project, &early, json!({"since": since})).await,
+        [7, 0, 0, 0],
+        "nothing is left to do"
+    );
     let attempts = project.attempts(&unheard[0]).await;
-    assert!(attempts.iter().all(|attempt| attempt.trigger == "manual" && attempt.number == 1), "{attempts:?}");
+    assert!(
+        attempts.iter().all(|attempt| attempt.trigger == "manual" && attempt.number == 1),
+        "{attempts:?}"
+    );
 }

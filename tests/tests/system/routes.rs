@@ -8,7 +8,15 @@ use system_tests::Stack;
 #[tokio::test]
 async fn an_unknown_path_is_not_found_in_our_own_format() {
     let project = Stack::shared().await.project().await;
-    for path in ["/", "/nowhere", "/webhooks", "/webhooks/endpoints/a/b/c", "/events/a/b", "/projects/a/keys/b/c", "/favicon.ico"] {
+    for path in [
+        "/",
+        "/nowhere",
+        "/webhooks",
+        "/webhooks/endpoints/a/b/c",
+        "/events/a/b",
+        "/projects/a/keys/b/c",
+        "/favicon.ico",
+    ] {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             let answer = project.send(project.request(method.clone(), path)).await;
             eprintln!("{method} {path} → {}", answer.text);

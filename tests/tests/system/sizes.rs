@@ -42,7 +42,11 @@ async fn many_endpoints_with_long_urls_leave_room_for_the_event() {
     for n in 0..40 {
         // Paused ones would not be targets; these are, at an address where nobody listens.
         let url = format!("http://127.0.0.1:1/{n}/{}", "a1".repeat(950));
-        project.create_endpoint_with(json!({"url": url, "topics": ["run.failed"], "retry_schedule": []})).await;
+        project
+            .create_endpoint_with(
+                json!({"url": url, "topics": ["run.failed"], "retry_schedule": []}),
+            )
+            .await;
     }
     let event = project.post_event("run.failed", json!("y".repeat(200_000))).await;
     assert_eq!(project.message(&event.id).await.deliveries.len(), 40);

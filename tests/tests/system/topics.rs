@@ -7,7 +7,8 @@ use system_tests::Stack;
 async fn the_catalogue_has_the_templates_topics_and_our_own_each_with_a_description() {
     let project = Stack::shared().await.project().await;
     let topics = project.get("/webhooks/topics").await.expect(200);
-    let names: Vec<_> = topics.as_array().unwrap().iter().map(|topic| topic["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        topics.as_array().unwrap().iter().map(|topic| topic["name"].as_str().unwrap()).collect();
     let expected = [
         "run.created",
         "run.failed",
@@ -23,7 +24,13 @@ async fn the_catalogue_has_the_templates_topics_and_our_own_each_with_a_descript
         "webhook.endpoint.recovered",
     ];
     assert_eq!(names, expected, "the template's eight, and Posthaste's own");
-    assert!(topics.as_array().unwrap().iter().all(|topic| !topic["description"].as_str().unwrap().is_empty()));
+    assert!(
+        topics
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|topic| !topic["description"].as_str().unwrap().is_empty())
+    );
     assert_eq!(project.get("/webhooks/topics/task.created").await.expect(200), topics[4]);
 }
 
@@ -48,6 +55,16 @@ async fn a_project_defines_topics_of_its_own() {
 
     assert_eq!(project.delete(path).await.expect(200), json!({"success": true}));
     project.delete(path).await.is_error(404, "not_found", "no such topic", None);
-    project.delete("/webhooks/topics/task.created").await.is_error(409, "conflict", "deployment", None);
-    project.put("/webhooks/topics/no%20topic", json!({})).await.is_error(400, "validation_error", "", Some("name"));
+    project.delete("/webhooks/topics/task.created").await.is_error(
+        409,
+        "conflict",
+        "deployment",
+        None,
+    );
+    project.put("/webhooks/topics/no%20topic", json!({})).await.is_error(
+        400,
+        "validation_error",
+        "",
+        Some("name"),
+    );
 }

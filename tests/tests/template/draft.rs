@@ -1,7 +1,8 @@
 //! A template that can be changed before it is read.
 //!
-//! Easy to get wrong: a change at a path that isn't there does nothing. That is on purpose: the test of the rule then fails, since the
-//! rule finds no fault, and so the path in the test is corrected.
+//! Easy to get wrong: a change at a path that isn't there does nothing. That is on purpose: the
+//! test of the rule then fails, since the rule finds no fault, and so the path in the test is
+//! corrected.
 
 use local::template::{Settings, Template, TemplateError};
 use serde_json::Value as Json;
@@ -26,7 +27,8 @@ impl Draft {
         &self.0
     }
 
-    /// Sets what is at a path such as `Resources/LogTable/Properties/BillingMode`; the last part may be new.
+    /// Sets what is at a path such as `Resources/LogTable/Properties/BillingMode`; the last part
+    /// may be new.
     pub(crate) fn set(&mut self, path: &str, value: impl Into<Json>) {
         let (parent, key) = path.rsplit_once('/').unwrap_or(("", path));
         match self.at(parent) {
@@ -56,10 +58,14 @@ impl Draft {
     }
 
     fn at(&mut self, path: &str) -> Option<&mut Json> {
-        path.split('/').filter(|part| !part.is_empty()).try_fold(&mut self.0, |value, part| match value {
-            Json::Object(object) => object.get_mut(part),
-            Json::Array(items) => part.parse().ok().and_then(|index: usize| items.get_mut(index)),
-            _ => None,
+        path.split('/').filter(|part| !part.is_empty()).try_fold(&mut self.0, |value, part| {
+            match value {
+                Json::Object(object) => object.get_mut(part),
+                Json::Array(items) => {
+                    part.parse().ok().and_then(|index: usize| items.get_mut(index))
+                }
+                _ => None,
+            }
         })
     }
 }

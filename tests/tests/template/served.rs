@@ -1,7 +1,7 @@
 //! Each HTTP function's routes, as the template has them and as the function serves them.
 //!
-//! Easy to get wrong: a route that only the function knows is answered locally by its own router's tests, and on AWS by the default
-//! route's 404.
+//! Easy to get wrong: a route that only the function knows is answered locally by its own router's
+//! tests, and on AWS by the default route's 404.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,10 @@ use crate::draft::Draft;
 #[test]
 fn every_function_serves_its_routes_in_the_template_and_no_other() {
     let template = Draft::of_the_real_template().unwrap().read().unwrap();
-    let url = template.function("stream").and_then(|stream| stream.url.as_ref()).map(|url| format!("GET {}", url.path));
+    let url = template
+        .function("stream")
+        .and_then(|stream| stream.url.as_ref())
+        .map(|url| format!("GET {}", url.path));
     assert_eq!(
         url.into_iter().collect::<BTreeSet<_>>(),
         keys(stream::routes()),
@@ -26,7 +29,11 @@ fn every_function_serves_its_routes_in_the_template_and_no_other() {
         ("logs", keys(logs::routes())),
     ];
     for (function, served) in own {
-        assert_eq!(declared(&template, function), served, "the routes of {function}: template.yaml (left), its own (right)");
+        assert_eq!(
+            declared(&template, function),
+            served,
+            "the routes of {function}: template.yaml (left), its own (right)"
+        );
     }
 }
 
@@ -37,5 +44,8 @@ fn keys<App>(routes: Vec<Route<App>>) -> BTreeSet<String> {
 /// But for the default route, which stands for no route of the function's.
 fn declared(template: &Template, function: &str) -> BTreeSet<String> {
     let routes = template.function(function).into_iter().flat_map(|function| &function.routes);
-    routes.filter(|route| route.path != "$default").map(|route| format!("{} {}", route.method, route.path)).collect()
+    routes
+        .filter(|route| route.path != "$default")
+        .map(|route| format!("{} {}", route.method, route.path))
+        .collect()
 }

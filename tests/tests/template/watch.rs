@@ -1,7 +1,8 @@
-//! The routes of `cargo lambda watch` (`Cargo.toml`'s `workspace.metadata.lambda.watch.router`) are the template's.
+//! The routes of `cargo lambda watch` (`Cargo.toml`'s `workspace.metadata.lambda.watch.router`) are
+//! the template's.
 //!
-//! Easy to get wrong: cargo-lambda leaves a request hanging whose path it knows and whose method it doesn't, so that a path with a list
-//! of methods must name every method.
+//! Easy to get wrong: cargo-lambda leaves a request hanging whose path it knows and whose method it
+//! doesn't, so that a path with a list of methods must name every method.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +32,11 @@ fn a_router_that_differs_from_the_template_is_noticed() {
     let cases = [
         ("a function of the wrong name", "/projects", json!("events")),
         ("a path that the template lacks", "/nowhere", json!("admin")),
-        ("a method without a function", "/events", json!([{ "method": "POST", "function": "events" }])),
+        (
+            "a method without a function",
+            "/events",
+            json!([{ "method": "POST", "function": "events" }]),
+        ),
     ];
     for (how, path, value) in cases {
         let mut router = router();
@@ -43,7 +48,9 @@ fn a_router_that_differs_from_the_template_is_noticed() {
 /// As cargo-lambda gets it: from cargo.
 fn router() -> Json {
     let mut metadata = Command::new(env!("CARGO"));
-    metadata.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    metadata
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
     let output = metadata.output().map(|output| output.stdout).unwrap_or_default();
     let metadata: Json = serde_json::from_slice(&output).unwrap_or_default();
     metadata["metadata"]["lambda"]["watch"]["router"].clone()
@@ -52,7 +59,9 @@ fn router() -> Json {
 fn faults(template: &Template, router: &Json) -> Vec<String> {
     let wanted = routes_by_path(template);
     let known = router.as_object().into_iter().flatten().map(|(path, _)| path.as_str());
-    let unknown = known.filter(|path| !wanted.contains_key(*path)).map(|path| format!("the template has no {path}"));
+    let unknown = known
+        .filter(|path| !wanted.contains_key(*path))
+        .map(|path| format!("the template has no {path}"));
     let wrong = wanted.iter().flat_map(|(path, functions)| {
         functions
             .iter()
@@ -62,8 +71,8 @@ fn faults(template: &Template, router: &Json) -> Vec<String> {
     unknown.chain(wrong).collect()
 }
 
-/// For each path, the function of each method: the one that declares the route, or else the only one that has the path (which knows what to
-/// say about the method), or else the default route's.
+/// For each path, the function of each method: the one that declares the route, or else the only
+/// one that has the path (which knows what to say about the method), or else the default route's.
 fn routes_by_path(template: &Template) -> BTreeMap<&str, BTreeMap<&str, &str>> {
     let mut declared: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
     let mut default = "";
@@ -77,12 +86,16 @@ fn routes_by_path(template: &Template) -> BTreeMap<&str, BTreeMap<&str, &str>> {
         }
         // A URL of its own takes every method.
         if let Some(url) = &function.url {
-            declared.entry(&url.path).or_default().extend(METHODS.map(|method| (method, function.name.as_str())));
+            declared
+                .entry(&url.path)
+                .or_default()
+                .extend(METHODS.map(|method| (method, function.name.as_str())));
         }
     }
     for functions in declared.values_mut() {
         let owners: BTreeSet<&str> = functions.values().copied().collect();
-        let fallback = if owners.len() == 1 { owners.first().copied().unwrap_or(default) } else { default };
+        let fallback =
+            if owners.len() == 1 { owners.first().copied().unwrap_or(default) } else { default };
         for method in METHODS {
             functions.entry(method).or_insert(fallback);
         }
@@ -95,7 +108,9 @@ fn routes_by_path(template: &Template) -> BTreeMap<&str, BTreeMap<&str, &str>> {
 fn target<'a>(entry: &'a Json, method: &str) -> Option<&'a str> {
     match entry {
         Json::String(function) => Some(function),
-        Json::Array(methods) => methods.iter().find(|one| one["method"] == method)?["function"].as_str(),
+        Json::Array(methods) => {
+            methods.iter().find(|one| one["method"] == method)?["function"].as_str()
+        }
         _ => None,
     }
 }

@@ -1,4 +1,5 @@
-//! Faults of AWS, at every call of every request: it is done, or answered with 503 and not done by half.
+//! Faults of AWS, at every call of every request: it is done, or answered with 503 and not done by
+//! half.
 
 use local::{
     aws::Fault,
@@ -21,7 +22,12 @@ const REQUESTS: [(&str, &str, u16); 9] = [
     ("GET", "/operator-keys", 200),
 ];
 
-async fn ask(started: &Started, (method, path, _): (&str, &str, u16), project: &str, key: &str) -> Answer {
+async fn ask(
+    started: &Started,
+    (method, path, _): (&str, &str, u16),
+    project: &str,
+    key: &str,
+) -> Answer {
     let path = path.replace("{}", &format!("/projects/{project}")).replace("{key}", key);
     let body = match (method, path.as_str()) {
         ("GET" | "DELETE", _) => Json::Null,
@@ -39,7 +45,11 @@ async fn every_request_survives_every_fault_at_every_call() {
     for request in REQUESTS {
         let made = key(&started.api, &some, json!({})).await;
         let before = started.aws.faults().calls();
-        assert_eq!(ask(&started, request, &some, made["id"].as_str().unwrap()).await.status, request.2, "{request:?}");
+        assert_eq!(
+            ask(&started, request, &some, made["id"].as_str().unwrap()).await.status,
+            request.2,
+            "{request:?}"
+        );
         let calls = started.aws.faults().calls() - before;
         for trouble in Trouble::few() {
             for place in 0..calls {
@@ -47,7 +57,8 @@ async fn every_request_survives_every_fault_at_every_call() {
             }
         }
     }
-    let unstruck: Vec<_> = started.aws.allowed("admin").difference(&started.aws.faults().struck()).cloned().collect();
+    let unstruck: Vec<_> =
+        started.aws.allowed("admin").difference(&started.aws.faults().struck()).cloned().collect();
     assert!(unstruck.is_empty(), "these are all calls that the function may make: {unstruck:?}");
 }
 
@@ -80,13 +91,27 @@ async fn survives(started: &Started, request: (&str, &str, u16), place: usize, t
         assert_eq!(named.text("name"), if done { "Changed" } else { "Acme" }, "{case}");
     }
     let listed = started.api.ask("GET", &format!("/projects/{project}/keys"), Json::Null).await;
-    let listed: Vec<_> = listed.body.as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap().to_owned()).collect();
+    let listed: Vec<_> = listed
+        .body
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key["id"].as_str().unwrap().to_owned())
+        .collect();
     let opens = super::keys::opens(started, made["key"].as_str().unwrap()).await;
-    assert_eq!(listed.contains(&made["id"].as_str().unwrap().to_owned()), opens, "{case}: in both of its places or in none");
+    assert_eq!(
+        listed.contains(&made["id"].as_str().unwrap().to_owned()),
+        opens,
+        "{case}: in both of its places or in none"
+    );
     if request.0 == "DELETE" && !unknown {
         assert_eq!(opens, !done, "{case}");
     }
     if let (true, "{}/keys", "POST") = (done, request.1, request.0) {
-        assert!(listed.contains(&answer.text("id").to_owned()) && super::keys::opens(started, answer.text("key")).await, "{case}");
+        assert!(
+            listed.contains(&answer.text("id").to_owned())
+                && super::keys::opens(started, answer.text("key")).await,
+            "{case}"
+        );
     }
 }

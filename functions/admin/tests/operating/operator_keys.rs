@@ -74,7 +74,8 @@ async fn no_caller_of_the_api_can_give_a_command() {
         let answer = anonymous.ask("POST", path, command.clone()).await;
         assert!([401, 404].contains(&answer.status), "{path}: {}", answer.body);
     }
-    let mut event: Json = serde_json::from_str(&local::testing::sample("create-endpoint.json")).unwrap();
+    let mut event: Json =
+        serde_json::from_str(&local::testing::sample("create-endpoint.json")).unwrap();
     event["rawPath"] = json!("/operator-keys");
     event["routeKey"] = json!("POST /operator-keys");
     event["requestContext"]["http"]["path"] = json!("/operator-keys");
@@ -117,9 +118,14 @@ async fn two_operator_keys_have_different_names_of_1_to_200_characters() {
     let started = start().await;
     create(&started.api, "Billing").await;
     let long = "x".repeat(201);
-    for (name, status) in
-        [(json!("Billing"), 409), (json!(" Billing "), 409), (json!(""), 400), (json!(long), 400), (json!(null), 400), (json!(7), 400)]
-    {
+    for (name, status) in [
+        (json!("Billing"), 409),
+        (json!(" Billing "), 409),
+        (json!(""), 400),
+        (json!(long), 400),
+        (json!(null), 400),
+        (json!(7), 400),
+    ] {
         let answer = started.api.ask("POST", "/operator-keys", json!({"name": name})).await;
         assert_eq!(answer.status, status, "{name}: {}", answer.body);
         if status == 400 {
@@ -135,7 +141,8 @@ async fn a_projects_key_may_not_touch_operator_keys() {
     let key = started.aws.key_of(samples::PROJECT, &shared::model::Scope::ALL).await;
     let project = started.api.with_key(&key);
     let path = format!("/operator-keys/{}", made["id"].as_str().unwrap());
-    for (method, path) in [("GET", "/operator-keys"), ("POST", "/operator-keys"), ("DELETE", &path)] {
+    for (method, path) in [("GET", "/operator-keys"), ("POST", "/operator-keys"), ("DELETE", &path)]
+    {
         assert_eq!(project.ask(method, path, json!({"name": "x"})).await.status, 403, "{method}");
     }
     assert_eq!(status_with(&started, &made["key"]).await, 200);

@@ -12,16 +12,31 @@ async fn a_project_is_made_read_changed_and_listed() {
     let made = started.api.ask("POST", "/projects", json!({"name": "Acme", "brand": "Acme"})).await;
     let id = made.text("id").to_owned();
     assert!(id.starts_with("proj_") && made.body["created_at"].is_u64());
-    let expected = json!({"id": id, "object": "project", "name": "Acme", "brand": "Acme", "signatures": ["standard"], "body": null, "created_at": made.body["created_at"]});
+    let expected = json!({"id": id, "object": "project", "name": "Acme", "brand": "Acme",
+        "signatures": ["standard"], "body": null, "created_at": made.body["created_at"]});
     assert_eq!((made.status, &made.body), (201, &expected));
 
-    let changed = started.api.ask("PATCH", &format!("/projects/{id}"), json!({"name": "Acme 2"})).await;
-    assert_eq!((changed.status, changed.text("name"), changed.text("brand")), (200, "Acme 2", "Acme"));
+    let changed =
+        started.api.ask("PATCH", &format!("/projects/{id}"), json!({"name": "Acme 2"})).await;
+    assert_eq!(
+        (changed.status, changed.text("name"), changed.text("brand")),
+        (200, "Acme 2", "Acme")
+    );
     let defaults = json!({"brand": null, "signatures": ["timestamped", "svix"], "body": "data"});
     let changed = started.api.ask("PATCH", &format!("/projects/{id}"), defaults).await;
-    assert_eq!((changed.status, changed.text("name"), changed.text("brand")), (200, "Acme 2", "Posthaste"), "null is the default again");
-    assert_eq!((&changed.body["signatures"], &changed.body["body"]), (&json!(["timestamped", "svix"]), &json!("data")));
-    let clash = started.api.ask("PATCH", &format!("/projects/{id}"), json!({"signatures": ["timestamped", "digest"]})).await;
+    assert_eq!(
+        (changed.status, changed.text("name"), changed.text("brand")),
+        (200, "Acme 2", "Posthaste"),
+        "null is the default again"
+    );
+    assert_eq!(
+        (&changed.body["signatures"], &changed.body["body"]),
+        (&json!(["timestamped", "svix"]), &json!("data"))
+    );
+    let clash = started
+        .api
+        .ask("PATCH", &format!("/projects/{id}"), json!({"signatures": ["timestamped", "digest"]}))
+        .await;
     assert_eq!((clash.status, clash.text("field")), (400, "signatures"));
     let read = started.api.ask("GET", &format!("/projects/{id}"), Json::Null).await;
     assert_eq!(read.body, changed.body);
@@ -33,7 +48,10 @@ async fn a_project_is_made_read_changed_and_listed() {
 async fn without_a_brand_of_its_own_a_project_has_the_deployments() {
     let started = start().await;
     let id = project(&started.api, "Acme").await;
-    assert_eq!(started.api.ask("GET", &format!("/projects/{id}"), Json::Null).await.text("brand"), "Posthaste");
+    assert_eq!(
+        started.api.ask("GET", &format!("/projects/{id}"), Json::Null).await.text("brand"),
+        "Posthaste"
+    );
 }
 
 #[tokio::test]
@@ -65,7 +83,11 @@ async fn only_the_operator_sees_projects() {
     ] {
         let answer = own.ask(method, &path, body).await;
         assert_eq!((answer.status, answer.text("kind")), (403, "forbidden"), "{method} {path}");
-        assert_eq!(started.api.with_key("phk_x").ask(method, &path, Json::Null).await.status, 401, "{method} {path}");
+        assert_eq!(
+            started.api.with_key("phk_x").ask(method, &path, Json::Null).await.status,
+            401,
+            "{method} {path}"
+        );
     }
 }
 
@@ -73,21 +95,34 @@ async fn only_the_operator_sees_projects() {
 async fn changes_at_the_same_time_do_not_undo_each_other() {
     let started = start().await;
     let path = format!("/projects/{}", project(&started.api, "Acme").await);
-    let (name, brand) =
-        tokio::join!(started.api.ask("PATCH", &path, json!({"name": "N"})), started.api.ask("PATCH", &path, json!({"brand": "B"})));
+    let (name, brand) = tokio::join!(
+        started.api.ask("PATCH", &path, json!({"name": "N"})),
+        started.api.ask("PATCH", &path, json!({"brand": "B"}))
+    );
     assert_eq!((name.status, brand.status), (200, 200), "{} {}", name.body, brand.body);
     let read = started.api.ask("GET", &path, Json::Null).await;
     assert_eq!((read.text("name"), read.text("brand")), ("N", "B"));
-    assert_eq!(started.api.ask("GET", "/projects", Json::Null).await.body, json!([read.body]), "in both of its places");
+    assert_eq!(
+        started.api.ask("GET", "/projects", Json::Null).await.body,
+        json!([read.body]),
+        "in both of its places"
+    );
 }
 
 #[tokio::test]
 async fn a_change_that_loses_too_often_is_a_conflict_and_never_a_fault() {
     let started = start().await;
     let path = format!("/projects/{}", project(&started.api, "Acme").await);
-    let answers = join_all((0..20).map(|number| started.api.ask("PATCH", &path, json!({"name": number.to_string()})))).await;
+    let answers = join_all(
+        (0..20).map(|number| started.api.ask("PATCH", &path, json!({"name": number.to_string()}))),
+    )
+    .await;
     assert!(answers.iter().any(|answer| answer.status == 200));
     for answer in answers {
-        assert!(answer.status == 200 || (answer.status, answer.text("kind")) == (409, "conflict"), "{}", answer.body);
+        assert!(
+            answer.status == 200 || (answer.status, answer.text("kind")) == (409, "conflict"),
+            "{}",
+            answer.body
+        );
     }
 }

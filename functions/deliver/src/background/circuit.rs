@@ -1,7 +1,9 @@
-//! A step of a circuit: probe a receiver that is down, let its parked deliveries go when it is well, give up those whose time is over.
+//! A step of a circuit: probe a receiver that is down, let its parked deliveries go when it is
+//! well, give up those whose time is over.
 //!
-//! Easy to get wrong: the order. A step's successor is sent before the row says that the step is done, so that a crash in between leaves two of them and not
-//! none; the row's count then lets only one go on (see [`shared::job`]).
+//! Easy to get wrong: the order. A step's successor is sent before the row says that the step is
+//! done, so that a crash in between leaves two of them and not none; the row's count then lets only
+//! one go on (see [`shared::job`]).
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,10 +41,12 @@ const LOT: usize = 25;
 const RELEASED: usize = 100;
 /// Such lots of one step; the next step takes the rest.
 const LOTS: usize = 20;
-/// What a step leaves for its probe: the longest timeout, and the time to write down what came of it.
+/// What a step leaves for its probe: the longest timeout, and the time to write down what came of
+/// it.
 const PROBE_TIME: Duration = Duration::from_secs(45);
 /// What the log says of a delivery whose time was over before its receiver was well.
-const OVER: &str = "given up: the endpoint was failing or paused for as long as the delivery was to be retried";
+const OVER: &str =
+    "given up: the endpoint was failing or paused for as long as the delivery was to be retried";
 
 /// Does the steps of circuits.
 pub(crate) struct Circuits {
@@ -61,36 +65,65 @@ pub(crate) struct Circuits {
 }
 
 impl Circuits {
-    /// Does one step. What fails gives the step back, so that its message can take it as soon as it comes again.
-    pub(crate) async fn step(&self, step: &CircuitStep, deadline: Timestamp) -> Result<(), StepError> {
+    /// Does one step. What fails gives the step back, so that its message can take it as soon as it
+    /// comes again.
+    pub(crate) async fn step(
+        &self,
+        step: &CircuitStep,
+        deadline: Timestamp,
+    ) -> Result<(), StepError> {
         // By the random part two that take it within a millisecond can be told apart.
-        let until = self.clock.now() + STEP_TIME + Duration::from_millis(rand::random_range(0..1_000));
-        let done = within(deadline.since(self.clock.now()), Box::pin(self.take(step, until, deadline))).await;
+        let until =
+            self.clock.now() + STEP_TIME + Duration::from_millis(rand::random_range(0..1_000));
+        let done =
+            within(deadline.since(self.clock.now()), Box::pin(self.take(step, until, deadline)))
+                .await;
         if done.is_err()
-            && let Err(error) = self.rows.give_back(step.endpoint, &step.opening, step.step, until).await
+            && let Err(error) =
+                self.rows.give_back(step.endpoint, &step.opening, step.step, until).await
         {
-            tracing::error!(endpoint = %step.endpoint, %error, "could not give back a circuit's step; it stands still for a minute");
+            tracing::error!(endpoint = %step.endpoint, %error, "could not give back a circuit's \
+                step; it stands still for a minute");
         }
         done
     }
 
-    async fn take(&self, step: &CircuitStep, until: Timestamp, deadline: Timestamp) -> Result<(), StepError> {
-        let health = match self.rows.take(step.endpoint, &step.opening, step.step, self.clock.now(), until).await {
+    async fn take(
+        &self,
+        step: &CircuitStep,
+        until: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<(), StepError> {
+        let health = match self
+            .rows
+            .take(step.endpoint, &step.opening, step.step, self.clock.now(), until)
+            .await
+        {
             Ok(health) => health,
-            Err(StoreError::Conflict) => return if self.is_to_come(step).await? { Err(StepError::Early) } else { Ok(()) },
+            Err(StoreError::Conflict) => {
+                return if self.is_to_come(step).await? { Err(StepError::Early) } else { Ok(()) };
+            }
             Err(error) => return Err(error.into()),
         };
         let Some(done) = health.circuit.clone() else { return Ok(()) };
         let (phase, found) = match done.phase {
-            phase @ Phase::Open(probes) => (phase, self.probe(&health, Phase::Open(probes.saturating_add(1)), deadline).await?),
-            phase @ (Phase::Releasing(_) | Phase::Lingering(_)) => self.release(&health, phase).await?,
+            phase @ Phase::Open(probes) => {
+                (phase, self.probe(&health, Phase::Open(probes.saturating_add(1)), deadline).await?)
+            }
+            phase @ (Phase::Releasing(_) | Phase::Lingering(_)) => {
+                self.release(&health, phase).await?
+            }
         };
         let now = self.clock.now();
         let Some(health) = self.rows.get(step.endpoint).await? else { return Ok(()) };
-        let Some(current) = health.circuit.filter(|circuit| circuit.opening == done.opening && circuit.step == done.step) else {
+        let Some(current) = health
+            .circuit
+            .filter(|circuit| circuit.opening == done.opening && circuit.step == done.step)
+        else {
             return Ok(());
         };
-        // Failures may have opened it again meanwhile, or a success has ended them: that holds, and what this step found is old.
+        // Failures may have opened it again meanwhile, or a success has ended them: that holds, and
+        // what this step found is old.
         let next = if current.phase == done.phase {
             phase.after(found, health.failures, now).map(|phase| (phase, phase.wait_after(found)))
         } else {
@@ -101,29 +134,45 @@ impl Circuits {
             None => self.rows.close(step.endpoint, &current).await.map_err(StepError::from),
         };
         match advanced {
-            // Done by somebody else too; or its phase has just changed, and this message is needed for what is to be done now.
-            Err(StepError::Store(StoreError::Conflict)) if self.is_to_come(step).await? => Err(StepError::Early),
+            // Done by somebody else too; or its phase has just changed, and this message is needed
+            // for what is to be done now.
+            Err(StepError::Store(StoreError::Conflict)) if self.is_to_come(step).await? => {
+                Err(StepError::Early)
+            }
             Err(StepError::Store(StoreError::Conflict)) => Ok(()),
             other => other,
         }
     }
 
-    /// Whether a step that can't be taken now may have to be taken later: the one before it isn't written down yet, or whoever is at it may die.
+    /// Whether a step that can't be taken now may have to be taken later: the one before it isn't
+    /// written down yet, or whoever is at it may die.
     async fn is_to_come(&self, step: &CircuitStep) -> Result<bool, StepError> {
         let health = self.rows.get(step.endpoint).await?;
-        let circuit = health.and_then(|health| health.circuit).filter(|circuit| circuit.opening == step.opening);
+        let circuit = health
+            .and_then(|health| health.circuit)
+            .filter(|circuit| circuit.opening == step.opening);
         Ok(circuit.is_some_and(|circuit| circuit.step <= step.step))
     }
 
     /// Sends the oldest parked delivery, to see whether the receiver is well.
-    async fn probe(&self, health: &Health, next: Phase, deadline: Timestamp) -> Result<Found, StepError> {
+    async fn probe(
+        &self,
+        health: &Health,
+        next: Phase,
+        deadline: Timestamp,
+    ) -> Result<Found, StepError> {
         self.give_up_what_is_over(health, deadline).await?;
         for _ in 0..LOT {
-            let Some(parked) = self.parked.oldest(health.endpoint, 1).await?.pop() else { return Ok(Found::Nothing) };
+            let Some(parked) = self.parked.oldest(health.endpoint, 1).await?.pop() else {
+                return Ok(Found::Nothing);
+            };
             let endpoint = match self.receiver(&parked.message).await? {
-                Some(endpoint) if endpoint.status == Status::Paused => return Ok(Found::Down(Duration::ZERO)),
+                Some(endpoint) if endpoint.status == Status::Paused => {
+                    return Ok(Found::Down(Duration::ZERO));
+                }
                 Some(endpoint) if endpoint.status == Status::Active => endpoint,
-                // Deleted or disabled: its parked deliveries are let go, to be refused like any others.
+                // Deleted or disabled: its parked deliveries are let go, to be refused like any
+                // others.
                 _ => return self.let_go(health).await,
             };
             let attempts = self.attempts.of(endpoint.id, parked.message.event.id).await?;
@@ -135,16 +184,25 @@ impl Circuits {
                 }
             };
             let started = self.clock.now();
-            let sent = self.sender.send(Some(&endpoint), &parked.message, &Hosts::default(), deadline).await;
+            let sent = self
+                .sender
+                .send(Some(&endpoint), &parked.message, &Hosts::default(), deadline)
+                .await;
             let verdict = sent.map_err(|NotSent| StepError::Fault)?;
             let (outcome, gone, judges) = (verdict.outcome, verdict.is_gone(), verdict.judges);
-            let (succeeded, down) = (outcome == Outcome::Succeeded, Found::Down(verdict.retry_after.unwrap_or_default()));
+            let (succeeded, down) = (
+                outcome == Outcome::Succeeded,
+                Found::Down(verdict.retry_after.unwrap_or_default()),
+            );
             let next = (!succeeded).then(|| self.clock.now() + next.wait_after(down));
-            self.attempts.record(&[attempt(&parked.message, &endpoint, verdict, number, started, next)]).await?;
+            self.attempts
+                .record(&[attempt(&parked.message, &endpoint, verdict, number, started, next)])
+                .await?;
             if gone {
                 self.health.disable_gone(&endpoint).await;
             }
-            // What can't be sent says nothing of the receiver, and must not keep the others waiting: each is judged for itself.
+            // What can't be sent says nothing of the receiver, and must not keep the others
+            // waiting: each is judged for itself.
             if gone || !judges {
                 return self.let_go(health).await;
             }
@@ -152,7 +210,8 @@ impl Circuits {
                 self.health.note(&endpoint, Some(health), Seen::failure(started)).await;
                 return Ok(down);
             }
-            // Unlike what a batch sees, this must be noted: with the old failures still counted, what is let go next would be parked again.
+            // Unlike what a batch sees, this must be noted: with the old failures still counted,
+            // what is let go next would be parked again.
             self.health.note_success(&endpoint, health).await?;
             self.parked.delete(&[parked]).await?;
             return Ok(Found::Up);
@@ -167,7 +226,8 @@ impl Circuits {
         Ok(Found::Up)
     }
 
-    /// Lets the oldest parked deliveries go, a lot at a time: all at once they may be larger than memory. Gives the pace that this endpoint allows.
+    /// Lets the oldest parked deliveries go, a lot at a time: all at once they may be larger than
+    /// memory. Gives the pace that this endpoint allows.
     async fn release(&self, health: &Health, phase: Phase) -> Result<(Phase, Found), StepError> {
         let mut lot = self.parked.oldest(health.endpoint, RELEASED.min(phase.pace())).await?;
         let Some(first) = lot.first() else { return Ok((phase, Found::Released(0))) };
@@ -194,9 +254,14 @@ impl Circuits {
     }
 
     /// Deliveries whose whole time span went by while the receiver was down.
-    async fn give_up_what_is_over(&self, health: &Health, deadline: Timestamp) -> Result<(), StepError> {
+    async fn give_up_what_is_over(
+        &self,
+        health: &Health,
+        deadline: Timestamp,
+    ) -> Result<(), StepError> {
         for _ in 0..LOTS {
-            // The next step takes the rest: this one is in a batch with others, and its probe needs time.
+            // The next step takes the rest: this one is in a batch with others, and its probe needs
+            // time.
             if deadline.since(self.clock.now()) < PROBE_TIME {
                 return Ok(());
             }
@@ -204,7 +269,10 @@ impl Circuits {
             let Some(first) = oldest.first() else { return Ok(()) };
             let Some(endpoint) = self.receiver(&first.message).await? else { return Ok(()) };
             let now = self.clock.now();
-            let over: Vec<Parked> = oldest.into_iter().filter(|parked| is_over(parked, self.span(&endpoint), now)).collect();
+            let over: Vec<Parked> = oldest
+                .into_iter()
+                .filter(|parked| is_over(parked, self.span(&endpoint), now))
+                .collect();
             if over.is_empty() {
                 return Ok(());
             }
@@ -212,8 +280,16 @@ impl Circuits {
             for Parked { message, .. } in &over {
                 let attempts = self.attempts.of(endpoint.id, message.event.id).await?;
                 // What has arrived in another way is only deleted.
-                if let Step::Send { number, .. } = decide(&attempts, message.round, Timestamp::MAX) {
-                    given_up.push(attempt(message, &endpoint, Verdict::refused(OVER), number, now, None));
+                if let Step::Send { number, .. } = decide(&attempts, message.round, Timestamp::MAX)
+                {
+                    given_up.push(attempt(
+                        message,
+                        &endpoint,
+                        Verdict::refused(OVER),
+                        number,
+                        now,
+                        None,
+                    ));
                     dead.push(outgoing(message));
                 }
             }
@@ -221,7 +297,11 @@ impl Circuits {
             self.dead_letters.send(dead.into_iter()).await?;
             self.parked.delete(&over).await?;
             for attempt in given_up {
-                let news = News::DeliveryFailed { event: attempt.event, kind: attempt.kind, attempts: attempt.number };
+                let news = News::DeliveryFailed {
+                    event: attempt.event,
+                    kind: attempt.kind,
+                    attempts: attempt.number,
+                };
                 self.health.tell(&endpoint, &news).await;
             }
         }
@@ -230,7 +310,12 @@ impl Circuits {
 
     /// How long a delivery is tried: all waits of its schedule, at their longest.
     fn span(&self, endpoint: &Endpoint) -> Duration {
-        endpoint.retry_schedule.as_ref().unwrap_or(&self.default_schedule).total().mul_f64(1.0 + JITTER)
+        endpoint
+            .retry_schedule
+            .as_ref()
+            .unwrap_or(&self.default_schedule)
+            .total()
+            .mul_f64(1.0 + JITTER)
     }
 
     /// Where a parked delivery goes; none if that was deleted.
@@ -240,7 +325,8 @@ impl Circuits {
     }
 }
 
-/// Not before a few probes have had the time to find the receiver well: its schedule may be short, or have been over when it was redriven.
+/// Not before a few probes have had the time to find the receiver well: its schedule may be short,
+/// or have been over when it was redriven.
 fn is_over(parked: &Parked, span: Duration, now: Timestamp) -> bool {
     now > (parked.message.enqueued_at + span).max(parked.parked_at + MAX_PROBE_WAIT * 2)
 }
@@ -249,7 +335,17 @@ fn outgoing(message: &Message) -> Result<QueueEntry, StepError> {
     Ok(work::entry(message, Duration::ZERO)?)
 }
 
-fn attempt(message: &Message, endpoint: &Endpoint, verdict: Verdict, number: u32, started: Timestamp, next: Option<Timestamp>) -> Attempt {
+fn attempt(
+    message: &Message,
+    endpoint: &Endpoint,
+    verdict: Verdict,
+    number: u32,
+    started: Timestamp,
+    next: Option<Timestamp>,
+) -> Attempt {
     let id = AttemptId::of(&message.event.id, started, rand::random());
-    Attempt { trigger: Trigger::Probe, ..verdict.attempt(id, message, endpoint.url.to_string(), number, started, next) }
+    Attempt {
+        trigger: Trigger::Probe,
+        ..verdict.attempt(id, message, endpoint.url.to_string(), number, started, next)
+    }
 }

@@ -1,10 +1,14 @@
-//! A step of a recovery: looks at some hundred events, oldest first, and enqueues what has failed or was missed.
+//! A step of a recovery: looks at some hundred events, oldest first, and enqueues what has failed
+//! or was missed.
 //!
-//! Easy to get wrong: crashes. In order, a step 1. marks each event's target, so that its message shows a pending delivery, 2. enqueues the deliveries, 3. sends the
-//! next step, 4. moves the recovery's row on, on the condition that nobody else has. Before 4 the row names this step, so that whatever comes, its own message
-//! again or the next step's, does it anew: the marks are found to be its own, and what is enqueued twice is of one round, of which `deliver`
-//! drops what has succeeded. After 4 the next step's message exists for certain, and messages of earlier steps are dropped by their number: no crash loses the recovery, and
-//! none leaves two chains of steps behind.
+//! Easy to get wrong: crashes. In order, a step 1. marks each event's target, so that its message
+//! shows a pending delivery, 2. enqueues the deliveries, 3. sends the next step, 4. moves the
+//! recovery's row on, on the condition that nobody else has. Before 4 the row names this step, so
+//! that whatever comes, its own message again or the next step's, does it anew: the marks are found
+//! to be its own, and what is enqueued twice is of one round, of which `deliver` drops what has
+//! succeeded. After 4 the next step's message exists for certain, and messages of earlier steps are
+//! dropped by their number: no crash loses the recovery, and none leaves two chains of steps
+//! behind.
 
 use std::time::Duration;
 
@@ -30,7 +34,8 @@ use shared::{
 use super::{StepError, StepQueue, step::within};
 use crate::clock::Clock;
 
-/// Events of a step. With [`PAUSE`] in between, an endpoint gets a few hundred deliveries a second at most.
+/// Events of a step. With [`PAUSE`] in between, an endpoint gets a few hundred deliveries a second
+/// at most.
 const EVENTS: usize = 500;
 /// Between steps, if the one before has enqueued anything.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -58,12 +63,18 @@ pub(crate) struct Recoveries {
 
 impl Recoveries {
     /// Does the step that the recovery's row names.
-    pub(crate) async fn step(&self, job: &RecoveryStep, deadline: Timestamp) -> Result<(), StepError> {
+    pub(crate) async fn step(
+        &self,
+        job: &RecoveryStep,
+        deadline: Timestamp,
+    ) -> Result<(), StepError> {
         within(deadline.since(self.clock.now()), Box::pin(self.take(job))).await
     }
 
     async fn take(&self, job: &RecoveryStep) -> Result<(), StepError> {
-        let Some(recovery) = self.rows.load(job.endpoint, job.recovery).await? else { return Ok(()) };
+        let Some(recovery) = self.rows.load(job.endpoint, job.recovery).await? else {
+            return Ok(());
+        };
         if recovery.state != State::Running {
             // Whoever ended it may not have come to this.
             return Ok(self.rows.release(&recovery).await?);
@@ -75,9 +86,14 @@ impl Recoveries {
         let now = self.clock.now();
         let endpoint = match (recovery.obstacle(endpoint.as_ref()), endpoint) {
             (None, Some(endpoint)) => endpoint,
-            (obstacle, _) => return self.end(&recovery, &recovery.stopped(obstacle.unwrap_or_default(), now)).await,
+            (obstacle, _) => {
+                return self
+                    .end(&recovery, &recovery.stopped(obstacle.unwrap_or_default(), now))
+                    .await;
+            }
         };
-        let (examined, has_more) = self.examine(&recovery, &endpoint, project.and_then(|project| project.brand)).await?;
+        let (examined, has_more) =
+            self.examine(&recovery, &endpoint, project.and_then(|project| project.brand)).await?;
 
         let findings: Vec<_> = examined.iter().map(|event| (event.id, event.finding)).collect();
         let next = recovery.after(&findings, has_more, self.clock.now());
@@ -87,14 +103,20 @@ impl Recoveries {
         if !has_more {
             return self.end(&recovery, &next).await;
         }
-        let pause = if next.found.enqueued > recovery.found.enqueued { PAUSE } else { Duration::ZERO };
+        let pause =
+            if next.found.enqueued > recovery.found.enqueued { PAUSE } else { Duration::ZERO };
         self.steps.send(&RecoveryStep { step: next.step, ..job.clone() }, pause).await?;
         self.advance(&recovery, &next).await?;
         Ok(())
     }
 
     /// The next events of the range, and whether there are more behind them.
-    async fn examine(&self, recovery: &Recovery, endpoint: &Endpoint, brand: Option<String>) -> Result<(Vec<Examined>, bool), StoreError> {
+    async fn examine(
+        &self,
+        recovery: &Recovery,
+        endpoint: &Endpoint,
+        brand: Option<String>,
+    ) -> Result<(Vec<Examined>, bool), StoreError> {
         let request = PageRequest {
             limit: EVENTS,
             order: Order::Asc,
@@ -107,12 +129,27 @@ impl Recoveries {
         let access = Access::trusted(recovery.project);
         let page = self.targets.list(access, &request, now, |logged, targets| async move {
             let known = logged.targets.iter().any(|target| target.endpoint == endpoint.id);
-            let attempts = if known { self.attempts.of(endpoint.id, logged.event.id).await? } else { Vec::new() };
+            let attempts = if known {
+                self.attempts.of(endpoint.id, logged.event.id).await?
+            } else {
+                Vec::new()
+            };
             let finding = recovery.examine(endpoint, &logged, &attempts);
-            let wanted = finding != Finding::Leave && !recovery.has_arrived(logged.event.id, &attempts);
+            let wanted =
+                finding != Finding::Leave && !recovery.has_arrived(logged.event.id, &attempts);
             let again = wanted.then(|| {
-                let target = Target::new(endpoint.id, endpoint.url.to_string(), shared::model::Origin::Endpoint);
-                let first = Message::first(recovery.project, brand.clone(), &logged.event, &Recipient { target, via: None }, now);
+                let target = Target::new(
+                    endpoint.id,
+                    endpoint.url.to_string(),
+                    shared::model::Origin::Endpoint,
+                );
+                let first = Message::first(
+                    recovery.project,
+                    brand.clone(),
+                    &logged.event,
+                    &Recipient { target, via: None },
+                    now,
+                );
                 let round = Some(recovery.id.round(logged.event.id));
                 (Message { trigger: Trigger::Manual, round, ..first }, targets)
             });
@@ -123,18 +160,27 @@ impl Recoveries {
     }
 
     /// First the marks, then the queue: what is sent can be found.
-    async fn send_again(&self, recovery: &Recovery, endpoint: &Endpoint, examined: Vec<Examined>) -> Result<(), StepError> {
+    async fn send_again(
+        &self,
+        recovery: &Recovery,
+        endpoint: &Endpoint,
+        examined: Vec<Examined>,
+    ) -> Result<(), StepError> {
         let again: Vec<_> = examined.into_iter().filter_map(|event| event.again).collect();
         let access = Access::trusted(recovery.project);
         let messages: Vec<Message> = stream::iter(again)
             .map(|(message, targets)| async move {
-                self.targets.change(access, targets, |targets| recovery.mark(endpoint, targets)).await?;
+                self.targets
+                    .change(access, targets, |targets| recovery.mark(endpoint, targets))
+                    .await?;
                 Ok::<_, StoreError>(message)
             })
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
-        let entries = messages.into_iter().map(|message| Ok::<_, StepError>(work::entry(&message, Duration::ZERO)?));
+        let entries = messages
+            .into_iter()
+            .map(|message| Ok::<_, StepError>(work::entry(&message, Duration::ZERO)?));
         self.deliveries.send(entries).await
     }
 
@@ -145,7 +191,8 @@ impl Recoveries {
         Ok(())
     }
 
-    /// Moves the row on. False if somebody else has done this step at the same time: the rest is theirs.
+    /// Moves the row on. False if somebody else has done this step at the same time: the rest is
+    /// theirs.
     async fn advance(&self, recovery: &Recovery, next: &Recovery) -> Result<bool, StoreError> {
         match self.rows.advance(recovery, next).await {
             Ok(()) => Ok(true),

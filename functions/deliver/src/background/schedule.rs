@@ -20,11 +20,14 @@ pub(crate) struct CircuitSchedule {
 }
 
 impl CircuitSchedule {
-    /// Sends a circuit's next step once more, to be done at once. Whichever message comes first does it; to the other it is done. Whoever is at it already sees for himself what has
+    /// Sends a circuit's next step once more, to be done at once. Whichever message comes first
+    /// does it; to the other it is done. Whoever is at it already sees for himself what has
     /// changed.
     pub(crate) async fn hurry(&self, health: &Health) -> Result<(), StepError> {
         let now = self.clock.now();
-        let Some(circuit) = health.circuit.as_ref().filter(|circuit| !circuit.is_busy(now)) else { return Ok(()) };
+        let Some(circuit) = health.circuit.as_ref().filter(|circuit| !circuit.is_busy(now)) else {
+            return Ok(());
+        };
         match self.rows.put_due(health.endpoint, circuit, now).await {
             Ok(()) => {}
             // Done, or sent once more by somebody else.
@@ -32,7 +35,8 @@ impl CircuitSchedule {
             Err(error) => return Err(error.into()),
         }
         let &Health { project, endpoint, .. } = health;
-        let step = CircuitStep { project, endpoint, opening: circuit.opening.clone(), step: circuit.step };
+        let step =
+            CircuitStep { project, endpoint, opening: circuit.opening.clone(), step: circuit.step };
         self.steps.send(&step, Duration::ZERO).await
     }
 
@@ -41,10 +45,18 @@ impl CircuitSchedule {
         if let Some(circuit) = &health.circuit {
             return Ok(self.rows.reopen(health.endpoint, &circuit.opening).await?);
         }
-        let (opening, phase, started) = (format!("{:032x}", rand::random::<u128>()), Phase::FIRST, self.clock.now());
-        let first = CircuitStep { project: health.project, endpoint: health.endpoint, opening: opening.clone(), step: 0 };
-        let circuit = Circuit { opening, step: 0, due_at: started + phase.wait(), phase, busy_until: None };
-        // First the step: without an open circuit it does nothing, but an open circuit without it would keep its deliveries for ever.
+        let (opening, phase, started) =
+            (format!("{:032x}", rand::random::<u128>()), Phase::FIRST, self.clock.now());
+        let first = CircuitStep {
+            project: health.project,
+            endpoint: health.endpoint,
+            opening: opening.clone(),
+            step: 0,
+        };
+        let circuit =
+            Circuit { opening, step: 0, due_at: started + phase.wait(), phase, busy_until: None };
+        // First the step: without an open circuit it does nothing, but an open circuit without it
+        // would keep its deliveries for ever.
         self.steps.send(&first, phase.wait()).await?;
         let opened = self.rows.open(health.endpoint, &circuit).await;
         if matches!(opened, Err(StoreError::Conflict)) {
@@ -52,18 +64,32 @@ impl CircuitSchedule {
             return Ok(());
         }
         if opened.is_err() || self.clock.now().since(started) > phase.wait() / 2 {
-            // The step may have come before the circuit was open, and a call that failed may have been carried out. Twice is harmless.
+            // The step may have come before the circuit was open, and a call that failed may have
+            // been carried out. Twice is harmless.
             self.steps.send(&first, phase.wait()).await?;
         }
         opened?;
-        tracing::warn!(endpoint = %health.endpoint, failures = health.failures, "a circuit has opened; deliveries are parked");
+        tracing::warn!(endpoint = %health.endpoint, failures = health.failures, "a circuit has \
+            opened; deliveries are parked");
         Ok(())
     }
 
     /// Sends the step that follows `done`, and then writes down that `done` is done.
-    pub(super) async fn go_on(&self, step: &CircuitStep, done: &Circuit, phase: Phase, wait: Duration) -> Result<(), StepError> {
+    pub(super) async fn go_on(
+        &self,
+        step: &CircuitStep,
+        done: &Circuit,
+        phase: Phase,
+        wait: Duration,
+    ) -> Result<(), StepError> {
         let due_at = self.clock.now() + wait;
-        let next = Circuit { opening: done.opening.clone(), step: done.step + 1, due_at, phase, busy_until: None };
+        let next = Circuit {
+            opening: done.opening.clone(),
+            step: done.step + 1,
+            due_at,
+            phase,
+            busy_until: None,
+        };
         self.steps.send(&CircuitStep { step: next.step, ..step.clone() }, wait).await?;
         Ok(self.rows.advance(step.endpoint, done, &next).await?)
     }

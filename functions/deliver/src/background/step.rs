@@ -1,5 +1,5 @@
-//! Steps: each is a message on the retries queue. One that fails comes again; one that is done has sent
-//! its successor itself.
+//! Steps: each is a message on the retries queue. One that fails comes again; one that is done has
+//! sent its successor itself.
 
 use std::time::Duration;
 
@@ -44,14 +44,23 @@ pub(crate) struct StepQueue(pub(crate) Queue);
 
 impl StepQueue {
     /// Sends a step, to be done after `delay`.
-    pub(crate) async fn send<'a>(&self, step: impl Into<WorkRef<'a>>, delay: Duration) -> Result<(), StepError> {
+    pub(crate) async fn send<'a>(
+        &self,
+        step: impl Into<WorkRef<'a>>,
+        delay: Duration,
+    ) -> Result<(), StepError> {
         let entry = work::entry(step, delay)?;
         self.0.send(std::iter::once(Ok::<_, StepError>(entry))).await
     }
 }
 
 /// What becomes of the message of a step that was done, or has failed.
-pub(crate) fn settled(record: Record, endpoint: EndpointId, done: Result<(), StepError>, now: Timestamp) -> Settled {
+pub(crate) fn settled(
+    record: Record,
+    endpoint: EndpointId,
+    done: Result<(), StepError>,
+    now: Timestamp,
+) -> Settled {
     let Err(error) = done else { return Settled::new(record, Disposition::Drop) };
     tracing::error!(%endpoint, %error, "a step of a job failed; it comes again");
     if now.since(record.first_received) >= STALLS_AFTER {
@@ -60,9 +69,12 @@ pub(crate) fn settled(record: Record, endpoint: EndpointId, done: Result<(), Ste
     Settled::postponed(record)
 }
 
-/// Ends a step when of the time `left` only [`RESERVE`] is left: the rest of its batch must still be
-/// written down. A step may end anywhere.
-pub(super) async fn within<T>(left: Duration, step: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+/// Ends a step when of the time `left` only [`RESERVE`] is left: the rest of its batch must still
+/// be written down. A step may end anywhere.
+pub(super) async fn within<T>(
+    left: Duration,
+    step: impl Future<Output = Result<T, StepError>>,
+) -> Result<T, StepError> {
     let left = left.saturating_sub(RESERVE);
     tokio::time::timeout(left, step).await.unwrap_or(Err(StepError::Fault))
 }

@@ -8,7 +8,8 @@ use std::{
 use shared::target::EndpointUrl;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Requests to one host at a time, per batch. A batch is at most ten messages, so one host's second wave at the most waits for its first.
+/// Requests to one host at a time, per batch. A batch is at most ten messages, so one host's second
+/// wave at the most waits for its first.
 const PER_HOST: usize = 5;
 
 /// One semaphore per host.
@@ -46,6 +47,9 @@ mod tests {
         assert!(hosts.enter(&url("https://example.com/more")).now_or_never().is_none(), "it waits");
         assert!(hosts.enter(&url("https://example.org/")).now_or_never().is_some());
         places.pop();
-        assert!(hosts.enter(&url("https://example.com/more")).now_or_never().is_some(), "a place is free again");
+        assert!(
+            hosts.enter(&url("https://example.com/more")).now_or_never().is_some(),
+            "a place is free again"
+        );
     }
 }

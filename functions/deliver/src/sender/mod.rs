@@ -40,7 +40,11 @@ pub(crate) struct Sender {
 pub(crate) struct NotSent;
 
 impl Sender {
-    pub(crate) fn new(settings: &Settings, vault: Arc<Vault>, clock: Clock) -> Result<Self, StartError> {
+    pub(crate) fn new(
+        settings: &Settings,
+        vault: Arc<Vault>,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         Ok(Self {
             client: DeliveryClient::new(settings.parsed("TARGET_POLICY")?)?,
             timeout_seconds: settings.parsed("DEFAULT_TIMEOUT_SECONDS")?,
@@ -50,8 +54,8 @@ impl Sender {
         })
     }
 
-    /// Sends a delivery to its endpoint, if that is there and active, and if the receiver can answer
-    /// [`RESERVE`] before `deadline`.
+    /// Sends a delivery to its endpoint, if that is there and active, and if the receiver can
+    /// answer [`RESERVE`] before `deadline`.
     pub(crate) async fn send(
         &self,
         endpoint: Option<&Endpoint>,

@@ -17,7 +17,8 @@ use shared::{
 /// Why a request can't be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestError {
-    /// The event doesn't have what the endpoint's body shape needs; the endpoint was changed after the event was accepted.
+    /// The event doesn't have what the endpoint's body shape needs; the endpoint was changed after
+    /// the event was accepted.
     #[error("the event can't have the body shape `{}`", .0.name())]
     Shape(shared::shape::BodyShape),
     /// The endpoint's secret can't be opened. Ours to mend, so it isn't held against the receiver.
@@ -28,7 +29,8 @@ pub(crate) enum RequestError {
     Header(String),
 }
 
-/// The request of one attempt, signed as of `now`. `brand` is the deployment's, for projects without their own.
+/// The request of one attempt, signed as of `now`. `brand` is the deployment's, for projects
+/// without their own.
 pub(crate) fn build(
     endpoint: &Endpoint,
     message: &Message,
@@ -37,7 +39,10 @@ pub(crate) fn build(
     timeout: Duration,
     now: Timestamp,
 ) -> Result<Outgoing, RequestError> {
-    let body = endpoint.body.build(&message.event, message.project).map_err(|_| RequestError::Shape(endpoint.body))?;
+    let body = endpoint
+        .body
+        .build(&message.event, message.project)
+        .map_err(|_| RequestError::Shape(endpoint.body))?;
     let mut headers = HeaderMap::new();
     endpoint.headers.write_to(&mut headers);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(endpoint.body.content_type()));
@@ -53,5 +58,10 @@ pub(crate) fn build(
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable())?;
         headers.insert(header, HeaderValue::from_str(&value).map_err(|_| unsendable())?);
     }
-    Ok(Outgoing { url: endpoint.url.as_written().to_owned(), headers, body: Bytes::from(body), timeout })
+    Ok(Outgoing {
+        url: endpoint.url.as_written().to_owned(),
+        headers,
+        body: Bytes::from(body),
+        timeout,
+    })
 }

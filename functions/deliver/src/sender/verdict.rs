@@ -22,12 +22,14 @@ pub(crate) struct Verdict {
     pub(crate) error: Option<String>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) duration: Duration,
-    /// Whether it says something of the receiver. A name that leads to a private address does; what is not sent as the endpoint is paused, say, doesn't.
+    /// Whether it says something of the receiver. A name that leads to a private address does; what
+    /// is not sent as the endpoint is paused, say, doesn't.
     pub(crate) judges: bool,
 }
 
 impl Verdict {
-    /// Judges an exchange; none when the fault is on our side, which is never held against the receiver.
+    /// Judges an exchange; none when the fault is on our side, which is never held against the
+    /// receiver.
     pub(crate) fn of(exchange: Exchange) -> Option<Self> {
         let failed = |outcome, error| Self {
             outcome,
@@ -55,7 +57,9 @@ impl Verdict {
                     judges: true,
                 })
             }
-            Exchanged::Unreachable { class, detail } => Some(failed(Outcome::Unreachable, format!("{class}: {detail}"))),
+            Exchanged::Unreachable { class, detail } => {
+                Some(failed(Outcome::Unreachable, format!("{class}: {detail}")))
+            }
             Exchanged::Timeout { detail } => Some(failed(Outcome::Timeout, detail)),
             Exchanged::Refused { reason } => Some(failed(Outcome::Refused, reason)),
         }
@@ -112,7 +116,9 @@ impl Verdict {
 fn explain(status: u16) -> String {
     match status {
         300..400 => format!("the receiver answered {status}; redirects are not followed"),
-        GONE => "the receiver answered 410: it is gone, and the delivery is not tried again".to_owned(),
+        GONE => {
+            "the receiver answered 410: it is gone, and the delivery is not tried again".to_owned()
+        }
         _ => format!("the receiver answered {status}"),
     }
 }
@@ -147,14 +153,33 @@ mod tests {
 
     #[test]
     fn a_fault_of_ours_is_no_verdict() {
-        assert_eq!(verdict(Exchanged::Unreachable { class: UnreachableClass::Internal, detail: "no sockets".into() }), None);
+        assert_eq!(
+            verdict(Exchanged::Unreachable {
+                class: UnreachableClass::Internal,
+                detail: "no sockets".into()
+            }),
+            None
+        );
     }
 
     #[test]
     fn failures_keep_their_kind_and_reason() {
-        let unreachable = verdict(Exchanged::Unreachable { class: UnreachableClass::Dns, detail: "no address".into() }).unwrap();
-        assert_eq!((unreachable.outcome, unreachable.error.as_deref()), (Outcome::Unreachable, Some("dns: no address")));
-        assert_eq!(verdict(Exchanged::Timeout { detail: "no answer".into() }).unwrap().outcome, Outcome::Timeout);
-        assert_eq!(verdict(Exchanged::Refused { reason: "private".into() }).unwrap().outcome, Outcome::Refused);
+        let unreachable = verdict(Exchanged::Unreachable {
+            class: UnreachableClass::Dns,
+            detail: "no address".into(),
+        })
+        .unwrap();
+        assert_eq!(
+            (unreachable.outcome, unreachable.error.as_deref()),
+            (Outcome::Unreachable, Some("dns: no address"))
+        );
+        assert_eq!(
+            verdict(Exchanged::Timeout { detail: "no answer".into() }).unwrap().outcome,
+            Outcome::Timeout
+        );
+        assert_eq!(
+            verdict(Exchanged::Refused { reason: "private".into() }).unwrap().outcome,
+            Outcome::Refused
+        );
     }
 }

@@ -36,7 +36,10 @@ const LONG_AGO: Duration = Duration::from_hours(24 * 9);
 
 impl World {
     pub(super) fn table(&self, name: &str) -> Table {
-        Table::new(aws_sdk_dynamodb::Client::new(&self.started.aws.sdk_config()), self.started.aws.table_name(name))
+        Table::new(
+            aws_sdk_dynamodb::Client::new(&self.started.aws.sdk_config()),
+            self.started.aws.table_name(name),
+        )
     }
 
     pub(super) fn health(&self) -> HealthStore {
@@ -47,23 +50,36 @@ impl World {
         self.health().get(id).await.unwrap().unwrap().circuit
     }
 
-    /// An endpoint that is well again, with a circuit in this phase, and another one that wants to hear of what becomes of it.
+    /// An endpoint that is well again, with a circuit in this phase, and another one that wants to
+    /// hear of what becomes of it.
     pub(super) async fn well_again(&mut self, phase: Phase) -> EndpointId {
         self.with_circuit(phase, true).await
     }
 
     pub(super) async fn with_circuit(&mut self, phase: Phase, is_well: bool) -> EndpointId {
         self.number += 1;
-        let id = |place: u128| EndpointId::new(Timestamp::from_seconds(3), self.number * 10 + place);
+        let id =
+            |place: u128| EndpointId::new(Timestamp::from_seconds(3), self.number * 10 + place);
         // The same one in every case: each listener more would get all the news.
         let mut listener = endpoint(EndpointId::new(Timestamp::from_seconds(3), 2), &self.good);
-        listener.topics = ["webhook.endpoint.recovered", "webhook.delivery.failed"].map(|topic| topic.parse().unwrap()).into();
+        listener.topics = ["webhook.endpoint.recovered", "webhook.delivery.failed"]
+            .map(|topic| topic.parse().unwrap())
+            .into();
         let receiver = if is_well { &self.good } else { &self.bad };
         self.started.aws.plant(&[endpoint(id(1), receiver), listener]).await;
         let (health, now) = (self.health(), Timestamp::now());
-        health.failed(samples::PROJECT.parse().unwrap(), id(1), OPENS_AFTER, now, now).await.unwrap();
+        health
+            .failed(samples::PROJECT.parse().unwrap(), id(1), OPENS_AFTER, now, now)
+            .await
+            .unwrap();
         assert!(health.announced(id(1)).await.unwrap());
-        let circuit = Circuit { opening: OPENING.to_owned(), step: 0, due_at: now + phase.wait(), phase, busy_until: None };
+        let circuit = Circuit {
+            opening: OPENING.to_owned(),
+            step: 0,
+            due_at: now + phase.wait(),
+            phase,
+            busy_until: None,
+        };
         health.open(id(1), &circuit).await.unwrap();
         self.endpoints[1] = id(1);
         id(1)
@@ -71,31 +87,54 @@ impl World {
 
     /// Parks deliveries to the endpoint that has the circuit, as if at this time.
     pub(super) async fn park(&self, messages: &[Message], at: Timestamp) {
-        let by_id: Vec<_> = messages.iter().map(|message| (message.event.id.to_string(), message.clone())).collect();
+        let by_id: Vec<_> = messages
+            .iter()
+            .map(|message| (message.event.id.to_string(), message.clone()))
+            .collect();
         ParkedStore::new(self.table("LogTable")).park(&by_id, at).await.unwrap();
     }
 
     /// The events whose deliveries are parked.
     pub(super) async fn parked(&self, id: EndpointId) -> Vec<EventId> {
-        ParkedStore::new(self.table("LogTable")).oldest(id, 100).await.unwrap().into_iter().map(|parked| parked.message.event.id).collect()
+        ParkedStore::new(self.table("LogTable"))
+            .oldest(id, 100)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|parked| parked.message.event.id)
+            .collect()
     }
 
     /// Whoever was at the circuit's step has died.
     async fn lapse(&self, id: EndpointId) {
         let dynamodb = aws_sdk_dynamodb::Client::new(&self.started.aws.sdk_config());
-        let key = [("pk", format!("EP#{id}")), ("sk", "HEALTH".to_owned())]
-            .map(|(name, text)| (name.to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(text)));
-        let lapse = dynamodb.update_item().table_name(self.started.aws.table_name("LogTable")).set_key(Some(key.into()));
+        let key = [("pk", format!("EP#{id}")), ("sk", "HEALTH".to_owned())].map(|(name, text)| {
+            (name.to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(text))
+        });
+        let lapse = dynamodb
+            .update_item()
+            .table_name(self.started.aws.table_name("LogTable"))
+            .set_key(Some(key.into()));
         lapse.update_expression("REMOVE circuit.busy_until").send().await.unwrap();
     }
 
     /// The circuit's next step, as its message brings it. Whether it comes again.
     pub(super) async fn step(&self, id: EndpointId) -> bool {
         let Some(circuit) = self.the_circuit(id).await else { return false };
-        let step = CircuitStep { project: samples::PROJECT.parse().unwrap(), endpoint: id, opening: circuit.opening, step: circuit.step };
+        let step = CircuitStep {
+            project: samples::PROJECT.parse().unwrap(),
+            endpoint: id,
+            opening: circuit.opening,
+            step: circuit.step,
+        };
         let arn = &self.started.aws.template().queue("RetriesQueue").unwrap().arn;
-        let record = json!({"messageId": "1", "receiptHandle": "1", "body": work::encode(&step).unwrap(), "eventSourceARN": arn});
-        !self.started.handle(serde_json::from_value(json!({"Records": [record]})).unwrap()).await.is_empty()
+        let record = json!({"messageId": "1", "receiptHandle": "1",
+            "body": work::encode(&step).unwrap(), "eventSourceARN": arn});
+        !self
+            .started
+            .handle(serde_json::from_value(json!({"Records": [record]})).unwrap())
+            .await
+            .is_empty()
     }
 
     /// Two steps that meet the trouble, and others without it until it is done.
@@ -127,43 +166,73 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let left = (self.started.count("DeliveriesQueue").await, self.health().get(id).await.unwrap());
+        let left =
+            (self.started.count("DeliveriesQueue").await, self.health().get(id).await.unwrap());
         let case = format!("call {place}: {trouble:?}, {left:?}");
         assert_eq!(self.parked(id).await, [], "{case}");
         for message in &messages {
             let attempts = self.attempts(message).await;
-            assert!(attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded), "{case}: {attempts:?}");
+            assert!(
+                attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded),
+                "{case}: {attempts:?}"
+            );
             let arrivals = self.arrivals(message);
-            assert!(arrivals == 1 || arrivals == 2 && recorded(self), "{case}: it arrived {arrivals} times");
+            assert!(
+                arrivals == 1 || arrivals == 2 && recorded(self),
+                "{case}: it arrived {arrivals} times"
+            );
         }
         assert!(self.drain("DeliveriesQueue").await.is_empty(), "{case}");
     }
 
-    /// Of three parked deliveries the time of two is over, and one of these has arrived in another way. The receiver is down.
+    /// Of three parked deliveries the time of two is over, and one of these has arrived in another
+    /// way. The receiver is down.
     pub(super) async fn giving_up(&mut self, place: usize, trouble: Option<Trouble>) {
         let id = self.with_circuit(Phase::FIRST, false).await;
         let [mut over, mut arrived, waiting] = [1, 1, 1].map(|place| self.message(place));
-        let long_ago = Timestamp::from_millis(Timestamp::now().millis() - u64::try_from(LONG_AGO.as_millis()).unwrap());
+        let long_ago = Timestamp::from_millis(
+            Timestamp::now().millis() - u64::try_from(LONG_AGO.as_millis()).unwrap(),
+        );
         (over.enqueued_at, arrived.enqueued_at) = (long_ago, long_ago);
         let past = Some(Timestamp::from_seconds(1));
-        let log = [logged(&over, 1, Outcome::HttpError, past), logged(&arrived, 1, Outcome::Succeeded, None)];
+        let log = [
+            logged(&over, 1, Outcome::HttpError, past),
+            logged(&arrived, 1, Outcome::Succeeded, None),
+        ];
         self.started.log().record(&log).await.unwrap();
         self.park(&[over.clone(), arrived.clone()], long_ago).await;
         self.park(std::slice::from_ref(&waiting), Timestamp::now()).await;
         let _ = self.meet(place, trouble);
-        self.steps(id, async || self.parked(id).await.len() == 1 && !self.attempts(&waiting).await.is_empty()).await;
+        self.steps(id, async || {
+            self.parked(id).await.len() == 1 && !self.attempts(&waiting).await.is_empty()
+        })
+        .await;
 
         let case = format!("call {place}: {trouble:?}");
         assert_eq!(self.parked(id).await, [waiting.event.id], "{case}");
-        let given_up: Vec<_> = self.attempts(&over).await.into_iter().filter(|attempt| attempt.number > 1).collect();
+        let given_up: Vec<_> =
+            self.attempts(&over).await.into_iter().filter(|attempt| attempt.number > 1).collect();
         assert!(!given_up.is_empty(), "{case}: it is on record");
-        assert!(given_up.iter().all(|last| last.outcome == Outcome::Refused && last.next_attempt_at.is_none()), "{case}: {given_up:?}");
-        assert_eq!(self.attempts(&arrived).await.len(), 1, "{case}: what has arrived has not failed");
+        assert!(
+            given_up
+                .iter()
+                .all(|last| last.outcome == Outcome::Refused && last.next_attempt_at.is_none()),
+            "{case}: {given_up:?}"
+        );
+        assert_eq!(
+            self.attempts(&arrived).await.len(),
+            1,
+            "{case}: what has arrived has not failed"
+        );
         let dead = self.drain("RetriesDeadLetterQueue").await;
         let dead: Vec<_> = dead.iter().map(|body| delivery_in(body).event.id).collect();
         assert_eq!(dead, [over.event.id], "{case}: somebody can redrive it");
         assert!(!self.attempts(&waiting).await.is_empty(), "{case}: the receiver was probed");
-        assert_eq!(self.arrivals(&over) + self.arrivals(&arrived) + self.arrivals(&waiting), 0, "{case}");
+        assert_eq!(
+            self.arrivals(&over) + self.arrivals(&arrived) + self.arrivals(&waiting),
+            0,
+            "{case}"
+        );
         let news = self.drain("DeliveriesQueue").await;
         let told = news.iter().filter(|body| body.contains("webhook.delivery.failed")).count();
         // Telling costs no delivery, and what fails of it is only logged.
@@ -171,11 +240,15 @@ impl World {
     }
 }
 
-/// Each trouble at every fourth of so many calls, in a world of its own; each begins elsewhere, so that every call meets some.
+/// Each trouble at every fourth of so many calls, in a world of its own; each begins elsewhere, so
+/// that every call meets some.
 async fn try_all(calls: usize, story: impl AsyncFn(World, usize, Option<Trouble>)) {
     story(World::start().await, 0, None).await;
-    let cases = Trouble::all().enumerate().flat_map(|(first, trouble)| (first % 4..calls).step_by(4).map(move |place| (place, trouble)));
-    let tried = stream::iter(cases).map(async |(place, trouble)| story(World::start().await, place, Some(trouble)).await);
+    let cases = Trouble::all().enumerate().flat_map(|(first, trouble)| {
+        (first % 4..calls).step_by(4).map(move |place| (place, trouble))
+    });
+    let tried = stream::iter(cases)
+        .map(async |(place, trouble)| story(World::start().await, place, Some(trouble)).await);
     tried.buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
@@ -186,5 +259,6 @@ async fn circuits_survive_every_fault() {
 
 #[tokio::test]
 async fn deliveries_whose_time_is_over_are_given_up_whatever_fails() {
-    try_all(CALLS + 4, async |mut world, place, trouble| world.giving_up(place, trouble).await).await;
+    try_all(CALLS + 4, async |mut world, place, trouble| world.giving_up(place, trouble).await)
+        .await;
 }

@@ -1,4 +1,5 @@
-//! What becomes of an endpoint that is never well, and of parked deliveries whose endpoint is paused, disabled, deleted or gone.
+//! What becomes of an endpoint that is never well, and of parked deliveries whose endpoint is
+//! paused, disabled, deleted or gone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -84,18 +85,29 @@ async fn a_target_that_may_not_be_reached_is_down_like_any_other() {
     world.health().start_afresh(&health).await.unwrap();
     // As deployed, the function may not connect to this machine.
     let aws = &world.started.aws;
-    let deployed = App::new(&aws.sdk_config_of("deliver"), &aws.environment_of("deliver").into_iter().collect()).unwrap();
+    let deployed = App::new(
+        &aws.sdk_config_of("deliver"),
+        &aws.environment_of("deliver").into_iter().collect(),
+    )
+    .unwrap();
     world.started.app = Arc::new(deployed);
     for _ in 0..OPENS_AFTER {
         let message = world.message(1);
         assert_eq!(world.deliver(&message).await, [""; 0]);
         assert_eq!(world.attempts(&message).await[0].outcome, Outcome::Refused);
     }
-    assert!(world.health().get(id).await.unwrap().unwrap().is_open(), "its deliveries don't fill the queue of retries");
+    assert!(
+        world.health().get(id).await.unwrap().unwrap().is_open(),
+        "its deliveries don't fill the queue of retries"
+    );
     let parked = world.message(1);
     assert_eq!(world.deliver(&parked).await, [""; 0]);
     assert!(!world.step(id).await);
-    assert_eq!(world.the_circuit(id).await.unwrap().phase, Phase::Open(1), "the probe was refused as well");
+    assert_eq!(
+        world.the_circuit(id).await.unwrap().phase,
+        Phase::Open(1),
+        "the probe was refused as well"
+    );
     assert_eq!(world.parked(id).await, [parked.event.id]);
 }
 
@@ -107,7 +119,10 @@ async fn while_an_endpoint_is_paused_its_parked_deliveries_stay_parked() {
         let parked = world.park_some(3).await;
         world.change(id, |endpoint| endpoint.status = Status::Paused).await;
         assert!(!world.step(id).await);
-        assert_eq!((world.the_circuit(id).await.unwrap().phase, world.parked(id).await.len()), (after, 3));
+        assert_eq!(
+            (world.the_circuit(id).await.unwrap().phase, world.parked(id).await.len()),
+            (after, 3)
+        );
         assert_eq!(world.attempts(&parked[0]).await.len(), 0, "none is refused");
 
         // As turning it on does.

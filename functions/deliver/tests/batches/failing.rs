@@ -13,10 +13,17 @@ use super::support::{changed, event_of, logged, message_of, start};
 async fn after_its_last_attempt_a_delivery_has_failed_and_its_message_is_dead() {
     let started = start(&[500], &[5]).await;
     let message = message_of("retry.json", 0);
-    started.log().record(&[logged(&message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1)))]).await.unwrap();
+    started
+        .log()
+        .record(&[logged(&message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1)))])
+        .await
+        .unwrap();
     assert_eq!(started.handle(event_of("retry.json")).await, [""; 0]);
     let attempts = started.attempts(message.event.id).await;
-    assert_eq!((attempts.len(), attempts[1].outcome, attempts[1].next_attempt_at), (2, Outcome::HttpError, None));
+    assert_eq!(
+        (attempts.len(), attempts[1].outcome, attempts[1].next_attempt_at),
+        (2, Outcome::HttpError, None)
+    );
     let dead = started.received("RetriesDeadLetterQueue").await;
     assert_eq!(dead.records[0].body, event_of("retry.json").records[0].body);
 }
@@ -25,7 +32,10 @@ async fn after_its_last_attempt_a_delivery_has_failed_and_its_message_is_dead() 
 async fn a_dead_delivery_that_is_redriven_gets_one_more_attempt() {
     let started = start(&[200], &[5]).await;
     let message = message_of("retry.json", 0);
-    let log = [logged(&message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1))), logged(&message, 2, Outcome::Timeout, None)];
+    let log = [
+        logged(&message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1))),
+        logged(&message, 2, Outcome::Timeout, None),
+    ];
     started.log().record(&log).await.unwrap();
     assert_eq!(started.handle(event_of("retry.json")).await, [""; 0]);
     assert_eq!(started.attempts(message.event.id).await[2].outcome, Outcome::Succeeded);
@@ -36,20 +46,28 @@ async fn with_no_time_left_nothing_is_sent_and_the_message_comes_again() {
     let started = start(&[200], &[]).await;
     let event = started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await;
     let id = event.records[0].message_id.clone().unwrap();
-    let failed = started.handle_until(event, Timestamp::now() + Duration::from_secs(10)).await.unwrap();
+    let failed =
+        started.handle_until(event, Timestamp::now() + Duration::from_secs(10)).await.unwrap();
     assert_eq!(failed, [id.as_str()]);
     assert!(started.receiver.webhooks().is_empty());
     let again = started.received("DeliveriesQueue").await;
-    assert_eq!(again.records[0].message_id, Some(id), "long before the queue's own visibility timeout");
+    assert_eq!(
+        again.records[0].message_id,
+        Some(id),
+        "long before the queue's own visibility timeout"
+    );
 }
 
 #[tokio::test]
 async fn hiding_that_is_done_by_half_is_tried_again_for_the_rest() {
     let started = start(&[200], &[]).await;
     let mut batch = started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await;
-    batch.records.extend(started.enqueued("DeliveriesQueue", &message_of("retry.json", 0)).await.records);
+    batch
+        .records
+        .extend(started.enqueued("DeliveriesQueue", &message_of("retry.json", 0)).await.records);
     started.aws.faults().on("deliver", "ChangeMessageVisibilityBatch").times(1).fail(Fault::Partly);
-    let failed = started.handle_until(batch, Timestamp::now() + Duration::from_secs(10)).await.unwrap();
+    let failed =
+        started.handle_until(batch, Timestamp::now() + Duration::from_secs(10)).await.unwrap();
     let mut again = Vec::new();
     // Each comes long before the queue's own visibility timeout.
     while again.len() < 2 {
@@ -74,11 +92,16 @@ async fn a_batch_whose_endpoints_cannot_be_read_comes_again_whole() {
     let started = start(&[200], &[]).await;
     let mut variables = started.aws.environment_of("deliver");
     variables.insert("CONFIG_TABLE".to_owned(), "no-such-table".to_owned());
-    let app = App::new(&started.aws.sdk_config_of("deliver"), &variables.into_iter().collect()).unwrap();
+    let app =
+        App::new(&started.aws.sdk_config_of("deliver"), &variables.into_iter().collect()).unwrap();
     let deadline = Timestamp::now() + Duration::from_mins(1);
-    let response = deliver::handle(Arc::new(app), event_of("mixed-batch.json"), deadline).await.unwrap();
+    let response =
+        deliver::handle(Arc::new(app), event_of("mixed-batch.json"), deadline).await.unwrap();
     assert_eq!(response.batch_item_failures.len(), 5);
-    assert_eq!(started.count("RetriesQueue").await + started.count("RetriesDeadLetterQueue").await, 0);
+    assert_eq!(
+        started.count("RetriesQueue").await + started.count("RetriesDeadLetterQueue").await,
+        0
+    );
 }
 
 #[tokio::test]
@@ -86,8 +109,12 @@ async fn an_endpoint_whose_row_cannot_be_read_keeps_its_own_deliveries_only() {
     let started = start(&[200], &[]).await;
     let unreadable = message_of("mixed-batch.json", 2).endpoint.to_string();
     let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
-    let put = aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()).put_item().table_name(started.aws.table_name("ConfigTable"));
-    let put = put.item("pk", text(&format!("PROJ#{}", local::samples::PROJECT))).item("sk", text(&format!("EP#{unreadable}")));
+    let put = aws_sdk_dynamodb::Client::new(&started.aws.sdk_config())
+        .put_item()
+        .table_name(started.aws.table_name("ConfigTable"));
+    let put = put
+        .item("pk", text(&format!("PROJ#{}", local::samples::PROJECT)))
+        .item("sk", text(&format!("EP#{unreadable}")));
     put.item("id", text(&unreadable)).item("url", text("")).send().await.unwrap();
     assert_eq!(
         started.handle(event_of("mixed-batch.json")).await,

@@ -1,9 +1,13 @@
-//! Faults of AWS, at every call of a batch: each message ends where it would have ended, some of them later.
+//! Faults of AWS, at every call of a batch: each message ends where it would have ended, some of
+//! them later.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::SqsEvent;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName,
+    SendMessageBatchRequestEntry,
+};
 use deliver::App;
 use local::{
     aws::Fault,
@@ -48,10 +52,18 @@ impl World {
     /// The queues and the function go by a clock of the test.
     pub(super) async fn start_by(clock: Clock) -> Self {
         let aws = AwsStandIn::start_by(clock.clone()).await;
-        let [good, bad, gone] =
-            [TestReceiver::answering(&[200]).await, TestReceiver::answering(&[500]).await, TestReceiver::answering(&[410]).await];
+        let [good, bad, gone] = [
+            TestReceiver::answering(&[200]).await,
+            TestReceiver::answering(&[500]).await,
+            TestReceiver::answering(&[410]).await,
+        ];
         let endpoints = [1, 2, 3].map(|number| EndpointId::new(Timestamp::from_seconds(1), number));
-        aws.plant(&[endpoint(endpoints[0], &good), endpoint(endpoints[1], &bad), endpoint(endpoints[2], &gone)]).await;
+        aws.plant(&[
+            endpoint(endpoints[0], &good),
+            endpoint(endpoints[1], &bad),
+            endpoint(endpoints[2], &gone),
+        ])
+        .await;
         let (config, settings) = (aws.sdk_config_of("deliver"), aws.settings_of("deliver"));
         let app = Arc::new(App::by_clock(&config, &settings, move || now(&clock)).unwrap());
         let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
@@ -62,7 +74,8 @@ impl World {
     /// Other endpoints for those that fail: what earlier batches have seen of them must not count.
     async fn renew(&mut self) {
         self.number += 1;
-        let id = |place: u128| EndpointId::new(Timestamp::from_seconds(2), self.number * 10 + place);
+        let id =
+            |place: u128| EndpointId::new(Timestamp::from_seconds(2), self.number * 10 + place);
         let (bad, gone) = (id(1), id(2));
         self.started.aws.plant(&[endpoint(bad, &self.bad), endpoint(gone, &self.gone)]).await;
         (self.endpoints[1], self.endpoints[2]) = (bad, gone);
@@ -80,10 +93,19 @@ impl World {
 
     pub(super) async fn enqueue(&self, queue: &str, bodies: &[String]) {
         let entry = |(place, body): (usize, &String)| {
-            SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(body).build().unwrap()
+            SendMessageBatchRequestEntry::builder()
+                .id(place.to_string())
+                .message_body(body)
+                .build()
+                .unwrap()
         };
-        let send = self.started.sqs.send_message_batch().queue_url(self.started.aws.queue_url(queue));
-        let answer = send.set_entries(Some(bodies.iter().enumerate().map(entry).collect())).send().await.unwrap();
+        let send =
+            self.started.sqs.send_message_batch().queue_url(self.started.aws.queue_url(queue));
+        let answer = send
+            .set_entries(Some(bodies.iter().enumerate().map(entry).collect()))
+            .send()
+            .await
+            .unwrap();
         assert!(answer.failed().is_empty());
     }
 
@@ -99,35 +121,60 @@ impl World {
 
     /// What is visible on a queue.
     pub(super) async fn visible(&self, queue: &str) -> Vec<SqsMessage> {
-        let receive = self.started.sqs.receive_message().queue_url(self.started.aws.queue_url(queue)).max_number_of_messages(10);
+        let receive = self
+            .started
+            .sqs
+            .receive_message()
+            .queue_url(self.started.aws.queue_url(queue))
+            .max_number_of_messages(10);
         let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
         receive.send().await.unwrap().messages.unwrap_or_default()
     }
 
     pub(super) async fn delete(&self, queue: &str, receipts: Vec<String>) {
         let entry = |(place, receipt): (usize, String)| {
-            DeleteMessageBatchRequestEntry::builder().id(place.to_string()).receipt_handle(receipt).build().unwrap()
+            DeleteMessageBatchRequestEntry::builder()
+                .id(place.to_string())
+                .receipt_handle(receipt)
+                .build()
+                .unwrap()
         };
         let entries: Vec<_> = receipts.into_iter().enumerate().map(entry).collect();
         if !entries.is_empty() {
-            let delete = self.started.sqs.delete_message_batch().queue_url(self.started.aws.queue_url(queue));
+            let delete = self
+                .started
+                .sqs
+                .delete_message_batch()
+                .queue_url(self.started.aws.queue_url(queue));
             delete.set_entries(Some(entries)).send().await.unwrap();
         }
     }
 
-    /// One batch, as Lambda's event source mapping does it. Then the visibility timeout of what stays on the queue ends at once.
+    /// One batch, as Lambda's event source mapping does it. Then the visibility timeout of what
+    /// stays on the queue ends at once.
     pub(super) async fn turn(&self, queue: &str) {
         let event = self.receive(queue).await;
         if event.records.is_empty() {
             return;
         }
         let failed = self.started.handle(event.clone()).await;
-        let (kept, done): (Vec<_>, Vec<_>) =
-            event.records.into_iter().partition(|record| failed.contains(record.message_id.as_ref().unwrap()));
-        self.delete(queue, done.into_iter().map(|record| record.receipt_handle.unwrap()).collect()).await;
+        let (kept, done): (Vec<_>, Vec<_>) = event
+            .records
+            .into_iter()
+            .partition(|record| failed.contains(record.message_id.as_ref().unwrap()));
+        self.delete(queue, done.into_iter().map(|record| record.receipt_handle.unwrap()).collect())
+            .await;
         for record in kept {
-            let show = self.started.sqs.change_message_visibility().queue_url(self.started.aws.queue_url(queue));
-            show.receipt_handle(record.receipt_handle.unwrap()).visibility_timeout(0).send().await.unwrap();
+            let show = self
+                .started
+                .sqs
+                .change_message_visibility()
+                .queue_url(self.started.aws.queue_url(queue));
+            show.receipt_handle(record.receipt_handle.unwrap())
+                .visibility_timeout(0)
+                .send()
+                .await
+                .unwrap();
         }
     }
 
@@ -140,7 +187,11 @@ impl World {
                 return bodies;
             }
             bodies.extend(records.iter().map(|record| record.body.clone().unwrap()));
-            self.delete(queue, records.into_iter().map(|record| record.receipt_handle.unwrap()).collect()).await;
+            self.delete(
+                queue,
+                records.into_iter().map(|record| record.receipt_handle.unwrap()).collect(),
+            )
+            .await;
         }
     }
 
@@ -164,8 +215,13 @@ impl World {
         self.renew().await;
         let [one, two, bad, gone] = [0, 0, 1, 2].map(|place| self.message(place));
         let poison = format!("no delivery {}", self.number);
-        let texts: Vec<_> = [&one, &two, &bad, &gone].map(|message| work::encode(message).unwrap()).into();
-        self.enqueue("DeliveriesQueue", &[&texts[..], &[poison.clone(), NEWER.to_owned()]].concat()).await;
+        let texts: Vec<_> =
+            [&one, &two, &bad, &gone].map(|message| work::encode(message).unwrap()).into();
+        self.enqueue(
+            "DeliveriesQueue",
+            &[&texts[..], &[poison.clone(), NEWER.to_owned()]].concat(),
+        )
+        .await;
         let waiting = self.started.count("RetriesQueue").await;
 
         let recorded = self.meet(place, trouble);
@@ -176,16 +232,37 @@ impl World {
         let case = format!("call {place}: {trouble:?}");
         for message in [&one, &two] {
             let attempts = self.attempts(message).await;
-            assert!(attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded), "{case}: {attempts:?}");
+            assert!(
+                attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded),
+                "{case}: {attempts:?}"
+            );
             let arrivals = self.arrivals(message);
-            assert!(arrivals == 1 || arrivals == 2 && recorded(self), "{case}: it arrived {arrivals} times");
+            assert!(
+                arrivals == 1 || arrivals == 2 && recorded(self),
+                "{case}: it arrived {arrivals} times"
+            );
         }
-        assert!(self.attempts(&bad).await.iter().all(|attempt| attempt.next_attempt_at.is_some()), "{case}");
-        assert!(!self.attempts(&bad).await.is_empty() && self.started.count("RetriesQueue").await > waiting, "{case}: it waits");
+        assert!(
+            self.attempts(&bad).await.iter().all(|attempt| attempt.next_attempt_at.is_some()),
+            "{case}"
+        );
+        assert!(
+            !self.attempts(&bad).await.is_empty()
+                && self.started.count("RetriesQueue").await > waiting,
+            "{case}: it waits"
+        );
         assert_eq!(self.attempts(&gone).await[0].response_status, Some(410), "{case}");
         let dead = self.drain("RetriesDeadLetterQueue").await;
-        assert_eq!(dead, BTreeSet::from([texts[3].clone(), poison]), "{case}: what is given up, and what is no delivery");
-        assert_eq!(self.drain("DeliveriesQueue").await, BTreeSet::from([NEWER.to_owned()]), "{case}: newer code's message waits");
+        assert_eq!(
+            dead,
+            BTreeSet::from([texts[3].clone(), poison]),
+            "{case}: what is given up, and what is no delivery"
+        );
+        assert_eq!(
+            self.drain("DeliveriesQueue").await,
+            BTreeSet::from([NEWER.to_owned()]),
+            "{case}: newer code's message waits"
+        );
     }
 
     /// A retry that is due, one that is early, and one that has succeeded.
@@ -199,7 +276,11 @@ impl World {
             logged(&done, 1, Outcome::Succeeded, None),
         ];
         self.started.log().record(&log).await.unwrap();
-        self.enqueue("RetriesQueue", &[&due, &early, &done].map(|message| work::encode(message).unwrap())).await;
+        self.enqueue(
+            "RetriesQueue",
+            &[&due, &early, &done].map(|message| work::encode(message).unwrap()),
+        )
+        .await;
 
         let recorded = self.meet(place, trouble);
         self.turn("RetriesQueue").await;
@@ -208,25 +289,43 @@ impl World {
 
         let case = format!("call {place}: {trouble:?}");
         let attempts = self.attempts(&due).await;
-        assert!(attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded), "{case}: {attempts:?}");
+        assert!(
+            attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded),
+            "{case}: {attempts:?}"
+        );
         let arrivals = self.arrivals(&due);
-        assert!(arrivals == 1 || arrivals == 2 && recorded(self), "{case}: it arrived {arrivals} times");
+        assert!(
+            arrivals == 1 || arrivals == 2 && recorded(self),
+            "{case}: it arrived {arrivals} times"
+        );
         assert_eq!((self.arrivals(&early), self.arrivals(&done)), (0, 0), "{case}");
-        assert_eq!(self.drain("RetriesQueue").await, BTreeSet::from([work::encode(&early).unwrap()]), "{case}");
+        assert_eq!(
+            self.drain("RetriesQueue").await,
+            BTreeSet::from([work::encode(&early).unwrap()]),
+            "{case}"
+        );
     }
 
-    /// Orders the trouble. What this gives tells afterwards whether it struck the writing of the log, so that a second request is no fault of ours.
-    pub(super) fn meet(&self, place: usize, trouble: Option<Trouble>) -> impl Fn(&Self) -> bool + use<> {
+    /// Orders the trouble. What this gives tells afterwards whether it struck the writing of the
+    /// log, so that a second request is no fault of ours.
+    pub(super) fn meet(
+        &self,
+        place: usize,
+        trouble: Option<Trouble>,
+    ) -> impl Fn(&Self) -> bool + use<> {
         let writes = |world: &Self| {
             let calls = world.started.aws.calls().calls;
-            let failed = calls.iter().filter(|call| call.operation == "BatchWriteItem" && call.outcome != "ok");
+            let failed = calls
+                .iter()
+                .filter(|call| call.operation == "BatchWriteItem" && call.outcome != "ok");
             failed.map(|call| call.count).sum::<u64>()
         };
         if let Some(trouble) = trouble {
             self.started.aws.trouble("deliver", place, trouble);
         }
         // What BatchWriteItem leaves undone is an answer like any other.
-        let (before, partly) = (writes(self), trouble.is_some_and(|trouble| trouble.fault == Fault::Partly));
+        let (before, partly) =
+            (writes(self), trouble.is_some_and(|trouble| trouble.fault == Fault::Partly));
         move |world| partly || writes(world) > before
     }
 
@@ -278,7 +377,14 @@ async fn where_a_call_hangs_the_messages_come_again_before_lambda_ends_the_funct
         world.turn("DeliveriesQueue").await;
         assert!(before.elapsed() < Duration::from_secs(30), "{operation}: {:?}", before.elapsed());
         world.recover("DeliveriesQueue").await;
-        assert!(world.attempts(&message).await.iter().any(|attempt| attempt.outcome == Outcome::Succeeded), "{operation}");
+        assert!(
+            world
+                .attempts(&message)
+                .await
+                .iter()
+                .any(|attempt| attempt.outcome == Outcome::Succeeded),
+            "{operation}"
+        );
         assert!(world.drain("DeliveriesQueue").await.is_empty(), "{operation}");
     }
 }
@@ -289,10 +395,25 @@ async fn a_message_whose_visibility_lapses_in_mid_request_is_sent_twice_at_most_
     let message = world.message(0);
     world.enqueue("DeliveriesQueue", &[work::encode(&message).unwrap()]).await;
     let event = world.receive("DeliveriesQueue").await;
-    // The first is slow to write down what it did; meanwhile the message is visible again, and somebody else gets it.
-    world.started.aws.faults().on("deliver", "BatchWriteItem").times(1).fail(Fault::Slow(Duration::from_secs(1)));
-    let show = world.started.sqs.change_message_visibility().queue_url(world.started.aws.queue_url("DeliveriesQueue"));
-    show.receipt_handle(event.records[0].receipt_handle.clone().unwrap()).visibility_timeout(0).send().await.unwrap();
+    // The first is slow to write down what it did; meanwhile the message is visible again, and
+    // somebody else gets it.
+    world
+        .started
+        .aws
+        .faults()
+        .on("deliver", "BatchWriteItem")
+        .times(1)
+        .fail(Fault::Slow(Duration::from_secs(1)));
+    let show = world
+        .started
+        .sqs
+        .change_message_visibility()
+        .queue_url(world.started.aws.queue_url("DeliveriesQueue"));
+    show.receipt_handle(event.records[0].receipt_handle.clone().unwrap())
+        .visibility_timeout(0)
+        .send()
+        .await
+        .unwrap();
     let (first, ()) = futures::join!(world.started.handle(event), world.turn("DeliveriesQueue"));
     assert_eq!(first, [""; 0]);
     assert!((1..=2).contains(&world.arrivals(&message)));
@@ -305,7 +426,9 @@ async fn a_message_whose_visibility_lapses_in_mid_request_is_sent_twice_at_most_
 async fn duplicates_and_any_order_cost_nothing_but_reads() {
     let mut world = World::start().await;
     let messages = [0, 0, 0].map(|place| world.message(place));
-    let log = messages.each_ref().map(|message| logged(message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1))));
+    let log = messages
+        .each_ref()
+        .map(|message| logged(message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1))));
     world.started.log().record(&log).await.unwrap();
     let texts: Vec<_> = messages.iter().map(|message| work::encode(message).unwrap()).collect();
     // Thrice each, the newest first, on the queue of retries and on the other.
@@ -331,7 +454,11 @@ async fn receipts_that_throttling_has_raised_count_as_no_attempts() {
     event.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), "900".to_owned());
     assert_eq!(world.started.handle(event).await, [""; 0]);
     let [attempt] = world.attempts(&message).await.try_into().unwrap();
-    assert_eq!((attempt.number, attempt.next_attempt_at.is_some()), (1, true), "the whole schedule is still to come");
+    assert_eq!(
+        (attempt.number, attempt.next_attempt_at.is_some()),
+        (1, true),
+        "the whole schedule is still to come"
+    );
 }
 
 #[tokio::test]
@@ -348,8 +475,12 @@ async fn these_are_all_calls_that_the_function_may_make() {
     let aws = &world.started.aws;
     let (config, settings) = (aws.sdk_config_of("deliver"), aws.settings_of("deliver"));
     aws.trouble("deliver", 0, Trouble { fault: Fault::Throttled, times: 1 });
-    assert!(deliver::App::start(&config, &settings).await.is_ok(), "a throttled start is tried again");
+    assert!(
+        deliver::App::start(&config, &settings).await.is_ok(),
+        "a throttled start is tried again"
+    );
     aws.faults().heal();
-    let unstruck: Vec<_> = aws.allowed("deliver").difference(&aws.faults().struck()).cloned().collect();
+    let unstruck: Vec<_> =
+        aws.allowed("deliver").difference(&aws.faults().struck()).cloned().collect();
     assert!(unstruck.is_empty(), "{unstruck:?}");
 }

@@ -19,16 +19,22 @@ async fn the_sample_arrives_signed_and_is_recorded_with_one_read_and_one_write()
     let message = message_of("first-attempt.json", 0);
     let body: Json = serde_json::from_slice(&webhook.body).unwrap();
     let data: Json = serde_json::from_str(message.event.data.get()).unwrap();
-    let expected =
-        json!({"id": message.event.id, "object": "event", "kind": "task.succeeded", "data": data, "created_at": message.event.created_at});
+    let expected = json!({"id": message.event.id, "object": "event", "kind": "task.succeeded",
+        "data": data, "created_at": message.event.created_at});
     assert_eq!(body, expected);
     assert_eq!(webhook.header("webhook-id"), message.event.id.to_string());
     let verifier = standardwebhooks::Webhook::new(samples::SECRET).unwrap();
     verifier.verify(&webhook.body, &webhook.headers).unwrap();
 
     let [attempt] = started.attempts(message.event.id).await.try_into().unwrap();
-    assert_eq!((attempt.number, attempt.outcome, attempt.trigger), (1, Outcome::Succeeded, Trigger::Scheduled));
-    assert_eq!((attempt.response_status, attempt.response_body.as_deref()), (Some(200), Some("noted")));
+    assert_eq!(
+        (attempt.number, attempt.outcome, attempt.trigger),
+        (1, Outcome::Succeeded, Trigger::Scheduled)
+    );
+    assert_eq!(
+        (attempt.response_status, attempt.response_body.as_deref()),
+        (Some(200), Some("noted"))
+    );
     assert_eq!((attempt.url.as_str(), attempt.next_attempt_at), (started.receiver.url(), None));
     assert!(attempt.created_at >= before);
     // Whatever comes on top of this is paid for every single event.
@@ -38,14 +44,23 @@ async fn the_sample_arrives_signed_and_is_recorded_with_one_read_and_one_write()
 #[tokio::test]
 async fn what_fails_moves_to_the_retries_queue_for_its_wait() {
     let started = start(&[500], &[1]).await;
-    assert_eq!(started.handle(event_of("first-attempt.json")).await, [""; 0], "it leaves its own queue");
+    assert_eq!(
+        started.handle(event_of("first-attempt.json")).await,
+        [""; 0],
+        "it leaves its own queue"
+    );
     let message = message_of("first-attempt.json", 0);
     let [attempt] = started.attempts(message.event.id).await.try_into().unwrap();
     assert_eq!((attempt.outcome, attempt.response_status), (Outcome::HttpError, Some(500)));
     let due = attempt.next_attempt_at.unwrap();
     assert_eq!(
         started.calls(),
-        json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["UpdateItem", "ok", 1], ["SendMessageBatch", "ok", 1]])
+        json!([
+            ["BatchGetItem", "ok", 1],
+            ["BatchWriteItem", "ok", 1],
+            ["UpdateItem", "ok", 1],
+            ["SendMessageBatch", "ok", 1]
+        ])
     );
 
     let retry = started.received("RetriesQueue").await;
@@ -59,7 +74,8 @@ async fn where_nobody_listens_the_attempt_is_unreachable_and_waits_for_the_next(
     let nobody = samples::endpoint("http://127.0.0.1:1/").unwrap().url;
     let started = start_with(&[200], |endpoint| endpoint.url = nobody).await;
     assert_eq!(started.handle(event_of("first-attempt.json")).await, [""; 0]);
-    let [attempt] = started.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
+    let [attempt] =
+        started.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
     assert_eq!((attempt.outcome, attempt.response_status), (Outcome::Unreachable, None));
     assert!(attempt.error.is_some() && attempt.next_attempt_at.is_some());
     assert_eq!(started.count("RetriesQueue").await, 1);

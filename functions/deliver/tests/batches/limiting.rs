@@ -61,7 +61,10 @@ async fn what_is_over_the_limit_comes_again_at_its_slot_without_an_attempt() {
         assert!(started.attempts(message.event.id).await.is_empty(), "waiting is no attempt");
         assert_eq!(started.handle(event).await, [""; 0]);
         let attempts = started.attempts(message.event.id).await;
-        assert_eq!((attempts.len(), attempts[0].number, attempts[0].outcome), (1, 1, Outcome::Succeeded));
+        assert_eq!(
+            (attempts.len(), attempts[0].number, attempts[0].outcome),
+            (1, 1, Outcome::Succeeded)
+        );
         assert!(attempts[0].created_at >= reserved.at, "not before its slot");
     }
     assert_eq!(started.receiver.webhooks().len(), 4);
@@ -71,14 +74,16 @@ async fn what_is_over_the_limit_comes_again_at_its_slot_without_an_attempt() {
 async fn a_message_with_a_slot_takes_no_other_and_is_moved_again_when_it_is_early() {
     let started = start_limited(1, &[200]).await;
     let early = slot(1, Duration::from_secs(4), 1);
-    let event = started.enqueued("RetriesQueue", &message_of("retry.json", 0).with_slot(early)).await;
+    let event =
+        started.enqueued("RetriesQueue", &message_of("retry.json", 0).with_slot(early)).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     assert!(started.receiver.webhooks().is_empty());
     let (event, message) = moved(&started).await;
     assert_eq!(message.reserved, Some(early));
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!(started.receiver.webhooks().len(), 1);
-    let updates = started.calls().as_array().unwrap().iter().filter(|call| call[0] == "UpdateItem").count();
+    let updates =
+        started.calls().as_array().unwrap().iter().filter(|call| call[0] == "UpdateItem").count();
     assert_eq!(updates, 0, "no slot was taken");
 }
 
@@ -91,7 +96,11 @@ async fn a_retry_needs_a_slot_of_its_own_and_so_does_one_whose_slot_has_long_pas
     let far = Duration::from_mins(10);
     let event = started.enqueued("RetriesQueue", &message.with_slot(slot(1, far, 500))).await;
     assert_eq!(started.handle(event).await, [""; 0]);
-    assert_eq!(started.attempts(message.event.id).await.len(), 2, "the slot was the first attempt's");
+    assert_eq!(
+        started.attempts(message.event.id).await.len(),
+        2,
+        "the slot was the first attempt's"
+    );
 
     let passed = Reserved { number: 3, at: Timestamp::from_seconds(1), passed: 0, limit: 500 };
     let mut again = message.with_slot(passed);
@@ -101,14 +110,22 @@ async fn a_retry_needs_a_slot_of_its_own_and_so_does_one_whose_slot_has_long_pas
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!(started.receiver.webhooks().len(), 2);
     let calls = started.calls();
-    let taken = calls.as_array().unwrap().iter().filter(|call| call[0] == "UpdateItem" && call[1] == "ok").map(|call| &call[2]);
+    let taken = calls
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|call| call[0] == "UpdateItem" && call[1] == "ok")
+        .map(|call| &call[2]);
     assert_eq!(taken.collect::<Vec<_>>(), [&json!(2)], "{calls}");
 }
 
 #[tokio::test]
 async fn a_changed_limit_holds_at_once_for_what_waits_and_for_what_comes() {
     let started = start_limited(500, &[200]).await;
-    let rates = RateStore::new(Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name("LogTable")));
+    let rates = RateStore::new(Table::new(
+        aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()),
+        started.aws.table_name("LogTable"),
+    ));
     // A backlog of an hour, of when the limit was one a second.
     let endpoint = samples::ENDPOINT.parse().unwrap();
     let mut last = Timestamp::now();
@@ -117,12 +134,15 @@ async fn a_changed_limit_holds_at_once_for_what_waits_and_for_what_comes() {
     }
     assert!(last.since(Timestamp::now()) > Duration::from_secs(20));
     let waiting = slot(1, Duration::from_hours(1), 1);
-    let event = started.enqueued("RetriesQueue", &message_of("retry.json", 0).with_slot(waiting)).await;
+    let event =
+        started.enqueued("RetriesQueue", &message_of("retry.json", 0).with_slot(waiting)).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     let mut other = message_of("first-attempt.json", 0);
     other.event.id = shared::id::EventId::new(Timestamp::now(), 1);
     let event = started.enqueued("DeliveriesQueue", &other).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!(started.receiver.webhooks().len(), 2, "neither waits for the slots of before");
-    assert!(rates.take(endpoint, 500).await.unwrap().since(Timestamp::now()) < Duration::from_secs(1));
+    assert!(
+        rates.take(endpoint, 500).await.unwrap().since(Timestamp::now()) < Duration::from_secs(1)
+    );
 }

@@ -1,4 +1,5 @@
-//! The `deliver` function as Lambda's event source mappings meet it, on the stand-ins for AWS and with its own role.
+//! The `deliver` function as Lambda's event source mappings meet it, on the stand-ins for AWS and
+//! with its own role.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

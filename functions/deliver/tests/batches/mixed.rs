@@ -20,19 +20,32 @@ async fn the_sample_poison_goes_to_the_dead_letter_queue_without_a_read_or_write
 #[tokio::test]
 async fn in_the_sample_batch_the_good_ones_arrive_whatever_the_others_are() {
     let started = start(&[200], &[]).await;
-    assert_eq!(started.handle(event_of("mixed-batch.json")).await, [NEWER], "what newer code has written waits for it");
+    assert_eq!(
+        started.handle(event_of("mixed-batch.json")).await,
+        [NEWER],
+        "what newer code has written waits for it"
+    );
     for place in [0, 4] {
-        let [attempt] = started.attempts(message_of("mixed-batch.json", place).event.id).await.try_into().unwrap();
+        let [attempt] = started
+            .attempts(message_of("mixed-batch.json", place).event.id)
+            .await
+            .try_into()
+            .unwrap();
         assert_eq!(attempt.outcome, Outcome::Succeeded);
     }
     assert_eq!(started.receiver.webhooks().len(), 2);
 
     let deleted = message_of("mixed-batch.json", 2);
-    let [attempt] = started.log().of(deleted.endpoint, deleted.event.id).await.unwrap().try_into().unwrap();
+    let [attempt] =
+        started.log().of(deleted.endpoint, deleted.event.id).await.unwrap().try_into().unwrap();
     assert_eq!((attempt.outcome, attempt.next_attempt_at), (Outcome::Refused, None));
 
     let dead = started.received("RetriesDeadLetterQueue").await.records;
-    assert_eq!((dead.len(), &dead[0].body), (1, &event_of("mixed-batch.json").records[1].body), "what is torn");
+    assert_eq!(
+        (dead.len(), &dead[0].body),
+        (1, &event_of("mixed-batch.json").records[1].body),
+        "what is torn"
+    );
     let expected = json!([
         ["BatchGetItem", "ok", 1],
         ["BatchWriteItem", "ok", 1],
@@ -47,12 +60,18 @@ async fn a_slow_receiver_costs_its_own_message_only() {
     let started = start_with(&[200], |endpoint| endpoint.timeout_seconds = Some(1)).await;
     let slow = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", slow.local_addr().unwrap());
-    let mut endpoint = local::samples::endpoint_of(message_of("mixed-batch.json", 2).endpoint, &url, local::samples::SECRETS_KEY).unwrap();
+    let mut endpoint = local::samples::endpoint_of(
+        message_of("mixed-batch.json", 2).endpoint,
+        &url,
+        local::samples::SECRETS_KEY,
+    )
+    .unwrap();
     endpoint.timeout_seconds = Some(1);
     started.aws.plant(&[endpoint]).await;
     assert_eq!(started.handle(event_of("mixed-batch.json")).await, [NEWER]);
     let message = message_of("mixed-batch.json", 2);
-    let [attempt] = started.log().of(message.endpoint, message.event.id).await.unwrap().try_into().unwrap();
+    let [attempt] =
+        started.log().of(message.endpoint, message.event.id).await.unwrap().try_into().unwrap();
     assert_eq!(attempt.outcome, Outcome::Timeout);
     assert_eq!(started.receiver.webhooks().len(), 2);
     assert_eq!(started.count("RetriesQueue").await, 1);
@@ -62,7 +81,9 @@ async fn a_slow_receiver_costs_its_own_message_only() {
 async fn a_secret_that_cannot_be_opened_is_our_fault_and_its_message_comes_again() {
     let foreign = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     let started = start_with(&[200], |endpoint| {
-        endpoint.secrets = local::samples::endpoint_of(endpoint.id, "http://127.0.0.1:1/", foreign).unwrap().secrets;
+        endpoint.secrets = local::samples::endpoint_of(endpoint.id, "http://127.0.0.1:1/", foreign)
+            .unwrap()
+            .secrets;
     })
     .await;
     let event = started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await;
@@ -70,7 +91,10 @@ async fn a_secret_that_cannot_be_opened_is_our_fault_and_its_message_comes_again
     assert_eq!(started.handle(event).await, [id], "it stays on its queue");
     assert_eq!(started.receiver.webhooks().len(), 0, "nothing unsigned is sent");
     let message = message_of("first-attempt.json", 0);
-    assert!(started.log().of(message.endpoint, message.event.id).await.unwrap().is_empty(), "and it is no attempt of the receiver's");
+    assert!(
+        started.log().of(message.endpoint, message.event.id).await.unwrap().is_empty(),
+        "and it is no attempt of the receiver's"
+    );
 }
 
 #[tokio::test]
@@ -84,20 +108,31 @@ async fn one_call_moves_what_failed_in_a_batch() {
     });
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!((started.receiver.webhooks().len(), started.count("RetriesQueue").await), (5, 5));
-    let expected = json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["UpdateItem", "ok", 1], ["SendMessageBatch", "ok", 1]]);
+    let expected = json!([
+        ["BatchGetItem", "ok", 1],
+        ["BatchWriteItem", "ok", 1],
+        ["UpdateItem", "ok", 1],
+        ["SendMessageBatch", "ok", 1]
+    ]);
     assert_eq!(started.calls(), expected);
 }
 
 #[tokio::test]
 async fn twins_in_a_batch_go_one_after_the_other() {
     let started = start(&[200], &[]).await;
-    let first = started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await.records;
-    let second = started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await.records;
+    let first =
+        started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await.records;
+    let second =
+        started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await.records;
     let later = second[0].message_id.clone().unwrap();
     let mut event = event_of("first-attempt.json");
     event.records = [first, second].concat();
     assert_eq!(started.handle(event).await, [later]);
     assert_eq!(started.receiver.webhooks().len(), 1);
-    assert_eq!(started.handle(started.received("DeliveriesQueue").await).await, [""; 0], "the log has its twin's attempt");
+    assert_eq!(
+        started.handle(started.received("DeliveriesQueue").await).await,
+        [""; 0],
+        "the log has its twin's attempt"
+    );
     assert_eq!(started.receiver.webhooks().len(), 1);
 }

@@ -1,6 +1,7 @@
 //! An outage of a day, by a clock of the test: the queues and the function go by it.
 //!
-//! Its steps are one chain of messages, which Lambda's recursion detection judges as on the local stack.
+//! Its steps are one chain of messages, which Lambda's recursion detection judges as on the local
+//! stack.
 
 use std::time::Duration;
 
@@ -33,12 +34,16 @@ impl Outage {
         let clock = Clock::manual(Timestamp::now().millis().try_into().unwrap());
         let mut world = World::start_by(clock.clone()).await;
         let deliver = world.started.aws.template().function("deliver").unwrap();
-        let guard = Guard { function: deliver.arn.clone(), allows: allows(deliver.allows_recursion) };
+        let guard =
+            Guard { function: deliver.arn.clone(), allows: allows(deliver.allows_recursion) };
         let failing: Vec<_> = (0..OPENS_AFTER).map(|_| world.message(1)).collect();
         let parked: Vec<_> = (0..PARKED).map(|_| world.message(1)).collect();
         let mut outage = Self { world, clock, guard, chain: Trace::begin() };
-        for messages in [failing].iter().chain(parked.chunks(10).map(<[_]>::to_vec).collect::<Vec<_>>().iter()) {
-            let bodies: Vec<_> = messages.iter().map(|message| work::encode(message).unwrap()).collect();
+        for messages in
+            [failing].iter().chain(parked.chunks(10).map(<[_]>::to_vec).collect::<Vec<_>>().iter())
+        {
+            let bodies: Vec<_> =
+                messages.iter().map(|message| work::encode(message).unwrap()).collect();
             outage.world.enqueue("DeliveriesQueue", &bodies).await;
             assert_eq!(outage.turn("DeliveriesQueue").await, messages.len());
         }
@@ -60,13 +65,17 @@ impl Outage {
         let event = self.world.event(queue, &taken);
         let deadline = now(&self.clock) + Duration::from_mins(1);
         let kept = self.world.started.handle_until(event, deadline).await.unwrap();
-        let is_done = |message: &&aws_sdk_sqs::types::Message| !kept.contains(message.message_id.as_ref().unwrap());
-        let receipts = taken.iter().filter(is_done).map(|message| message.receipt_handle.clone().unwrap());
+        let is_done = |message: &&aws_sdk_sqs::types::Message| {
+            !kept.contains(message.message_id.as_ref().unwrap())
+        };
+        let receipts =
+            taken.iter().filter(is_done).map(|message| message.receipt_handle.clone().unwrap());
         self.world.delete(queue, receipts.collect()).await;
         taken.len()
     }
 
-    /// All that happens until then: whenever nothing is left to do, the clock moves on to the circuit's next step.
+    /// All that happens until then: whenever nothing is left to do, the clock moves on to the
+    /// circuit's next step.
     async fn go_on_until(&mut self, end: Timestamp) {
         while now(&self.clock) < end {
             if self.turn("RetriesQueue").await + self.turn("DeliveriesQueue").await > 0 {
@@ -85,7 +94,12 @@ impl Outage {
 
     fn arrivals(&self, message: &Message) -> usize {
         let id = message.event.id.to_string();
-        self.world.bad.webhooks().iter().filter(|webhook| webhook.header("webhook-id") == id).count()
+        self.world
+            .bad
+            .webhooks()
+            .iter()
+            .filter(|webhook| webhook.header("webhook-id") == id)
+            .count()
     }
 }
 
@@ -94,7 +108,11 @@ async fn a_receiver_that_was_down_for_a_day_gets_what_was_parked_as_soon_as_it_i
     let (mut outage, parked) = Outage::begin(|allows| allows).await;
     let end = now(&outage.clock) + DAY;
     outage.go_on_until(end).await;
-    assert!(outage.invocations() > 24 * 60 / 5, "a probe every five minutes: {}", outage.invocations());
+    assert!(
+        outage.invocations() > 24 * 60 / 5,
+        "a probe every five minutes: {}",
+        outage.invocations()
+    );
 
     outage.world.bad.answer(200);
     outage.go_on_until(end + AFTERWARDS).await;
@@ -113,5 +131,8 @@ async fn without_allow_nobody_probes_any_more_after_sixteen_invocations() {
     outage.world.bad.answer(200);
     outage.go_on_until(now(&outage.clock) + AFTERWARDS).await;
     let left = outage.world.parked(outage.world.endpoints[1]).await;
-    assert!(parked.iter().all(|message| left.contains(&message.event.id)), "they are parked for ever");
+    assert!(
+        parked.iter().all(|message| left.contains(&message.event.id)),
+        "they are parked for ever"
+    );
 }

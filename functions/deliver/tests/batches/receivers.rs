@@ -11,9 +11,16 @@ use shared::{
 use super::support::{Started, event_of, message_of, schedule, start, start_with};
 
 async fn endpoint(started: &Started) -> Endpoint {
-    let config = Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name("ConfigTable"));
+    let config = Table::new(
+        aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()),
+        started.aws.table_name("ConfigTable"),
+    );
     let project = Access::trusted(samples::PROJECT.parse().unwrap());
-    EndpointStore::new(config).get(project, samples::ENDPOINT.parse().unwrap()).await.unwrap().unwrap()
+    EndpointStore::new(config)
+        .get(project, samples::ENDPOINT.parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -24,8 +31,12 @@ async fn a_paused_endpoint_gets_nothing_and_its_deliveries_wait() {
     })
     .await;
     assert_eq!(started.handle(event_of("first-attempt.json")).await, [""; 0]);
-    let [attempt] = started.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
-    assert_eq!((attempt.outcome, attempt.error.as_deref()), (Outcome::Refused, Some("the endpoint is paused")));
+    let [attempt] =
+        started.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
+    assert_eq!(
+        (attempt.outcome, attempt.error.as_deref()),
+        (Outcome::Refused, Some("the endpoint is paused"))
+    );
     assert!(attempt.next_attempt_at.is_some() && started.receiver.webhooks().is_empty());
     assert_eq!(started.count("RetriesQueue").await, 1);
 }
@@ -34,7 +45,8 @@ async fn a_paused_endpoint_gets_nothing_and_its_deliveries_wait() {
 async fn a_disabled_endpoint_gets_nothing_and_its_deliveries_have_failed() {
     let started = start_with(&[200], |endpoint| endpoint.status = Status::Disabled).await;
     assert_eq!(started.handle(event_of("first-attempt.json")).await, [""; 0]);
-    let [attempt] = started.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
+    let [attempt] =
+        started.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
     assert_eq!((attempt.outcome, attempt.next_attempt_at), (Outcome::Refused, None));
     assert!(started.receiver.webhooks().is_empty());
     assert_eq!(started.count("RetriesDeadLetterQueue").await, 1, "for when it is active again");
@@ -47,14 +59,18 @@ async fn a_receiver_that_is_gone_disables_its_endpoint() {
     let endpoint = endpoint(&started).await;
     assert_eq!((endpoint.status, endpoint.revision), (Status::Disabled, 2));
     assert!(endpoint.disabled_reason.is_some_and(|reason| reason.contains("410")));
-    assert_eq!((started.count("RetriesQueue").await, started.count("RetriesDeadLetterQueue").await), (0, 1));
+    assert_eq!(
+        (started.count("RetriesQueue").await, started.count("RetriesDeadLetterQueue").await),
+        (0, 1)
+    );
 }
 
 #[tokio::test]
 async fn a_redirect_is_a_failure_and_not_followed() {
     let started = start(&[302], &[600]).await;
     assert_eq!(started.handle(event_of("first-attempt.json")).await, [""; 0]);
-    let [attempt] = started.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
+    let [attempt] =
+        started.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
     assert_eq!((attempt.outcome, attempt.response_status), (Outcome::HttpError, Some(302)));
     assert_eq!(started.receiver.webhooks().len(), 1);
 }
@@ -66,7 +82,8 @@ async fn as_deployed_no_request_goes_to_this_machine() {
     let app = deliver::App::new(&started.aws.sdk_config_of("deliver"), &settings).unwrap();
     let strict = Started { app: std::sync::Arc::new(app), ..started };
     assert_eq!(strict.handle(event_of("first-attempt.json")).await, [""; 0]);
-    let [attempt] = strict.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
+    let [attempt] =
+        strict.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
     assert_eq!((attempt.outcome, strict.receiver.webhooks().len()), (Outcome::Refused, 0));
 }
 
@@ -79,7 +96,10 @@ async fn an_endpoints_own_headers_go_along_and_never_in_place_of_ours() {
     .await;
     assert_eq!(started.handle(event_of("first-attempt.json")).await, [""; 0]);
     let [webhook] = started.receiver.webhooks().try_into().unwrap();
-    assert_eq!((webhook.header("x-team"), webhook.header("content-type")), ("a", "application/json"));
+    assert_eq!(
+        (webhook.header("x-team"), webhook.header("content-type")),
+        ("a", "application/json")
+    );
     assert!(webhook.header("user-agent").starts_with("Posthaste/"));
     assert!(serde_json::from_slice::<Json>(&webhook.body).is_ok());
 }

@@ -12,7 +12,10 @@ use shared::{
     id::{EndpointId, EventId, ProjectId, RecoveryId},
     job::RecoveryStep,
     message::Message,
-    model::{Attempt, Endpoint, Event, Origin, Outcome, Target, attempt::DeliveryStatus, event::LoggedEvent},
+    model::{
+        Attempt, Endpoint, Event, Origin, Outcome, Target, attempt::DeliveryStatus,
+        event::LoggedEvent,
+    },
     recovery::{Found, Recovery, State},
     store::{
         Table,
@@ -50,7 +53,10 @@ fn event_at(number: u64, data: &str, targets: &[EndpointId]) -> LoggedEvent {
         webhook_url: None,
         metadata: None,
     };
-    let targets = targets.iter().map(|id| Target::new(*id, "https://example.com/".to_owned(), Origin::Endpoint)).collect();
+    let targets = targets
+        .iter()
+        .map(|id| Target::new(*id, "https://example.com/".to_owned(), Origin::Endpoint))
+        .collect();
     LoggedEvent { event, targets, accepted_at: at }
 }
 
@@ -58,7 +64,8 @@ impl Past {
     async fn new(started: Started) -> Self {
         let project = Access::trusted(samples::PROJECT.parse::<ProjectId>().unwrap());
         let config = EndpointStore::new(table(&started, "ConfigTable"));
-        let endpoint = config.get(project, samples::ENDPOINT.parse().unwrap()).await.unwrap().unwrap();
+        let endpoint =
+            config.get(project, samples::ENDPOINT.parse().unwrap()).await.unwrap().unwrap();
         Self { started, project, endpoint }
     }
 
@@ -69,15 +76,32 @@ impl Past {
 
     /// The delivery of an event to the samples' endpoint has had these attempts.
     async fn attempted(&self, event: &LoggedEvent, outcomes: &[(Outcome, Option<Timestamp>)]) {
-        let message = Message { event: event.event.clone(), endpoint: self.endpoint.id, ..message_of("first-attempt.json", 0) };
-        let attempts: Vec<_> = (1..).zip(outcomes).map(|(number, (outcome, next))| logged(&message, number, *outcome, *next)).collect();
+        let message = Message {
+            event: event.event.clone(),
+            endpoint: self.endpoint.id,
+            ..message_of("first-attempt.json", 0)
+        };
+        let attempts: Vec<_> = (1..)
+            .zip(outcomes)
+            .map(|(number, (outcome, next))| logged(&message, number, *outcome, *next))
+            .collect();
         self.started.log().record(&attempts).await.unwrap();
     }
 
     async fn begin(&self, dry_run: bool) -> Recovery {
         let now = Timestamp::now();
-        let recovery = Recovery::new(RecoveryId::new(now, rand::random()), &self.endpoint, ago(3_600), now, dry_run, now);
-        RecoveryStore::new(table(&self.started, "LogTable")).begin(recovery.clone(), now).await.unwrap();
+        let recovery = Recovery::new(
+            RecoveryId::new(now, rand::random()),
+            &self.endpoint,
+            ago(3_600),
+            now,
+            dry_run,
+            now,
+        );
+        RecoveryStore::new(table(&self.started, "LogTable"))
+            .begin(recovery.clone(), now)
+            .await
+            .unwrap();
         recovery
     }
 
@@ -93,7 +117,14 @@ impl Past {
     async fn step(&self, recovery: &Recovery) -> SqsEvent {
         let &Recovery { project, endpoint, id, step, .. } = recovery;
         let body = work::encode(&RecoveryStep { project, endpoint, recovery: id, step }).unwrap();
-        self.started.sqs.send_message().queue_url(self.started.aws.queue_url("RetriesQueue")).message_body(body).send().await.unwrap();
+        self.started
+            .sqs
+            .send_message()
+            .queue_url(self.started.aws.queue_url("RetriesQueue"))
+            .message_body(body)
+            .send()
+            .await
+            .unwrap();
         self.started.received("RetriesQueue").await
     }
 
@@ -113,7 +144,8 @@ impl Past {
 
     async fn delete(&self, queue: &str, event: &SqsEvent) {
         for record in &event.records {
-            let delete = self.started.sqs.delete_message().queue_url(self.started.aws.queue_url(queue));
+            let delete =
+                self.started.sqs.delete_message().queue_url(self.started.aws.queue_url(queue));
             delete.receipt_handle(record.receipt_handle.clone().unwrap()).send().await.unwrap();
         }
     }
@@ -130,14 +162,21 @@ impl Past {
 
     /// What arrived, by event.
     fn arrived(&self) -> Vec<String> {
-        let mut arrived: Vec<_> = self.started.receiver.webhooks().iter().map(|webhook| webhook.header("webhook-id").to_owned()).collect();
+        let mut arrived: Vec<_> = self
+            .started
+            .receiver
+            .webhooks()
+            .iter()
+            .map(|webhook| webhook.header("webhook-id").to_owned())
+            .collect();
         arrived.sort();
         arrived
     }
 
     async fn message_status(&self, event: &LoggedEvent) -> Option<DeliveryStatus> {
         let reader = EventReader::new(table(&self.started, "LogTable"));
-        let there = reader.get(self.project, event.event.id, Timestamp::now()).await.unwrap().unwrap();
+        let there =
+            reader.get(self.project, event.event.id, Timestamp::now()).await.unwrap().unwrap();
         let target = there.targets.iter().find(|target| target.endpoint == self.endpoint.id)?;
         let attempts: Vec<Attempt> = self.started.attempts(event.event.id).await;
         Some(DeliveryStatus::of_target(event.event.id, target, &attempts))
@@ -145,26 +184,47 @@ impl Past {
 }
 
 fn table(started: &Started, name: &str) -> Table {
-    Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name(name))
+    Table::new(
+        aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()),
+        started.aws.table_name(name),
+    )
 }
 
 const FAILED: &[(Outcome, Option<Timestamp>)] = &[(Outcome::HttpError, None)];
 
-/// One event of every kind that there is. Gives those that are to go again: one that failed, and one that was missed.
+/// One event of every kind that there is. Gives those that are to go again: one that failed, and
+/// one that was missed.
 async fn one_of_each(past: &Past) -> [LoggedEvent; 2] {
     let (own, other) = (past.endpoint.id, EndpointId::new(ago(9), 9));
     let fits = r#"{"task":{}}"#;
-    let [succeeded, retried, waiting, failed] = [1, 2, 3, 4].map(|number| event_at(number, fits, &[other, own]));
+    let [succeeded, retried, waiting, failed] =
+        [1, 2, 3, 4].map(|number| event_at(number, fits, &[other, own]));
     let missed = event_at(5, fits, &[other]);
     let misshapen = event_at(6, "[]", &[]);
     let mut unwanted = event_at(7, fits, &[]);
     unwanted.event.kind = "run.created".parse().unwrap();
-    let [mut others_test, mut own_test] = [(8, other), (9, own)].map(|(number, endpoint)| event_at(number, fits, &[endpoint]));
+    let [mut others_test, mut own_test] =
+        [(8, other), (9, own)].map(|(number, endpoint)| event_at(number, fits, &[endpoint]));
     others_test.targets[0].test = true;
     own_test.targets[0].test = true;
-    let too_old = LoggedEvent { event: Event { id: EventId::new(ago(4_000), 1), ..missed.event.clone() }, ..missed.clone() };
+    let too_old = LoggedEvent {
+        event: Event { id: EventId::new(ago(4_000), 1), ..missed.event.clone() },
+        ..missed.clone()
+    };
     past.log(
-        &[&succeeded, &retried, &waiting, &failed, &missed, &misshapen, &unwanted, &others_test, &own_test, &too_old].map(Clone::clone),
+        &[
+            &succeeded,
+            &retried,
+            &waiting,
+            &failed,
+            &missed,
+            &misshapen,
+            &unwanted,
+            &others_test,
+            &own_test,
+            &too_old,
+        ]
+        .map(Clone::clone),
     )
     .await;
     let soon = Some(Timestamp::from_seconds(Timestamp::now().seconds() + 600));
@@ -196,7 +256,11 @@ async fn it_counts_and_sends_what_failed_and_what_was_missed_and_nothing_else() 
     let (done, _) = past.finish(&past.begin(false).await).await;
     assert_eq!((done.state, done.found), (State::Done, Found { enqueued: 2, ..counted.found }));
     for event in [&failed, &missed] {
-        assert_eq!(past.message_status(event).await, Some(DeliveryStatus::Pending), "before the first attempt");
+        assert_eq!(
+            past.message_status(event).await,
+            Some(DeliveryStatus::Pending),
+            "before the first attempt"
+        );
     }
     // While they are on their way, there is nothing to do for another recovery.
     let (second, _) = past.finish(&past.begin(false).await).await;
@@ -241,7 +305,13 @@ async fn after_a_crash_between_the_queue_and_the_row_a_step_is_done_anew_with_th
         let before = row(&past, &dynamodb, &recovery).await;
         assert_eq!(past.started.handle(event.clone()).await, [""; 0]);
         let done = past.now(&recovery).await;
-        dynamodb.put_item().table_name(past.started.aws.table_name("LogTable")).set_item(Some(before)).send().await.unwrap();
+        dynamodb
+            .put_item()
+            .table_name(past.started.aws.table_name("LogTable"))
+            .set_item(Some(before))
+            .send()
+            .await
+            .unwrap();
         if delivered_before {
             past.deliver().await;
         }
@@ -275,7 +345,9 @@ async fn row(
     recovery: &Recovery,
 ) -> std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue> {
     let get = dynamodb.get_item().table_name(past.started.aws.table_name("LogTable"));
-    let get = get.key("pk", text(&format!("EP#{}", recovery.endpoint))).key("sk", text(&format!("RECOVERY#{}", recovery.id)));
+    let get = get
+        .key("pk", text(&format!("EP#{}", recovery.endpoint)))
+        .key("sk", text(&format!("RECOVERY#{}", recovery.id)));
     get.send().await.unwrap().item.unwrap()
 }
 
@@ -287,7 +359,10 @@ async fn more_than_a_thousand_events_take_several_steps() {
     past.log(&events).await;
     let recovery = past.begin(false).await;
     let (done, steps) = past.finish(&recovery).await;
-    assert_eq!((done.state, done.found), (State::Done, Found { examined: EVENTS, failed: 0, missed: EVENTS, enqueued: EVENTS }));
+    assert_eq!(
+        (done.state, done.found),
+        (State::Done, Found { examined: EVENTS, failed: 0, missed: EVENTS, enqueued: EVENTS })
+    );
     assert_eq!(steps, 3);
     assert_eq!(past.started.count("RetriesQueue").await, 0, "no step is left over");
     let mut enqueued = BTreeSet::new();
@@ -316,7 +391,11 @@ async fn it_stops_when_the_endpoint_is_deleted_or_paused_in_the_middle() {
 
         let config = EndpointStore::new(table(&past.started, "ConfigTable"));
         if paused {
-            let paused = Endpoint { status: shared::model::Status::Paused, revision: 2, ..past.endpoint.clone() };
+            let paused = Endpoint {
+                status: shared::model::Status::Paused,
+                revision: 2,
+                ..past.endpoint.clone()
+            };
             config.replace(past.project, &paused, 1).await.unwrap();
         } else {
             assert!(config.delete(past.project, past.endpoint.id).await.unwrap());
@@ -328,8 +407,10 @@ async fn it_stops_when_the_endpoint_is_deleted_or_paused_in_the_middle() {
         assert!(ended.stopped_because.unwrap().contains(reason) && ended.finished_at.is_some());
         // Its turn is free again.
         let now = Timestamp::now();
-        let next = Recovery::new(RecoveryId::new(now, 1), &past.endpoint, ago(3_600), now, false, now);
-        let turn = RecoveryStore::new(table(&past.started, "LogTable")).begin(next, now).await.unwrap();
+        let next =
+            Recovery::new(RecoveryId::new(now, 1), &past.endpoint, ago(3_600), now, false, now);
+        let turn =
+            RecoveryStore::new(table(&past.started, "LogTable")).begin(next, now).await.unwrap();
         assert!(matches!(turn, shared::store::recoveries::Turn::Taken(_)));
     }
 }
@@ -339,14 +420,27 @@ async fn recoveries_of_two_endpoints_do_not_undo_each_others_targets() {
     let past = Past::new(start(&[200], &[]).await).await;
     let event = event_at(1, "{}", &[]);
     past.log(std::slice::from_ref(&event)).await;
-    let other = samples::endpoint_of(EndpointId::new(ago(5), 5), past.started.receiver.url(), samples::SECRETS_KEY).unwrap();
+    let other = samples::endpoint_of(
+        EndpointId::new(ago(5), 5),
+        past.started.receiver.url(),
+        samples::SECRETS_KEY,
+    )
+    .unwrap();
     past.started.aws.plant(std::slice::from_ref(&other)).await;
-    let past_of_other = Recovery::new(RecoveryId::new(ago(0), 7), &other, ago(3_600), ago(0), false, ago(0));
-    RecoveryStore::new(table(&past.started, "LogTable")).begin(past_of_other.clone(), ago(0)).await.unwrap();
+    let past_of_other =
+        Recovery::new(RecoveryId::new(ago(0), 7), &other, ago(3_600), ago(0), false, ago(0));
+    RecoveryStore::new(table(&past.started, "LogTable"))
+        .begin(past_of_other.clone(), ago(0))
+        .await
+        .unwrap();
     let mut steps = past.step(&past.begin(false).await).await;
     steps.records.extend(past.step(&past_of_other).await.records);
     assert_eq!(past.started.handle(steps).await, [""; 0]);
-    let there = EventReader::new(table(&past.started, "LogTable")).get(past.project, event.event.id, ago(0)).await.unwrap().unwrap();
+    let there = EventReader::new(table(&past.started, "LogTable"))
+        .get(past.project, event.event.id, ago(0))
+        .await
+        .unwrap()
+        .unwrap();
     let targets: BTreeSet<_> = there.targets.iter().map(|target| target.endpoint).collect();
     assert_eq!(targets, [past.endpoint.id, other.id].into());
     assert_eq!(past.started.count("DeliveriesQueue").await, 2);

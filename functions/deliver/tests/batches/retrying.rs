@@ -25,7 +25,10 @@ async fn the_sample_retry_gets_the_number_after_the_logs_last() {
     let attempts = started.attempts(message.event.id).await;
     let story: Vec<_> = attempts.iter().map(|attempt| (attempt.number, attempt.outcome)).collect();
     assert_eq!(story, [(1, Outcome::HttpError), (2, Outcome::Succeeded)]);
-    assert_eq!(started.calls(), json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["Query", "ok", 1]]));
+    assert_eq!(
+        started.calls(),
+        json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["Query", "ok", 1]])
+    );
 }
 
 #[tokio::test]
@@ -38,9 +41,16 @@ async fn a_retry_that_fails_is_hidden_for_its_wait_and_reported() {
     let due = started.attempts(message.event.id).await[0].next_attempt_at.unwrap();
 
     let again = started.received("RetriesQueue").await;
-    assert_eq!(again.records[0].message_id, Some(id), "long before the queue's own visibility timeout");
+    assert_eq!(
+        again.records[0].message_id,
+        Some(id),
+        "long before the queue's own visibility timeout"
+    );
     assert!(Timestamp::now() >= due);
-    assert_eq!(started.count("DeliveriesQueue").await + started.count("RetriesDeadLetterQueue").await, 0);
+    assert_eq!(
+        started.count("DeliveriesQueue").await + started.count("RetriesDeadLetterQueue").await,
+        0
+    );
 }
 
 #[tokio::test]
@@ -66,7 +76,9 @@ async fn a_first_message_that_may_be_a_second_looks_at_the_log() {
     let message = message_of("first-attempt.json", 0);
     started.log().record(&[logged(&message, 1, Outcome::Succeeded, None)]).await.unwrap();
     // Redriven: sent to this queue long after it was written.
-    let redriven = changed("first-attempt.json", |record| record["attributes"]["SentTimestamp"] = json!("1751328999000"));
+    let redriven = changed("first-attempt.json", |record| {
+        record["attributes"]["SentTimestamp"] = json!("1751328999000");
+    });
     // Enqueued by a request that took over from one that died.
     let recheck = changed("first-attempt.json", |record| {
         let mut message = message_of("first-attempt.json", 0);
@@ -88,7 +100,11 @@ async fn before_its_time_it_is_hidden_without_a_request() {
     let id = event.records[0].message_id.clone().unwrap();
     assert_eq!(started.handle(event).await, [id]);
     assert!(started.receiver.webhooks().is_empty());
-    let expected = json!([["BatchGetItem", "ok", 1], ["Query", "ok", 1], ["ChangeMessageVisibilityBatch", "ok", 1]]);
+    let expected = json!([
+        ["BatchGetItem", "ok", 1],
+        ["Query", "ok", 1],
+        ["ChangeMessageVisibilityBatch", "ok", 1]
+    ]);
     assert_eq!(started.calls(), expected);
 }
 
@@ -113,7 +129,9 @@ async fn what_comes_too_early_to_the_queue_of_first_attempts_waits_on_the_other(
     let started = start(&[200], &[5]).await;
     let message = message_of("first-attempt.json", 0);
     started.log().record(&[logged(&message, 1, Outcome::HttpError, Some(soon()))]).await.unwrap();
-    let event = changed("first-attempt.json", |record| record["attributes"]["ApproximateReceiveCount"] = json!("2"));
+    let event = changed("first-attempt.json", |record| {
+        record["attributes"]["ApproximateReceiveCount"] = json!("2");
+    });
     assert_eq!(started.handle(event).await, [""; 0]);
     assert!(started.receiver.webhooks().is_empty());
     assert_eq!(started.count("RetriesQueue").await, 1);

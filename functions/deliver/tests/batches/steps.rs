@@ -1,4 +1,5 @@
-//! Steps of a circuit that somebody else meets: they fail, they are late, they are done by two, and the circuit changes under them.
+//! Steps of a circuit that somebody else meets: they fail, they are late, they are done by two, and
+//! the circuit changes under them.
 
 use std::time::Duration;
 
@@ -94,7 +95,13 @@ async fn of_two_batches_that_see_a_recovery_one_tells() {
     let id = world.well_again(FAR).await;
     let [one, other] = [resent(&mut world), resent(&mut world)];
     // Each has read that the endpoint is down before the other has noted that it is well.
-    world.started.aws.faults().on("deliver", "BatchWriteItem").times(2).fail(Fault::Slow(Duration::from_secs(1)));
+    world
+        .started
+        .aws
+        .faults()
+        .on("deliver", "BatchWriteItem")
+        .times(2)
+        .fail(Fault::Slow(Duration::from_secs(1)));
     let one = world.started.enqueued("DeliveriesQueue", &one).await;
     let other = world.started.enqueued("DeliveriesQueue", &other).await;
     join!(world.started.handle(one), world.started.handle(other));
@@ -127,7 +134,13 @@ async fn a_circuit_that_opens_again_while_its_parked_deliveries_are_let_go_stays
     let mut world = World::start().await;
     let id = world.well_again(Phase::RECOVERED).await;
     world.park_some(3).await;
-    world.started.aws.faults().on("deliver", "SendMessageBatch").times(1).fail(Fault::Slow(Duration::from_millis(500)));
+    world
+        .started
+        .aws
+        .faults()
+        .on("deliver", "SendMessageBatch")
+        .times(1)
+        .fail(Fault::Slow(Duration::from_millis(500)));
     let reopened = async {
         world.until_something_goes_wrong().await;
         world.health().reopen(id, &world.the_circuit(id).await.unwrap().opening).await.unwrap();
@@ -145,14 +158,24 @@ async fn a_probe_that_fails_does_not_undo_a_change_of_the_endpoint() {
     let id = world.with_circuit(FAR, false).await;
     world.park_some(1).await;
     let health = world.health().get(id).await.unwrap().unwrap();
-    world.started.aws.faults().on("deliver", "BatchWriteItem").times(1).fail(Fault::Slow(Duration::from_millis(500)));
+    world
+        .started
+        .aws
+        .faults()
+        .on("deliver", "BatchWriteItem")
+        .times(1)
+        .fail(Fault::Slow(Duration::from_millis(500)));
     let changed = async {
         world.until_something_goes_wrong().await;
         world.health().start_afresh(&health).await.unwrap();
     };
     let (again, ()) = join!(world.step(id), changed);
     let circuit = world.the_circuit(id).await.unwrap();
-    assert_eq!((again, circuit.step, circuit.phase), (false, 1, Phase::RECOVERED), "what is parked is let go");
+    assert_eq!(
+        (again, circuit.step, circuit.phase),
+        (false, 1, Phase::RECOVERED),
+        "what is parked is let go"
+    );
     assert!(circuit.due_at.since(Timestamp::now()) <= Phase::RECOVERED.wait(), "soon");
 }
 
@@ -163,15 +186,30 @@ async fn one_that_opens_again_just_before_its_last_step_is_written_down_is_not_c
     let health = world.health().get(id).await.unwrap().unwrap();
     world.health().start_afresh(&health).await.unwrap();
     // The first takes the step, the second is to close the circuit.
-    world.started.aws.faults().on("deliver", "UpdateItem").after(1).times(1).fail(Fault::Slow(Duration::from_millis(500)));
+    world
+        .started
+        .aws
+        .faults()
+        .on("deliver", "UpdateItem")
+        .after(1)
+        .times(1)
+        .fail(Fault::Slow(Duration::from_millis(500)));
     let reopened = async {
         world.until_something_goes_wrong().await;
-        world.health().failed(health.project, id, OPENS_AFTER, Timestamp::now(), Timestamp::now()).await.unwrap();
+        world
+            .health()
+            .failed(health.project, id, OPENS_AFTER, Timestamp::now(), Timestamp::now())
+            .await
+            .unwrap();
         world.health().reopen(id, &health.circuit.as_ref().unwrap().opening).await.unwrap();
     };
     let (again, ()) = join!(world.step(id), reopened);
     let circuit = world.the_circuit(id).await.unwrap();
-    assert_eq!((again, circuit.step, circuit.phase), (true, 0, Phase::FIRST), "its message comes again, and probes");
+    assert_eq!(
+        (again, circuit.step, circuit.phase),
+        (true, 0, Phase::FIRST),
+        "its message comes again, and probes"
+    );
     let parked = world.park_some(1).await;
     assert!(!world.step(id).await);
     assert_eq!(world.attempts(&parked[0]).await[0].outcome, Outcome::Succeeded);
@@ -201,7 +239,8 @@ async fn parked_deliveries_of_newer_code_keep_their_circuit_until_that_comes() {
     let id = world.well_again(Phase::FIRST).await;
     let event = world.message(1).event.id;
     let row = json!({
-        "pk": {"S": format!("PARKED#{id}#{}", event.shard())}, "sk": {"S": format!("{event}##1")}, "parked_at": {"N": "1"}, "body": {"S": "{\"v\":99}"},
+        "pk": {"S": format!("PARKED#{id}#{}", event.shard())}, "sk": {"S": format!("{event}##1")},
+        "parked_at": {"N": "1"}, "body": {"S": "{\"v\":99}"},
     });
     world.started.aws.put_row("LogTable", &row).await;
     for _ in 0..3 {
@@ -224,5 +263,8 @@ async fn an_endpoint_with_a_rate_limit_gets_no_more_of_its_parked_deliveries_tha
         left.push(world.parked(id).await.len());
     }
     assert_eq!(left, [3, 1, 0]);
-    assert!(matches!(world.the_circuit(id).await.unwrap().phase, Phase::Lingering(_)), "all are gone");
+    assert!(
+        matches!(world.the_circuit(id).await.unwrap().phase, Phase::Lingering(_)),
+        "all are gone"
+    );
 }

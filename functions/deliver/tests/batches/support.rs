@@ -30,7 +30,8 @@ pub(crate) struct Started {
     pub(crate) sqs: aws_sdk_sqs::Client,
 }
 
-/// The samples' endpoint leads to a receiver that answers so, and waits so many seconds between attempts.
+/// The samples' endpoint leads to a receiver that answers so, and waits so many seconds between
+/// attempts.
 pub(crate) async fn start(statuses: &[u16], waits: &[u32]) -> Started {
     start_with(statuses, |endpoint| endpoint.retry_schedule = Some(schedule(waits))).await
 }
@@ -42,7 +43,8 @@ pub(crate) async fn start_with(statuses: &[u16], change: impl FnOnce(&mut Endpoi
     let mut endpoint = samples::endpoint(receiver.url()).unwrap();
     change(&mut endpoint);
     aws.plant(&[endpoint]).await;
-    let app = Arc::new(App::new(&aws.sdk_config_of("deliver"), &aws.settings_of("deliver")).unwrap());
+    let app =
+        Arc::new(App::new(&aws.sdk_config_of("deliver"), &aws.settings_of("deliver")).unwrap());
     let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
     Started { aws, receiver, app, sqs }
 }
@@ -69,7 +71,12 @@ pub(crate) fn message_of(file: &str, place: usize) -> Message {
 }
 
 /// An attempt of a message's delivery, for the log.
-pub(crate) fn logged(message: &Message, number: u32, outcome: Outcome, next: Option<Timestamp>) -> Attempt {
+pub(crate) fn logged(
+    message: &Message,
+    number: u32,
+    outcome: Outcome,
+    next: Option<Timestamp>,
+) -> Attempt {
     let now = Timestamp::now();
     Attempt {
         id: AttemptId::of(&message.event.id, now, u64::from(number)),
@@ -96,15 +103,29 @@ impl Started {
         self.handle_until(event, Timestamp::now() + TIME_LEFT).await.unwrap()
     }
 
-    pub(crate) async fn handle_until(&self, event: SqsEvent, deadline: Timestamp) -> Result<Vec<String>, BatchError> {
+    pub(crate) async fn handle_until(
+        &self,
+        event: SqsEvent,
+        deadline: Timestamp,
+    ) -> Result<Vec<String>, BatchError> {
         let response = deliver::handle(Arc::clone(&self.app), event, deadline).await?;
-        let mut failed: Vec<_> = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+        let mut failed: Vec<_> = response
+            .batch_item_failures
+            .into_iter()
+            .map(|failure| failure.item_identifier)
+            .collect();
         failed.sort();
         Ok(failed)
     }
 
     pub(crate) fn log(&self) -> AttemptLog {
-        AttemptLog::new(Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), self.aws.table_name("LogTable")), 30)
+        AttemptLog::new(
+            Table::new(
+                aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()),
+                self.aws.table_name("LogTable"),
+            ),
+            30,
+        )
     }
 
     /// The attempts of an event to the samples' endpoint, by number.
@@ -116,8 +137,14 @@ impl Started {
 
     /// Waits for messages on a queue, and gives what Lambda would get of them.
     pub(crate) async fn received(&self, queue: &str) -> SqsEvent {
-        let receive = self.sqs.receive_message().queue_url(self.aws.queue_url(queue)).max_number_of_messages(10);
-        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All).wait_time_seconds(20);
+        let receive = self
+            .sqs
+            .receive_message()
+            .queue_url(self.aws.queue_url(queue))
+            .max_number_of_messages(10);
+        let receive = receive
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .wait_time_seconds(20);
         let messages = receive.send().await.unwrap().messages.unwrap_or_default();
         let arn = &self.aws.template().queue(queue).unwrap().arn;
         serde_json::from_value(local::poller::event::event(&messages, arn)).unwrap()
@@ -126,16 +153,31 @@ impl Started {
     /// Puts a message on a queue and receives it.
     pub(crate) async fn enqueued(&self, queue: &str, message: &Message) -> SqsEvent {
         let body = work::encode(message).unwrap();
-        self.sqs.send_message().queue_url(self.aws.queue_url(queue)).message_body(body).send().await.unwrap();
+        self.sqs
+            .send_message()
+            .queue_url(self.aws.queue_url(queue))
+            .message_body(body)
+            .send()
+            .await
+            .unwrap();
         self.received(queue).await
     }
 
     /// Messages on a queue in whatever state.
     pub(crate) async fn count(&self, queue: &str) -> u32 {
         let all = aws_sdk_sqs::types::QueueAttributeName::All;
-        let output = self.sqs.get_queue_attributes().queue_url(self.aws.queue_url(queue)).attribute_names(all).send().await.unwrap();
+        let output = self
+            .sqs
+            .get_queue_attributes()
+            .queue_url(self.aws.queue_url(queue))
+            .attribute_names(all)
+            .send()
+            .await
+            .unwrap();
         let attributes = output.attributes.unwrap();
-        let counts = attributes.iter().filter(|(name, _)| name.as_str().starts_with("ApproximateNumberOfMessages"));
+        let counts = attributes
+            .iter()
+            .filter(|(name, _)| name.as_str().starts_with("ApproximateNumberOfMessages"));
         counts.map(|(_, count)| count.parse::<u32>().unwrap()).sum()
     }
 

@@ -1,4 +1,5 @@
-//! Faults of AWS, at every call of every request: it is done, or answered with 503 and not done by half.
+//! Faults of AWS, at every call of every request: it is done, or answered with 503 and not done by
+//! half.
 
 use local::{
     aws::Fault,
@@ -32,7 +33,10 @@ const REQUESTS: [(&str, &str, u16); 12] = [
 fn body(method: &str, path: &str) -> Json {
     match (method, path) {
         ("PATCH", _) => json!({"url": "https://example.com/changed", "description": "changed"}),
-        ("PUT", "{}") => json!({"url": "https://example.com/changed", "topics": ["task.failed"], "description": "changed"}),
+        ("PUT", "{}") => {
+            json!({"url": "https://example.com/changed", "topics": ["task.failed"],
+                "description": "changed"})
+        }
         ("POST", "/webhooks/endpoints") => minimal(),
         ("PUT", _) => json!({}),
         _ => Json::Null,
@@ -51,8 +55,12 @@ async fn prepare(started: &Started, (method, path, _): (&str, &str, u16)) -> Jso
     }
     let endpoint = create(&started.api, minimal()).await;
     // It has failed, so that a change has something to start afresh from.
-    let log = Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name("LogTable"));
-    let (project, id) = (samples::PROJECT.parse().unwrap(), endpoint["id"].as_str().unwrap().parse().unwrap());
+    let log = Table::new(
+        aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()),
+        started.aws.table_name("LogTable"),
+    );
+    let (project, id) =
+        (samples::PROJECT.parse().unwrap(), endpoint["id"].as_str().unwrap().parse().unwrap());
     HealthStore::new(log).failed(project, id, 1, Timestamp::now(), Timestamp::now()).await.unwrap();
     endpoint
 }
@@ -80,7 +88,12 @@ async fn every_request_survives_every_fault_at_every_call() {
             }
         }
     }
-    let unstruck: Vec<_> = started.aws.allowed("endpoints").difference(&started.aws.faults().struck()).cloned().collect();
+    let unstruck: Vec<_> = started
+        .aws
+        .allowed("endpoints")
+        .difference(&started.aws.faults().struck())
+        .cloned()
+        .collect();
     assert!(unstruck.is_empty(), "these are all calls that the function may make: {unstruck:?}");
 }
 
@@ -93,13 +106,15 @@ async fn survives(started: &Started, request: (&str, &str, u16), place: usize, t
     started.aws.faults().heal();
     let new = state(started, &endpoint).await;
 
-    // Deleted by the first try, it isn't there for the second; and what the first try has made is not new to the second.
+    // Deleted by the first try, it isn't there for the second; and what the first try has made is
+    // not new to the second.
     let again = match (request.0, request.1) {
         ("DELETE", _) => 404,
         ("PUT", "/webhooks/topics/own.topic") => 200,
         _ => request.2,
     };
-    let done = answer.status == request.2 || answer.status == again && trouble.fault == Fault::AnswerLost;
+    let done =
+        answer.status == request.2 || answer.status == again && trouble.fault == Fault::AnswerLost;
     if !done {
         assert!(!trouble.passes_unseen(), "{case}: {} {}", answer.status, answer.body);
         assert_eq!(
@@ -110,7 +125,11 @@ async fn survives(started: &Started, request: (&str, &str, u16), place: usize, t
         );
     }
     let carried_out = match (request.0, request.1) {
-        ("PATCH" | "PUT", "{}") => new.1["description"] == "changed" && new.1["url"] == "https://example.com/changed" && new.2 == old.2,
+        ("PATCH" | "PUT", "{}") => {
+            new.1["description"] == "changed"
+                && new.1["url"] == "https://example.com/changed"
+                && new.2 == old.2
+        }
         ("DELETE", "{}") => new.0 == 404,
         ("POST", "{}/secret/rotate") => new.2 != old.2 && new.1 == old.1,
         _ => new == old,
@@ -120,7 +139,10 @@ async fn survives(started: &Started, request: (&str, &str, u16), place: usize, t
     let untouched = new == old && changes && trouble.fault != Fault::AnswerLost && !done;
     assert!(carried_out || untouched || new == old && !done, "{case}: {old:?} {new:?}");
     if let (true, "POST", "{}/secret/rotate") = (done, request.0, request.1) {
-        assert_eq!(answer.body["secret"], new.2["secret"], "{case}: the secret that was shown is the endpoint's");
+        assert_eq!(
+            answer.body["secret"], new.2["secret"],
+            "{case}: the secret that was shown is the endpoint's"
+        );
     }
 }
 
@@ -129,11 +151,20 @@ async fn a_list_leaves_out_an_endpoint_that_cannot_be_read() {
     let started = start().await;
     let made = create(&started.api, minimal()).await;
     let (pk, id) = (format!("PROJ#{}", local::samples::PROJECT), "we_01JZ0000000000000000000009");
-    let row = json!({"pk": {"S": pk}, "sk": {"S": format!("EP#{id}")}, "id": {"S": id}, "url": {"S": "broken"}});
+    let row = json!({"pk": {"S": pk}, "sk": {"S": format!("EP#{id}")}, "id": {"S": id},
+        "url": {"S": "broken"}});
     started.aws.put_row("ConfigTable", &row).await;
     let list = started.api.ask("GET", "/webhooks/endpoints", Json::Null).await;
-    assert_eq!((list.status, list.body.as_array().unwrap().len(), &list.body[0]["id"]), (200, 1, &made["id"]), "{}", list.body);
-    assert_eq!(started.api.ask("GET", &format!("/webhooks/endpoints/{id}"), Json::Null).await.status, 503);
+    assert_eq!(
+        (list.status, list.body.as_array().unwrap().len(), &list.body[0]["id"]),
+        (200, 1, &made["id"]),
+        "{}",
+        list.body
+    );
+    assert_eq!(
+        started.api.ask("GET", &format!("/webhooks/endpoints/{id}"), Json::Null).await.status,
+        503
+    );
     assert_eq!(
         started.api.ask("DELETE", &format!("/webhooks/endpoints/{id}"), Json::Null).await.status,
         200,

@@ -1,4 +1,5 @@
-//! The `endpoints` function as API Gateway meets it, on the stand-ins for AWS and with its own role.
+//! The `endpoints` function as API Gateway meets it, on the stand-ins for AWS and with its own
+//! role.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

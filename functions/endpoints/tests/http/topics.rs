@@ -12,7 +12,8 @@ async fn the_deployments_topics_are_listed_with_their_descriptions() {
     let topics = answer.body.as_array().unwrap();
     assert_eq!((answer.status, topics.len()), (200, 8 + SYSTEM_TOPICS.len()));
     let example = json!({"id": "task_example", "object": "task", "status": "created"});
-    let expected = json!({"name": "task.created", "object": "topic", "description": "A task was created", "example": example});
+    let expected = json!({"name": "task.created", "object": "topic",
+        "description": "A task was created", "example": example});
     assert!(topics.contains(&expected), "{}", answer.body);
 }
 
@@ -21,14 +22,29 @@ async fn a_projects_own_topic_can_be_subscribed_to_as_soon_as_it_is_there() {
     let started = start().await;
     let wanting = json!({"url": "https://example.com/", "topics": ["song.released"]});
     assert_eq!(started.api.ask("POST", "/webhooks/endpoints", wanting.clone()).await.status, 400);
-    let new = started.api.ask("PUT", "/webhooks/topics/song.released", json!({"description": "A song is out"})).await;
+    let new = started
+        .api
+        .ask("PUT", "/webhooks/topics/song.released", json!({"description": "A song is out"}))
+        .await;
     assert_eq!((new.status, new.text("description")), (201, "A song is out"));
-    assert_eq!(started.api.ask("PUT", "/webhooks/topics/song.released", json!({})).await.status, 200);
+    assert_eq!(
+        started.api.ask("PUT", "/webhooks/topics/song.released", json!({})).await.status,
+        200
+    );
     create(&started.api, wanting).await;
 
-    assert_eq!(started.api.ask("DELETE", "/webhooks/topics/song.released", Json::Null).await.status, 200);
-    assert_eq!(started.api.ask("GET", "/webhooks/topics/song.released", Json::Null).await.status, 404);
-    assert_eq!(started.api.ask("DELETE", "/webhooks/topics/task.created", Json::Null).await.status, 409);
+    assert_eq!(
+        started.api.ask("DELETE", "/webhooks/topics/song.released", Json::Null).await.status,
+        200
+    );
+    assert_eq!(
+        started.api.ask("GET", "/webhooks/topics/song.released", Json::Null).await.status,
+        404
+    );
+    assert_eq!(
+        started.api.ask("DELETE", "/webhooks/topics/task.created", Json::Null).await.status,
+        409
+    );
 }
 
 #[tokio::test]

@@ -19,7 +19,9 @@ async fn the_first_put_mints_the_token_and_all_first_puts_at_once_mint_one() {
     assert_eq!(started.api.ask("GET", PATH, Json::Null).await.body, none());
     let put = |number: u32| {
         let api = started.api.clone();
-        async move { api.ask("PUT", PATH, json!({"url": format!("https://example.com/{number}")})).await }
+        async move {
+            api.ask("PUT", PATH, json!({"url": format!("https://example.com/{number}")})).await
+        }
     };
     let answers = join_all((0..3).map(put)).await;
     let token = answers[0].text("token").to_owned();
@@ -29,22 +31,33 @@ async fn the_first_put_mints_the_token_and_all_first_puts_at_once_mint_one() {
     }
     let read = started.api.ask("GET", PATH, Json::Null).await.body;
     assert!(answers.iter().any(|answer| answer.body == read), "one of them was the last");
-    assert_eq!(started.api.ask("PUT", PATH, read.clone()).await.body, read, "what was read can be put back");
+    assert_eq!(
+        started.api.ask("PUT", PATH, read.clone()).await.body,
+        read,
+        "what was read can be put back"
+    );
 }
 
 #[tokio::test]
 async fn a_token_from_elsewhere_is_kept_by_the_first_put_and_changes_nothing_later() {
     let started = start().await;
-    let put = async |token: &str| started.api.ask("PUT", PATH, json!({"url": "https://example.com/", "token": token})).await;
+    let put = async |token: &str| {
+        started.api.ask("PUT", PATH, json!({"url": "https://example.com/", "token": token})).await
+    };
     for bad in ["short", "sixteen letters!"] {
         let answer = put(bad).await;
         assert_eq!((answer.status, answer.text("field")), (400, "token"), "{}", answer.body);
-        assert!(answer.text("message").contains("16 to 256") && !answer.text("message").contains(bad), "{}", answer.body);
+        assert!(
+            answer.text("message").contains("16 to 256") && !answer.text("message").contains(bad),
+            "{}",
+            answer.body
+        );
     }
     let own = "whk_of_the_platform_before";
     assert_eq!(put(own).await.text("token"), own);
     assert_eq!(put("whk_another_one_later_on").await.text("token"), own);
-    let regenerated = started.api.ask("POST", &format!("{PATH}/regenerate-token"), Json::Null).await;
+    let regenerated =
+        started.api.ask("POST", &format!("{PATH}/regenerate-token"), Json::Null).await;
     assert_ne!(regenerated.text("token"), own);
 }
 
@@ -100,14 +113,27 @@ async fn bad_input_names_the_field() {
     let lost = ["%00", "a%252Fb", "a%253Fb", "a%2523b", "a%25"].map(str::to_owned);
     for id in lost.into_iter().chain(["x".repeat(201)]) {
         for method in ["GET", "DELETE"] {
-            let answer = started.api.ask(method, &format!("/api/workers/{id}/webhook"), Json::Null).await;
+            let answer =
+                started.api.ask(method, &format!("/api/workers/{id}/webhook"), Json::Null).await;
             assert_eq!((answer.status, answer.text("field")), (400, "id"), "{id}: {}", answer.body);
         }
     }
     // These part or end the path before we see it.
     for id in ["a%2Fb", "a%5Cb", "a%3Fb", "a%23b"] {
-        let answer = started.api.ask("PUT", &format!("/api/workers/{id}/webhook"), json!({"url": "https://example.com/"})).await;
-        assert_eq!((answer.status, answer.text("kind")), (404, "not_found"), "{id}: {}", answer.body);
+        let answer = started
+            .api
+            .ask(
+                "PUT",
+                &format!("/api/workers/{id}/webhook"),
+                json!({"url": "https://example.com/"}),
+            )
+            .await;
+        assert_eq!(
+            (answer.status, answer.text("kind")),
+            (404, "not_found"),
+            "{id}: {}",
+            answer.body
+        );
     }
     assert_eq!(started.api.ask("GET", PATH, Json::Null).await.body, none());
 }
@@ -117,9 +143,19 @@ async fn any_id_that_a_platform_may_have_names_a_worker_of_its_own() {
     let started = start().await;
     let mut tokens = Vec::new();
     let long = "x".repeat(200);
-    for id in
-        ["1", "01", "a%20b", "%C3%A9", "EP", "PROJ", "worker-1", "Worker-1", "%22%3C%3E%5E%60%7B%7C%7D", "a+b;c=d&e:f@g,h!~*'()$", &long]
-    {
+    for id in [
+        "1",
+        "01",
+        "a%20b",
+        "%C3%A9",
+        "EP",
+        "PROJ",
+        "worker-1",
+        "Worker-1",
+        "%22%3C%3E%5E%60%7B%7C%7D",
+        "a+b;c=d&e:f@g,h!~*'()$",
+        &long,
+    ] {
         let path = format!("/api/workers/{id}/webhook");
         let put = started.api.ask("PUT", &path, json!({"url": "https://example.com/"})).await;
         assert_eq!(put.status, 200, "{id}: {}", put.body);
@@ -140,11 +176,16 @@ async fn another_project_has_workers_of_its_own_and_a_reader_sees_no_token() {
     let put = started.api.ask("PUT", PATH, json!({"url": "https://example.com/"})).await.body;
     let foreign = stranger(&started).await;
     assert_eq!(foreign.ask("GET", PATH, Json::Null).await.body, none());
-    assert_eq!(foreign.ask("POST", &format!("{PATH}/regenerate-token"), Json::Null).await.status, 404);
+    assert_eq!(
+        foreign.ask("POST", &format!("{PATH}/regenerate-token"), Json::Null).await.status,
+        404
+    );
     assert_eq!(foreign.ask("DELETE", PATH, Json::Null).await.body, none());
     assert_eq!(started.api.ask("GET", PATH, Json::Null).await.body, put, "it is still there");
 
-    let reader = started.api.with_key(&started.aws.key_of(samples::PROJECT, &[Scope::Read, Scope::Events]).await);
+    let reader = started
+        .api
+        .with_key(&started.aws.key_of(samples::PROJECT, &[Scope::Read, Scope::Events]).await);
     for (method, path, body) in [
         ("GET", PATH.to_owned(), Json::Null),
         ("PUT", PATH.to_owned(), json!({"url": null})),

@@ -26,7 +26,10 @@ fn url(path: &str) -> EndpointUrl {
 }
 
 fn config(started: &Started) -> Table {
-    Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name(samples::CONFIG_TABLE))
+    Table::new(
+        aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()),
+        started.aws.table_name(samples::CONFIG_TABLE),
+    )
 }
 
 /// An automation that task.created sets off.
@@ -37,7 +40,10 @@ async fn automation(started: &Started, steps: &[&str]) -> Automation {
         project: project().project(),
         name: None,
         trigger: "task.created".parse().unwrap(),
-        workflow: steps.iter().map(|step| Step { name: (*step).to_owned(), url: url(step) }).collect(),
+        workflow: steps
+            .iter()
+            .map(|step| Step { name: (*step).to_owned(), url: url(step) })
+            .collect(),
         active: true,
         created_at: now,
         updated_at: now,
@@ -50,7 +56,11 @@ async fn automation(started: &Started, steps: &[&str]) -> Automation {
 async fn worker(started: &Started, id: &str) -> EndpointId {
     let endpoint_id = EndpointId::of_worker(project().project(), id);
     let blank = samples::endpoint_of(endpoint_id, samples::RECEIVER, samples::SECRETS_KEY).unwrap();
-    let webhook = Endpoint { worker_id: Some(id.to_owned()), signatures: vec![SignatureStyle::TOKEN], ..blank };
+    let webhook = Endpoint {
+        worker_id: Some(id.to_owned()),
+        signatures: vec![SignatureStyle::TOKEN],
+        ..blank
+    };
     EndpointStore::new(config(started)).create(project(), &webhook).await.unwrap();
     endpoint_id
 }
@@ -78,13 +88,22 @@ async fn an_events_own_url_is_one_more_target_and_says_how_it_is_signed() {
     let id = posted(&started, with(&json!({"webhook_url": OWN_URL}))).await;
     let implicit = EndpointId::of_url(project().project(), OWN_URL);
     let logged = started.logged(&id).await.unwrap();
-    let origins: Vec<_> = logged.targets.iter().map(|target| (target.endpoint.to_string(), target.origin)).collect();
-    assert_eq!(origins, [(samples::ENDPOINT.to_owned(), Origin::Endpoint), (implicit.to_string(), Origin::Event)]);
+    let origins: Vec<_> =
+        logged.targets.iter().map(|target| (target.endpoint.to_string(), target.origin)).collect();
+    assert_eq!(
+        origins,
+        [(samples::ENDPOINT.to_owned(), Origin::Endpoint), (implicit.to_string(), Origin::Event)]
+    );
 
     let messages = started.messages().await;
     assert_eq!(messages.len(), 2);
-    let Some(Via::Url { url, signatures, body }) = &to(&messages, implicit).via else { panic!("{messages:?}") };
-    assert_eq!((url.as_written(), signatures.as_slice(), body.name()), (OWN_URL, &[SignatureStyle::STANDARD][..], "data"));
+    let Some(Via::Url { url, signatures, body }) = &to(&messages, implicit).via else {
+        panic!("{messages:?}")
+    };
+    assert_eq!(
+        (url.as_written(), signatures.as_slice(), body.name()),
+        (OWN_URL, &[SignatureStyle::STANDARD][..], "data")
+    );
     assert!(to(&messages, samples::id().unwrap()).via.is_none());
     let read = started.api.ask("POST", "/events", with(&json!({"webhook_url": OWN_URL}))).await;
     assert_eq!(read.text("webhook_url"), OWN_URL, "the answer shows it");
@@ -93,7 +112,8 @@ async fn an_events_own_url_is_one_more_target_and_says_how_it_is_signed() {
 #[tokio::test]
 async fn each_step_of_each_automation_gets_the_resource_with_its_automations_id() {
     let started = start_with(&[]).await;
-    let (first, second) = (automation(&started, &["a", "b"]).await, automation(&started, &["a"]).await);
+    let (first, second) =
+        (automation(&started, &["a", "b"]).await, automation(&started, &["a"]).await);
     posted(&started, event()).await;
     posted(&started, json!({"kind": "task.failed", "data": {}})).await;
     let messages = started.messages().await;
@@ -101,7 +121,10 @@ async fn each_step_of_each_automation_gets_the_resource_with_its_automations_id(
     for automation in [&first, &second] {
         for step in &automation.workflow {
             let message = to(&messages, automation.endpoint_of(step));
-            assert_eq!(message.event.data.get(), format!(r#"{{"id":"task_1","automation_id":"{}"}}"#, automation.id));
+            assert_eq!(
+                message.event.data.get(),
+                format!(r#"{{"id":"task_1","automation_id":"{}"}}"#, automation.id)
+            );
         }
     }
 }
@@ -114,27 +137,55 @@ async fn a_workers_webhook_gets_its_events_for_one_call_more() {
     posted(&started, with(&json!({"worker_id": "worker_1"}))).await;
     posted(&started, with(&json!({"worker_id": "worker_3"}))).await;
     let messages = started.messages().await;
-    let targets: Vec<_> = messages.iter().map(|message| (message.endpoint, message.via.clone())).collect();
+    let targets: Vec<_> =
+        messages.iter().map(|message| (message.endpoint, message.via.clone())).collect();
     assert_eq!(targets, [(ours, Some(Via::Worker("worker_1".to_owned())))]);
 
     started.aws.forget_calls();
     let batch: Vec<_> = (0..10).map(|_| with(&json!({"worker_id": "worker_1"}))).collect();
     let answer = started.api.ask("POST", "/events/batch", json!({"events": batch})).await;
     assert_eq!(answer.status, 202, "{}", answer.body);
-    let reads = started.calls().as_array().unwrap().iter().filter(|call| call[0] == "GetItem").cloned().collect::<Vec<_>>();
-    assert!(reads.iter().all(|call| call[2].as_u64().unwrap() <= 2), "the worker is read once for the batch: {reads:?}");
+    let reads = started
+        .calls()
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|call| call[0] == "GetItem")
+        .cloned()
+        .collect::<Vec<_>>();
+    assert!(
+        reads.iter().all(|call| call[2].as_u64().unwrap() <= 2),
+        "the worker is read once for the batch: {reads:?}"
+    );
 }
 
 #[tokio::test]
 async fn an_own_url_is_judged_and_needs_a_project_whose_secret_signs() {
     let started = start().await;
-    for url in ["", "http", "http://10.0.0.1/", "https://user:pass@example.com/", "https://api.example.com/events"] {
+    for url in [
+        "",
+        "http",
+        "http://10.0.0.1/",
+        "https://user:pass@example.com/",
+        "https://api.example.com/events",
+    ] {
         let answer = started.api.ask("POST", "/events", with(&json!({"webhook_url": url}))).await;
-        assert_eq!((answer.status, answer.text("field")), (400, "webhook_url"), "{url}: {}", answer.body);
+        assert_eq!(
+            (answer.status, answer.text("field")),
+            (400, "webhook_url"),
+            "{url}: {}",
+            answer.body
+        );
     }
-    let nobodys = started.api.with_key(&started.aws.key_of("proj_01JZ0000000000000000000009", &Scope::ALL).await);
+    let nobodys = started
+        .api
+        .with_key(&started.aws.key_of("proj_01JZ0000000000000000000009", &Scope::ALL).await);
     let answer = nobodys.ask("POST", "/events", with(&json!({"webhook_url": OWN_URL}))).await;
-    assert_eq!((answer.status, answer.text("field")), (400, "webhook_url"), "a project that is not there");
+    assert_eq!(
+        (answer.status, answer.text("field")),
+        (400, "webhook_url"),
+        "a project that is not there"
+    );
     assert!(answer.text("message").contains("no such project"), "{}", answer.body);
     let batch = json!({"events": [event(), with(&json!({"webhook_url": "http://10.0.0.1/"}))]});
     let answer = started.api.ask("POST", "/events/batch", batch).await;
@@ -151,6 +202,11 @@ async fn an_idempotency_key_stands_for_the_url_as_well() {
     let again = api.ask("POST", "/events", with(&json!({"webhook_url": OWN_URL}))).await;
     assert_eq!((first.status, again.status, first.text("id")), (202, 202, again.text("id")));
     assert_eq!(started.messages().await.len(), 2, "the endpoint's and the URL's, once");
-    let other = api.ask("POST", "/events", with(&json!({"webhook_url": format!("{OWN_URL}/other")}))).await;
-    assert!((400..500).contains(&other.status) && other.status != 404, "another request by the same key: {}", other.body);
+    let other =
+        api.ask("POST", "/events", with(&json!({"webhook_url": format!("{OWN_URL}/other")}))).await;
+    assert!(
+        (400..500).contains(&other.status) && other.status != 404,
+        "another request by the same key: {}",
+        other.body
+    );
 }

@@ -1,4 +1,5 @@
-//! Faults of AWS, at every call of every way through the function: a 202, or a 503 that the same request mends.
+//! Faults of AWS, at every call of every way through the function: a 202, or a 503 that the same
+//! request mends.
 
 use std::{
     collections::BTreeSet,
@@ -38,11 +39,22 @@ impl Story {
     /// The request of the given number: the same each time it is asked for.
     fn request(self, started: &Started, number: u128, key: &str) -> (Api, &'static str, Json) {
         match self {
-            Self::One => (started.api.with_header("idempotency-key", &format!("one {number}")), "/events", event()),
+            Self::One => (
+                started.api.with_header("idempotency-key", &format!("one {number}")),
+                "/events",
+                event(),
+            ),
             Self::OwnId => {
-                let id = EventId::new(Timestamp::from_millis(Timestamp::now().millis() / 60_000 * 60_000), number);
+                let id = EventId::new(
+                    Timestamp::from_millis(Timestamp::now().millis() / 60_000 * 60_000),
+                    number,
+                );
                 // A function of its own: it remembers no key.
-                (api(&started.aws, None).with_key(key), "/events", json!({"kind": "task.created", "data": {}, "id": id}))
+                (
+                    api(&started.aws, None).with_key(key),
+                    "/events",
+                    json!({"kind": "task.created", "data": {}, "id": id}),
+                )
             }
             Self::Batch => {
                 let api = started.api.with_header("idempotency-key", &format!("batch {number}"));
@@ -103,7 +115,11 @@ async fn survives(story: Story) {
             } else {
                 refused += 1;
                 assert!(!trouble.passes_unseen(), "{case}: {} {}", first.status, first.body);
-                assert_eq!((first.status, first.text("kind"), first.header("retry-after")), (503, "unavailable", "1"), "{case}");
+                assert_eq!(
+                    (first.status, first.text("kind"), first.header("retry-after")),
+                    (503, "unavailable", "1"),
+                    "{case}"
+                );
             }
 
             let mut second = api.ask("POST", path, body.clone()).await;
@@ -118,19 +134,38 @@ async fn survives(story: Story) {
                 assert_eq!(first.body, second.body, "{case}");
             }
             let events = ids(&second);
-            let sent: Vec<_> = started.messages().await.iter().map(|message| (message.event.id.to_string(), message.endpoint)).collect();
+            let sent: Vec<_> = started
+                .messages()
+                .await
+                .iter()
+                .map(|message| (message.event.id.to_string(), message.endpoint))
+                .collect();
             let distinct: BTreeSet<_> = sent.iter().collect();
-            assert_eq!(distinct.len() as u128, events.len() as u128 * ENDPOINTS, "{case}: every delivery is on the queue");
-            assert!(sent.iter().all(|(event, _)| events.contains(event)), "{case}: and of no other event");
+            assert_eq!(
+                distinct.len() as u128,
+                events.len() as u128 * ENDPOINTS,
+                "{case}: every delivery is on the queue"
+            );
+            assert!(
+                sent.iter().all(|(event, _)| events.contains(event)),
+                "{case}: and of no other event"
+            );
             if trouble.passes_unseen() && trouble.fault != Fault::AnswerLost {
                 assert_eq!(sent.len(), distinct.len(), "{case}: once");
             }
             for event in events {
-                assert_eq!(started.logged(&event).await.map(|logged| logged.targets.len() as u128), Some(ENDPOINTS), "{case}");
+                assert_eq!(
+                    started.logged(&event).await.map(|logged| logged.targets.len() as u128),
+                    Some(ENDPOINTS),
+                    "{case}"
+                );
             }
         }
     }
-    eprintln!("{story:?}: {calls} calls; {accepted} requests accepted, {refused} refused and accepted when they were repeated");
+    eprintln!(
+        "{story:?}: {calls} calls; {accepted} requests accepted, {refused} refused and accepted \
+            when they were repeated"
+    );
 }
 
 #[tokio::test]
@@ -148,16 +183,22 @@ async fn a_batch_survives_every_fault_at_every_call() {
     survives(Story::Batch).await;
 }
 
-/// A batch of three events fails when a part of it is enqueued. Its repeat takes over what it can and is refused, as another request is at the event `busy`.
-/// The next one comes when that other is gone.
-async fn is_repeated_with_its_ids_after_a_refusal(api: impl Fn(&Started) -> Api, batch: Json, busy: EventId) {
+/// A batch of three events fails when a part of it is enqueued. Its repeat takes over what it can
+/// and is refused, as another request is at the event `busy`. The next one comes when that other is
+/// gone.
+async fn is_repeated_with_its_ids_after_a_refusal(
+    api: impl Fn(&Started) -> Api,
+    batch: Json,
+    busy: EventId,
+) {
     let (started, _) = start().await;
     let (api, batch) = (api(&started), json!({"events": batch}));
     // Of two calls the first goes well.
     started.aws.faults().on("events", "SendMessageBatch").after(1).fail(Fault::ExpiredCredentials);
     assert_eq!(api.ask("POST", "/events/batch", batch.clone()).await.status, 503);
     started.aws.faults().heal();
-    let enqueued: BTreeSet<_> = started.messages().await.iter().map(|message| message.event.id.to_string()).collect();
+    let enqueued: BTreeSet<_> =
+        started.messages().await.iter().map(|message| message.event.id.to_string()).collect();
     assert!(!enqueued.is_empty(), "a part of it");
 
     let now = Timestamp::now().seconds();
@@ -168,7 +209,11 @@ async fn is_repeated_with_its_ids_after_a_refusal(api: impl Fn(&Started) -> Api,
 
     let answer = api.ask("POST", "/events/batch", batch).await;
     assert_eq!(answer.status, 202, "{}", answer.body);
-    assert!(enqueued.is_subset(&ids(&answer)), "the ids of the first request: {enqueued:?} of {}", answer.body);
+    assert!(
+        enqueued.is_subset(&ids(&answer)),
+        "the ids of the first request: {enqueued:?} of {}",
+        answer.body
+    );
     let messages = started.messages().await;
     assert_eq!(messages.len() as u128, 3 * ENDPOINTS);
     let unchecked: Vec<_> = messages.iter().filter(|message| !message.recheck).collect();
@@ -186,7 +231,12 @@ async fn a_failed_batch_with_own_ids_is_not_forgotten_when_its_repeat_is_refused
 async fn a_failed_batch_with_a_key_and_some_own_ids_keeps_all_its_ids_when_its_repeat_is_refused() {
     let own = EventId::new(Timestamp::now(), 1);
     let batch = json!([event(), {"kind": "task.created", "data": {}, "id": own}, event()]);
-    is_repeated_with_its_ids_after_a_refusal(|started| started.api.with_header("idempotency-key", "k"), batch, own).await;
+    is_repeated_with_its_ids_after_a_refusal(
+        |started| started.api.with_header("idempotency-key", "k"),
+        batch,
+        own,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -194,8 +244,10 @@ async fn an_endpoint_whose_row_cannot_be_read_neither_loses_its_events_nor_stops
     let (started, _) = start().await;
     let row = |id: &str, topics: &Json| {
         json!({
-            "pk": {"S": format!("PROJ#{}", samples::PROJECT)}, "sk": {"S": format!("EP#{id}")}, "v": {"N": "9"}, "id": {"S": id},
-            "url": {"S": "https://example.com/"}, "topics": topics, "status": {"S": "active"}, "signatures": {"S": "of newer code"},
+            "pk": {"S": format!("PROJ#{}", samples::PROJECT)}, "sk": {"S": format!("EP#{id}")},
+            "v": {"N": "9"}, "id": {"S": id},
+            "url": {"S": "https://example.com/"}, "topics": topics, "status": {"S": "active"},
+            "signatures": {"S": "of newer code"},
         })
     };
     let (wanting, other) = ("we_01JZ0000000000000000000007", "we_01JZ0000000000000000000008");
@@ -203,7 +255,8 @@ async fn an_endpoint_whose_row_cannot_be_read_neither_loses_its_events_nor_stops
     started.aws.put_row("ConfigTable", &row(other, &json!({"L": [{"S": "run.*"}]}))).await;
     let answer = started.api.ask("POST", "/events", event()).await;
     assert_eq!(answer.status, 202, "{}", answer.body);
-    let sent: BTreeSet<_> = started.messages().await.iter().map(|message| message.endpoint.to_string()).collect();
+    let sent: BTreeSet<_> =
+        started.messages().await.iter().map(|message| message.endpoint.to_string()).collect();
     assert_eq!(sent.len() as u128, ENDPOINTS + 1);
     assert!(sent.contains(wanting) && !sent.contains(other));
 
@@ -226,7 +279,12 @@ async fn a_call_that_hangs_is_answered_before_lambda_ends_the_function() {
         assert!(before.elapsed() < FUNCTION_TIMEOUT, "call {place}: {:?}", before.elapsed());
         started.aws.faults().heal();
         // Only the lease's end may hang: all was done by then.
-        assert_eq!(answer.status, if place + 1 < calls { 503 } else { 202 }, "call {place}: {}", answer.body);
+        assert_eq!(
+            answer.status,
+            if place + 1 < calls { 503 } else { 202 },
+            "call {place}: {}",
+            answer.body
+        );
         started.interrupt_leases(Timestamp::now().seconds() - 1).await;
         assert_eq!(api.ask("POST", path, body).await.status, 202, "call {place}");
         assert!(started.messages().await.len() as u128 >= ENDPOINTS, "call {place}");
@@ -255,6 +313,7 @@ async fn these_are_all_calls_that_the_function_may_make() {
             api.ask("POST", path, body).await;
         }
     }
-    let unstruck: Vec<Requirement> = started.aws.allowed("events").difference(&started.aws.faults().struck()).cloned().collect();
+    let unstruck: Vec<Requirement> =
+        started.aws.allowed("events").difference(&started.aws.faults().struck()).cloned().collect();
     assert!(unstruck.is_empty(), "{unstruck:?}");
 }

@@ -14,7 +14,8 @@ async fn a_repeat_gets_the_same_answer_and_sends_nothing() {
     let second = api.ask("POST", "/events", event()).await;
     assert_eq!((first.status, second.status, &first.body), (202, 202, &second.body));
     assert_eq!(started.messages().await.len(), 1);
-    let other = started.api.with_header("idempotency-key", "order 2").ask("POST", "/events", event()).await;
+    let other =
+        started.api.with_header("idempotency-key", "order 2").ask("POST", "/events", event()).await;
     assert_ne!(other.text("id"), first.text("id"));
 }
 
@@ -34,7 +35,8 @@ async fn the_same_key_for_something_else_is_refused() {
     let started = start().await;
     let api = started.api.with_header("idempotency-key", "k");
     assert_eq!(api.ask("POST", "/events", event()).await.status, 202);
-    let answer = api.ask("POST", "/events", json!({"kind": "task.created", "data": {"id": "task_2"}})).await;
+    let answer =
+        api.ask("POST", "/events", json!({"kind": "task.created", "data": {"id": "task_2"}})).await;
     assert_eq!((answer.status, answer.text("kind")), (422, "unprocessable"));
     assert_eq!(started.messages().await.len(), 1);
 }
@@ -46,11 +48,14 @@ async fn while_the_first_is_at_it_the_second_is_told_to_wait() {
     assert_eq!(api.ask("POST", "/events", event()).await.status, 202);
     started.interrupt_leases(Timestamp::now().seconds() + 60).await;
     let answer = api.ask("POST", "/events", event()).await;
-    assert_eq!((answer.status, answer.text("kind"), answer.header("retry-after")), (409, "conflict", "1"));
+    assert_eq!(
+        (answer.status, answer.text("kind"), answer.header("retry-after")),
+        (409, "conflict", "1")
+    );
 }
 
 #[tokio::test]
-async fn after_a_crash_the_repeat_takes_over_with_the_same_ids_and_the_log_is_asked_before_anything_is_sent() {
+async fn after_a_crash_the_repeat_takes_over_with_the_same_ids_and_asks_the_log_first() {
     let started = start().await;
     let api = started.api.with_header("idempotency-key", "k");
     let batch = json!({"events": [event(), event()]});
@@ -73,7 +78,8 @@ async fn after_a_failure_of_ours_a_repeat_takes_over_at_once() {
     let nowhere = started.aws.queue_url("DeliveriesQueue") + "-gone";
     let broken = api(&started.aws, Some(&nowhere)).with_header("idempotency-key", "k");
     assert_eq!(broken.ask("POST", "/events", event()).await.status, 503);
-    let answer = started.api.with_header("idempotency-key", "k").ask("POST", "/events", event()).await;
+    let answer =
+        started.api.with_header("idempotency-key", "k").ask("POST", "/events", event()).await;
     assert_eq!(answer.status, 202, "{}", answer.body);
     let [message] = started.messages().await.try_into().unwrap();
     assert_eq!((message.event.id.to_string().as_str(), message.recheck), (answer.text("id"), true));
@@ -88,7 +94,11 @@ async fn of_many_at_once_with_one_key_one_makes_the_event() {
         async move { api.ask("POST", "/events", event()).await }
     }))
     .await;
-    let accepted: Vec<_> = answers.iter().filter(|answer| answer.status == 202).map(|answer| answer.text("id")).collect();
+    let accepted: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 202)
+        .map(|answer| answer.text("id"))
+        .collect();
     assert!(!accepted.is_empty() && accepted.iter().all(|id| *id == accepted[0]), "{accepted:?}");
     assert!(answers.iter().all(|answer| [202, 409].contains(&answer.status)));
     assert_eq!(started.messages().await.len(), 1);
@@ -101,10 +111,14 @@ async fn an_events_own_id_makes_its_repeat_known() {
     let with_id = json!({"kind": "task.created", "data": {}, "id": id});
     let first = started.api.ask("POST", "/events", with_id.clone()).await;
     assert_eq!((first.status, first.text("id")), (202, id.to_string().as_str()), "{}", first.body);
-    let batch = started.api.ask("POST", "/events/batch", json!({"events": [event(), with_id]})).await;
+    let batch =
+        started.api.ask("POST", "/events/batch", json!({"events": [event(), with_id]})).await;
     assert_eq!((batch.status, &batch.body[1]), (202, &first.body));
     assert_eq!(started.messages().await.len(), 2, "the one that is new, and the first");
-    let other = started.api.ask("POST", "/events", json!({"kind": "task.updated", "data": {}, "id": id})).await;
+    let other = started
+        .api
+        .ask("POST", "/events", json!({"kind": "task.updated", "data": {}, "id": id}))
+        .await;
     assert_eq!(other.status, 422);
 }
 
@@ -112,7 +126,8 @@ async fn an_events_own_id_makes_its_repeat_known() {
 async fn a_key_that_is_none_is_refused() {
     let started = start().await;
     for key in ["", " ", &"k".repeat(256)] {
-        let answer = started.api.with_header("idempotency-key", key).ask("POST", "/events", event()).await;
+        let answer =
+            started.api.with_header("idempotency-key", key).ask("POST", "/events", event()).await;
         assert_eq!((answer.status, answer.text("field")), (400, "Idempotency-Key"), "{key:?}");
     }
 }
@@ -133,9 +148,14 @@ async fn a_key_under_which_nothing_was_done_is_free_for_something_else() {
 #[tokio::test]
 async fn an_own_id_is_known_under_any_key() {
     let started = start().await;
-    let with_id = json!({"kind": "task.created", "data": {}, "id": EventId::new(Timestamp::now(), 7)});
+    let with_id =
+        json!({"kind": "task.created", "data": {}, "id": EventId::new(Timestamp::now(), 7)});
     for key in ["k", "l"] {
-        let answer = started.api.with_header("idempotency-key", key).ask("POST", "/events", with_id.clone()).await;
+        let answer = started
+            .api
+            .with_header("idempotency-key", key)
+            .ask("POST", "/events", with_id.clone())
+            .await;
         assert_eq!(answer.status, 202, "{}", answer.body);
     }
     assert_eq!(started.messages().await.len(), 1);

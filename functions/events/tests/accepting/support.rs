@@ -40,7 +40,8 @@ pub(crate) fn api(aws: &AwsStandIn, queue_url: Option<&str>) -> Api {
     if let Some(url) = queue_url {
         variables.insert("DELIVERIES_QUEUE_URL".to_owned(), url.to_owned());
     }
-    let app = events::App::new(&aws.sdk_config_of("events"), &variables.into_iter().collect()).unwrap();
+    let app =
+        events::App::new(&aws.sdk_config_of("events"), &variables.into_iter().collect()).unwrap();
     Api::new(aws, shared::http::router(events::routes(), Arc::new(app)))
 }
 
@@ -51,9 +52,15 @@ pub(crate) fn event() -> Json {
 impl Started {
     /// The event's row in the log.
     pub(crate) async fn logged(&self, id: &str) -> Option<LoggedEvent> {
-        let log = Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), self.aws.table_name("LogTable"));
+        let log = Table::new(
+            aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()),
+            self.aws.table_name("LogTable"),
+        );
         let project = Access::trusted(samples::PROJECT.parse().unwrap());
-        EventReader::new(log).get(project, id.parse::<EventId>().unwrap(), Timestamp::now()).await.unwrap()
+        EventReader::new(log)
+            .get(project, id.parse::<EventId>().unwrap(), Timestamp::now())
+            .await
+            .unwrap()
     }
 
     /// All messages that are visible on the deliveries queue; they are received by this.
@@ -61,7 +68,10 @@ impl Started {
         let sqs = aws_sdk_sqs::Client::new(&self.aws.sdk_config());
         let mut messages = Vec::new();
         loop {
-            let receive = sqs.receive_message().queue_url(self.aws.queue_url("DeliveriesQueue")).max_number_of_messages(10);
+            let receive = sqs
+                .receive_message()
+                .queue_url(self.aws.queue_url("DeliveriesQueue"))
+                .max_number_of_messages(10);
             let batch = receive.send().await.unwrap().messages.unwrap_or_default();
             if batch.is_empty() {
                 return messages;
@@ -70,7 +80,8 @@ impl Started {
         }
     }
 
-    /// Makes every idempotency lease look as if its request died at it: `until` is the Unix second at which it lapses.
+    /// Makes every idempotency lease look as if its request died at it: `until` is the Unix second
+    /// at which it lapses.
     pub(crate) async fn interrupt_leases(&self, until: u64) {
         self.interrupt(until, |_| true).await;
     }
@@ -84,9 +95,13 @@ impl Started {
     async fn interrupt(&self, until: u64, wanted: impl Fn(&Json) -> bool) {
         let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
         let table = self.aws.table_name("LogTable");
-        let rows = dynamodb.scan().table_name(&table).send().await.unwrap().items.unwrap_or_default();
-        let plan = |row: &HashMap<_, AttributeValue>| serde_json::from_str(row["planned"].as_s().unwrap()).unwrap();
-        let leases = rows.into_iter().filter(|row| row["sk"] == AttributeValue::S("IDEM".to_owned()));
+        let rows =
+            dynamodb.scan().table_name(&table).send().await.unwrap().items.unwrap_or_default();
+        let plan = |row: &HashMap<_, AttributeValue>| {
+            serde_json::from_str(row["planned"].as_s().unwrap()).unwrap()
+        };
+        let leases =
+            rows.into_iter().filter(|row| row["sk"] == AttributeValue::S("IDEM".to_owned()));
         for mut row in leases.filter(|row| wanted(&plan(row))) {
             row.insert("done".to_owned(), AttributeValue::Bool(false));
             row.insert("leased_until".to_owned(), AttributeValue::N(until.to_string()));

@@ -9,7 +9,10 @@ use super::support::{Started, attempt, minute, start};
 /// Two events; the older has three attempts, the newer one.
 async fn with_past() -> (Started, Vec<Attempt>) {
     let started = start().await;
-    let (older, newer) = (started.event("task.created", minute(1)).await, started.event("task.failed", minute(2)).await);
+    let (older, newer) = (
+        started.event("task.created", minute(1)).await,
+        started.event("task.failed", minute(2)).await,
+    );
     let attempts = vec![
         attempt(&older, 1, Outcome::HttpError, Some(minute(1))),
         attempt(&older, 2, Outcome::Timeout, Some(minute(1))),
@@ -23,7 +26,13 @@ async fn with_past() -> (Started, Vec<Attempt>) {
 async fn listed(started: &Started, path: &str) -> Vec<String> {
     let answer = started.api.ask("GET", path, Json::Null).await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
-    answer.body.as_array().unwrap().iter().map(|attempt| attempt["id"].as_str().unwrap().to_owned()).collect()
+    answer
+        .body
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| attempt["id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -32,9 +41,12 @@ async fn an_attempt_says_what_was_sent_and_what_came_back() {
     let path = format!("/webhooks/delivery-attempts?message_id={}", attempts[3].event);
     let answer = started.api.ask("GET", &path, Json::Null).await;
     let expected = json!([{
-        "id": attempts[3].id, "object": "attempt", "message_id": attempts[3].event, "endpoint_id": samples::ENDPOINT, "kind": "task.failed",
-        "url": samples::RECEIVER, "number": 1, "trigger": "scheduled", "outcome": "succeeded", "response_status": 200,
-        "response_body": "b", "error": null, "duration_ms": 7, "created_at": attempts[3].created_at.seconds(), "next_attempt_at": null,
+        "id": attempts[3].id, "object": "attempt", "message_id": attempts[3].event,
+        "endpoint_id": samples::ENDPOINT, "kind": "task.failed",
+        "url": samples::RECEIVER, "number": 1, "trigger": "scheduled", "outcome": "succeeded",
+        "response_status": 200,
+        "response_body": "b", "error": null, "duration_ms": 7,
+        "created_at": attempts[3].created_at.seconds(), "next_attempt_at": null,
     }]);
     assert_eq!(answer.body, expected);
 }

@@ -16,7 +16,8 @@ fn path(worker: &str) -> String {
     format!("/api/workers/{worker}/webhook/executions")
 }
 
-/// Logs attempts at a worker's webhook: each of an event of its own, the later the higher its number.
+/// Logs attempts at a worker's webhook: each of an event of its own, the later the higher its
+/// number.
 async fn record(started: &Started, worker: &str, numbers: std::ops::Range<u64>) {
     let endpoint = EndpointId::of_worker(samples::PROJECT.parse().unwrap(), worker);
     let mut attempts: Vec<Attempt> = Vec::new();
@@ -42,7 +43,8 @@ async fn pages_hold_fifty_newest_first_and_count_all() {
     record(&started, "worker_1", 0..52).await;
     record(&started, "worker_2", 52..54).await;
     let page = async |query: &str| {
-        let answer = started.api.ask("GET", &format!("{}{query}", path("worker_1")), Json::Null).await;
+        let answer =
+            started.api.ask("GET", &format!("{}{query}", path("worker_1")), Json::Null).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body
     };
@@ -52,7 +54,10 @@ async fn pages_hold_fifty_newest_first_and_count_all() {
     assert_eq!(tasks(&second), newest_first[50..]);
     assert_eq!(beyond["logs"], json!([]));
     for (number, page) in [(1, &first), (2, &second), (3, &beyond)] {
-        assert_eq!((&page["page"], &page["pageCount"], &page["totalCount"]), (&json!(number), &json!(2), &json!(52)));
+        assert_eq!(
+            (&page["page"], &page["pageCount"], &page["totalCount"]),
+            (&json!(number), &json!(2), &json!(52))
+        );
     }
     assert_eq!(page("?page=1").await, first);
 }
@@ -90,19 +95,28 @@ async fn an_execution_tells_how_it_went() {
     let created_at = told.as_object_mut().unwrap().remove("createdAt").unwrap();
     assert!(created_at.as_str().unwrap().ends_with('Z'), "a date-time: {created_at}");
     let expected = json!({
-        "id": failed.id, "durationMs": 7, "errorMessage": "it took too long", "requestStatus": "error", "responseStatus": null,
+        "id": failed.id, "durationMs": 7, "errorMessage": "it took too long",
+        "requestStatus": "error", "responseStatus": null,
         "taskId": null, "taskTitle": null, "url": samples::RECEIVER, "workerId": "worker_1",
     });
     assert_eq!(told, expected);
-    let succeeded = (&logs[0]["requestStatus"], &logs[0]["responseStatus"], &logs[0]["errorMessage"]);
+    let succeeded =
+        (&logs[0]["requestStatus"], &logs[0]["responseStatus"], &logs[0]["errorMessage"]);
     assert_eq!(succeeded, (&json!("success"), &json!(200), &Json::Null));
 }
 
 #[tokio::test]
 async fn bad_pages_and_ids_name_the_field() {
     let started = start().await;
-    for (query, field) in [("page=0", "page"), ("page=x", "page"), ("page=201", "page"), ("page=1&page=2", "page"), ("limit=10", "limit")] {
-        let answer = started.api.ask("GET", &format!("{}?{query}", path("worker_1")), Json::Null).await;
+    for (query, field) in [
+        ("page=0", "page"),
+        ("page=x", "page"),
+        ("page=201", "page"),
+        ("page=1&page=2", "page"),
+        ("limit=10", "limit"),
+    ] {
+        let answer =
+            started.api.ask("GET", &format!("{}?{query}", path("worker_1")), Json::Null).await;
         assert_eq!(
             (answer.status, answer.text("kind"), answer.text("field")),
             (400, "validation_error", field),
@@ -121,7 +135,13 @@ async fn another_projects_worker_of_the_same_name_has_none_and_reading_needs_its
     let stranger = started.api.with_key(&started.aws.key_of(STRANGER, &Scope::ALL).await);
     let nothing = json!({"logs": [], "page": 1, "pageCount": 0, "totalCount": 0});
     assert_eq!(stranger.ask("GET", &path("worker_1"), Json::Null).await.body, nothing);
-    assert_eq!(started.api.ask("GET", &path("nobody"), Json::Null).await.body, nothing, "as of a worker that isn't there");
-    let other = started.api.with_key(&started.aws.key_of(samples::PROJECT, &[Scope::Events, Scope::Endpoints]).await);
+    assert_eq!(
+        started.api.ask("GET", &path("nobody"), Json::Null).await.body,
+        nothing,
+        "as of a worker that isn't there"
+    );
+    let other = started
+        .api
+        .with_key(&started.aws.key_of(samples::PROJECT, &[Scope::Events, Scope::Endpoints]).await);
     assert_eq!(other.ask("GET", &path("worker_1"), Json::Null).await.status, 403);
 }

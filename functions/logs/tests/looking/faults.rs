@@ -23,7 +23,10 @@ const REQUESTS: [(&str, &str, u16); 8] = [
 
 async fn resent(started: &Started) -> Vec<Message> {
     let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
-    let receive = sqs.receive_message().queue_url(started.aws.queue_url("DeliveriesQueue")).max_number_of_messages(10);
+    let receive = sqs
+        .receive_message()
+        .queue_url(started.aws.queue_url("DeliveriesQueue"))
+        .max_number_of_messages(10);
     let received = receive.send().await.unwrap().messages.unwrap_or_default();
     received.iter().map(|message| delivery_in(message.body().unwrap())).collect()
 }
@@ -51,24 +54,43 @@ async fn every_request_survives_every_fault_at_every_call() {
                 let messages = resent(&started).await;
                 if answer.status == status {
                     assert_eq!(answer.body, well.body, "{case}");
-                    assert_eq!(messages.is_empty(), method == "GET", "{case}: what was accepted is on the queue");
+                    assert_eq!(
+                        messages.is_empty(),
+                        method == "GET",
+                        "{case}: what was accepted is on the queue"
+                    );
                 } else {
                     assert!(!trouble.passes_unseen(), "{case}: {} {}", answer.status, answer.body);
-                    assert_eq!((answer.status, answer.text("kind"), answer.header("retry-after")), (503, "unavailable", "1"), "{case}");
+                    assert_eq!(
+                        (answer.status, answer.text("kind"), answer.header("retry-after")),
+                        (503, "unavailable", "1"),
+                        "{case}"
+                    );
                 }
-                assert!(messages.iter().all(|message| message.endpoint.to_string() == samples::ENDPOINT), "{case}");
+                assert!(
+                    messages
+                        .iter()
+                        .all(|message| message.endpoint.to_string() == samples::ENDPOINT),
+                    "{case}"
+                );
             }
         }
     }
     recover(&started).await;
-    let unstruck: Vec<_> = started.aws.allowed("logs").difference(&started.aws.faults().struck()).cloned().collect();
+    let unstruck: Vec<_> =
+        started.aws.allowed("logs").difference(&started.aws.faults().struck()).cloned().collect();
     assert!(unstruck.is_empty(), "these are all calls that the function may make: {unstruck:?}");
 }
 
 /// Counting what could be recovered: begun, or 503.
 async fn recover(started: &Started) {
     let path = format!("/webhooks/endpoints/{}/recover", samples::ENDPOINT);
-    let ask = async || started.api.ask("POST", &path, json!({"since": Timestamp::now().seconds() - 60, "dry_run": true})).await;
+    let ask = async || {
+        started
+            .api
+            .ask("POST", &path, json!({"since": Timestamp::now().seconds() - 60, "dry_run": true}))
+            .await
+    };
     let before = started.aws.faults().calls();
     assert_eq!(ask().await.status, 202);
     let calls = started.aws.faults().calls() - before;
@@ -77,7 +99,12 @@ async fn recover(started: &Started) {
             started.aws.trouble("logs", place, trouble);
             let answer = ask().await;
             started.aws.faults().heal();
-            assert!([202, 503].contains(&answer.status), "call {place}: {trouble:?}: {} {}", answer.status, answer.body);
+            assert!(
+                [202, 503].contains(&answer.status),
+                "call {place}: {trouble:?}: {} {}",
+                answer.status,
+                answer.body
+            );
         }
     }
 }

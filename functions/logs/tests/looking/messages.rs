@@ -15,21 +15,34 @@ async fn a_message_tells_how_its_deliveries_stand() {
     let started = start().await;
     let event = started.event("task.created", minute(1)).await;
     let path = format!("/webhooks/messages/{}", event.event.id);
-    let deliveries = async || started.api.ask("GET", &path, Json::Null).await.body["deliveries"][0].clone();
-    let expected = json!({"endpoint_id": samples::ENDPOINT, "url": samples::RECEIVER, "status": "pending", "attempts": 0,
+    let deliveries =
+        async || started.api.ask("GET", &path, Json::Null).await.body["deliveries"][0].clone();
+    let expected = json!({"endpoint_id": samples::ENDPOINT, "url": samples::RECEIVER,
+        "status": "pending", "attempts": 0,
         "last_attempt_at": null, "next_attempt_at": null});
     assert_eq!(deliveries().await, expected);
 
     let next = minute(500);
     started.record(&[attempt(&event, 1, Outcome::HttpError, Some(next))]).await;
     let delivery = deliveries().await;
-    assert_eq!((&delivery["status"], &delivery["next_attempt_at"]), (&json!("pending"), &json!(next.seconds())));
+    assert_eq!(
+        (&delivery["status"], &delivery["next_attempt_at"]),
+        (&json!("pending"), &json!(next.seconds()))
+    );
 
     let second = attempt(&event, 2, Outcome::Succeeded, None);
     started.record(std::slice::from_ref(&second)).await;
     let delivery = deliveries().await;
-    let told = (&delivery["status"], &delivery["attempts"], &delivery["last_attempt_at"], &delivery["next_attempt_at"]);
-    assert_eq!(told, (&json!("succeeded"), &json!(2), &json!(second.created_at.seconds()), &Json::Null));
+    let told = (
+        &delivery["status"],
+        &delivery["attempts"],
+        &delivery["last_attempt_at"],
+        &delivery["next_attempt_at"],
+    );
+    assert_eq!(
+        told,
+        (&json!("succeeded"), &json!(2), &json!(second.created_at.seconds()), &Json::Null)
+    );
 }
 
 #[tokio::test]
@@ -40,7 +53,12 @@ async fn messages_are_filtered_by_state_topic_and_time() {
         events.push(started.event(kind, minute(number)).await);
     }
     let at = |place: usize| events[place].event.id.to_string();
-    started.record(&[attempt(&events[0], 1, Outcome::Succeeded, None), attempt(&events[1], 1, Outcome::HttpError, None)]).await;
+    started
+        .record(&[
+            attempt(&events[0], 1, Outcome::Succeeded, None),
+            attempt(&events[1], 1, Outcome::HttpError, None),
+        ])
+        .await;
     let (since, until) = (minute(2).seconds(), minute(3).seconds());
     for (query, expected) in [
         (String::new(), vec![at(2), at(1), at(0)]),
@@ -52,11 +70,22 @@ async fn messages_are_filtered_by_state_topic_and_time() {
         (format!("since={since}&until={until}"), vec![at(1)]),
         (format!("after={}", at(1)), vec![at(0)]),
     ] {
-        let answer = started.api.ask("GET", &format!("/webhooks/messages?{query}"), Json::Null).await;
-        assert_eq!((answer.status, ids(&answer.body)), (200, expected.iter().map(String::as_str).collect()), "{query}");
+        let answer =
+            started.api.ask("GET", &format!("/webhooks/messages?{query}"), Json::Null).await;
+        assert_eq!(
+            (answer.status, ids(&answer.body)),
+            (200, expected.iter().map(String::as_str).collect()),
+            "{query}"
+        );
     }
-    for (query, field) in [("status=lost", "status"), ("limit=0", "limit"), ("after=evt_x", "after"), ("colour=red", "colour")] {
-        let answer = started.api.ask("GET", &format!("/webhooks/messages?{query}"), Json::Null).await;
+    for (query, field) in [
+        ("status=lost", "status"),
+        ("limit=0", "limit"),
+        ("after=evt_x", "after"),
+        ("colour=red", "colour"),
+    ] {
+        let answer =
+            started.api.ask("GET", &format!("/webhooks/messages?{query}"), Json::Null).await;
         assert_eq!((answer.status, answer.text("field")), (400, field));
     }
 }
@@ -66,10 +95,13 @@ async fn events_are_listed_and_read() {
     let started = start().await;
     let event = started.event("task.created", minute(1)).await;
     let id = event.event.id;
-    let expected =
-        json!({"id": id, "object": "event", "kind": "task.created", "data": {"id": "task_1"}, "created_at": event.event.created_at});
+    let expected = json!({"id": id, "object": "event", "kind": "task.created",
+        "data": {"id": "task_1"}, "created_at": event.event.created_at});
     assert_eq!(started.api.ask("GET", &format!("/events/{id}"), Json::Null).await.body, expected);
-    assert_eq!(started.api.ask("GET", "/events?kind=task.*", Json::Null).await.body, json!([expected]));
+    assert_eq!(
+        started.api.ask("GET", "/events?kind=task.*", Json::Null).await.body,
+        json!([expected])
+    );
     assert_eq!(started.api.ask("GET", "/events?kind=run.*", Json::Null).await.body, json!([]));
 }
 
@@ -80,19 +112,33 @@ async fn another_projects_key_finds_nothing() {
     started.record(&[attempt(&event, 1, Outcome::Succeeded, None)]).await;
     let id = event.event.id;
     let stranger = started.api.with_key(&started.aws.key_of(STRANGER, &Scope::ALL).await);
-    for path in
-        [format!("/events/{id}"), format!("/webhooks/messages/{id}"), format!("/webhooks/endpoints/{}/deliveries", samples::ENDPOINT)]
-    {
-        let (theirs, nobodys) = (stranger.ask("GET", &path, Json::Null).await, path.replace("01J", "01H"));
+    for path in [
+        format!("/events/{id}"),
+        format!("/webhooks/messages/{id}"),
+        format!("/webhooks/endpoints/{}/deliveries", samples::ENDPOINT),
+    ] {
+        let (theirs, nobodys) =
+            (stranger.ask("GET", &path, Json::Null).await, path.replace("01J", "01H"));
         let nobodys = stranger.ask("GET", &nobodys, Json::Null).await;
-        assert_eq!((theirs.status, &theirs.body), (404, &nobodys.body), "{path}: it looks as if it never was");
+        assert_eq!(
+            (theirs.status, &theirs.body),
+            (404, &nobodys.body),
+            "{path}: it looks as if it never was"
+        );
     }
     for query in [format!("message_id={id}"), format!("endpoint_id={}", samples::ENDPOINT)] {
-        let answer = stranger.ask("GET", &format!("/webhooks/delivery-attempts?{query}"), Json::Null).await;
+        let answer =
+            stranger.ask("GET", &format!("/webhooks/delivery-attempts?{query}"), Json::Null).await;
         assert_eq!(answer.status, 404, "{query}");
     }
     for path in ["/events", "/webhooks/messages"] {
-        assert_eq!(stranger.ask("GET", &format!("{path}?after={id}"), Json::Null).await.body, json!([]));
+        assert_eq!(
+            stranger.ask("GET", &format!("{path}?after={id}"), Json::Null).await.body,
+            json!([])
+        );
     }
-    assert_eq!(stranger.ask("POST", &format!("/webhooks/messages/{id}/resend"), Json::Null).await.status, 404);
+    assert_eq!(
+        stranger.ask("POST", &format!("/webhooks/messages/{id}/resend"), Json::Null).await.status,
+        404
+    );
 }

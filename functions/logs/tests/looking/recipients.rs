@@ -1,4 +1,5 @@
-//! Resends to those who are no endpoints: an event's own URL, an automation's step, a worker's webhook.
+//! Resends to those who are no endpoints: an event's own URL, an automation's step, a worker's
+//! webhook.
 
 use local::{samples, testing::delivery_in};
 use serde_json::{Value as Json, json};
@@ -48,9 +49,13 @@ async fn worker(started: &Started) -> Endpoint {
 
 /// A resend's status and the messages that it made.
 async fn resend(started: &Started, event: &Event, body: Json) -> (u16, Vec<Message>) {
-    let answer = started.api.ask("POST", &format!("/webhooks/messages/{}/resend", event.id), body).await;
+    let answer =
+        started.api.ask("POST", &format!("/webhooks/messages/{}/resend", event.id), body).await;
     let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
-    let receive = sqs.receive_message().queue_url(started.aws.queue_url("DeliveriesQueue")).max_number_of_messages(10);
+    let receive = sqs
+        .receive_message()
+        .queue_url(started.aws.queue_url("DeliveriesQueue"))
+        .max_number_of_messages(10);
     let received = receive.send().await.unwrap().messages.unwrap_or_default();
     (answer.status, received.iter().map(|message| delivery_in(message.body().unwrap())).collect())
 }
@@ -61,8 +66,13 @@ async fn each_of_them_gets_it_again_the_way_it_got_it_first() {
     let (automation, webhook) = (automation(&started).await, worker(&started).await);
     let step = automation.endpoint_of(&automation.workflow[0]);
     let own = EndpointId::of_url(access().project(), url("own").normalised());
-    let event = Event { worker_id: Some("worker_1".to_owned()), webhook_url: Some(url("own")), ..event(r#"{"id":"task_1"}"#, minute(1)) };
-    let target = |endpoint, path: &str, origin| Target::new(endpoint, url(path).to_string(), origin);
+    let event = Event {
+        worker_id: Some("worker_1".to_owned()),
+        webhook_url: Some(url("own")),
+        ..event(r#"{"id":"task_1"}"#, minute(1))
+    };
+    let target =
+        |endpoint, path: &str, origin| Target::new(endpoint, url(path).to_string(), origin);
     let targets = vec![
         target(own, "own", Origin::Event),
         target(step, "step", Origin::Automation(automation.id)),
@@ -79,7 +89,10 @@ async fn each_of_them_gets_it_again_the_way_it_got_it_first() {
     };
     assert_eq!(url_of(to(own)), (url("own").to_string(), "data"));
     assert_eq!(url_of(to(step)), (url("step").to_string(), "data"));
-    assert_eq!(to(step).event.data.get(), format!(r#"{{"id":"task_1","automation_id":"{}"}}"#, automation.id));
+    assert_eq!(
+        to(step).event.data.get(),
+        format!(r#"{{"id":"task_1","automation_id":"{}"}}"#, automation.id)
+    );
     assert_eq!(to(own).event.data.get(), r#"{"id":"task_1"}"#);
     assert_eq!(to(webhook.id).via, Some(Via::Worker("worker_1".to_owned())));
 
@@ -98,7 +111,11 @@ async fn what_is_gone_gets_nothing_any_more() {
     started.logged(event.clone(), vec![of_step, of_worker], minute(1)).await;
 
     // A step of another URL is another endpoint.
-    let moved = Automation { workflow: vec![Step { name: "notify".to_owned(), url: url("moved") }], revision: 2, ..automation.clone() };
+    let moved = Automation {
+        workflow: vec![Step { name: "notify".to_owned(), url: url("moved") }],
+        revision: 2,
+        ..automation.clone()
+    };
     AutomationStore::new(started.config()).replace(access(), &moved, 1).await.unwrap();
     let (status, messages) = resend(&started, &event, json!({})).await;
     assert_eq!((status, messages.len(), messages[0].endpoint), (202, 1, webhook.id));
@@ -106,7 +123,11 @@ async fn what_is_gone_gets_nothing_any_more() {
 
     let paused = Automation { active: false, revision: 3, ..automation.clone() };
     AutomationStore::new(started.config()).replace(access(), &paused, 2).await.unwrap();
-    assert_eq!(resend(&started, &event, json!({"endpoint_id": step})).await.0, 409, "as at a paused endpoint");
+    assert_eq!(
+        resend(&started, &event, json!({"endpoint_id": step})).await.0,
+        409,
+        "as at a paused endpoint"
+    );
 
     EndpointStore::new(started.config()).delete_worker(access(), "worker_1").await.unwrap();
     AutomationStore::new(started.config()).delete(access(), automation.id).await.unwrap();

@@ -1,4 +1,5 @@
-//! `POST /webhooks/endpoints/{id}/recover`, and what can be read of recoveries. Their steps are `deliver`'s.
+//! `POST /webhooks/endpoints/{id}/recover`, and what can be read of recoveries. Their steps are
+//! `deliver`'s.
 
 use local::samples;
 use serde_json::{Value as Json, json};
@@ -18,18 +19,30 @@ fn path() -> String {
 
 async fn steps(started: &Started) -> Vec<Work> {
     let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
-    let receive = sqs.receive_message().queue_url(started.aws.queue_url("RetriesQueue")).max_number_of_messages(10);
+    let receive = sqs
+        .receive_message()
+        .queue_url(started.aws.queue_url("RetriesQueue"))
+        .max_number_of_messages(10);
     let received = receive.send().await.unwrap().messages.unwrap_or_default();
     received.iter().map(|message| Work::decode(message.body().unwrap()).unwrap()).collect()
 }
 
 fn progress(started: &Started) -> RecoveryProgress {
-    let table = |name| Table::new(aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()), started.aws.table_name(name));
+    let table = |name| {
+        Table::new(
+            aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()),
+            started.aws.table_name(name),
+        )
+    };
     RecoveryProgress::new(table("ConfigTable"), table("LogTable"))
 }
 
 async fn row(started: &Started, id: &str) -> Recovery {
-    progress(started).load(samples::ENDPOINT.parse().unwrap(), id.parse().unwrap()).await.unwrap().unwrap()
+    progress(started)
+        .load(samples::ENDPOINT.parse().unwrap(), id.parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -38,8 +51,10 @@ async fn it_answers_with_the_recovery_and_sends_its_first_step() {
     let (since, until) = (minute(1).seconds(), minute(2).seconds());
     let answer = started.api.ask("POST", &path(), json!({"since": since, "until": until})).await;
     let id = answer.text("id").to_owned();
-    let expected = json!({"id": id, "object": "recovery", "endpoint_id": samples::ENDPOINT, "status": "running", "dry_run": false,
-        "since": since, "until": until, "examined": 0, "failed": 0, "missed": 0, "enqueued": 0, "stopped_because": null,
+    let expected = json!({"id": id, "object": "recovery", "endpoint_id": samples::ENDPOINT,
+        "status": "running", "dry_run": false,
+        "since": since, "until": until, "examined": 0, "failed": 0, "missed": 0, "enqueued": 0,
+        "stopped_because": null,
         "created_at": answer.body["created_at"], "finished_at": null});
     assert_eq!((answer.status, &answer.body), (202, &expected));
     let [Work::Recovery(step)] = &steps(&started).await[..] else { panic!("one step") };
@@ -62,7 +77,11 @@ async fn asked_twice_it_answers_with_the_running_one_and_refuses_another_range()
     let other = started.api.ask("POST", &path(), json!({"since": since, "until": since + 5})).await;
     assert_eq!((other.status, other.text("kind")), (409, "conflict"));
     assert!(other.text("message").contains(first.text("id")), "{}", other.body);
-    assert_eq!(started.api.ask("POST", &path(), json!({"since": since, "dry_run": true})).await.status, 202, "it only counts");
+    assert_eq!(
+        started.api.ask("POST", &path(), json!({"since": since, "dry_run": true})).await.status,
+        202,
+        "it only counts"
+    );
     let steps = steps(&started).await;
     assert_eq!(steps.len(), 5, "each call makes sure that the step is on its way");
 }
@@ -72,8 +91,11 @@ async fn of_many_at_once_one_begins() {
     let started = start().await;
     let since = minute(1).seconds();
     let (path, body) = (path(), json!({"since": since}));
-    let answers = futures::future::join_all((0..10).map(|_| started.api.ask("POST", &path, body.clone()))).await;
-    let ids: std::collections::BTreeSet<_> = answers.iter().map(|answer| answer.text("id").to_owned()).collect();
+    let answers =
+        futures::future::join_all((0..10).map(|_| started.api.ask("POST", &path, body.clone())))
+            .await;
+    let ids: std::collections::BTreeSet<_> =
+        answers.iter().map(|answer| answer.text("id").to_owned()).collect();
     let begun = answers.iter().filter(|answer| answer.status == 202).count();
     assert_eq!((ids.len(), begun), (1, 1), "{answers:?}");
 }
@@ -95,11 +117,21 @@ async fn the_next_may_begin_once_one_is_over_even_if_it_could_not_give_back_its_
             progress(&started).release(&over).await.unwrap();
         }
     }
-    assert_eq!(started.api.ask("POST", &path(), json!({"since": minute(2).seconds()})).await.status, 202);
+    assert_eq!(
+        started.api.ask("POST", &path(), json!({"since": minute(2).seconds()})).await.status,
+        202
+    );
     let list = format!("/webhooks/endpoints/{}/recoveries?limit=1", samples::ENDPOINT);
     let newest = started.api.ask("GET", &list, Json::Null).await;
-    assert_eq!((newest.body[0]["status"].as_str(), newest.header("has-more")), (Some("running"), "true"), "newest first");
-    let after = started.api.ask("GET", &format!("{list}&after={}", newest.body[0]["id"].as_str().unwrap()), Json::Null).await;
+    assert_eq!(
+        (newest.body[0]["status"].as_str(), newest.header("has-more")),
+        (Some("running"), "true"),
+        "newest first"
+    );
+    let after = started
+        .api
+        .ask("GET", &format!("{list}&after={}", newest.body[0]["id"].as_str().unwrap()), Json::Null)
+        .await;
     assert_eq!((&after.body[0]["id"], &after.body[0]["status"]), (&json!(before), &json!("done")));
 }
 
@@ -137,7 +169,10 @@ async fn an_endpoint_that_takes_nothing_can_only_be_counted_for() {
         let since = minute(1).seconds();
         let answer = started.api.ask("POST", &path(), json!({"since": since})).await;
         assert_eq!((answer.status, answer.text("kind")), (409, "conflict"));
-        assert_eq!(started.api.ask("POST", &path(), json!({"since": since, "dry_run": true})).await.status, 202);
+        assert_eq!(
+            started.api.ask("POST", &path(), json!({"since": since, "dry_run": true})).await.status,
+            202
+        );
     }
 }
 

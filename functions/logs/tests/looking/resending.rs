@@ -11,7 +11,10 @@ use super::support::{Started, attempt, minute, start, start_with};
 
 async fn messages(started: &Started) -> Vec<Message> {
     let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
-    let receive = sqs.receive_message().queue_url(started.aws.queue_url("DeliveriesQueue")).max_number_of_messages(10);
+    let receive = sqs
+        .receive_message()
+        .queue_url(started.aws.queue_url("DeliveriesQueue"))
+        .max_number_of_messages(10);
     let received = receive.send().await.unwrap().messages.unwrap_or_default();
     received.iter().map(|message| delivery_in(message.body().unwrap())).collect()
 }
@@ -24,15 +27,27 @@ async fn the_same_event_goes_out_again_in_a_round_of_its_own() {
     let path = format!("/webhooks/messages/{}/resend", event.event.id);
     for body in [Json::Null, json!({}), json!({"endpoint_id": samples::ENDPOINT})] {
         let answer = started.api.ask("POST", &path, body).await;
-        assert_eq!((answer.status, answer.text("id")), (202, event.event.id.to_string().as_str()), "{}", answer.body);
+        assert_eq!(
+            (answer.status, answer.text("id")),
+            (202, event.event.id.to_string().as_str()),
+            "{}",
+            answer.body
+        );
     }
     let messages = messages(&started).await;
     assert_eq!(messages.len(), 3);
     for message in &messages {
-        assert_eq!((message.event.id, message.event.data.get()), (event.event.id, event.event.data.get()));
-        assert_eq!((message.endpoint.to_string().as_str(), message.trigger), (samples::ENDPOINT, Trigger::Manual));
+        assert_eq!(
+            (message.event.id, message.event.data.get()),
+            (event.event.id, event.event.data.get())
+        );
+        assert_eq!(
+            (message.endpoint.to_string().as_str(), message.trigger),
+            (samples::ENDPOINT, Trigger::Manual)
+        );
     }
-    let rounds: std::collections::BTreeSet<_> = messages.iter().map(|message| message.round.unwrap()).collect();
+    let rounds: std::collections::BTreeSet<_> =
+        messages.iter().map(|message| message.round.unwrap()).collect();
     assert_eq!(rounds.len(), 3);
 }
 
@@ -45,7 +60,10 @@ async fn it_takes_an_endpoint_that_the_message_went_to_and_that_is_active() {
     let path = format!("/webhooks/messages/{}/resend", event.event.id);
     let answer = started.api.ask("POST", &path, Json::Null).await;
     assert_eq!((answer.status, answer.text("kind")), (409, "conflict"));
-    let answer = started.api.ask("POST", &path, json!({"endpoint_id": "we_01JZ0000000000000000000009"})).await;
+    let answer = started
+        .api
+        .ask("POST", &path, json!({"endpoint_id": "we_01JZ0000000000000000000009"}))
+        .await;
     assert_eq!((answer.status, answer.text("field")), (400, "endpoint_id"));
     let answer = started.api.ask("POST", &path, json!({"endpoint": samples::ENDPOINT})).await;
     assert_eq!((answer.status, answer.text("field")), (400, "endpoint"));
@@ -57,6 +75,8 @@ async fn it_needs_the_scope_to_send() {
     let started = start().await;
     let event = started.event("task.created", minute(1)).await;
     let reader = started.api.with_key(&started.aws.key_of(samples::PROJECT, &[Scope::Read]).await);
-    let answer = reader.ask("POST", &format!("/webhooks/messages/{}/resend", event.event.id), Json::Null).await;
+    let answer = reader
+        .ask("POST", &format!("/webhooks/messages/{}/resend", event.event.id), Json::Null)
+        .await;
     assert_eq!((answer.status, answer.text("kind")), (403, "forbidden"));
 }

@@ -58,7 +58,12 @@ pub(crate) fn event(data: &str, at: Timestamp) -> Event {
 }
 
 /// An attempt to deliver an event to the samples' endpoint.
-pub(crate) fn attempt(event: &LoggedEvent, number: u32, outcome: Outcome, next: Option<Timestamp>) -> Attempt {
+pub(crate) fn attempt(
+    event: &LoggedEvent,
+    number: u32,
+    outcome: Outcome,
+    next: Option<Timestamp>,
+) -> Attempt {
     let at = Timestamp::from_millis(event.accepted_at.millis() + u64::from(number) * 1_000);
     Attempt {
         id: AttemptId::of(&event.event.id, at, u64::from(number)),
@@ -81,24 +86,47 @@ pub(crate) fn attempt(event: &LoggedEvent, number: u32, outcome: Outcome, next: 
 
 impl Started {
     pub(crate) fn config(&self) -> Table {
-        Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), self.aws.table_name(samples::CONFIG_TABLE))
+        Table::new(
+            aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()),
+            self.aws.table_name(samples::CONFIG_TABLE),
+        )
     }
 
     pub(crate) fn log(&self) -> Table {
-        Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), self.aws.table_name("LogTable"))
+        Table::new(
+            aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()),
+            self.aws.table_name("LogTable"),
+        )
     }
 
     /// Logs an event of the samples' project to the samples' endpoint.
     pub(crate) async fn event(&self, kind: &str, at: Timestamp) -> LoggedEvent {
-        let target = Target::new(samples::ENDPOINT.parse().unwrap(), samples::RECEIVER.to_owned(), Origin::Endpoint);
-        self.logged(Event { kind: kind.parse().unwrap(), ..event(r#"{"id":"task_1"}"#, at) }, vec![target], at).await
+        let target = Target::new(
+            samples::ENDPOINT.parse().unwrap(),
+            samples::RECEIVER.to_owned(),
+            Origin::Endpoint,
+        );
+        self.logged(
+            Event { kind: kind.parse().unwrap(), ..event(r#"{"id":"task_1"}"#, at) },
+            vec![target],
+            at,
+        )
+        .await
     }
 
     /// Logs an event of the samples' project.
-    pub(crate) async fn logged(&self, event: Event, targets: Vec<Target>, at: Timestamp) -> LoggedEvent {
+    pub(crate) async fn logged(
+        &self,
+        event: Event,
+        targets: Vec<Target>,
+        at: Timestamp,
+    ) -> LoggedEvent {
         let logged = LoggedEvent { event, targets, accepted_at: at };
         let project = Access::trusted(samples::PROJECT.parse().unwrap());
-        EventWriter::new(self.log(), 30).record(project, std::slice::from_ref(&logged), || at).await.unwrap();
+        EventWriter::new(self.log(), 30)
+            .record(project, std::slice::from_ref(&logged), || at)
+            .await
+            .unwrap();
         logged
     }
 

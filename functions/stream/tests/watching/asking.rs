@@ -18,7 +18,11 @@ async fn what_is_malformed_is_refused_by_name() {
         let answer = started.api.ask("GET", path, Json::Null).await;
         assert_eq!((answer.status, answer.text("field")), (400, field), "{path}: {}", answer.body);
     }
-    let answer = started.api.with_header("last-event-id", "7").ask("GET", "/events/stream", Json::Null).await;
+    let answer = started
+        .api
+        .with_header("last-event-id", "7")
+        .ask("GET", "/events/stream", Json::Null)
+        .await;
     assert_eq!((answer.status, answer.text("field")), (400, "Last-Event-ID"), "{}", answer.body);
 }
 
@@ -28,7 +32,10 @@ async fn only_a_key_that_may_read_opens_a_stream() {
     let anonymous = started.api.with_key("nonsense").ask("GET", "/events/stream", Json::Null).await;
     assert_eq!((anonymous.status, anonymous.text("kind")), (401, "unauthorized"));
     let posting = started.aws.key_of(samples::PROJECT, &[Scope::Events, Scope::Endpoints]).await;
-    assert_eq!(started.api.with_key(&posting).ask("GET", "/events/stream", Json::Null).await.status, 403);
+    assert_eq!(
+        started.api.with_key(&posting).ask("GET", "/events/stream", Json::Null).await.status,
+        403
+    );
     let reading = started.aws.key_of(samples::PROJECT, &[Scope::Read]).await;
     Viewer::of(&started.api.with_key(&reading), "").await;
 }

@@ -6,7 +6,8 @@ use shared::{id::EventId, time::Timestamp};
 
 use crate::support::{event, new_id, seconds_ago, start};
 
-/// A clock that shows these many milliseconds more than the real one, reading by reading; and the last ones from then on.
+/// A clock that shows these many milliseconds more than the real one, reading by reading; and the
+/// last ones from then on.
 fn clock(ahead: &'static [u64]) -> impl Fn() -> Timestamp {
     let readings = Cell::new(0);
     move || {
@@ -26,10 +27,14 @@ async fn an_event_with_an_old_id_of_its_own_is_shown_once_and_at_the_time_of_its
     let first = viewer.next().await.unwrap();
     let moved = viewer.next().await.unwrap();
     let last = viewer.next().await.unwrap();
-    assert_eq!([first.id(), moved.id(), last.id()], [earlier, late.event.id.to_string(), later.clone()]);
+    assert_eq!(
+        [first.id(), moved.id(), last.id()],
+        [earlier, late.event.id.to_string(), later.clone()]
+    );
     assert!(first.position < moved.position && moved.position < last.position);
 
-    // It counts at that position only: for who comes back to before its id, and to behind the position.
+    // It counts at that position only: for who comes back to before its id, and to behind the
+    // position.
     let mut replay = started.view_behind(&seconds_ago(7_200).to_string()).await;
     assert_eq!(replay.ids(3).await, [first.id(), moved.id(), last.id()]);
     assert_eq!(started.view_behind(&moved.position).await.ids(1).await, [later]);
@@ -40,19 +45,22 @@ async fn an_event_with_an_id_from_the_future_is_shown_now() {
     let started = start(60).await;
     let mut viewer = started.view("").await;
     let ahead = EventId::new(Timestamp::now() + Duration::from_mins(4), 7);
-    started.record(&[event("task.created", ahead), event("task.created", new_id())], Timestamp::now).await;
+    started
+        .record(&[event("task.created", ahead), event("task.created", new_id())], Timestamp::now)
+        .await;
     let mut seen = viewer.ids(2).await;
     seen.sort();
     assert_eq!(seen[1], ahead.to_string());
 }
 
 #[tokio::test]
-async fn an_event_that_was_written_slowly_is_shown_to_those_who_passed_it_and_not_twice_to_those_who_saw_it() {
+async fn an_event_that_was_written_slowly_is_shown_to_those_who_passed_it_and_to_nobody_twice() {
     let started = start(25).await;
     let mut viewer = started.view("").await;
     let begun = viewer.parser.last_event_id.clone();
     let slow = event("task.created", new_id());
-    // Written once, and then again for its new position, as three seconds have passed; which is ten seconds ahead of these.
+    // Written once, and then again for its new position, as three seconds have passed; which is ten
+    // seconds ahead of these.
     started.record(std::slice::from_ref(&slow), clock(&[0, 3_000])).await;
     let next = started.post("task.created").await;
     let id = slow.event.id.to_string();

@@ -17,10 +17,13 @@ async fn an_event_is_shown_as_the_api_shows_it_with_its_id_and_topic() {
     let logged = event("task.created", new_id());
     started.record(std::slice::from_ref(&logged), Timestamp::now).await;
     let id = logged.event.id.to_string();
-    let data =
-        json!({"id": id, "object": "event", "kind": "task.created", "data": {"id": "task_1"}, "created_at": logged.event.created_at});
+    let data = json!({"id": id, "object": "event", "kind": "task.created", "data": {"id": "task_1"},
+        "created_at": logged.event.created_at});
     // And nothing from before the viewer came.
-    assert_eq!(viewer.next().await.unwrap(), Shown { position: id, name: "task.created".to_owned(), data });
+    assert_eq!(
+        viewer.next().await.unwrap(),
+        Shown { position: id, name: "task.created".to_owned(), data }
+    );
 }
 
 #[tokio::test]
@@ -44,13 +47,20 @@ async fn a_viewer_sees_its_topics_only_and_its_position_moves_on_with_the_others
     let mut viewer = started.view("?topic=task.failed,run.*").await;
     let begun = viewer.parser.last_event_id.clone();
     let mut ids = Vec::new();
-    for kind in ["task.created", "task.failed", "run.created", "tasks.other", "run.failed", "task.created"] {
+    for kind in
+        ["task.created", "task.failed", "run.created", "tasks.other", "run.failed", "task.created"]
+    {
         ids.push(started.post(kind).await);
     }
     assert_eq!(viewer.rest().await, [ids[1].as_str(), &ids[2], &ids[4]]);
     assert!(viewer.parser.last_event_id > begun);
-    assert!(viewer.parser.comments.last().unwrap().starts_with("end of stream: its time is over"), "{:?}", viewer.parser.comments);
-    // Whoever comes back wanting everything finds only what is behind the last event that was shown.
+    assert!(
+        viewer.parser.comments.last().unwrap().starts_with("end of stream: its time is over"),
+        "{:?}",
+        viewer.parser.comments
+    );
+    // Whoever comes back wanting everything finds only what is behind the last event that was
+    // shown.
     assert_eq!(started.view_behind(&ids[4]).await.ids(1).await, [ids[5].as_str()]);
 }
 
@@ -75,8 +85,16 @@ async fn what_has_expired_is_not_shown() {
 #[tokio::test]
 async fn another_projects_viewer_sees_nothing() {
     let started = start(7).await;
-    let other = started.aws.key_of("proj_01JZ0000000000000000000001", &[shared::model::Scope::Read]).await;
-    let mut viewer = Viewer::of(&started.api.with_key(&other).with_header("last-event-id", "evt_00000000000000000000000000"), "").await;
+    let other =
+        started.aws.key_of("proj_01JZ0000000000000000000001", &[shared::model::Scope::Read]).await;
+    let mut viewer = Viewer::of(
+        &started
+            .api
+            .with_key(&other)
+            .with_header("last-event-id", "evt_00000000000000000000000000"),
+        "",
+    )
+    .await;
     started.post("task.created").await;
     started.record(&[event("task.created", seconds_ago(60))], Timestamp::now).await;
     assert!(viewer.rest().await.is_empty());

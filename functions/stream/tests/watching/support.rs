@@ -36,7 +36,8 @@ pub(crate) async fn start(seconds: u64) -> Started {
     aws.plant(&[]).await;
     let mut variables = aws.environment_of("stream");
     variables.insert("STREAM_SECONDS".to_owned(), seconds.to_string());
-    let app = stream::App::new(&aws.sdk_config_of("stream"), &variables.into_iter().collect()).unwrap();
+    let app =
+        stream::App::new(&aws.sdk_config_of("stream"), &variables.into_iter().collect()).unwrap();
     let api = Api::new(&aws, shared::http::router(stream::routes(), Arc::new(app)));
     Started { aws, api }
 }
@@ -47,7 +48,9 @@ pub(crate) fn project() -> Access {
 
 /// An event with its id's time.
 pub(crate) fn event(kind: &str, id: EventId) -> LoggedEvent {
-    let text = json!({"id": id, "kind": kind, "data": {"id": "task_1"}, "created_at": id.time().seconds()}).to_string();
+    let text = json!({"id": id, "kind": kind, "data": {"id": "task_1"},
+        "created_at": id.time().seconds()})
+    .to_string();
     let event = serde_json::from_str(&text).unwrap();
     LoggedEvent { event, targets: Vec::new(), accepted_at: Timestamp::now() }
 }
@@ -57,13 +60,19 @@ pub(crate) fn new_id() -> EventId {
 }
 
 pub(crate) fn seconds_ago(seconds: u64) -> EventId {
-    EventId::new(Timestamp::from_millis(Timestamp::now().millis() - seconds * 1_000), rand::random())
+    EventId::new(
+        Timestamp::from_millis(Timestamp::now().millis() - seconds * 1_000),
+        rand::random(),
+    )
 }
 
 impl Started {
     /// Writes events as `events` does, by a clock that it may trust or not.
     pub(crate) async fn record(&self, events: &[LoggedEvent], clock: impl Fn() -> Timestamp) {
-        let log = Table::new(aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()), self.aws.table_name("LogTable"));
+        let log = Table::new(
+            aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()),
+            self.aws.table_name("LogTable"),
+        );
         EventWriter::new(log, 30).record(project(), events, clock).await.unwrap();
     }
 
@@ -132,7 +141,9 @@ impl Viewer {
 
     /// Reads a frame. Whether there was one.
     async fn read(&mut self) -> bool {
-        let frame = tokio::time::timeout(PATIENCE, self.response.body_mut().frame()).await.expect("something comes in time");
+        let frame = tokio::time::timeout(PATIENCE, self.response.body_mut().frame())
+            .await
+            .expect("something comes in time");
         let Some(frame) = frame else { return false };
         self.ready.extend(self.parser.push(&frame.unwrap().into_data().unwrap()));
         true

@@ -1,6 +1,7 @@
 //! How AWS words the calls that it doesn't carry out.
 //!
-//! Easy to get wrong: the SDKs decide by the error's name whether they try again, and for SQS by the name in `x-amzn-query-error`.
+//! Easy to get wrong: the SDKs decide by the error's name whether they try again, and for SQS by
+//! the name in `x-amzn-query-error`.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
@@ -51,7 +52,8 @@ pub(in crate::aws) fn error(service: Service, fault: Fault) -> Option<Response<B
         ),
         _ => return None,
     };
-    let mut response = json_response(status, json!({"__type": shape, "message": message}).to_string());
+    let mut response =
+        json_response(status, json!({"__type": shape, "message": message}).to_string());
     if let Some(name) = query_error {
         response.headers_mut().insert("x-amzn-query-error", HeaderValue::from_static(name));
     }

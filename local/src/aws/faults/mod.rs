@@ -1,7 +1,7 @@
 //! Faults of AWS, made to order: tests say which call of which function is to go wrong, and how.
 //!
-//! Easy to get wrong: the SDK tries again by itself, and each of its tries is a call here. A fault that is to be seen by the function must
-//! strike at least as often as the SDK tries (three times).
+//! Easy to get wrong: the SDK tries again by itself, and each of its tries is a call here. A fault
+//! that is to be seen by the function must strike at least as often as the SDK tries (three times).
 
 mod errors;
 mod partly;
@@ -19,7 +19,8 @@ pub(super) use partly::Split;
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Refused for now: `ProvisionedThroughputExceededException`, `RequestThrottled`. Not carried out.
+    /// Refused for now: `ProvisionedThroughputExceededException`, `RequestThrottled`. Not carried
+    /// out.
     Throttled,
     /// 500. Not carried out.
     InternalError,
@@ -35,8 +36,8 @@ pub enum Fault {
     Slow(Duration),
     /// Carried out and never answered, on a connection that stays open.
     Hanging,
-    /// Of a batch, the first half is carried out and the rest reported as unprocessed or failed; of one entry, nothing. Calls that aren't batches
-    /// are carried out whole.
+    /// Of a batch, the first half is carried out and the rest reported as unprocessed or failed; of
+    /// one entry, nothing. Calls that aren't batches are carried out whole.
     Partly,
 }
 
@@ -104,11 +105,18 @@ impl Faults {
     }
 
     /// What is to happen to a call.
-    pub(super) fn next(&self, caller: &Caller, operation: &str, needed: &[Requirement]) -> Option<Fault> {
+    pub(super) fn next(
+        &self,
+        caller: &Caller,
+        operation: &str,
+        needed: &[Requirement],
+    ) -> Option<Fault> {
         let Caller::Function(caller) = caller else { return None };
         let mut state = self.lock();
         state.calls += 1;
-        let matches = |rule: &&mut Rule| rule.caller == *caller && rule.operation.as_deref().is_none_or(|only| only == operation);
+        let matches = |rule: &&mut Rule| {
+            rule.caller == *caller && rule.operation.as_deref().is_none_or(|only| only == operation)
+        };
         let mut struck = None;
         for rule in state.rules.iter_mut().filter(matches) {
             if rule.after > 0 {
@@ -144,7 +152,13 @@ impl Plan<'_> {
     /// From now on these calls go wrong so.
     pub fn fail(self, fault: Fault) {
         let Self { faults, caller, operation, after, times } = self;
-        let rule = Rule { caller: caller.to_owned(), operation: operation.map(str::to_owned), after, times, fault };
+        let rule = Rule {
+            caller: caller.to_owned(),
+            operation: operation.map(str::to_owned),
+            after,
+            times,
+            fault,
+        };
         faults.lock().rules.push(rule);
     }
 }
@@ -161,7 +175,9 @@ mod tests {
     fn a_fault_strikes_its_calls_and_no_others() {
         let faults = Faults::default();
         faults.on("f", "PutItem").after(1).times(2).fail(Fault::Throttled);
-        let got: Vec<_> = ["PutItem", "GetItem", "PutItem", "PutItem", "PutItem"].map(|operation| next(&faults, operation)).into();
+        let got: Vec<_> = ["PutItem", "GetItem", "PutItem", "PutItem", "PutItem"]
+            .map(|operation| next(&faults, operation))
+            .into();
         assert_eq!(got, [None, None, Some(Fault::Throttled), Some(Fault::Throttled), None]);
         assert_eq!(faults.next(&Caller::Function("g".to_owned()), "PutItem", &[]), None);
         assert_eq!((faults.calls(), faults.strikes()), (6, 2));

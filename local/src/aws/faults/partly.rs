@@ -27,7 +27,8 @@ impl Split {
             "SendMessageBatch" | "ChangeMessageVisibilityBatch" | "DeleteMessageBatch" => {
                 let (done, left) = halves(&request["Entries"])?;
                 let ids = left.iter().map(|entry| entry["Id"].clone()).collect();
-                let done = (!done.is_empty()).then(|| with(request, &["Entries"], Json::Array(done)));
+                let done =
+                    (!done.is_empty()).then(|| with(request, &["Entries"], Json::Array(done)));
                 Some(Self { done, left: Left::Failed(ids) })
             }
             _ => None,
@@ -49,8 +50,10 @@ impl Split {
         match self.left {
             Left::Unprocessed(name, left) => answer[name] = left,
             Left::Failed(ids) => {
-                let failed =
-                    |id| json!({"Id": id, "SenderFault": false, "Code": "InternalError", "Message": "We encountered an internal error."});
+                let failed = |id| {
+                    json!({"Id": id, "SenderFault": false, "Code": "InternalError",
+                    "Message": "We encountered an internal error."})
+                };
                 answer["Failed"] = ids.into_iter().map(failed).collect();
                 if answer["Successful"].is_null() {
                     answer["Successful"] = json!([]);
@@ -79,15 +82,28 @@ mod tests {
 
     #[test]
     fn half_of_a_batch_is_done_and_the_other_half_is_named() {
-        let split = Split::of("BatchGetItem", &json!({"RequestItems": {"T": {"Keys": [1, 2, 3], "ConsistentRead": true}}})).unwrap();
-        assert_eq!(split.done, Some(json!({"RequestItems": {"T": {"Keys": [1], "ConsistentRead": true}}})));
+        let split = Split::of(
+            "BatchGetItem",
+            &json!({"RequestItems": {"T": {"Keys": [1, 2, 3], "ConsistentRead": true}}}),
+        )
+        .unwrap();
+        assert_eq!(
+            split.done,
+            Some(json!({"RequestItems": {"T": {"Keys": [1], "ConsistentRead": true}}}))
+        );
         let answer = split.answer(json!({"Responses": {"T": []}}));
-        assert_eq!(answer, json!({"Responses": {"T": []}, "UnprocessedKeys": {"T": {"Keys": [2, 3], "ConsistentRead": true}}}));
+        assert_eq!(
+            answer,
+            json!({"Responses": {"T": []}, "UnprocessedKeys": {"T": {"Keys": [2, 3],
+                "ConsistentRead": true}}})
+        );
     }
 
     #[test]
     fn of_one_entry_nothing_is_done() {
-        let split = Split::of("SendMessageBatch", &json!({"QueueUrl": "q", "Entries": [{"Id": "0"}]})).unwrap();
+        let split =
+            Split::of("SendMessageBatch", &json!({"QueueUrl": "q", "Entries": [{"Id": "0"}]}))
+                .unwrap();
         assert_eq!(split.done, None);
         let answer = split.answer(Json::Null);
         assert_eq!((&answer["Successful"], &answer["Failed"][0]["Id"]), (&json!([]), &json!("0")));

@@ -1,7 +1,7 @@
 //! What the three batch operations share: the rules for their entries, and the answer in two lists.
 //!
-//! Easy to get wrong: a bad batch (empty, too long, ids not distinct) is refused whole; a bad entry fails alone, and the
-//! call as such succeeds.
+//! Easy to get wrong: a bad batch (empty, too long, ids not distinct) is refused whole; a bad entry
+//! fails alone, and the call as such succeeds.
 
 use std::collections::HashSet;
 
@@ -56,9 +56,11 @@ pub(crate) struct Done {
 }
 
 impl<T> BatchAnswer<T> {
-    /// Sorts the outcomes of the entries into the two lists. A fault of the store fails the whole call, so that it
-    /// is undone whole.
-    pub(crate) fn collect(outcomes: impl IntoIterator<Item = (String, Result<T, SqsError>)>) -> Result<Self, SqsError> {
+    /// Sorts the outcomes of the entries into the two lists. A fault of the store fails the whole
+    /// call, so that it is undone whole.
+    pub(crate) fn collect(
+        outcomes: impl IntoIterator<Item = (String, Result<T, SqsError>)>,
+    ) -> Result<Self, SqsError> {
         let mut answer = Self { successful: Vec::new(), failed: Vec::new() };
         for (id, outcome) in outcomes {
             match outcome {
@@ -80,30 +82,41 @@ impl<T> BatchAnswer<T> {
 pub(crate) fn check<E: Entry>(entries: &[E], entry_kind: &str) -> Result<(), SqsError> {
     let refuse = |code, message: String| Err(SqsError::new(code, message));
     if entries.is_empty() {
-        return refuse(ErrorCode::EmptyBatchRequest, format!("There should be at least one {entry_kind} in the request."));
+        return refuse(
+            ErrorCode::EmptyBatchRequest,
+            format!("There should be at least one {entry_kind} in the request."),
+        );
     }
     if entries.len() > limits::BATCH_ENTRIES {
         return refuse(
             ErrorCode::TooManyEntriesInBatchRequest,
-            format!("Maximum number of entries per request are {}. You have sent {}.", limits::BATCH_ENTRIES, entries.len()),
+            format!(
+                "Maximum number of entries per request are {}. You have sent {}.",
+                limits::BATCH_ENTRIES,
+                entries.len()
+            ),
         );
     }
     if let Some(entry) = entries.iter().find(|entry| !is_entry_id(entry.id())) {
         return refuse(
             ErrorCode::InvalidBatchEntryId,
             format!(
-                "The batch entry id '{}' is invalid: it can only contain alphanumeric characters, hyphens and underscores, and can be at most 80 letters long.",
+                "The batch entry id '{}' is invalid: it can only contain alphanumeric characters, \
+                    hyphens and underscores, and can be at most 80 letters long.",
                 entry.id()
             ),
         );
     }
     let mut seen = HashSet::new();
     match entries.iter().find(|entry| !seen.insert(entry.id())) {
-        Some(entry) => refuse(ErrorCode::BatchEntryIdsNotDistinct, format!("Id {} repeated.", entry.id())),
+        Some(entry) => {
+            refuse(ErrorCode::BatchEntryIdsNotDistinct, format!("Id {} repeated.", entry.id()))
+        }
         None => Ok(()),
     }
 }
 
 fn is_entry_id(id: &str) -> bool {
-    (1..=limits::BATCH_ENTRY_ID_CHARS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    (1..=limits::BATCH_ENTRY_ID_CHARS).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }

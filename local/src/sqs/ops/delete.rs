@@ -1,8 +1,9 @@
 //! `DeleteMessage` and `DeleteMessageBatch`.
 //!
-//! Easy to get wrong: on a standard queue a delete with the handle of an earlier receive succeeds and deletes nothing
-//! (SQS: "the request succeeds, but the message will not be deleted"); so does deleting twice. A handle whose visibility timeout
-//! has run out still works while nobody has received the message again.
+//! Easy to get wrong: on a standard queue a delete with the handle of an earlier receive succeeds
+//! and deletes nothing (SQS: "the request succeeds, but the message will not be deleted"); so does
+//! deleting twice. A handle whose visibility timeout has run out still works while nobody has
+//! received the message again.
 
 use serde::Deserialize;
 
@@ -41,11 +42,15 @@ pub(crate) fn delete(store: &mut Store, request: DeleteRequest) -> Result<(), Sq
     store.delete_message(handle)
 }
 
-pub(crate) fn delete_batch(store: &mut Store, request: BatchRequest<DeleteEntry>) -> Result<BatchAnswer<Done>, SqsError> {
+pub(crate) fn delete_batch(
+    store: &mut Store,
+    request: BatchRequest<DeleteEntry>,
+) -> Result<BatchAnswer<Done>, SqsError> {
     let queue = store.queue_at(&request.queue_url)?;
     batch::check(&request.entries, "DeleteMessageBatchRequestEntry")?;
     let outcomes = request.entries.into_iter().map(|entry| {
-        let deleted = ReceiptHandle::decode(&entry.receipt_handle, queue.id).and_then(|handle| store.delete_message(handle));
+        let deleted = ReceiptHandle::decode(&entry.receipt_handle, queue.id)
+            .and_then(|handle| store.delete_message(handle));
         let done = deleted.map(|()| Done { id: entry.id.clone() });
         (entry.id, done)
     });

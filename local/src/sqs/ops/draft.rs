@@ -82,7 +82,8 @@ fn check_characters(body: &str) -> Result<(), SqsError> {
     }
     Err(SqsError::new(
         ErrorCode::InvalidMessageContents,
-        "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
+        "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF \
+            | #xE000 to #xFFFD | #x10000 to #x10FFFF",
     ))
 }
 
@@ -96,11 +97,13 @@ fn check_ids(request: &MessageRequest) -> Result<(), SqsError> {
         return Ok(());
     };
     // SQS: alphanumeric characters and ASCII punctuation.
-    let well_formed = (1..=limits::GROUP_ID_CHARS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    let well_formed = (1..=limits::GROUP_ID_CHARS).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_graphic());
     if well_formed {
         return Ok(());
     }
-    let reason = "MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length.";
+    let reason = "MessageGroupId can only include alphanumeric and punctuation characters. 1 to \
+        128 in length.";
     Err(SqsError::invalid_parameter(id, "MessageGroupId", reason))
 }
 
@@ -115,7 +118,10 @@ fn trace_header(system: &MessageAttributes) -> Result<Option<String>, SqsError> 
         {
             Ok(Some(text.clone()))
         }
-        _ => Err(SqsError::new(ErrorCode::InvalidParameterValue, format!("Message system attribute name '{name}' is invalid."))),
+        _ => Err(SqsError::new(
+            ErrorCode::InvalidParameterValue,
+            format!("Message system attribute name '{name}' is invalid."),
+        )),
     }
 }
 
@@ -123,5 +129,7 @@ fn to_json(attributes: &MessageAttributes) -> Result<Option<String>, SqsError> {
     if attributes.is_empty() {
         return Ok(None);
     }
-    serde_json::to_string(attributes).map(Some).map_err(|error| SqsError::internal(error.to_string()))
+    serde_json::to_string(attributes)
+        .map(Some)
+        .map_err(|error| SqsError::internal(error.to_string()))
 }

@@ -1,7 +1,11 @@
-//! The operations, by resource. Each is a plain function of the store and a request: `(&mut Store, Request) ->
-//! Result<Answer, SqsError>`, run on the store's thread, so what needs no store (parsing, digests) is done before.
+//! The operations, by resource. Each is a plain function of the store and a request: `(&mut Store,
+//! Request) -> Result<Answer, SqsError>`, run on the store's thread, so what needs no store
+//! (parsing, digests) is done before.
 
-#![allow(clippy::needless_pass_by_value, reason = "every operation has the same shape and owns its request")]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "every operation has the same shape and owns its request"
+)]
 
 pub(crate) mod batch;
 pub(crate) mod delete;
@@ -28,7 +32,11 @@ pub(crate) struct QueueRequest {
 }
 
 /// Refuses a number outside its documented range.
-fn check_range(value: i64, parameter: &str, allowed: &RangeInclusive<i64>) -> Result<i64, SqsError> {
+fn check_range(
+    value: i64,
+    parameter: &str,
+    allowed: &RangeInclusive<i64>,
+) -> Result<i64, SqsError> {
     if allowed.contains(&value) {
         return Ok(value);
     }

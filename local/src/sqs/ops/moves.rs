@@ -1,13 +1,15 @@
-//! `StartMessageMoveTask`, `ListMessageMoveTasks` and `CancelMessageMoveTask`, and one step of a task.
+//! `StartMessageMoveTask`, `ListMessageMoveTasks` and `CancelMessageMoveTask`, and one step of a
+//! task.
 //!
-//! **A deviation from SQS.** Without a `DestinationArn` a message goes back to the queue whose redrive policy brought it here. A
-//! message that was *sent* to the dead-letter queue has no such queue, and SQS fails the task with
-//! `CouldNotDetermineMessageSource`. Posthaste sends exhausted deliveries there itself, so here such a message goes to
-//! the one queue that names this dead-letter queue in its redrive policy, if there is exactly one; with several, the task
-//! fails as on SQS.
+//! **A deviation from SQS.** Without a `DestinationArn` a message goes back to the queue whose
+//! redrive policy brought it here. A message that was *sent* to the dead-letter queue has no such
+//! queue, and SQS fails the task with `CouldNotDetermineMessageSource`. Posthaste sends exhausted
+//! deliveries there itself, so here such a message goes to the one queue that names this
+//! dead-letter queue in its redrive policy, if there is exactly one; with several, the task fails
+//! as on SQS.
 //!
-//! Easy to get wrong: a moved message may fail again and come back while its task runs. A task therefore ends after as
-//! many messages as there were at its start.
+//! Easy to get wrong: a moved message may fail again and come back while its task runs. A task
+//! therefore ends after as many messages as there were at its start.
 
 use std::sync::Arc;
 
@@ -109,7 +111,10 @@ pub(crate) fn start(store: &mut Store, request: StartRequest) -> Result<StartAns
     }
     let latest = store.tasks_of(&source.name, 1)?;
     if latest.iter().any(|task| task.status.is_active()) {
-        return Err(invalid("There is already a task running. Only one active task is allowed for a source queue arn at a given time."));
+        return Err(invalid(
+            "There is already a task running. Only one active task is allowed for a source queue \
+                arn at a given time.",
+        ));
     }
 
     store.drop_expired(&source)?;
@@ -145,20 +150,30 @@ pub(crate) fn list(store: &mut Store, request: ListRequest) -> Result<ListAnswer
 }
 
 pub(crate) fn cancel(store: &mut Store, request: CancelRequest) -> Result<CancelAnswer, SqsError> {
-    let handle = TaskHandle::decode(&request.task_handle)
-        .ok_or_else(|| SqsError::invalid_parameter(&request.task_handle, "TaskHandle", "It is not a task handle."))?;
-    let mut task = store.task(handle.task_id)?.ok_or_else(|| SqsError::new(ErrorCode::ResourceNotFound, "Task does not exist."))?;
+    let handle = TaskHandle::decode(&request.task_handle).ok_or_else(|| {
+        SqsError::invalid_parameter(&request.task_handle, "TaskHandle", "It is not a task handle.")
+    })?;
+    let mut task = store
+        .task(handle.task_id)?
+        .ok_or_else(|| SqsError::new(ErrorCode::ResourceNotFound, "Task does not exist."))?;
     if task.status != TaskStatus::Running {
-        return Err(SqsError::new(ErrorCode::UnsupportedOperation, "Only a running task can be cancelled."));
+        return Err(SqsError::new(
+            ErrorCode::UnsupportedOperation,
+            "Only a running task can be cancelled.",
+        ));
     }
     task.status = TaskStatus::Cancelling;
     store.update_task(&task)?;
     Ok(CancelAnswer { approximate_number_of_messages_moved: task.moved })
 }
 
-/// Moves up to `allowance` messages of a task, or ends it; returns the task as it then is, `None` if it is gone with
-/// its queue.
-pub(crate) fn step(store: &mut Store, task_id: i64, allowance: i64) -> Result<Option<MoveTask>, SqsError> {
+/// Moves up to `allowance` messages of a task, or ends it; returns the task as it then is, `None`
+/// if it is gone with its queue.
+pub(crate) fn step(
+    store: &mut Store,
+    task_id: i64,
+    allowance: i64,
+) -> Result<Option<MoveTask>, SqsError> {
     let Some(mut task) = store.task(task_id)? else {
         return Ok(None);
     };
@@ -178,7 +193,11 @@ pub(crate) fn step(store: &mut Store, task_id: i64, allowance: i64) -> Result<Op
 }
 
 /// The inner error is why the task failed, as `FailureReason` has it.
-fn move_some(store: &mut Store, task: &mut MoveTask, allowance: i64) -> Result<Result<(), &'static str>, SqsError> {
+fn move_some(
+    store: &mut Store,
+    task: &mut MoveTask,
+    allowance: i64,
+) -> Result<Result<(), &'static str>, SqsError> {
     let Some(source) = store.find_queue(&task.source) else {
         return Ok(Err(NO_QUEUE));
     };
@@ -202,7 +221,11 @@ fn move_some(store: &mut Store, task: &mut MoveTask, allowance: i64) -> Result<R
 
 const NO_QUEUE: &str = "AWS.SimpleQueueService.NonExistentQueue";
 
-fn target_of(store: &Store, task: &MoveTask, came_from: Option<&str>) -> Result<Arc<Queue>, &'static str> {
+fn target_of(
+    store: &Store,
+    task: &MoveTask,
+    came_from: Option<&str>,
+) -> Result<Arc<Queue>, &'static str> {
     if let Some(name) = task.destination.as_deref().or(came_from) {
         return store.find_queue(name).ok_or(NO_QUEUE);
     }
@@ -215,11 +238,15 @@ fn target_of(store: &Store, task: &MoveTask, came_from: Option<&str>) -> Result<
 fn queue_of(store: &Store, arn: &str, parameter: &str) -> Result<Arc<Queue>, SqsError> {
     if name_of_arn(arn).is_none() {
         return Err(invalid(&format!(
-            "You must use this format to specify the {parameter}: arn:<partition>:<service>:<region>:<account-id>:<resource-id>"
+            "You must use this format to specify the {parameter}: \
+                arn:<partition>:<service>:<region>:<account-id>:<resource-id>"
         )));
     }
     store.queue_of_arn(arn).ok_or_else(|| {
-        SqsError::new(ErrorCode::ResourceNotFound, format!("The resource that you specified for the {parameter} parameter doesn't exist."))
+        SqsError::new(
+            ErrorCode::ResourceNotFound,
+            format!("The resource that you specified for the {parameter} parameter doesn't exist."),
+        )
     })
 }
 

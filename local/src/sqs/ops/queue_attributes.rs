@@ -111,12 +111,18 @@ pub(crate) fn set(store: &mut Store, request: SetRequest) -> Result<(), SqsError
 }
 
 /// Refuses a redrive policy whose dead-letter queue doesn't exist or doesn't allow this source.
-pub(crate) fn check_redrive(store: &Store, source: &str, attributes: &QueueAttributes) -> Result<(), SqsError> {
+pub(crate) fn check_redrive(
+    store: &Store,
+    source: &str,
+    attributes: &QueueAttributes,
+) -> Result<(), SqsError> {
     let Some(policy) = &attributes.redrive else {
         return Ok(());
     };
     let refuse = |reason| SqsError::invalid_parameter(policy, "RedrivePolicy", reason);
-    let target = store.queue_of_arn(&policy.dead_letter_target_arn).ok_or_else(|| refuse("Dead letter target does not exist."))?;
+    let target = store
+        .queue_of_arn(&policy.dead_letter_target_arn)
+        .ok_or_else(|| refuse("Dead letter target does not exist."))?;
     if target.name == source {
         return Err(refuse("A queue can't be its own dead letter target."));
     }

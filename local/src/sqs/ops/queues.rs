@@ -1,9 +1,11 @@
-//! `CreateQueue`, `GetQueueUrl`, `ListQueues`, `ListDeadLetterSourceQueues`, `DeleteQueue` and `PurgeQueue`.
+//! `CreateQueue`, `GetQueueUrl`, `ListQueues`, `ListDeadLetterSourceQueues`, `DeleteQueue` and
+//! `PurgeQueue`.
 //!
-//! Easy to get wrong: creating a queue that exists succeeds if every attribute *given* is as the queue has it;
-//! attributes not given don't matter.
+//! Easy to get wrong: creating a queue that exists succeeds if every attribute *given* is as the
+//! queue has it; attributes not given don't matter.
 //!
-//! Unlike SQS, a name can be used again at once after `DeleteQueue`, and a queue can be purged more than once a minute.
+//! Unlike SQS, a name can be used again at once after `DeleteQueue`, and a queue can be purged more
+//! than once a minute.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +82,8 @@ pub(crate) fn create(store: &mut Store, request: CreateRequest) -> Result<UrlAns
     let answer = UrlAnswer { queue_url: store.settings().queue_url(&name) };
 
     let existing = store.find_queue(&name);
-    let before = existing.as_ref().map_or_else(QueueAttributes::default, |queue| queue.attributes.clone());
+    let before =
+        existing.as_ref().map_or_else(QueueAttributes::default, |queue| queue.attributes.clone());
     let mut after = before.clone();
     after.apply(&wanted)?;
     if existing.is_none() {
@@ -92,12 +95,20 @@ pub(crate) fn create(store: &mut Store, request: CreateRequest) -> Result<UrlAns
     Ok(answer)
 }
 
-fn exists_otherwise(wanted: &BTreeMap<String, String>, before: &QueueAttributes, after: &QueueAttributes) -> SqsError {
+fn exists_otherwise(
+    wanted: &BTreeMap<String, String>,
+    before: &QueueAttributes,
+    after: &QueueAttributes,
+) -> SqsError {
     let (before, after) = (before.to_map(), after.to_map());
-    let different = wanted.keys().find(|name| before.get(*name) != after.get(*name)).map_or("", String::as_str);
+    let different =
+        wanted.keys().find(|name| before.get(*name) != after.get(*name)).map_or("", String::as_str);
     SqsError::new(
         ErrorCode::QueueNameExists,
-        format!("A queue already exists with the same name and a different value for attribute {different}"),
+        format!(
+            "A queue already exists with the same name and a different value for attribute \
+                {different}"
+        ),
     )
 }
 
@@ -113,7 +124,10 @@ pub(crate) fn list(store: &mut Store, request: ListRequest) -> Result<ListAnswer
     Ok(ListAnswer { queue_urls, next_token })
 }
 
-pub(crate) fn list_sources(store: &mut Store, request: ListRequest) -> Result<SourcesAnswer, SqsError> {
+pub(crate) fn list_sources(
+    store: &mut Store,
+    request: ListRequest,
+) -> Result<SourcesAnswer, SqsError> {
     let queue = store.queue_at(&request.queue_url)?;
     let names = names(&store.sources_of(&queue.name));
     let (queue_urls, next_token) = page(store, names, &request)?;
@@ -134,23 +148,33 @@ fn names(queues: &[std::sync::Arc<Queue>]) -> Vec<String> {
     queues.iter().map(|queue| queue.name.clone()).collect()
 }
 
-/// The URLs of one page of sorted names. SQS: without `MaxResults` a list is cut at 1,000 and has no next page.
-fn page(store: &Store, names: Vec<String>, request: &ListRequest) -> Result<(Vec<String>, Option<String>), SqsError> {
+/// The URLs of one page of sorted names. SQS: without `MaxResults` a list is cut at 1,000 and has
+/// no next page.
+fn page(
+    store: &Store,
+    names: Vec<String>,
+    request: &ListRequest,
+) -> Result<(Vec<String>, Option<String>), SqsError> {
     let size = request.max_results.unwrap_or(limits::LISTED_QUEUES);
     check_range(size, "MaxResults", &(1..=limits::LISTED_QUEUES))?;
     let after = request.next_token.as_deref().map(read_token).transpose()?;
 
     let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let mut rest: Vec<_> = names.into_iter().filter(|name| after.as_ref().is_none_or(|after| name > after)).collect();
+    let mut rest: Vec<_> =
+        names.into_iter().filter(|name| after.as_ref().is_none_or(|after| name > after)).collect();
     let is_cut = rest.len() > size;
     rest.truncate(size);
-    let next = rest.last().filter(|_| is_cut && request.max_results.is_some()).map(|last| STANDARD.encode(last));
+    let next = rest
+        .last()
+        .filter(|_| is_cut && request.max_results.is_some())
+        .map(|last| STANDARD.encode(last));
     let urls = rest.iter().map(|name| store.settings().queue_url(name)).collect();
     Ok((urls, next))
 }
 
 fn read_token(token: &str) -> Result<String, SqsError> {
     let name = STANDARD.decode(token).ok();
-    name.and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| SqsError::invalid_parameter(token, "NextToken", "It is not from an earlier answer."))
+    name.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
+        SqsError::invalid_parameter(token, "NextToken", "It is not from an earlier answer.")
+    })
 }

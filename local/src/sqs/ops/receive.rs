@@ -1,7 +1,8 @@
 //! `ReceiveMessage`: what a receive hands out.
 //!
-//! Easy to get wrong: the redrive policy acts here. A message that would be received once more than `maxReceiveCount`
-//! goes to the dead-letter queue instead, and the receive goes on to the next one.
+//! Easy to get wrong: the redrive policy acts here. A message that would be received once more than
+//! `maxReceiveCount` goes to the dead-letter queue instead, and the receive goes on to the next
+//! one.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +44,8 @@ pub(crate) enum Look {
     Nothing {
         /// How long this receive may wait in all, in seconds.
         wait_s: i64,
-        /// When to look again at the latest, if the queue's bell doesn't ring before (Unix milliseconds).
+        /// When to look again at the latest, if the queue's bell doesn't ring before (Unix
+        /// milliseconds).
         again_ms: Option<i64>,
     },
 }
@@ -88,15 +90,28 @@ impl ReceiveRequest {
     }
 
     /// The answer with these messages, and of them what was asked for.
-    pub(crate) fn answer(&self, found: Vec<(Received, ReceiptHandle)>, settings: &Settings) -> Result<ReceiveAnswer, SqsError> {
-        let messages = found.into_iter().map(|(message, handle)| self.message(message, handle, settings)).collect::<Result<_, _>>()?;
+    pub(crate) fn answer(
+        &self,
+        found: Vec<(Received, ReceiptHandle)>,
+        settings: &Settings,
+    ) -> Result<ReceiveAnswer, SqsError> {
+        let messages = found
+            .into_iter()
+            .map(|(message, handle)| self.message(message, handle, settings))
+            .collect::<Result<_, _>>()?;
         Ok(ReceiveAnswer { messages })
     }
 
-    fn message(&self, received: Received, handle: ReceiptHandle, settings: &Settings) -> Result<ReceivedMessage, SqsError> {
+    fn message(
+        &self,
+        received: Received,
+        handle: ReceiptHandle,
+        settings: &Settings,
+    ) -> Result<ReceivedMessage, SqsError> {
         let message_attributes = match &received.content.attributes {
             Some(json) if !self.message_attribute_names.is_empty() => {
-                let all = serde_json::from_str(json).map_err(|error| SqsError::internal(error.to_string()))?;
+                let all = serde_json::from_str(json)
+                    .map_err(|error| SqsError::internal(error.to_string()))?;
                 attributes::select(all, &self.message_attribute_names)
             }
             _ => MessageAttributes::new(),
@@ -112,13 +127,20 @@ impl ReceiveRequest {
         })
     }
 
-    fn system_attributes(&self, message: &Received, settings: &Settings) -> BTreeMap<&'static str, String> {
+    fn system_attributes(
+        &self,
+        message: &Received,
+        settings: &Settings,
+    ) -> BTreeMap<&'static str, String> {
         let source = message.source.as_deref().map(|name| settings.arn(name));
         [
             ("SenderId", Some(settings.account.clone())),
             ("SentTimestamp", Some(message.sent_ms.to_string())),
             ("ApproximateReceiveCount", Some(message.receive_count.to_string())),
-            ("ApproximateFirstReceiveTimestamp", message.first_received_ms.map(|ms| ms.to_string())),
+            (
+                "ApproximateFirstReceiveTimestamp",
+                message.first_received_ms.map(|ms| ms.to_string()),
+            ),
             ("MessageGroupId", message.content.group_id.clone()),
             ("AWSTraceHeader", message.content.trace_header.clone()),
             ("DeadLetterQueueSourceArn", source),
@@ -130,12 +152,15 @@ impl ReceiveRequest {
     }
 
     fn wants(&self, name: &str) -> bool {
-        self.message_system_attribute_names.iter().chain(&self.attribute_names).any(|wanted| wanted == "All" || wanted == name)
+        self.message_system_attribute_names
+            .iter()
+            .chain(&self.attribute_names)
+            .any(|wanted| wanted == "All" || wanted == name)
     }
 }
 
-/// How long a long poll that is stopped by the limit of messages in flight waits before it looks again: deleting a
-/// message rings no bell.
+/// How long a long poll that is stopped by the limit of messages in flight waits before it looks
+/// again: deleting a message rings no bell.
 const FULL_AGAIN_MS: i64 = 1_000;
 
 /// Looks once into the queue and takes what it may.
@@ -159,15 +184,24 @@ pub(crate) fn look(store: &mut Store, request: &ReceiveRequest) -> Result<Look, 
     Ok(Look::Found(found))
 }
 
-/// SQS: a short poll of a queue with too many messages in flight is an error, a long poll finds nothing.
+/// SQS: a short poll of a queue with too many messages in flight is an error, a long poll finds
+/// nothing.
 fn full(store: &Store, wait_s: i64) -> Result<Look, SqsError> {
     if wait_s == 0 {
-        return Err(SqsError::new(ErrorCode::OverLimit, "Too many messages in flight: delete messages after processing them."));
+        return Err(SqsError::new(
+            ErrorCode::OverLimit,
+            "Too many messages in flight: delete messages after processing them.",
+        ));
     }
     Ok(Look::Nothing { wait_s, again_ms: Some(store.now_ms() + FULL_AGAIN_MS) })
 }
 
-fn take(store: &mut Store, queue: &Queue, wanted: u64, visibility_s: i64) -> Result<Vec<(Received, ReceiptHandle)>, SqsError> {
+fn take(
+    store: &mut Store,
+    queue: &Queue,
+    wanted: u64,
+    visibility_s: i64,
+) -> Result<Vec<(Received, ReceiptHandle)>, SqsError> {
     let wanted = usize::try_from(wanted).unwrap_or(1);
     let mut visible = store.visible_messages(queue.id, wanted)?;
     while bury_hopeless(store, queue, &visible)? {
@@ -183,7 +217,11 @@ fn take(store: &mut Store, queue: &Queue, wanted: u64, visibility_s: i64) -> Res
 }
 
 /// Takes to the dead-letter queue what has been received too often; returns whether there was any.
-fn bury_hopeless(store: &mut Store, queue: &Queue, messages: &[Received]) -> Result<bool, SqsError> {
+fn bury_hopeless(
+    store: &mut Store,
+    queue: &Queue,
+    messages: &[Received],
+) -> Result<bool, SqsError> {
     let Some(policy) = &queue.attributes.redrive else {
         return Ok(false);
     };

@@ -1,6 +1,7 @@
 //! `SendMessage` and `SendMessageBatch`.
 //!
-//! Easy to get wrong: a batch may hold 1 MiB in all, so ten messages that are each small enough may still be refused.
+//! Easy to get wrong: a batch may hold 1 MiB in all, so ten messages that are each small enough may
+//! still be refused.
 
 use serde::{Deserialize, Serialize};
 
@@ -77,13 +78,19 @@ pub(crate) fn send(store: &mut Store, request: Prepared) -> Result<Sent, SqsErro
     put(store, &queue, request.draft, None)
 }
 
-pub(crate) fn prepare_batch(request: BatchRequest<SendEntry>, trace: Option<&str>) -> Result<PreparedBatch, SqsError> {
+pub(crate) fn prepare_batch(
+    request: BatchRequest<SendEntry>,
+    trace: Option<&str>,
+) -> Result<PreparedBatch, SqsError> {
     batch::check(&request.entries, "SendMessageBatchRequestEntry")?;
     let bytes: usize = request.entries.iter().map(|entry| entry.message.bytes()).sum();
     if bytes > limits::MESSAGE_BYTES {
         return Err(SqsError::new(
             ErrorCode::BatchRequestTooLong,
-            format!("Batch requests cannot be longer than {} bytes. You have sent {bytes} bytes.", limits::MESSAGE_BYTES),
+            format!(
+                "Batch requests cannot be longer than {} bytes. You have sent {bytes} bytes.",
+                limits::MESSAGE_BYTES
+            ),
         ));
     }
     let drafts = request.entries.into_iter();
@@ -91,7 +98,10 @@ pub(crate) fn prepare_batch(request: BatchRequest<SendEntry>, trace: Option<&str
     Ok(PreparedBatch { queue_url: request.queue_url, drafts: drafts.collect() })
 }
 
-pub(crate) fn send_batch(store: &mut Store, request: PreparedBatch) -> Result<BatchAnswer<Sent>, SqsError> {
+pub(crate) fn send_batch(
+    store: &mut Store,
+    request: PreparedBatch,
+) -> Result<BatchAnswer<Sent>, SqsError> {
     let queue = store.queue_at(&request.queue_url)?;
     let outcomes = request.drafts.into_iter().map(|(id, draft)| {
         let sent = draft.and_then(|draft| put(store, &queue, draft, Some(id.clone())));
@@ -100,16 +110,27 @@ pub(crate) fn send_batch(store: &mut Store, request: PreparedBatch) -> Result<Ba
     BatchAnswer::collect(outcomes)
 }
 
-fn put(store: &mut Store, queue: &Queue, draft: Draft, id: Option<String>) -> Result<Sent, SqsError> {
+fn put(
+    store: &mut Store,
+    queue: &Queue,
+    draft: Draft,
+    id: Option<String>,
+) -> Result<Sent, SqsError> {
     let maximum = queue.attributes.maximum_bytes;
     if i64::try_from(draft.bytes).is_ok_and(|bytes| bytes > maximum) {
         return Err(SqsError::new(
             ErrorCode::InvalidParameterValue,
-            format!("One or more parameters are invalid. Reason: Message must be shorter than {maximum} bytes."),
+            format!(
+                "One or more parameters are invalid. Reason: Message must be shorter than \
+                    {maximum} bytes."
+            ),
         ));
     }
-    let message_id =
-        store.insert_message(&NewMessage { queue, content: &draft.content, delay_s: draft.delay_s.unwrap_or(queue.attributes.delay_s) })?;
+    let message_id = store.insert_message(&NewMessage {
+        queue,
+        content: &draft.content,
+        delay_s: draft.delay_s.unwrap_or(queue.attributes.delay_s),
+    })?;
     Ok(Sent {
         id,
         message_id,

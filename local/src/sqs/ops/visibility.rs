@@ -1,7 +1,7 @@
 //! `ChangeMessageVisibility` and `ChangeMessageVisibilityBatch`.
 //!
-//! Easy to get wrong: the new timeout counts from now, but all timeouts of one receive together may not exceed 12
-//! hours: 43,200 seconds, asked for a moment after the receive, is too much.
+//! Easy to get wrong: the new timeout counts from now, but all timeouts of one receive together may
+//! not exceed 12 hours: 43,200 seconds, asked for a moment after the receive, is too much.
 
 use serde::Deserialize;
 
@@ -51,7 +51,10 @@ pub(crate) fn change(store: &mut Store, request: ChangeRequest) -> Result<(), Sq
     change_one(store, &queue, &request.receipt_handle, timeout)
 }
 
-pub(crate) fn change_batch(store: &mut Store, request: BatchRequest<ChangeEntry>) -> Result<BatchAnswer<Done>, SqsError> {
+pub(crate) fn change_batch(
+    store: &mut Store,
+    request: BatchRequest<ChangeEntry>,
+) -> Result<BatchAnswer<Done>, SqsError> {
     let queue = store.queue_at(&request.queue_url)?;
     batch::check(&request.entries, "ChangeMessageVisibilityBatchRequestEntry")?;
     let outcomes = request.entries.into_iter().map(|entry| {
@@ -63,15 +66,26 @@ pub(crate) fn change_batch(store: &mut Store, request: BatchRequest<ChangeEntry>
     BatchAnswer::collect(outcomes)
 }
 
-fn change_one(store: &mut Store, queue: &Queue, handle: &str, timeout_s: Option<i64>) -> Result<(), SqsError> {
+fn change_one(
+    store: &mut Store,
+    queue: &Queue,
+    handle: &str,
+    timeout_s: Option<i64>,
+) -> Result<(), SqsError> {
     let timeout_s = timeout_s.ok_or_else(|| SqsError::missing("VisibilityTimeout"))?;
     check_range(timeout_s, "VisibilityTimeout", &limits::VISIBILITY_S)?;
     let decoded = ReceiptHandle::decode(handle, queue.id)?;
 
     let now = store.now_ms();
-    let held = store.held(decoded)?.filter(|held| held.token == decoded.token).ok_or_else(|| gone(handle))?;
+    let held = store
+        .held(decoded)?
+        .filter(|held| held.token == decoded.token)
+        .ok_or_else(|| gone(handle))?;
     if held.visible_ms <= now {
-        return Err(SqsError::new(ErrorCode::MessageNotInflight, "The specified message isn't in flight."));
+        return Err(SqsError::new(
+            ErrorCode::MessageNotInflight,
+            "The specified message isn't in flight.",
+        ));
     }
     let visible_ms = now + timeout_s * 1000;
     if visible_ms > held.received_ms + limits::VISIBILITY_S.end() * 1000 {

@@ -1,7 +1,7 @@
 //! Messages in the store.
 //!
-//! Easy to get wrong: a message is known by its row *and* its queue. A redrive takes the row to another queue, where a
-//! receipt handle of the first one must not reach it.
+//! Easy to get wrong: a message is known by its row *and* its queue. A redrive takes the row to
+//! another queue, where a receipt handle of the first one must not reach it.
 
 use rusqlite::{OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -59,12 +59,16 @@ impl Store {
         let now = self.now_ms();
         let message_id = Uuid::new_v4().to_string();
         self.connection
-            .prepare_cached("INSERT INTO messages (queue, visible_ms, sent_ms, message_id) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT INTO messages (queue, visible_ms, sent_ms, message_id) VALUES \
+                (?1, ?2, ?3, ?4)",
+            )?
             .execute(params![message.queue.id, now + message.delay_s * 1000, now, message_id])?;
         let content = message.content;
         self.connection
             .prepare_cached(
-                "INSERT INTO contents (id, body, body_md5, attributes, group_id, trace_header) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO contents (id, body, body_md5, attributes, group_id, trace_header) \
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute(params![
                 self.connection.last_insert_rowid(),
@@ -79,7 +83,11 @@ impl Store {
     }
 
     /// Up to `limit` visible messages, those first that have been visible longest.
-    pub(crate) fn visible_messages(&self, queue: i64, limit: usize) -> Result<Vec<Received>, SqsError> {
+    pub(crate) fn visible_messages(
+        &self,
+        queue: i64,
+        limit: usize,
+    ) -> Result<Vec<Received>, SqsError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT m.id, message_id, sent_ms, receive_count, first_received_ms, source,
                     body, body_md5, attributes, group_id, trace_header
@@ -92,7 +100,12 @@ impl Store {
     }
 
     /// Hides a message as received, for `visibility_s` seconds; returns the handle of this receive.
-    pub(crate) fn mark_received(&mut self, queue: &Queue, message: &mut Received, visibility_s: i64) -> Result<ReceiptHandle, SqsError> {
+    pub(crate) fn mark_received(
+        &mut self,
+        queue: &Queue,
+        message: &mut Received,
+        visibility_s: i64,
+    ) -> Result<ReceiptHandle, SqsError> {
         let now = self.now_ms();
         let token = rand::random();
         message.receive_count += 1;
@@ -102,14 +115,26 @@ impl Store {
                 "UPDATE messages SET visible_ms = ?2, receive_count = ?3, first_received_ms = ?4,
                         received_ms = ?5, token = ?6, hidden_by = 1 WHERE id = ?1",
             )?
-            .execute(params![message.id, now + visibility_s * 1000, message.receive_count, message.first_received_ms, now, token])?;
+            .execute(params![
+                message.id,
+                now + visibility_s * 1000,
+                message.receive_count,
+                message.first_received_ms,
+                now,
+                token
+            ])?;
         *self.in_flight_bound.entry(queue.id).or_default() += 1;
         Ok(ReceiptHandle { queue: queue.id, message: message.id, token })
     }
 
-    /// Takes a message to another queue, visible there at once, as a redrive policy does: it keeps its id, its
-    /// sent time and its receive count.
-    pub(crate) fn move_to_dead_letters(&mut self, message: i64, from: &Queue, to: &Queue) -> Result<(), SqsError> {
+    /// Takes a message to another queue, visible there at once, as a redrive policy does: it keeps
+    /// its id, its sent time and its receive count.
+    pub(crate) fn move_to_dead_letters(
+        &mut self,
+        message: i64,
+        from: &Queue,
+        to: &Queue,
+    ) -> Result<(), SqsError> {
         self.connection
             .prepare_cached(
                 "UPDATE messages SET queue = ?2, visible_ms = ?3, token = NULL, received_ms = NULL,
@@ -120,31 +145,39 @@ impl Store {
         Ok(())
     }
 
-    /// Takes a message to another queue as if it were sent there now, as a move task does: new id, new sent
-    /// time, never received.
+    /// Takes a message to another queue as if it were sent there now, as a move task does: new id,
+    /// new sent time, never received.
     pub(crate) fn move_as_new(&mut self, message: i64, to: &Queue) -> Result<(), SqsError> {
         self.connection
             .prepare_cached(
                 "UPDATE messages SET queue = ?2, visible_ms = ?3, sent_ms = ?3, message_id = ?4,
-                        receive_count = 0, token = NULL, received_ms = NULL, first_received_ms = NULL,
-                        hidden_by = 0, source = NULL WHERE id = ?1",
+                        receive_count = 0, token = NULL, received_ms = NULL,
+                        first_received_ms = NULL, hidden_by = 0, source = NULL WHERE id = ?1",
             )?
             .execute(params![message, to.id, self.now_ms(), Uuid::new_v4().to_string()])?;
         self.wake(&to.name);
         Ok(())
     }
 
-    /// The visible messages a move task takes next: row id and source queue's name, oldest in this queue first.
-    pub(crate) fn movable_messages(&self, queue: i64, limit: i64) -> Result<Vec<(i64, Option<String>)>, SqsError> {
+    /// The visible messages a move task takes next: row id and source queue's name, oldest in this
+    /// queue first.
+    pub(crate) fn movable_messages(
+        &self,
+        queue: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, Option<String>)>, SqsError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id, source FROM messages WHERE queue = ?1 AND visible_ms <= ?2
              ORDER BY visible_ms, receive_count, id LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![queue, self.now_ms(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows = statement.query_map(params![queue, self.now_ms(), limit], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How the handle's message stands in the handle's queue; `None` if it is gone or was never received there.
+    /// How the handle's message stands in the handle's queue; `None` if it is gone or was never
+    /// received there.
     pub(crate) fn held(&self, handle: ReceiptHandle) -> Result<Option<Held>, SqsError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT token, received_ms, visible_ms FROM messages
@@ -157,7 +190,12 @@ impl Store {
     }
 
     /// Makes the handle's message visible at that time instead.
-    pub(crate) fn change_visibility(&mut self, queue: &Queue, handle: ReceiptHandle, visible_ms: i64) -> Result<(), SqsError> {
+    pub(crate) fn change_visibility(
+        &mut self,
+        queue: &Queue,
+        handle: ReceiptHandle,
+        visible_ms: i64,
+    ) -> Result<(), SqsError> {
         self.connection
             .prepare_cached("UPDATE messages SET visible_ms = ?2, hidden_by = 2 WHERE id = ?1")?
             .execute(params![handle.message, visible_ms])?;
@@ -172,7 +210,9 @@ impl Store {
             .prepare_cached("DELETE FROM messages WHERE id = ?1 AND queue = ?2 AND token = ?3")?
             .execute(params![handle.message, handle.queue, handle.token])?;
         if deleted > 0 {
-            self.connection.prepare_cached("DELETE FROM contents WHERE id = ?1")?.execute([handle.message])?;
+            self.connection
+                .prepare_cached("DELETE FROM contents WHERE id = ?1")?
+                .execute([handle.message])?;
         }
         Ok(())
     }
@@ -187,7 +227,9 @@ impl Store {
         let until = self.now_ms() - queue.attributes.retention_s * 1000;
         let any: bool = self
             .connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND sent_ms <= ?2)")?
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND sent_ms <= ?2)",
+            )?
             .query_row(params![queue.id, until], |row| row.get(0))?;
         if any {
             self.delete_sent_until(queue.id, until)?;
@@ -197,7 +239,8 @@ impl Store {
 
     fn delete_sent_until(&mut self, queue: i64, until_ms: i64) -> Result<(), SqsError> {
         for sql in [
-            "DELETE FROM contents WHERE id IN (SELECT id FROM messages WHERE queue = ?1 AND sent_ms <= ?2)",
+            "DELETE FROM contents WHERE id IN (SELECT id FROM messages WHERE queue = ?1 AND \
+                sent_ms <= ?2)",
             "DELETE FROM messages WHERE queue = ?1 AND sent_ms <= ?2",
         ] {
             self.connection.prepare_cached(sql)?.execute(params![queue, until_ms])?;
@@ -207,7 +250,9 @@ impl Store {
 
     /// When the next hidden message of the queue becomes visible, in Unix milliseconds.
     pub(crate) fn next_visible_ms(&self, queue: i64) -> Result<Option<i64>, SqsError> {
-        let mut statement = self.connection.prepare_cached("SELECT min(visible_ms) FROM messages WHERE queue = ?1 AND visible_ms > ?2")?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT min(visible_ms) FROM messages WHERE queue = ?1 AND visible_ms > ?2",
+        )?;
         Ok(statement.query_row(params![queue, self.now_ms()], |row| row.get(0))?)
     }
 
@@ -242,9 +287,11 @@ impl Store {
 
     /// Makes visible what was hidden by being received; returns how many.
     pub(crate) fn release_received(&mut self) -> Result<u64, SqsError> {
-        let released = self
-            .connection
-            .execute("UPDATE messages SET visible_ms = ?1, hidden_by = 0 WHERE hidden_by = 1 AND visible_ms > ?1", [self.now_ms()])?;
+        let released = self.connection.execute(
+            "UPDATE messages SET visible_ms = ?1, hidden_by = 0 WHERE hidden_by = 1 AND \
+                visible_ms > ?1",
+            [self.now_ms()],
+        )?;
         for queue in self.all_queues() {
             self.wake(&queue.name);
         }

@@ -1,10 +1,12 @@
 //! The `SQLite` file behind the stand-in, and the thread that owns it.
 //!
-//! One thread holds the only connection and runs one job after another, so that there are no locks to wait for and no
-//! conflicts. Jobs that queue up while one runs share the next transaction: a commit costs more than a job.
+//! One thread holds the only connection and runs one job after another, so that there are no locks
+//! to wait for and no conflicts. Jobs that queue up while one runs share the next transaction: a
+//! commit costs more than a job.
 //!
-//! Easy to get wrong: an answer may leave only after the commit. Each job therefore hands back a closure that sends
-//! its answer, and the thread calls it when the transaction has ended, with the transaction's outcome.
+//! Easy to get wrong: an answer may leave only after the commit. Each job therefore hands back a
+//! closure that sends its answer, and the thread calls it when the transaction has ended, with the
+//! transaction's outcome.
 
 mod messages;
 mod queues;
@@ -45,8 +47,9 @@ pub(crate) struct Store {
     bells: Arc<Bells>,
     /// All queues by name: a copy of the table, read again whenever a job changes it.
     queues: HashMap<String, Arc<Queue>>,
-    /// By queue id, never less than the messages in flight. Counting them for each receive would read up to
-    /// 120,000 index entries, so they are counted only when this bound reaches the limit.
+    /// By queue id, never less than the messages in flight. Counting them for each receive would
+    /// read up to 120,000 index entries, so they are counted only when this bound reaches the
+    /// limit.
     in_flight_bound: HashMap<i64, u64>,
     /// Queues whose polls look again once the transaction has ended.
     to_wake: Vec<String>,
@@ -54,11 +57,15 @@ pub(crate) struct Store {
 
 impl Store {
     /// Opens or creates the file.
-    pub(crate) fn open(path: &Path, settings: Arc<Settings>, bells: Arc<Bells>) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        path: &Path,
+        settings: Arc<Settings>,
+        bells: Arc<Bells>,
+    ) -> Result<Self, OpenError> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        // WAL with NORMAL: a commit reaches the operating system, so that a killed process loses nothing, but doesn't
-        // wait for the disk; a power cut may lose the last commits.
+        // WAL with NORMAL: a commit reaches the operating system, so that a killed process loses
+        // nothing, but doesn't wait for the disk; a power cut may lose the last commits.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
@@ -66,7 +73,14 @@ impl Store {
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch(include_str!("schema.sql"))?;
 
-        let mut store = Self { connection, settings, bells, queues: HashMap::new(), in_flight_bound: HashMap::new(), to_wake: Vec::new() };
+        let mut store = Self {
+            connection,
+            settings,
+            bells,
+            queues: HashMap::new(),
+            in_flight_bound: HashMap::new(),
+            to_wake: Vec::new(),
+        };
         store.reload_queues().map_err(OpenError::Queue)?;
         Ok(store)
     }

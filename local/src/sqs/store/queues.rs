@@ -1,6 +1,7 @@
 //! Queues in the store.
 //!
-//! Easy to get wrong: the queues in memory are a copy. Whatever changes the table must read it again, in the same job.
+//! Easy to get wrong: the queues in memory are a copy. Whatever changes the table must read it
+//! again, in the same job.
 
 use std::sync::Arc;
 
@@ -47,7 +48,11 @@ impl Store {
     }
 
     /// Makes a queue. There must be none of that name.
-    pub(crate) fn insert_queue(&mut self, name: &str, attributes: &QueueAttributes) -> Result<(), SqsError> {
+    pub(crate) fn insert_queue(
+        &mut self,
+        name: &str,
+        attributes: &QueueAttributes,
+    ) -> Result<(), SqsError> {
         let now_s = self.now_ms() / 1000;
         self.connection.execute(
             "INSERT INTO queues (name, created_s, modified_s, attributes) VALUES (?1, ?2, ?2, ?3)",
@@ -57,10 +62,16 @@ impl Store {
     }
 
     /// Replaces a queue's attributes.
-    pub(crate) fn update_queue(&mut self, queue: &Queue, attributes: &QueueAttributes) -> Result<(), SqsError> {
+    pub(crate) fn update_queue(
+        &mut self,
+        queue: &Queue,
+        attributes: &QueueAttributes,
+    ) -> Result<(), SqsError> {
         let now_s = self.now_ms() / 1000;
-        self.connection
-            .execute("UPDATE queues SET attributes = ?2, modified_s = ?3 WHERE id = ?1", params![queue.id, to_json(attributes)?, now_s])?;
+        self.connection.execute(
+            "UPDATE queues SET attributes = ?2, modified_s = ?3 WHERE id = ?1",
+            params![queue.id, to_json(attributes)?, now_s],
+        )?;
         // A shorter or longer wait isn't felt by polls under way, but a new redrive policy is.
         self.wake(&queue.name);
         self.reload_queues()
@@ -77,7 +88,9 @@ impl Store {
 
     /// Reads the table into memory.
     pub(crate) fn reload_queues(&mut self) -> Result<(), SqsError> {
-        let mut statement = self.connection.prepare_cached("SELECT id, name, created_s, modified_s, attributes FROM queues")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT id, name, created_s, modified_s, attributes FROM queues")?;
         let mut rows = statement.query([])?;
         self.queues.clear();
         while let Some(row) = rows.next()? {
@@ -96,7 +109,8 @@ impl Store {
 }
 
 fn to_json(attributes: &QueueAttributes) -> Result<String, SqsError> {
-    serde_json::to_string(&attributes.to_map()).map_err(|error| SqsError::internal(error.to_string()))
+    serde_json::to_string(&attributes.to_map())
+        .map_err(|error| SqsError::internal(error.to_string()))
 }
 
 fn from_json(text: &str) -> Result<QueueAttributes, SqsError> {

@@ -1,7 +1,7 @@
 -- The store of the SQS stand-in.
 --
--- A message's state is apart from its content: state changes with every receive and is counted and sorted by its
--- indexes; content is written once, and may be 1 MiB.
+-- A message's state is apart from its content: state changes with every receive and is counted and
+-- sorted by its indexes; content is written once, and may be 1 MiB.
 
 CREATE TABLE IF NOT EXISTS queues (
     id         INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: receipt handles name it
@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS queues (
 CREATE TABLE IF NOT EXISTS messages (
     id            INTEGER PRIMARY KEY,
     queue         INTEGER NOT NULL,
-    -- Visible from then on. Later than now, the message is in flight (received before) or delayed (never received).
+    -- Visible from then on. Later than now, the message is in flight (received before) or delayed
+    -- (never received).
     visible_ms    INTEGER NOT NULL,
     receive_count INTEGER NOT NULL DEFAULT 0,
     sent_ms       INTEGER NOT NULL,

@@ -87,7 +87,8 @@ impl Store {
 
     /// The queue's latest tasks, newest first.
     pub(crate) fn tasks_of(&self, source: &str, limit: i64) -> Result<Vec<MoveTask>, SqsError> {
-        let sql = format!("SELECT {COLUMNS} FROM move_tasks WHERE source = ?1 ORDER BY id DESC LIMIT ?2");
+        let sql =
+            format!("SELECT {COLUMNS} FROM move_tasks WHERE source = ?1 ORDER BY id DESC LIMIT ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![source, limit], read_task)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -95,19 +96,20 @@ impl Store {
 
     /// The ids of all tasks that still have something to do.
     pub(crate) fn active_tasks(&self) -> Result<Vec<i64>, SqsError> {
-        let mut statement = self.connection.prepare("SELECT id FROM move_tasks WHERE status IN ('RUNNING', 'CANCELLING')")?;
+        let mut statement = self
+            .connection
+            .prepare("SELECT id FROM move_tasks WHERE status IN ('RUNNING', 'CANCELLING')")?;
         let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Records how far a task is.
     pub(crate) fn update_task(&mut self, task: &MoveTask) -> Result<(), SqsError> {
-        self.connection.prepare_cached("UPDATE move_tasks SET status = ?2, moved = ?3, failure = ?4 WHERE id = ?1")?.execute(params![
-            task.id,
-            task.status.name(),
-            task.moved,
-            task.failure
-        ])?;
+        self.connection
+            .prepare_cached(
+                "UPDATE move_tasks SET status = ?2, moved = ?3, failure = ?4 WHERE id = ?1",
+            )?
+            .execute(params![task.id, task.status.name(), task.moved, task.failure])?;
         Ok(())
     }
 }

@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 use super::Store;
 use crate::sqs::error::SqsError;
 
-/// How many waiting jobs share one transaction at most, so that the first one's answer isn't held up for long.
+/// How many waiting jobs share one transaction at most, so that the first one's answer isn't held
+/// up for long.
 const JOBS_PER_TRANSACTION: usize = 64;
 
 type Job = Box<dyn FnOnce(&mut Store) -> Answer + Send>;
@@ -28,11 +29,14 @@ impl Worker {
     /// Starts the thread.
     pub(crate) fn start(store: Store) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel();
-        let thread = thread::Builder::new().name("sqs-store".to_owned()).spawn(move || work(store, &waiting))?;
+        let thread = thread::Builder::new()
+            .name("sqs-store".to_owned())
+            .spawn(move || work(store, &waiting))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Runs a job. Its changes are kept if it succeeds, and committed when this returns; undone if it fails.
+    /// Runs a job. Its changes are kept if it succeeds, and committed when this returns; undone if
+    /// it fails.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Store) -> Result<T, SqsError> + Send + 'static,
@@ -92,7 +96,10 @@ impl Store {
         }
     }
 
-    fn in_savepoint<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T, SqsError>) -> Result<T, SqsError> {
+    fn in_savepoint<T>(
+        &mut self,
+        job: impl FnOnce(&mut Self) -> Result<T, SqsError>,
+    ) -> Result<T, SqsError> {
         self.execute("SAVEPOINT job")?;
         let result = job(self);
         if result.is_err() {

@@ -1,4 +1,5 @@
-//! Random JSON values, written badly on purpose, and what JavaScript would print for them, by the simplest means.
+//! Random JSON values, written badly on purpose, and what JavaScript would print for them, by the
+//! simplest means.
 
 use std::fmt::Write;
 
@@ -30,15 +31,21 @@ pub(super) fn models() -> impl Strategy<Value = Model> {
 
 fn numbers() -> impl Strategy<Value = f64> {
     let integers = any::<i32>().prop_map(f64::from);
-    let decimals = (any::<i32>(), 0..12).prop_map(|(digits, shift)| f64::from(digits) / 10_f64.powi(shift));
-    prop_oneof![integers, decimals, prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO]
+    let decimals =
+        (any::<i32>(), 0..12).prop_map(|(digits, shift)| f64::from(digits) / 10_f64.powi(shift));
+    prop_oneof![
+        integers,
+        decimals,
+        prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO
+    ]
 }
 
 fn texts() -> impl Strategy<Value = Vec<u16>> {
+    let special = vec![b'"'.into(), b'\\'.into(), b'/'.into(), 0x7f, 0x2028, 0xfffe, 0xffff];
     let unit = prop_oneof![
         4 => 0x20_u16..0x7f,
         2 => 0_u16..0x20,
-        2 => prop::sample::select(vec![u16::from(b'"'), u16::from(b'\\'), u16::from(b'/'), 0x7f, 0x2028, 0xfffe, 0xffff]),
+        2 => prop::sample::select(special),
         2 => 0xd800_u16..0xdc00,
         2 => 0xdc00_u16..0xe000,
         1 => any::<u16>(),
@@ -66,7 +73,10 @@ struct BadWriter {
 impl BadWriter {
     /// A linear congruential step (Knuth's MMIX constants): enough to choose a style.
     fn choose(&mut self, choices: u64) -> u64 {
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.seed = self
+            .seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.seed >> 33) % choices
     }
 
@@ -111,7 +121,8 @@ impl BadWriter {
         }
     }
 
-    /// Rust prints the shortest decimal too, so each of these forms has the value that JavaScript prints.
+    /// Rust prints the shortest decimal too, so each of these forms has the value that JavaScript
+    /// prints.
     fn number(&mut self, number: f64) {
         let text = match self.choose(4) {
             0 => format!("{number:e}"),
@@ -131,7 +142,9 @@ impl BadWriter {
         self.out.push('"');
         for unit in char::decode_utf16(units.iter().copied()) {
             match unit {
-                Ok(c) if c >= ' ' && c != '"' && c != '\\' && self.choose(3) > 0 => self.out.push(c),
+                Ok(c) if c >= ' ' && c != '"' && c != '\\' && self.choose(3) > 0 => {
+                    self.out.push(c);
+                }
                 Ok('/') => self.out.push_str("\\/"),
                 Ok('\n') if self.choose(2) == 0 => self.out.push_str("\\n"),
                 Ok('\\') if self.choose(2) == 0 => self.out.push_str("\\\\"),
@@ -152,13 +165,16 @@ impl BadWriter {
     }
 }
 
-/// What `JSON.stringify(JSON.parse(text))` prints, by the words of ECMA-262 and without a thought for speed.
+/// What `JSON.stringify(JSON.parse(text))` prints, by the words of ECMA-262 and without a thought
+/// for speed.
 pub(super) fn as_javascript(model: &Model) -> String {
     match model {
         Model::Literal(literal) => (*literal).to_owned(),
         Model::Number(number) => ryu_js::Buffer::new().format(*number).to_owned(),
         Model::Text(units) => quoted(units),
-        Model::Array(values) => format!("[{}]", values.iter().map(as_javascript).collect::<Vec<_>>().join(",")),
+        Model::Array(values) => {
+            format!("[{}]", values.iter().map(as_javascript).collect::<Vec<_>>().join(","))
+        }
         Model::Object(members) => {
             let mut properties: Vec<(&Vec<u16>, String)> = Vec::new();
             for (key, value) in members {
@@ -168,7 +184,8 @@ pub(super) fn as_javascript(model: &Model) -> String {
                 }
             }
             properties.sort_by_key(|(key, _)| array_index(key).unwrap_or(u64::MAX));
-            let members: Vec<_> = properties.iter().map(|(key, value)| format!("{}:{value}", quoted(key))).collect();
+            let members: Vec<_> =
+                properties.iter().map(|(key, value)| format!("{}:{value}", quoted(key))).collect();
             format!("{{{}}}", members.join(","))
         }
     }

@@ -32,7 +32,12 @@ const SCRIPT: &str = "
 
 #[test]
 fn node_prints_the_same() {
-    let Ok(mut node) = Command::new("node").args(["-e", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
+    let Ok(mut node) = Command::new("node")
+        .args(["-e", SCRIPT])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+    else {
         println!("skipped: no `node` on the PATH to compare with");
         return;
     };
@@ -41,8 +46,12 @@ fn node_prints_the_same() {
     let random = (models(), any::<u64>()).prop_map(|(model, seed)| written_badly(&model, seed));
     inputs.extend((0..1000).map(|_| random.new_tree(&mut runner).unwrap().current()));
     let users = any::<String>();
-    let whole: Vec<_> =
-        inputs.iter().flat_map(|input| bodies(&canonical(input), &users.new_tree(&mut runner).unwrap().current())).collect();
+    let whole: Vec<_> = inputs
+        .iter()
+        .flat_map(|input| {
+            bodies(&canonical(input), &users.new_tree(&mut runner).unwrap().current())
+        })
+        .collect();
 
     let mut stdin = node.stdin.take().unwrap();
     let values = inputs.iter().map(|input| [input.clone(), canonical(input)]);

@@ -23,14 +23,20 @@ proptest! {
     }
 
     #[test]
-    fn whole_bodies_of_every_shape_are_canonical(model in models(), seed in any::<u64>(), user_id in any::<String>()) {
+    fn whole_bodies_of_every_shape_are_canonical(
+        model in models(),
+        seed in any::<u64>(),
+        user_id in any::<String>(),
+    ) {
         for body in bodies(&canonical(&written_badly(&model, seed)), &user_id) {
             prop_assert_eq!(canonical(&body), body);
         }
     }
 
     #[test]
-    fn a_number_is_never_given_another_value(text in r"-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?") {
+    fn a_number_is_never_given_another_value(
+        text in r"-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?",
+    ) {
         let output = canonical(&text);
         prop_assert_eq!(written_out(&output), written_out(&text));
         let printed = ryu_js::Buffer::new().format(text.parse::<f64>().unwrap()).to_owned();
@@ -42,7 +48,9 @@ proptest! {
     }
 
     #[test]
-    fn valid_json_is_what_serde_json_takes_for_it(text in r#"[\[\]{}:,"0-9a-fA-F\\u .eE+\-truefalsn\n/\x00]{0,24}"#) {
+    fn valid_json_is_what_serde_json_takes_for_it(
+        text in r#"[\[\]{}:,"0-9a-fA-F\\u .eE+\-truefalsn\n/\x00]{0,24}"#,
+    ) {
         let theirs = serde_json::from_str::<Box<RawValue>>(&text).is_ok();
         prop_assert_eq!(canonicalise(text.as_bytes()).is_ok(), theirs);
     }
@@ -53,7 +61,11 @@ proptest! {
     }
 
     #[test]
-    fn broken_json_never_panics_and_its_offset_is_in_the_text(model in models(), seed in any::<u64>(), cut in any::<prop::sample::Index>()) {
+    fn broken_json_never_panics_and_its_offset_is_in_the_text(
+        model in models(),
+        seed in any::<u64>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
         let mut input = written_badly(&model, seed).into_bytes();
         input.truncate(cut.index(input.len()));
         if let Err(error) = canonicalise(&input) {
@@ -62,10 +74,14 @@ proptest! {
     }
 }
 
-/// A number without exponent: its sign, and its digits before and after the point without needless zeros.
+/// A number without exponent: its sign, and its digits before and after the point without needless
+/// zeros.
 fn written_out(text: &str) -> (bool, String, String) {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (integer, fraction) = mantissa.trim_start_matches('-').split_once('.').unwrap_or((mantissa.trim_start_matches('-'), ""));
+    let (integer, fraction) = mantissa
+        .trim_start_matches('-')
+        .split_once('.')
+        .unwrap_or((mantissa.trim_start_matches('-'), ""));
     let exponent: i32 = exponent.parse().unwrap();
     let zeros = "0".repeat(usize::try_from(exponent.unsigned_abs()).unwrap());
     let digits = format!("{zeros}{integer}{fraction}{zeros}");

@@ -10,12 +10,16 @@ use crate::target::{
 };
 
 fn special_v4(address: u32) -> bool {
-    SPECIAL_V4.iter().any(|range| (u32::from(range.first)..=u32::from(range.last())).contains(&address))
+    SPECIAL_V4
+        .iter()
+        .any(|range| (u32::from(range.first)..=u32::from(range.last())).contains(&address))
 }
 
 fn special_v6(address: u128) -> bool {
     let global = u128::from(GLOBAL_UNICAST_V6.first)..=u128::from(GLOBAL_UNICAST_V6.last());
-    let special = SPECIAL_V6.iter().any(|range| (u128::from(range.first)..=u128::from(range.last())).contains(&address));
+    let special = SPECIAL_V6
+        .iter()
+        .any(|range| (u128::from(range.first)..=u128::from(range.last())).contains(&address));
     special || !global.contains(&address)
 }
 
@@ -34,7 +38,12 @@ fn the_ends_of_each_ipv4_range_are_refused_and_its_neighbours_judged_by_their_ow
         assert!(!judge_v4(first), "first of {}", range.purpose);
         assert!(!judge_v4(last), "last of {}", range.purpose);
         for neighbour in [first.checked_sub(1), last.checked_add(1)].into_iter().flatten() {
-            assert_eq!(judge_v4(neighbour), !special_v4(neighbour), "neighbour of {}", range.purpose);
+            assert_eq!(
+                judge_v4(neighbour),
+                !special_v4(neighbour),
+                "neighbour of {}",
+                range.purpose
+            );
         }
     }
 }
@@ -46,7 +55,12 @@ fn the_ends_of_each_ipv6_range_are_refused_and_its_neighbours_judged_by_their_ow
         assert!(!judge_v6(first), "first of {}", range.purpose);
         assert!(!judge_v6(last), "last of {}", range.purpose);
         for neighbour in [first - 1, last + 1] {
-            assert_eq!(judge_v6(neighbour), !special_v6(neighbour), "neighbour of {}", range.purpose);
+            assert_eq!(
+                judge_v6(neighbour),
+                !special_v6(neighbour),
+                "neighbour of {}",
+                range.purpose
+            );
         }
     }
     let (first, last) = (u128::from(GLOBAL_UNICAST_V6.first), u128::from(GLOBAL_UNICAST_V6.last()));
@@ -59,8 +73,15 @@ fn ranges_start_where_their_prefix_does_and_do_not_overlap() {
     for (index, range) in SPECIAL_V4.iter().enumerate() {
         assert!(range.contains(range.first) && range.contains(range.last()), "{}", range.purpose);
         let before = index.checked_sub(1).map(|index| SPECIAL_V4[index].last());
-        assert!(before.is_none_or(|before| before < range.first), "{} is out of order", range.purpose);
-        assert_eq!(u32::from(range.first).trailing_zeros().max(32 - range.prefix), u32::from(range.first).trailing_zeros());
+        assert!(
+            before.is_none_or(|before| before < range.first),
+            "{} is out of order",
+            range.purpose
+        );
+        assert_eq!(
+            u32::from(range.first).trailing_zeros().max(32 - range.prefix),
+            u32::from(range.first).trailing_zeros()
+        );
     }
     for range in &SPECIAL_V6 {
         assert!(range.contains(range.first) && range.contains(range.last()), "{}", range.purpose);
@@ -117,7 +138,16 @@ fn known_addresses_are_judged_as_known() {
 #[test]
 fn the_local_policy_adds_loopback_only() {
     let allowed = ["127.0.0.1", "127.255.255.254", "::1", "8.8.8.8"];
-    let refused = ["10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "::", "::ffff:127.0.0.1", "fe80::1", "fd00::1"];
+    let refused = [
+        "10.0.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "::",
+        "::ffff:127.0.0.1",
+        "fe80::1",
+        "fd00::1",
+    ];
     for address in allowed {
         assert!(TargetPolicy::Local.allows_address(address.parse().unwrap()), "{address}");
     }
@@ -144,7 +174,10 @@ proptest! {
     }
 
     #[test]
-    fn addresses_within_a_special_range_are_refused(range in 0..SPECIAL_V4.len(), inside in any::<u32>()) {
+    fn addresses_within_a_special_range_are_refused(
+        range in 0..SPECIAL_V4.len(),
+        inside in any::<u32>(),
+    ) {
         let range = SPECIAL_V4[range];
         let address = u32::from(range.first) | inside.unbounded_shr(range.prefix);
         prop_assert!(range.contains(address.into()));
@@ -152,7 +185,10 @@ proptest! {
     }
 
     #[test]
-    fn addresses_within_a_special_ipv6_range_are_refused(range in 0..SPECIAL_V6.len(), inside in any::<u128>()) {
+    fn addresses_within_a_special_ipv6_range_are_refused(
+        range in 0..SPECIAL_V6.len(),
+        inside in any::<u128>(),
+    ) {
         let range = SPECIAL_V6[range];
         prop_assert!(!judge_v6(u128::from(range.first) | inside.unbounded_shr(range.prefix)));
     }
@@ -177,7 +213,8 @@ proptest! {
             Ipv6Addr::new(0x2001, 0, a, b, 0, 0, !a, !b),      // Teredo
         ];
         for address in embedded {
-            prop_assert!(!TargetPolicy::Local.allows_address(IpAddr::V6(address)) || address == Ipv6Addr::LOCALHOST);
+            let allowed = TargetPolicy::Local.allows_address(IpAddr::V6(address));
+            prop_assert!(!allowed || address == Ipv6Addr::LOCALHOST);
         }
     }
 }

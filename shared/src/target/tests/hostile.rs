@@ -183,7 +183,8 @@ fn the_local_policy_lets_no_hostile_url_through_but_to_loopback_or_without_tls()
     for (url, _) in HOSTILE {
         if let Ok(allowed) = EndpointUrl::parse(url, TargetPolicy::Local) {
             let host = allowed.host().map(|host| host.to_string()).unwrap_or_default();
-            let loopback = host.starts_with("127.") || ["[::1]", "localhost", "localhost."].contains(&host.as_str());
+            let loopback = host.starts_with("127.")
+                || ["[::1]", "localhost", "localhost."].contains(&host.as_str());
             let plain = allowed.normalised() == "http://example.com/";
             assert!(loopback || plain, "{url:?} went through as {host}");
         }
@@ -192,7 +193,9 @@ fn the_local_policy_lets_no_hostile_url_through_but_to_loopback_or_without_tls()
 
 #[test]
 fn no_message_repeats_the_url() {
-    for (url, _) in HOSTILE.iter().filter(|(url, _)| url.contains("secret") || url.contains("169.254")) {
+    for (url, _) in
+        HOSTILE.iter().filter(|(url, _)| url.contains("secret") || url.contains("169.254"))
+    {
         let message = EndpointUrl::parse(url, TargetPolicy::Strict).expect_err(url).to_string();
         assert!(!message.contains("secret") && !message.contains("169.254"), "{message}");
     }

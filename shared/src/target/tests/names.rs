@@ -58,8 +58,12 @@ fn the_length_limit_holds_for_both_spellings() {
 
 #[test]
 fn names_and_labels_have_the_lengths_of_dns() {
-    let name = |labels: &[usize]| labels.iter().map(|length| "a".repeat(*length)).collect::<Vec<_>>().join(".");
-    let judged = |name: String| EndpointUrl::parse(&format!("https://{name}/"), TargetPolicy::Strict).map(drop);
+    let name = |labels: &[usize]| {
+        labels.iter().map(|length| "a".repeat(*length)).collect::<Vec<_>>().join(".")
+    };
+    let judged = |name: String| {
+        EndpointUrl::parse(&format!("https://{name}/"), TargetPolicy::Strict).map(drop)
+    };
     assert_eq!(judged(name(&[63, 3])), Ok(()));
     assert!(judged(name(&[64, 3])).is_err());
     assert_eq!(judged(name(&[63, 63, 63, 61])), Ok(()));
@@ -79,7 +83,13 @@ fn the_local_policy_takes_plain_http_and_this_machine() {
     for url in allowed {
         assert!(EndpointUrl::parse(url, TargetPolicy::Local).is_ok(), "{url}");
     }
-    let refused = ["http://10.0.0.1/", "http://169.254.169.254/", "http://app.localhost/", "http://0.0.0.0:9000/", "ftp://localhost/"];
+    let refused = [
+        "http://10.0.0.1/",
+        "http://169.254.169.254/",
+        "http://app.localhost/",
+        "http://0.0.0.0:9000/",
+        "ftp://localhost/",
+    ];
     for url in refused {
         assert!(EndpointUrl::parse(url, TargetPolicy::Local).is_err(), "{url}");
     }
@@ -90,13 +100,18 @@ fn messages_name_the_rule() {
     let message = |text: &str, policy| EndpointUrl::parse(text, policy).unwrap_err().to_string();
     assert_eq!(message("http://example.com", TargetPolicy::Strict), "url must use https");
     assert_eq!(message("ftp://example.com", TargetPolicy::Local), "url must use https or http");
-    assert_eq!(message("https://a.internal", TargetPolicy::Strict), "url must not use a name under the special-use domain .internal");
+    assert_eq!(
+        message("https://a.internal", TargetPolicy::Strict),
+        "url must not use a name under the special-use domain .internal"
+    );
 }
 
 #[test]
 fn urls_of_this_service_itself_are_refused() {
-    let own: Vec<OwnHost> =
-        ["hooks.example.com", "127.0.0.1:8080", "[::1]:8080", "localhost:8080"].iter().map(|host| host.parse().unwrap()).collect();
+    let own: Vec<OwnHost> = ["hooks.example.com", "127.0.0.1:8080", "[::1]:8080", "localhost:8080"]
+        .iter()
+        .map(|host| host.parse().unwrap())
+        .collect();
     let cases = [
         ("https://hooks.example.com/events", true),
         ("https://HOOKS.example.com.:8443/", true),

@@ -1,5 +1,6 @@
-// Puts the cases on stdin to the block in ./verify.mjs, and prints what it says of each: true, false, or an error's text.
-// A genuine body that survives JavaScript is verified again as `express.json()` and `JSON.stringify` give it.
+// Puts the cases on stdin to the block in ./verify.mjs, and prints what it says of each: true,
+// false, or an error's text. A genuine body that survives JavaScript is verified again as
+// `express.json()` and `JSON.stringify` give it.
 
 import { readFileSync } from "node:fs";
 

@@ -1,4 +1,5 @@
-//! The page's blocks for Rust, in files of their own, so that they are compiled. A test holds the page to them.
+//! The page's blocks for Rust, in files of their own, so that they are compiled. A test holds the
+//! page to them.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -25,7 +26,11 @@ const SOURCES: [(&str, &str); 4] = [
 fn the_rust_blocks_are_those_that_this_test_compiles() {
     let blocks = Blocks::of_the_page();
     for (style, source) in SOURCES {
-        assert_eq!(blocks.get(style, "rust"), source, "the block of docs/verify.md for {style} is not tests/tests/docs/rust/{style}.rs");
+        assert_eq!(
+            blocks.get(style, "rust"),
+            source,
+            "the block of docs/verify.md for {style} is not tests/tests/docs/rust/{style}.rs"
+        );
     }
 }
 
@@ -40,7 +45,10 @@ fn the_rust_blocks_tell_genuine_requests_from_others() {
 
 fn verify(style: &str, case: &Case) -> bool {
     let header = |(name, value): (&String, &String)| {
-        (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        (
+            HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        )
     };
     let headers: HeaderMap = case.headers.iter().map(header).collect();
     match style {

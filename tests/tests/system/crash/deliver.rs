@@ -27,7 +27,8 @@ struct Case {
     victims: &'static [Victim],
     /// Requests that the receiver answers with 500 before it is well.
     failures: usize,
-    /// Requests that the receiver must have got in the end: `failures` and one, but one more where a success was sent and not recorded.
+    /// Requests that the receiver must have got in the end: `failures` and one, but one more where
+    /// a success was sent and not recorded.
     requests: usize,
     /// Attempts in the log: those requests, but for one that was not recorded.
     recorded: usize,
@@ -102,13 +103,16 @@ const CASES: [Case; 19] = [
     failing(1, "retry recorded, batch not answered for", after("BatchWriteItem", 2)),
     failing(2, "second failure recorded, not hidden", before("ChangeMessageVisibilityBatch", 1)),
     failing(2, "hidden until the third attempt", after("ChangeMessageVisibilityBatch", 1)),
-    // A delivery that was given up and whose message comes back gets one more attempt, as if it had been redriven.
+    // A delivery that was given up and whose message comes back gets one more attempt, as if it had
+    // been redriven.
     failing(3, "given up in the log, not in the dead-letter queue", before("SendMessageBatch", 2)),
-    failing(3, "in the dead-letter queue, not deleted from retries", after("SendMessageBatch", 2)).with_a_dead_letter(),
+    failing(3, "in the dead-letter queue, not deleted from retries", after("SendMessageBatch", 2))
+        .with_a_dead_letter(),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn killed_at_any_step_of_delivering_an_event_arrives_and_twice_only_if_sent_and_not_recorded() {
+async fn killed_at_any_step_of_delivering_an_event_arrives_and_twice_only_if_sent_and_not_recorded()
+{
     run_all(CASES.iter().map(|case| (format!("deliver, {}", case.name), killed(*case)))).await;
 }
 
@@ -142,6 +146,14 @@ async fn killed_once(site: &mut Site, victim: Victim, case: Case) {
         [case.requests],
         "{victim:?} killed: requests"
     );
-    assert_eq!(project.attempts(&event.id).await.len(), case.recorded, "{victim:?} killed: attempts in the log");
-    assert_eq!(site.stack.queues().depth(DEAD_LETTERS).await, (dead + case.dead, 0), "{victim:?} killed: dead letters");
+    assert_eq!(
+        project.attempts(&event.id).await.len(),
+        case.recorded,
+        "{victim:?} killed: attempts in the log"
+    );
+    assert_eq!(
+        site.stack.queues().depth(DEAD_LETTERS).await,
+        (dead + case.dead, 0),
+        "{victim:?} killed: dead letters"
+    );
 }

@@ -16,12 +16,18 @@ struct Case {
     events: usize,
     /// The call at which it is killed.
     stop: Stop,
-    /// Whether messages are on the queue by then. They are delivered before the kill, so that it meets `events` alone.
+    /// Whether messages are on the queue by then. They are delivered before the kill, so that it
+    /// meets `events` alone.
     enqueued: bool,
 }
 
 const fn case(name: &'static str, moment: Moment, operation: &'static str, nth: usize) -> Case {
-    Case { name, events: 1, stop: Stop { caller: "events", operation, nth, moment }, enqueued: false }
+    Case {
+        name,
+        events: 1,
+        stop: Stop { caller: "events", operation, nth, moment },
+        enqueued: false,
+    }
 }
 
 impl Case {
@@ -35,7 +41,8 @@ impl Case {
     }
 }
 
-/// Every call of AWS that a request with an idempotency key takes: a kill before the first one, between any two, and after the last.
+/// Every call of AWS that a request with an idempotency key takes: a kill before the first one,
+/// between any two, and after the last.
 const CASES: [Case; 9] = [
     case("before the endpoints are read", Before, "Query", 1),
     case("endpoints read, no lease of the key", Before, "PutItem", 1),
@@ -44,8 +51,11 @@ const CASES: [Case; 9] = [
     case("messages on the queue, lease not done", After, "SendMessageBatch", 1).enqueued(),
     case("all done, no answer", After, "UpdateItem", 1).enqueued(),
     case("leased, none of a batch's events in the log", Before, "BatchWriteItem", 1).of_twelve(),
-    case("a batch's events in the log, no message on the queue", After, "BatchWriteItem", 1).of_twelve(),
-    case("a part of a batch's messages on the queue", Before, "SendMessageBatch", 2).of_twelve().enqueued(),
+    case("a batch's events in the log, no message on the queue", After, "BatchWriteItem", 1)
+        .of_twelve(),
+    case("a part of a batch's messages on the queue", Before, "SendMessageBatch", 2)
+        .of_twelve()
+        .enqueued(),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -62,7 +72,9 @@ async fn killed(case: Case) {
 
 async fn killed_once(site: &mut Site, victim: Victim, case: Case) {
     let (project, receiver) = site.customer(&[1]).await;
-    let events: Vec<Json> = (0..case.events).map(|number| json!({"kind": "task.created", "data": {"number": number}})).collect();
+    let events: Vec<Json> = (0..case.events)
+        .map(|number| json!({"kind": "task.created", "data": {"number": number}}))
+        .collect();
     site.gate.stop_at(case.stop);
     let first = tokio::spawn({
         let (client, events) = (project.clone(), events.clone());
@@ -79,7 +91,11 @@ async fn killed_once(site: &mut Site, victim: Victim, case: Case) {
     let project = project.at(site.stack.base_url());
     let again = async || project.try_to_post_batch_once("once", events.clone()).await;
     let accepted = eventually("the repeated request is accepted", again).await;
-    assert_eq!(site.requests_of(&accepted, &project, &receiver).await, vec![1; case.events], "{victim:?} killed");
+    assert_eq!(
+        site.requests_of(&accepted, &project, &receiver).await,
+        vec![1; case.events],
+        "{victim:?} killed"
+    );
     let mut logged = project.get("/events").await.ids();
     logged.sort();
     assert_eq!(logged, accepted, "both requests made the same events");

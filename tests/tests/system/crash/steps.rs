@@ -1,7 +1,7 @@
 //! A kill at a step: where it is done, what is killed, and what must hold afterwards.
 //!
-//! Easy to get wrong: a message that a killed function had received comes back at its visibility timeout, six minutes as deployed. The template of these
-//! stacks says ten seconds.
+//! Easy to get wrong: a message that a killed function had received comes back at its visibility
+//! timeout, six minutes as deployed. The template of these stacks says ten seconds.
 
 use std::{
     fmt::Display,
@@ -43,14 +43,20 @@ impl Site {
         let template = folder.path().join("template.yaml");
         std::fs::write(&template, impatient_template()).unwrap();
         let gate = Gate::start().await;
-        let stack = Stack::with(&["--template", template.to_str().unwrap(), "--aws-proxy", gate.url()]).await;
+        let stack =
+            Stack::with(&["--template", template.to_str().unwrap(), "--aws-proxy", gate.url()])
+                .await;
         Self { stack, gate, _template: folder }
     }
 
     /// A new project, whose only endpoint has this retry schedule, and the endpoint's receiver.
     pub(super) async fn customer(&self, schedule: &[u32]) -> (Client, Receiver) {
         let (project, receiver) = (self.stack.project().await, Receiver::start().await);
-        project.create_endpoint_with(json!({"url": receiver.url("/"), "topics": ["*"], "retry_schedule": schedule})).await;
+        project
+            .create_endpoint_with(
+                json!({"url": receiver.url("/"), "topics": ["*"], "retry_schedule": schedule}),
+            )
+            .await;
         (project, receiver)
     }
 
@@ -65,8 +71,14 @@ impl Site {
         }
     }
 
-    /// Waits until these events have arrived, the log says so, and nothing more is to come; then gives the number of requests that each of them took.
-    pub(super) async fn requests_of(&self, events: &[String], project: &Client, receiver: &Receiver) -> Vec<usize> {
+    /// Waits until these events have arrived, the log says so, and nothing more is to come; then
+    /// gives the number of requests that each of them took.
+    pub(super) async fn requests_of(
+        &self,
+        events: &[String],
+        project: &Client,
+        receiver: &Receiver,
+    ) -> Vec<usize> {
         for event in events {
             project.wait_for_message(event, "succeeded").await;
         }
@@ -85,12 +97,18 @@ fn impatient_template() -> String {
 }
 
 /// Runs all cases, and fails with the names of those that fail.
-pub(super) async fn run_all<N: Display, F: Future<Output = ()>>(cases: impl IntoIterator<Item = (N, F)>) {
+pub(super) async fn run_all<N: Display, F: Future<Output = ()>>(
+    cases: impl IntoIterator<Item = (N, F)>,
+) {
     let started = Instant::now();
     let run = |(name, case): (N, F)| async move {
         let started = Instant::now();
         let failed = AssertUnwindSafe(case).catch_unwind().await.is_err();
-        eprintln!("{} after {:>4.1} s: {name}", if failed { "FAILED" } else { "held" }, seconds(started.elapsed()));
+        eprintln!(
+            "{} after {:>4.1} s: {name}",
+            if failed { "FAILED" } else { "held" },
+            seconds(started.elapsed())
+        );
         failed.then(|| name.to_string())
     };
     let ran: Vec<_> = stream::iter(cases).map(run).buffer_unordered(AT_ONCE).collect().await;

@@ -90,12 +90,24 @@ impl Garbage {
     /// A whole request, as bytes.
     pub(super) fn request(&mut self, route: &HttpRoute) -> Vec<u8> {
         let method = if self.one_in(15) {
-            self.pick(&["HEAD", "OPTIONS", "TRACE", "PUT", "PATCH", "DELETE", "POST", "GET", "BREW", "get"]).to_owned()
+            self.pick(&[
+                "HEAD", "OPTIONS", "TRACE", "PUT", "PATCH", "DELETE", "POST", "GET", "BREW", "get",
+            ])
+            .to_owned()
         } else {
             route.method.clone()
         };
-        let body = if matches!(method.as_str(), "GET" | "HEAD") && !self.one_in(10) { Vec::new() } else { self.body(route) };
-        let mut request = format!("{method} {}{} HTTP/1.1\r\nconnection: close\r\n", self.path(route), self.query()).into_bytes();
+        let body = if matches!(method.as_str(), "GET" | "HEAD") && !self.one_in(10) {
+            Vec::new()
+        } else {
+            self.body(route)
+        };
+        let mut request = format!(
+            "{method} {}{} HTTP/1.1\r\nconnection: close\r\n",
+            self.path(route),
+            self.query()
+        )
+        .into_bytes();
         self.headers(route, &mut request);
         request.extend(format!("content-length: {}\r\n\r\n", body.len()).into_bytes());
         request.extend(body);
@@ -105,14 +117,18 @@ impl Garbage {
     fn path(&mut self, route: &HttpRoute) -> String {
         let good = match route.path.as_str() {
             path if path.starts_with("/projects") => self.ids.project.clone(),
-            path if path.starts_with("/events") || path.starts_with("/webhooks/messages") => self.ids.event.clone(),
+            path if path.starts_with("/events") || path.starts_with("/webhooks/messages") => {
+                self.ids.event.clone()
+            }
             path if path.starts_with("/webhooks/topics") => "own.topic".to_owned(),
             _ => self.ids.endpoint.clone(),
         };
         let parts = route.path.split('/').map(|part| match part {
             fixed if !fixed.starts_with('{') => fixed.to_owned(),
             _ if self.one_in(2) => good.clone(),
-            _ if self.one_in(3) => self.ids.foreign.choose(&mut self.random).cloned().unwrap_or_default(),
+            _ if self.one_in(3) => {
+                self.ids.foreign.choose(&mut self.random).cloned().unwrap_or_default()
+            }
             _ if self.one_in(8) => "x".repeat(3_000),
             _ => self.pick(&NO_IDS).to_owned(),
         });
@@ -162,7 +178,11 @@ impl Garbage {
         let count = self.random.random_range(1..4);
         let pairs: Vec<_> = (0..count)
             .map(|_| {
-                let value = if self.one_in(4) { self.ids.foreign[2].clone() } else { self.pick(&values).to_owned() };
+                let value = if self.one_in(4) {
+                    self.ids.foreign[2].clone()
+                } else {
+                    self.pick(&values).to_owned()
+                };
                 format!("{}={value}", self.pick(&names))
             })
             .collect();
@@ -180,8 +200,14 @@ impl Garbage {
             1 => add(b"authorization: Bearer \xff\xfe"),
             2 => add(b"authorization: Basic eDp5"),
             3 => add(format!("authorization: Bearer {}", "k".repeat(4_000)).as_bytes()),
-            4..12 if !route.path.starts_with("/projects") => add(format!("authorization: Bearer {}", self.key).as_bytes()),
-            _ => add(format!("authorization: Bearer {}\r\nposthaste-project: {}", self.operator, self.ids.project).as_bytes()),
+            4..12 if !route.path.starts_with("/projects") => {
+                add(format!("authorization: Bearer {}", self.key).as_bytes());
+            }
+            _ => add(format!(
+                "authorization: Bearer {}\r\nposthaste-project: {}",
+                self.operator, self.ids.project
+            )
+            .as_bytes()),
         }
         match self.random.random_range(0..16) {
             0 => {}
@@ -211,17 +237,32 @@ impl Garbage {
     /// A body that the route would take.
     fn good(&mut self, route: &HttpRoute) -> Json {
         match (route.method.as_str(), route.path.as_str()) {
-            (_, "/events") => json!({"kind": "task.created", "data": {"a": 1}, "user_id": "u", "metadata": {"m": 1}, "created_at": 5}),
-            (_, "/events/batch") => json!({"events": [{"kind": "task.created", "data": 1}, {"kind": "task.failed", "data": {}}]}),
-            ("POST" | "PUT" | "PATCH", path) if path.starts_with("/webhooks/endpoints") && !path.contains("secret") => json!({
-                "url": "https://example.com/", "topics": ["*"], "name": "n", "description": "d", "metadata": {"a": "b"}, "headers": {"x-a": "b"},
-                "signatures": ["standard"], "body": "event", "timeout_seconds": 5, "retry_schedule": [5], "status": "active"
-            }),
+            (_, "/events") => {
+                json!({"kind": "task.created", "data": {"a": 1}, "user_id": "u",
+                    "metadata": {"m": 1}, "created_at": 5})
+            }
+            (_, "/events/batch") => {
+                json!({"events": [{"kind": "task.created", "data": 1}, {"kind": "task.failed",
+                    "data": {}}]})
+            }
+            ("POST" | "PUT" | "PATCH", path)
+                if path.starts_with("/webhooks/endpoints") && !path.contains("secret") =>
+            {
+                json!({
+                    "url": "https://example.com/", "topics": ["*"], "name": "n", "description": "d",
+                    "metadata": {"a": "b"}, "headers": {"x-a": "b"},
+                    "signatures": ["standard"], "body": "event", "timeout_seconds": 5,
+                    "retry_schedule": [5], "status": "active"
+                })
+            }
             (_, path) if path.contains("secret") => json!({"overlap_seconds": 60}),
             (_, path) if path.contains("topics") => json!({"description": "d"}),
             (_, path) if path.contains("keys") => json!({"name": "k", "scopes": ["read"]}),
             (_, path) if path.starts_with("/projects") => json!({"name": "p", "brand": "Acme"}),
-            _ => json!({"endpoint_id": self.ids.endpoint, "url": "https://example.com/", "name": "n", "since": 1, "dry_run": true}),
+            _ => {
+                json!({"endpoint_id": self.ids.endpoint, "url": "https://example.com/", "name": "n",
+                    "since": 1, "dry_run": true})
+            }
         }
     }
 
@@ -238,7 +279,8 @@ impl Garbage {
             6 => text.as_bytes()[..self.random.random_range(0..text.len())].to_vec(),
             7 => {
                 let mut bytes = text.into_bytes();
-                let (place, byte) = (self.random.random_range(0..bytes.len()), self.random.random());
+                let (place, byte) =
+                    (self.random.random_range(0..bytes.len()), self.random.random());
                 bytes[place] = byte;
                 bytes
             }
@@ -251,10 +293,16 @@ impl Garbage {
             10 => format!("{},\"colour\":1}}", text.trim_end_matches('}')).into_bytes(),
             11 => {
                 // A key that is there twice.
-                let first = text.split_once(',').map_or(text.as_str(), |(first, _)| first).trim_start_matches('{').trim_end_matches('}');
+                let first = text
+                    .split_once(',')
+                    .map_or(text.as_str(), |(first, _)| first)
+                    .trim_start_matches('{')
+                    .trim_end_matches('}');
                 text.replacen('{', &format!("{{{first},"), 1).into_bytes()
             }
-            12 => self.with_field(good, &format!("[{}]", vec!["\"task.created\""; 5_000].join(","))),
+            12 => {
+                self.with_field(good, &format!("[{}]", vec!["\"task.created\""; 5_000].join(",")))
+            }
             _ => {
                 let value = self.pick(&TEXTS).to_owned();
                 self.with_field(good, &value)
@@ -265,12 +313,19 @@ impl Garbage {
     /// The body with another value in one of its fields, or within one.
     fn with_field(&mut self, mut good: Json, value: &str) -> Vec<u8> {
         const MARK: &str = "\"~\"";
-        let fields = good.as_object_mut().map(|fields| fields.values_mut().collect::<Vec<_>>()).unwrap_or_default();
+        let fields = good
+            .as_object_mut()
+            .map(|fields| fields.values_mut().collect::<Vec<_>>())
+            .unwrap_or_default();
         let place = self.random.random_range(0..fields.len().max(1));
         if let Some(field) = fields.into_iter().nth(place) {
             match field {
-                Json::Array(items) if !items.is_empty() && self.random.random_ratio(1, 2) => items[0] = json!("~"),
-                Json::Object(members) if self.random.random_ratio(1, 2) => drop(members.insert("~".to_owned(), json!("~"))),
+                Json::Array(items) if !items.is_empty() && self.random.random_ratio(1, 2) => {
+                    items[0] = json!("~");
+                }
+                Json::Object(members) if self.random.random_ratio(1, 2) => {
+                    drop(members.insert("~".to_owned(), json!("~")));
+                }
                 field => *field = json!("~"),
             }
         }

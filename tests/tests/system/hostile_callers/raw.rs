@@ -35,8 +35,17 @@ pub(super) async fn send(base_url: &str, request: &[u8]) -> io::Result<Answer> {
         text = rest.to_owned();
     }
     let (head, body) = text.split_once("\r\n\r\n").ok_or(io::ErrorKind::InvalidData)?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned(), to_head: request.starts_with(b"HEAD ") })
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Answer {
+        status,
+        head: head.to_ascii_lowercase(),
+        body: body.to_owned(),
+        to_head: request.starts_with(b"HEAD "),
+    })
 }
 
 impl Answer {
@@ -48,7 +57,9 @@ impl Answer {
     /// Whether the answer is a documented one; else what is wrong with it.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let json: Json = serde_json::from_str(&self.body).unwrap_or_default();
-        let is_ours = self.head.contains("\r\ncontent-type: application/json") && json["kind"].is_string() && json["message"].is_string();
+        let is_ours = self.head.contains("\r\ncontent-type: application/json")
+            && json["kind"].is_string()
+            && json["message"].is_string();
         match self.status {
             200..=202 if self.to_head || !json.is_null() => Ok(()),
             400..=499 if self.at_the_door() || self.to_head || is_ours => Ok(()),

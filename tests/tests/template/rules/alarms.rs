@@ -10,11 +10,19 @@ use super::{functions::may_send, referred, resources};
 const IN_FLIGHT_LIMIT: u64 = 120_000;
 
 pub(super) fn watch_the_depth_of_dead_letter_queues(template: &Template) -> Vec<String> {
-    let arns = template.queues.iter().filter_map(|queue| queue.redrive.as_ref()).map(|redrive| &redrive.dead_letter_arn);
+    let arns = template
+        .queues
+        .iter()
+        .filter_map(|queue| queue.redrive.as_ref())
+        .map(|redrive| &redrive.dead_letter_arn);
     let dead = arns.filter_map(|arn| template.queues.iter().find(|queue| queue.arn == *arn));
-    dead.filter(|queue| !watched(template, &queue.logical_id, "ApproximateNumberOfMessagesVisible", |threshold| threshold == 0))
-        .map(|queue| format!("nobody hears of messages in {}", queue.logical_id))
-        .collect()
+    dead.filter(|queue| {
+        !watched(template, &queue.logical_id, "ApproximateNumberOfMessagesVisible", |threshold| {
+            threshold == 0
+        })
+    })
+    .map(|queue| format!("nobody hears of messages in {}", queue.logical_id))
+    .collect()
 }
 
 /// Only of first attempts: on the retries queue, messages are meant to grow old.
@@ -24,21 +32,36 @@ pub(super) fn watch_the_age_of_first_attempts(template: &Template) -> Vec<String
 
 pub(super) fn watch_messages_in_flight(template: &Template) -> Vec<String> {
     let sources = template.functions.iter().flat_map(|function| &function.sources);
-    let queues = sources.filter_map(|source| template.queues.iter().find(|queue| queue.arn == source.queue_arn));
+    let queues = sources
+        .filter_map(|source| template.queues.iter().find(|queue| queue.arn == source.queue_arn));
     let near = |threshold| (IN_FLIGHT_LIMIT / 2..IN_FLIGHT_LIMIT).contains(&threshold);
     queues
-        .filter(|queue| !watched(template, &queue.logical_id, "ApproximateNumberOfMessagesNotVisible", near))
-        .map(|queue| format!("nobody hears of {} reaching {IN_FLIGHT_LIMIT} messages in flight", queue.logical_id))
+        .filter(|queue| {
+            !watched(template, &queue.logical_id, "ApproximateNumberOfMessagesNotVisible", near)
+        })
+        .map(|queue| {
+            format!(
+                "nobody hears of {} reaching {IN_FLIGHT_LIMIT} messages in flight",
+                queue.logical_id
+            )
+        })
         .collect()
 }
 
 pub(super) fn watch_the_errors_of_every_function(template: &Template) -> Vec<String> {
-    template.functions.iter().flat_map(|function| unwatched(template, &function.logical_id, &["Errors"])).collect()
+    template
+        .functions
+        .iter()
+        .flat_map(|function| unwatched(template, &function.logical_id, &["Errors"]))
+        .collect()
 }
 
 /// Of the functions on the path of an event.
 pub(super) fn watch_throttles(template: &Template) -> Vec<String> {
-    ["DeliverFunction", "EventsFunction"].iter().flat_map(|id| unwatched(template, id, &["Throttles"])).collect()
+    ["DeliverFunction", "EventsFunction"]
+        .iter()
+        .flat_map(|id| unwatched(template, id, &["Throttles"]))
+        .collect()
 }
 
 pub(super) fn watch_the_apis_server_errors(template: &Template) -> Vec<String> {
@@ -46,8 +69,12 @@ pub(super) fn watch_the_apis_server_errors(template: &Template) -> Vec<String> {
 }
 
 pub(super) fn are_told_to_the_topic(template: &Template) -> Vec<String> {
-    let told = json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] });
-    alarms(template).filter(|(_, alarm)| alarm["AlarmActions"] != told).map(|(id, _)| format!("{id} tells nobody")).collect()
+    let told = json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }],
+        { "Ref": "AWS::NoValue" }] });
+    alarms(template)
+        .filter(|(_, alarm)| alarm["AlarmActions"] != told)
+        .map(|(id, _)| format!("{id} tells nobody"))
+        .collect()
 }
 
 pub(super) fn are_not_raised_by_silence(template: &Template) -> Vec<String> {
@@ -55,19 +82,29 @@ pub(super) fn are_not_raised_by_silence(template: &Template) -> Vec<String> {
     raised.map(|(id, _)| format!("{id} is raised when nothing happens")).collect()
 }
 
-/// Of the functions that send messages and whose chains Lambda stops. Where a function allows chains,
-/// Lambda publishes nothing.
+/// Of the functions that send messages and whose chains Lambda stops. Where a function allows
+/// chains, Lambda publishes nothing.
 pub(super) fn watch_chains_that_lambda_stops(template: &Template) -> Vec<String> {
-    let sends = |function: &&Function| template.queues.iter().any(|queue| may_send(function, &queue.arn));
-    let stopped = template.functions.iter().filter(sends).filter(|function| !function.allows_recursion);
-    stopped.flat_map(|function| unwatched(template, &function.logical_id, &["RecursiveInvocationsDropped"])).collect()
+    let sends =
+        |function: &&Function| template.queues.iter().any(|queue| may_send(function, &queue.arn));
+    let stopped =
+        template.functions.iter().filter(sends).filter(|function| !function.allows_recursion);
+    stopped
+        .flat_map(|function| {
+            unwatched(template, &function.logical_id, &["RecursiveInvocationsDropped"])
+        })
+        .collect()
 }
 
 /// By the line that `deliver` logs of one.
 pub(super) fn watch_jobs_that_stand_still(template: &Template) -> Vec<String> {
     let pattern = format!("{{ $.fields.message = \"{STALLED}\" }}");
-    let mut filters = resources(template, "AWS::Logs::MetricFilter").map(|(_, filter)| &filter["Properties"]);
-    let counted = filters.find(|filter| referred(&filter["LogGroupName"]) == Some("DeliverLogGroup") && filter["FilterPattern"] == pattern);
+    let mut filters =
+        resources(template, "AWS::Logs::MetricFilter").map(|(_, filter)| &filter["Properties"]);
+    let counted = filters.find(|filter| {
+        referred(&filter["LogGroupName"]) == Some("DeliverLogGroup")
+            && filter["FilterPattern"] == pattern
+    });
     let metric = counted.map(|filter| &filter["MetricTransformations"][0]);
     let heard = metric.is_some_and(|metric| {
         alarms(template).any(|(_, alarm)| {

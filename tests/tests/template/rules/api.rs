@@ -18,11 +18,20 @@ pub(super) fn no_route_is_declared_twice(template: &Template) -> Vec<String> {
             owners.entry(shape(route)).or_default().push(&function.name);
         }
     }
-    owners.into_iter().filter(|(_, owners)| owners.len() > 1).map(|(route, owners)| format!("{route} is declared by {owners:?}")).collect()
+    owners
+        .into_iter()
+        .filter(|(_, owners)| owners.len() > 1)
+        .map(|(route, owners)| format!("{route} is declared by {owners:?}"))
+        .collect()
 }
 
 pub(super) fn one_function_answers_what_no_route_matches(template: &Template) -> Vec<String> {
-    let defaults = template.functions.iter().flat_map(|function| &function.routes).filter(|route| route.path == "$default").count();
+    let defaults = template
+        .functions
+        .iter()
+        .flat_map(|function| &function.routes)
+        .filter(|route| route.path == "$default")
+        .count();
     if defaults == 1 { Vec::new() } else { vec![format!("there are {defaults} default routes")] }
 }
 
@@ -53,10 +62,14 @@ fn apis(template: &Template, fault: &str, keeps: impl Fn(&Json) -> bool) -> Vec<
     if apis.len() != 1 {
         return vec![format!("there are {} APIs", apis.len())];
     }
-    apis.into_iter().filter(|(_, api)| !keeps(&api["Properties"])).map(|(id, _)| format!("{id} {fault}")).collect()
+    apis.into_iter()
+        .filter(|(_, api)| !keeps(&api["Properties"]))
+        .map(|(id, _)| format!("{id} {fault}"))
+        .collect()
 }
 
 fn shape(route: &HttpRoute) -> String {
-    let segments = route.path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+    let segments =
+        route.path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
     format!("{} {}", route.method, segments.collect::<Vec<_>>().join("/"))
 }

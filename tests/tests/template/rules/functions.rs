@@ -1,4 +1,5 @@
-//! Functions: how they are built, how much they may use, where they log, and how they take messages.
+//! Functions: how they are built, how much they may use, where they log, and how they take
+//! messages.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use super::{missing, properties, referred};
 
 const FUNCTIONS: [&str; 6] = ["endpoints", "events", "deliver", "logs", "admin", "stream"];
 
-/// HTTP APIs end an integration after 30 seconds; a function that is still at work then has answered nobody.
+/// HTTP APIs end an integration after 30 seconds; a function that is still at work then has
+/// answered nobody.
 const API_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn the_functions_of_the_design_are_there(template: &Template) -> Vec<String> {
@@ -16,11 +18,15 @@ pub(super) fn the_functions_of_the_design_are_there(template: &Template) -> Vec<
 }
 
 pub(super) fn are_built_from_their_own_binary(template: &Template) -> Vec<String> {
-    faults(template, "isn't built by cargo lambda from the binary that it is named for", |function| {
-        let metadata = &template.document["Resources"][&function.logical_id]["Metadata"];
-        let named = function.logical_id.to_lowercase() == format!("{}function", function.name);
-        metadata["BuildMethod"] == "rust-cargolambda" && named
-    })
+    faults(
+        template,
+        "isn't built by cargo lambda from the binary that it is named for",
+        |function| {
+            let metadata = &template.document["Resources"][&function.logical_id]["Metadata"];
+            let named = function.logical_id.to_lowercase() == format!("{}function", function.name);
+            metadata["BuildMethod"] == "rust-cargolambda" && named
+        },
+    )
 }
 
 pub(super) fn say_how_much_memory_and_time_they_need(template: &Template) -> Vec<String> {
@@ -31,14 +37,21 @@ pub(super) fn say_how_much_memory_and_time_they_need(template: &Template) -> Vec
 }
 
 pub(super) fn answer_before_the_api_gives_up(template: &Template) -> Vec<String> {
-    faults(template, "may run for longer than the API waits", |function| function.routes.is_empty() || function.timeout < API_TIMEOUT)
+    faults(template, "may run for longer than the API waits", |function| {
+        function.routes.is_empty() || function.timeout < API_TIMEOUT
+    })
 }
 
 pub(super) fn log_to_a_group_of_their_own_that_forgets(template: &Template) -> Vec<String> {
-    let group = |function: &Function| referred(&properties(template, &function.logical_id)["LoggingConfig"]["LogGroup"]);
+    let group = |function: &Function| {
+        referred(&properties(template, &function.logical_id)["LoggingConfig"]["LogGroup"])
+    };
     faults(template, "has no log group of its own with a retention", |function| {
-        let shared = template.functions.iter().filter(|other| group(other) == group(function)).count() > 1;
-        group(function).is_some_and(|group| !shared && !properties(template, group)["RetentionInDays"].is_null())
+        let shared =
+            template.functions.iter().filter(|other| group(other) == group(function)).count() > 1;
+        group(function).is_some_and(|group| {
+            !shared && !properties(template, group)["RetentionInDays"].is_null()
+        })
     })
 }
 
@@ -47,22 +60,34 @@ pub(super) fn report_each_failed_message(template: &Template) -> Vec<String> {
 }
 
 pub(super) fn take_from_queues_with_a_limit(template: &Template) -> Vec<String> {
-    sources_that(template, "has no maximum concurrency", |source| source.maximum_concurrency.is_none())
+    sources_that(template, "has no maximum concurrency", |source| {
+        source.maximum_concurrency.is_none()
+    })
 }
 
-/// Lambda stops a chain of messages after 16 invocations of one function, unless the function allows
-/// such chains (Lambda's guide: recursive loop detection). Who has none keeps that protection.
-pub(super) fn allow_recursion_where_their_messages_come_back_and_nowhere_else(template: &Template) -> Vec<String> {
-    let comes_back = |function: &Function| reached_from(template, function).iter().any(|name| *name == function.name);
-    faults(template, "allows recursion and has none, or has some and doesn't allow it", |function| {
-        function.allows_recursion == comes_back(function)
-    })
+/// Lambda stops a chain of messages after 16 invocations of one function, unless the function
+/// allows such chains (Lambda's guide: recursive loop detection). Who has none keeps that
+/// protection.
+pub(super) fn allow_recursion_where_their_messages_come_back_and_nowhere_else(
+    template: &Template,
+) -> Vec<String> {
+    let comes_back = |function: &Function| {
+        reached_from(template, function).iter().any(|name| *name == function.name)
+    };
+    faults(
+        template,
+        "allows recursion and has none, or has some and doesn't allow it",
+        |function| function.allows_recursion == comes_back(function),
+    )
 }
 
 /// The functions that a function's messages invoke, and theirs in turn.
 fn reached_from<'a>(template: &'a Template, function: &Function) -> Vec<&'a str> {
     let next = |from: &Function| {
-        let fed = template.functions.iter().filter(|other| other.sources.iter().any(|source| may_send(from, &source.queue_arn)));
+        let fed = template
+            .functions
+            .iter()
+            .filter(|other| other.sources.iter().any(|source| may_send(from, &source.queue_arn)));
         fed.collect::<Vec<_>>()
     };
     let (mut reached, mut open) = (Vec::new(), next(function));
@@ -77,15 +102,32 @@ fn reached_from<'a>(template: &'a Template, function: &Function) -> Vec<&'a str>
 
 /// Whether a function's role lets it send to a queue.
 pub(super) fn may_send(function: &Function, queue_arn: &str) -> bool {
-    let sends = |statement: &&Statement| statement.actions.iter().any(|action| action == "sqs:SendMessage");
-    function.statements.iter().filter(sends).any(|statement| statement.resources.iter().any(|resource| resource == queue_arn))
+    let sends =
+        |statement: &&Statement| statement.actions.iter().any(|action| action == "sqs:SendMessage");
+    function
+        .statements
+        .iter()
+        .filter(sends)
+        .any(|statement| statement.resources.iter().any(|resource| resource == queue_arn))
 }
 
 fn faults(template: &Template, fault: &str, keeps: impl Fn(&Function) -> bool) -> Vec<String> {
-    template.functions.iter().filter(|function| !keeps(function)).map(|function| format!("{} {fault}", function.name)).collect()
+    template
+        .functions
+        .iter()
+        .filter(|function| !keeps(function))
+        .map(|function| format!("{} {fault}", function.name))
+        .collect()
 }
 
-fn sources_that(template: &Template, fault: &str, breaks: impl Fn(&QueueSource) -> bool) -> Vec<String> {
+fn sources_that(
+    template: &Template,
+    fault: &str,
+    breaks: impl Fn(&QueueSource) -> bool,
+) -> Vec<String> {
     let sources = template.functions.iter().flat_map(|function| &function.sources);
-    sources.filter(|source| breaks(source)).map(|source| format!("the source {} {fault}", source.queue_arn)).collect()
+    sources
+        .filter(|source| breaks(source))
+        .map(|source| format!("the source {} {fault}", source.queue_arn))
+        .collect()
 }

@@ -18,7 +18,8 @@ pub(crate) struct Rule {
 
 macro_rules! rules {
     ($($module:ident::$rule:ident,)*) => {
-        &[$(Rule { name: concat!(stringify!($module), "::", stringify!($rule)), check: $module::$rule },)*]
+        &[$(Rule { name: concat!(stringify!($module), "::", stringify!($rule)),
+            check: $module::$rule },)*]
     };
 }
 
@@ -69,9 +70,15 @@ pub(crate) const RULES: &[Rule] = rules![
 ];
 
 /// The resources of one type, as (logical id, resource), unresolved.
-fn resources<'a>(template: &'a Template, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Json)> {
+fn resources<'a>(
+    template: &'a Template,
+    kind: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a Json)> {
     let all = template.document["Resources"].as_object();
-    all.into_iter().flatten().filter(move |(_, resource)| resource["Type"] == kind).map(|(id, resource)| (id.as_str(), resource))
+    all.into_iter()
+        .flatten()
+        .filter(move |(_, resource)| resource["Type"] == kind)
+        .map(|(id, resource)| (id.as_str(), resource))
 }
 
 /// What a resource sets, unresolved; null if there is no such resource.
@@ -87,5 +94,9 @@ fn referred(value: &Json) -> Option<&str> {
 /// The names that are not among `present`, as faults.
 fn missing<'a>(expected: &[&str], present: impl Iterator<Item = &'a str>) -> Vec<String> {
     let present: Vec<&str> = present.collect();
-    expected.iter().filter(|name| !present.contains(name)).map(|name| format!("{name} is missing")).collect()
+    expected
+        .iter()
+        .filter(|name| !present.contains(name))
+        .map(|name| format!("{name} is missing"))
+        .collect()
 }

@@ -6,7 +6,8 @@ use shared::schedule::MAX_WAITS;
 
 use super::{missing, properties, referred, resources};
 
-const QUEUES: [&str; 4] = ["DeliveriesQueue", "DeliveriesDeadLetterQueue", "RetriesQueue", "RetriesDeadLetterQueue"];
+const QUEUES: [&str; 4] =
+    ["DeliveriesQueue", "DeliveriesDeadLetterQueue", "RetriesQueue", "RetriesDeadLetterQueue"];
 
 /// SQS keeps a message for at most 14 days, in seconds.
 const FOURTEEN_DAYS: u64 = 14 * 86_400;
@@ -14,11 +15,12 @@ const FOURTEEN_DAYS: u64 = 14 * 86_400;
 /// SQS's visibility timeout where a queue sets none, in seconds.
 const DEFAULT_VISIBILITY: u64 = 30;
 
-/// Lambda's guide: set a source queue's visibility timeout to at least six times the function's timeout.
+/// Lambda's guide: set a source queue's visibility timeout to at least six times the function's
+/// timeout.
 const RUNS: u64 = 6;
 
-/// How many receives an attempt may cost before its message counts as poison: throttled polls and waits longer than SQS's 12 hours raise
-/// the receive count too.
+/// How many receives an attempt may cost before its message counts as poison: throttled polls and
+/// waits longer than SQS's 12 hours raise the receive count too.
 const RECEIVES_PER_ATTEMPT: usize = 10;
 
 pub(super) fn the_queues_of_the_design_are_there(template: &Template) -> Vec<String> {
@@ -29,13 +31,21 @@ pub(super) fn stay_hidden_for_six_runs_of_their_function(template: &Template) ->
     let too_short = consumed(template).filter_map(|(function, queue)| {
         let needed = RUNS * function.timeout.as_secs();
         let set = queue.number("VisibilityTimeout").unwrap_or(DEFAULT_VISIBILITY);
-        (set < needed).then(|| format!("{} hides messages for {set} s, {} needs {needed}", queue.logical_id, function.name))
+        (set < needed).then(|| {
+            format!(
+                "{} hides messages for {set} s, {} needs {needed}",
+                queue.logical_id, function.name
+            )
+        })
     });
     too_short.collect()
 }
 
 pub(super) fn keep_messages_for_fourteen_days(template: &Template) -> Vec<String> {
-    let shorter = template.queues.iter().filter(|queue| queue.number("MessageRetentionPeriod") != Some(FOURTEEN_DAYS));
+    let shorter = template
+        .queues
+        .iter()
+        .filter(|queue| queue.number("MessageRetentionPeriod") != Some(FOURTEEN_DAYS));
     shorter.map(|queue| format!("{} doesn't keep messages for 14 days", queue.logical_id)).collect()
 }
 
@@ -44,8 +54,11 @@ pub(super) fn have_a_dead_letter_queue_each(template: &Template) -> Vec<String> 
     let mut used = Vec::new();
     for (_, queue) in consumed(template) {
         match dead_letters(template, queue) {
-            None => faults.push(format!("{} has no dead-letter queue in this template", queue.logical_id)),
-            Some(dead) if used.contains(&dead.arn) => faults.push(format!("{} is shared", dead.logical_id)),
+            None => faults
+                .push(format!("{} has no dead-letter queue in this template", queue.logical_id)),
+            Some(dead) if used.contains(&dead.arn) => {
+                faults.push(format!("{} is shared", dead.logical_id));
+            }
             Some(dead) if consumed(template).any(|(_, queue)| queue.arn == dead.arn) => {
                 faults.push(format!("{} is consumed by a function", dead.logical_id));
             }
@@ -57,15 +70,24 @@ pub(super) fn have_a_dead_letter_queue_each(template: &Template) -> Vec<String> 
 
 pub(super) fn call_nothing_poison_that_is_only_being_retried(template: &Template) -> Vec<String> {
     let longest = MAX_WAITS + 1;
-    let redrives = template.queues.iter().filter_map(|queue| Some((queue, queue.redrive.as_ref()?.max_receive_count as usize)));
+    let redrives = template
+        .queues
+        .iter()
+        .filter_map(|queue| Some((queue, queue.redrive.as_ref()?.max_receive_count as usize)));
     redrives
         .filter(|(_, receives)| *receives < RECEIVES_PER_ATTEMPT * longest)
-        .map(|(queue, receives)| format!("{} gives up after {receives} receives, a delivery has {longest} attempts", queue.logical_id))
+        .map(|(queue, receives)| {
+            format!(
+                "{} gives up after {receives} receives, a delivery has {longest} attempts",
+                queue.logical_id
+            )
+        })
         .collect()
 }
 
 pub(super) fn take_the_dead_letters_of_their_own_source_only(template: &Template) -> Vec<String> {
-    let pairs = template.queues.iter().filter_map(|queue| Some((queue, dead_letters(template, queue)?)));
+    let pairs =
+        template.queues.iter().filter_map(|queue| Some((queue, dead_letters(template, queue)?)));
     pairs
         .filter(|(source, dead)| !allows_only(dead, source))
         .map(|(_, dead)| format!("{} is open to other queues", dead.logical_id))
@@ -73,12 +95,15 @@ pub(super) fn take_the_dead_letters_of_their_own_source_only(template: &Template
 }
 
 pub(super) fn are_encrypted(template: &Template) -> Vec<String> {
-    let plain = template.queues.iter().filter(|queue| queue.attributes.get("SqsManagedSseEnabled").is_none_or(|set| set != "true"));
+    let plain = template.queues.iter().filter(|queue| {
+        queue.attributes.get("SqsManagedSseEnabled").is_none_or(|set| set != "true")
+    });
     plain.map(|queue| format!("{} isn't encrypted", queue.logical_id)).collect()
 }
 
 pub(super) fn refuse_calls_without_tls(template: &Template) -> Vec<String> {
-    let open = template.queues.iter().filter(|queue| !refuses_plain_calls(template, &queue.logical_id));
+    let open =
+        template.queues.iter().filter(|queue| !refuses_plain_calls(template, &queue.logical_id));
     open.map(|queue| format!("{} may be called without TLS", queue.logical_id)).collect()
 }
 
@@ -86,7 +111,9 @@ pub(super) fn refuse_calls_without_tls(template: &Template) -> Vec<String> {
 fn consumed(template: &Template) -> impl Iterator<Item = (&Function, &Queue)> {
     template.functions.iter().flat_map(move |function| {
         let arns = function.sources.iter().map(|source| &source.queue_arn);
-        arns.filter_map(move |arn| Some((function, template.queues.iter().find(|queue| queue.arn == *arn)?)))
+        arns.filter_map(move |arn| {
+            Some((function, template.queues.iter().find(|queue| queue.arn == *arn)?))
+        })
     })
 }
 
@@ -96,16 +123,23 @@ fn dead_letters<'a>(template: &'a Template, queue: &Queue) -> Option<&'a Queue> 
 }
 
 fn allows_only(dead: &Queue, source: &Queue) -> bool {
-    let policy = dead.attributes.get("RedriveAllowPolicy").and_then(|policy| serde_json::from_str::<Json>(policy).ok());
+    let policy = dead
+        .attributes
+        .get("RedriveAllowPolicy")
+        .and_then(|policy| serde_json::from_str::<Json>(policy).ok());
     policy.is_some_and(|policy| {
-        policy["redrivePermission"] == "byQueue" && policy["sourceQueueArns"] == Json::from(vec![source.arn.as_str()])
+        policy["redrivePermission"] == "byQueue"
+            && policy["sourceQueueArns"] == Json::from(vec![source.arn.as_str()])
     })
 }
 
 fn refuses_plain_calls(template: &Template, queue: &str) -> bool {
-    let mut policies = resources(template, "AWS::SQS::QueuePolicy").map(|(id, _)| properties(template, id));
+    let mut policies =
+        resources(template, "AWS::SQS::QueuePolicy").map(|(id, _)| properties(template, id));
     policies.any(|policy| {
-        let here = policy["Queues"].as_array().is_some_and(|queues| queues.iter().any(|one| referred(one) == Some(queue)));
+        let here = policy["Queues"]
+            .as_array()
+            .is_some_and(|queues| queues.iter().any(|one| referred(one) == Some(queue)));
         let statements = policy["PolicyDocument"]["Statement"].as_array();
         here && statements.into_iter().flatten().any(|statement| {
             statement["Effect"] == "Deny"

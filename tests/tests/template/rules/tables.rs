@@ -12,21 +12,27 @@ pub(super) fn the_tables_of_the_design_are_there(template: &Template) -> Vec<Str
 }
 
 pub(super) fn are_on_demand(template: &Template) -> Vec<String> {
-    lacking(template, "isn't PAY_PER_REQUEST", |table| table["Properties"]["BillingMode"] == "PAY_PER_REQUEST")
+    lacking(template, "isn't PAY_PER_REQUEST", |table| {
+        table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+    })
 }
 
 pub(super) fn are_encrypted(template: &Template) -> Vec<String> {
-    lacking(template, "isn't encrypted", |table| table["Properties"]["SSESpecification"]["SSEEnabled"] == true)
+    lacking(template, "isn't encrypted", |table| {
+        table["Properties"]["SSESpecification"]["SSEEnabled"] == true
+    })
 }
 
 pub(super) fn can_be_restored_to_any_second(template: &Template) -> Vec<String> {
     lacking(template, "has no point-in-time recovery", |table| {
-        table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true
+        table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+            == true
     })
 }
 
 pub(super) fn forget_by_one_attribute(template: &Template) -> Vec<String> {
-    let others = template.tables.iter().filter(|table| table.ttl_attribute.as_deref() != Some("expires_at"));
+    let others =
+        template.tables.iter().filter(|table| table.ttl_attribute.as_deref() != Some("expires_at"));
     others.map(|table| format!("{} has no TTL on expires_at", table.logical_id)).collect()
 }
 

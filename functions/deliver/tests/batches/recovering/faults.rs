@@ -1,4 +1,5 @@
-//! Faults of AWS at every call of a recovery's step: all that is to go again arrives once, and the counts are right.
+//! Faults of AWS at every call of a recovery's step: all that is to go again arrives once, and the
+//! counts are right.
 
 use futures::{StreamExt, stream};
 use local::testing::Trouble;
@@ -45,7 +46,11 @@ async fn recover(place: usize, trouble: Option<Trouble>) -> usize {
     expected.sort();
     assert_eq!(past.arrived(), expected, "{case}");
     // Another one can begin.
-    assert_eq!(past.finish(&past.begin(false).await).await.0.found, Found { examined: 9, ..Found::default() }, "{case}");
+    assert_eq!(
+        past.finish(&past.begin(false).await).await.0.found,
+        Found { examined: 9, ..Found::default() },
+        "{case}"
+    );
     calls
 }
 
@@ -53,7 +58,9 @@ async fn recover(place: usize, trouble: Option<Trouble>) -> usize {
 async fn recoveries_survive_every_fault_at_every_call() {
     let calls = recover(0, None).await;
     // Every fourth; each trouble begins elsewhere, so that every call meets some.
-    let cases = Trouble::all().enumerate().flat_map(|(first, trouble)| (first % 4..calls).step_by(4).map(move |place| (place, trouble)));
+    let cases = Trouble::all().enumerate().flat_map(|(first, trouble)| {
+        (first % 4..calls).step_by(4).map(move |place| (place, trouble))
+    });
     let tried = stream::iter(cases).map(|(place, trouble)| recover(place, Some(trouble)));
     let tried = tried.buffer_unordered(AT_ONCE).count().await;
     eprintln!("{calls} calls, {tried} cases");

@@ -1,4 +1,5 @@
-// Runs a customer's server: prints its port, reads its secret from stdin (again, when it changes), and ends with stdin.
+// Runs a customer's server: prints its port, reads its secret from stdin (again, when it changes),
+// and ends with stdin.
 
 const readline = require("node:readline");
 

@@ -11,7 +11,9 @@ app = Flask(__name__)
 @app.post("/")
 def webhook():
     try:
-        resource = stripe.Webhook.construct_event(request.get_data(), request.headers["Ittybit-Signature"], secret())
+        resource = stripe.Webhook.construct_event(
+            request.get_data(), request.headers["Ittybit-Signature"], secret()
+        )
     except stripe.SignatureVerificationError:
         return "not genuine", 401
     return f"{resource['object']} {resource['id']}"
