@@ -150,7 +150,7 @@ fn a_fault_names_the_line_of_the_resource() {
     let error = Template::parse(&broken, &settings()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "line 28: Work: !Ref Itms: there is no such parameter or resource"
+        "line 30: Work: !Ref Itms: there is no such parameter or resource"
     );
 }
 
