@@ -33,9 +33,10 @@ impl Queued {
         let mut queued = Self::default();
         for (queue, body) in rows.map(|row| row.expect("two texts")) {
             let Ok(body) = serde_json::from_str::<Json>(&body) else { continue };
-            // Steps of circuits are no deliveries.
+            // Steps of circuits and recoveries are no deliveries.
+            let delivery = &body["work"]["delivery"];
             let (Some(event), Some(endpoint)) =
-                (body["event"]["id"].as_str(), body["endpoint"].as_str())
+                (delivery["event"]["id"].as_str(), delivery["endpoint"].as_str())
             else {
                 continue;
             };
