@@ -3,6 +3,8 @@
 mod answer;
 mod things;
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value as Json, json};
 
@@ -165,6 +167,20 @@ impl Client {
     /// Posts an event that must be accepted.
     pub async fn post_event(&self, kind: &str, data: Json) -> Event {
         self.post("/events", json!({"kind": kind, "data": data})).await.read(202)
+    }
+
+    /// Posts a batch of events that must be accepted, and waits as long as the API says where the
+    /// project has posted too many a second.
+    pub async fn post_batch(&self, events: Vec<Json>) -> Vec<Event> {
+        let batch = json!({"events": events});
+        loop {
+            let answer = self.post("/events/batch", batch.clone()).await;
+            if answer.status != 429 {
+                return answer.read(202);
+            }
+            let seconds = answer.header("retry-after").parse().expect("seconds");
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
     }
 
     /// Posts an event with an idempotency key.

@@ -189,7 +189,7 @@ async fn flood(project: &Client, plan: &DeadPlan, topic: &str, events: usize) {
             let batch: Vec<Json> = (first..events.min(first + BATCH))
                 .map(|number| json!({"kind": topic, "data": {"number": number}}))
                 .collect();
-            project.post("/events/batch", json!({"events": batch})).await.expect(202);
+            project.post_batch(batch).await;
         }
     });
     join_all(clients).await;

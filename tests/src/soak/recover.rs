@@ -98,7 +98,7 @@ async fn post(project: &Client, count: usize) {
     while posted < count {
         let few = BATCH.min(count - posted);
         let events = vec![json!({"kind": "task.created", "data": {}}); few];
-        project.post("/events/batch", json!({"events": events})).await.expect(202);
+        project.post_batch(events).await;
         posted += few;
         if posted.is_multiple_of(BATCH * 20) {
             println!("{posted} of {count} posted");

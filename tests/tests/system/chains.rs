@@ -56,9 +56,7 @@ async fn post(project: &Client, count: usize) -> Vec<String> {
     while ids.len() < count {
         let few = BATCH.min(count - ids.len());
         let events = vec![json!({"kind": "task.created", "data": {}}); few];
-        let accepted = project.post("/events/batch", json!({"events": events})).await.expect(202);
-        let accepted = accepted.as_array().unwrap().iter();
-        ids.extend(accepted.map(|event| event["id"].as_str().unwrap().to_owned()));
+        ids.extend(project.post_batch(events).await.into_iter().map(|event| event.id));
     }
     ids
 }
