@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::listen::ListenArgs;
-use shared::model::ApiKey;
+use domain::model::ApiKey;
 
 /// Posthaste on one machine: the real functions on stand-ins for API Gateway, Lambda, SQS and
 /// DynamoDB.

@@ -1,10 +1,10 @@
 //! The operator key of a stack: given, or made once and kept. The config table only gets its hash.
 
 use aws_sdk_dynamodb::Client;
-use shared::id::OperatorKeyId;
-use shared::model::{ApiKey, OperatorKeyRecord};
-use shared::store::{StoreError, Table, operator_keys::OperatorKeyStore};
-use shared::time::Timestamp;
+use domain::id::OperatorKeyId;
+use domain::model::{ApiKey, OperatorKeyRecord};
+use runtime::clock;
+use store::{StoreError, Table, operator_keys::OperatorKeyStore};
 
 /// The name of the key that `cargo run` prints.
 const NAME: &str = "local stack";
@@ -26,7 +26,7 @@ pub async fn plant(dynamodb: &Client, config_table: &str, key: &str) -> Result<(
     if there.iter().any(|known| known.hash == hash) {
         return Ok(());
     }
-    let now = Timestamp::now();
+    let now = clock::now();
     let id = OperatorKeyId::new(now, rand::random());
     store.create(&OperatorKeyRecord { id, hash, name: NAME.to_owned(), created_at: now }).await
 }

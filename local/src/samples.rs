@@ -6,14 +6,15 @@
 //! that only the operator can act for it.
 
 use aws_config::SdkConfig;
-use shared::auth::Access;
-use shared::id::EndpointId;
-use shared::model::{Endpoint, Project};
-use shared::signing::Vault;
-use shared::store::endpoints::EndpointStore;
-use shared::store::{StoreError, Table};
-use shared::target::{EndpointUrl, TargetPolicy};
-use shared::{model::project::ProjectSecret, store::projects::ProjectStore};
+use domain::endpoint_url::{EndpointUrl, TargetPolicy};
+use domain::id::EndpointId;
+use domain::model::project::ProjectSecret;
+use domain::model::{Endpoint, Project};
+use domain::signing::Vault;
+use store::Access;
+use store::endpoints::EndpointStore;
+use store::projects::ProjectStore;
+use store::{StoreError, Table};
 
 /// The project that the sample events belong to.
 pub const PROJECT: &str = "proj_01JZ0000000000000000000000";
@@ -45,7 +46,7 @@ pub enum SamplesError {
 
 /// The project; made at the time in its id.
 pub fn project() -> Result<Project, SamplesError> {
-    let id: shared::id::ProjectId = PROJECT.parse().map_err(malformed)?;
+    let id: domain::id::ProjectId = PROJECT.parse().map_err(malformed)?;
     Ok(Project::new(id, "Samples".to_owned(), id.time()))
 }
 
@@ -90,7 +91,7 @@ pub async fn plant(
     unless_there(ProjectStore::new(config.clone()).create(&project, &secret).await)?;
     for endpoint in endpoints {
         unless_there(
-            EndpointStore::new(config.clone()).create(Access::trusted(project.id), endpoint).await,
+            EndpointStore::new(config.clone()).create(Access::of_project(&project), endpoint).await,
         )?;
     }
     Ok(())
@@ -123,7 +124,7 @@ mod tests {
             aws.table_name(CONFIG_TABLE),
         );
         let there = EndpointStore::new(config)
-            .get(Access::trusted(project().unwrap().id), ENDPOINT.parse().unwrap())
+            .get(Access::of_project(&project().unwrap()), ENDPOINT.parse().unwrap())
             .await
             .unwrap();
         assert_eq!(there, Some(first));

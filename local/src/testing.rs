@@ -4,6 +4,7 @@
 //! Easy to get wrong: every test starts its own [`AwsStandIn`] and needs nothing from the others;
 //! all of it is gone when it is dropped.
 
+use runtime::clock;
 mod api;
 mod receiver;
 mod sse;
@@ -15,12 +16,11 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::{Region, SdkConfig};
-use shared::id::KeyId;
-use shared::message::Message;
-use shared::model::{ApiKey, Endpoint, KeyRecord, Scope};
-use shared::store::{Table, keys::KeyStore};
-use shared::time::Timestamp;
-use shared::work::Work;
+use domain::id::KeyId;
+use domain::message::Message;
+use domain::model::{ApiKey, Endpoint, KeyRecord, Scope};
+use domain::work::Work;
+use store::{Table, keys::KeyStore};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -149,7 +149,7 @@ impl AwsStandIn {
             .into_builder()
             .retry_config(retries)
             .region(region)
-            .timeout_config(shared::settings::call_timeouts())
+            .timeout_config(runtime::aws::call_timeouts())
             .build()
     }
 
@@ -235,7 +235,7 @@ impl AwsStandIn {
     /// If it can't be written.
     #[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
     pub async fn key_of(&self, project: &str, scopes: &[Scope]) -> String {
-        let (key, now) = (ApiKey::new(rand::random()), Timestamp::now());
+        let (key, now) = (ApiKey::new(rand::random()), clock::now());
         let record = KeyRecord {
             id: KeyId::new(now, rand::random()),
             project: project.parse().expect("a project's id"),
@@ -253,7 +253,7 @@ impl AwsStandIn {
     }
 
     /// The settings that a function of the template starts with, for receivers on this machine.
-    pub fn settings_of(&self, function: &str) -> shared::settings::Settings {
+    pub fn settings_of(&self, function: &str) -> runtime::settings::Settings {
         let mut variables = self.environment_of(function);
         let (policy, local) = TARGET_POLICY;
         if let Some(value) = variables.get_mut(policy) {

@@ -9,7 +9,7 @@ from api import until
 from stack import Stack
 from use import Customer
 
-# What a function logs that doesn't start (shared/src/start.rs).
+# What a function logs that doesn't start (shared/runtime/src/start.rs).
 REFUSAL = "the function can't start"
 
 

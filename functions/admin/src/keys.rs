@@ -1,21 +1,24 @@
 //! A project's keys: create, list, revoke.
 
+use runtime::clock;
 use std::sync::Arc;
 
+use api::{
+    ApiError, Body, ListParams,
+    auth::{Caller, IsOperator},
+    listed, page_request,
+};
 use axum::{
     Json,
     extract::{Path, State},
     response::Response,
 };
-use http::{StatusCode, Uri};
-use serde::{Deserialize, Serialize};
-use shared::{
-    auth::{Caller, IsOperator},
-    http::{ApiError, Body, ListParams, listed, page_request},
+use domain::{
     id::{KeyId, ProjectId},
     model::{ApiKey, KeyRecord, Scope, project::MAX_NAME},
-    time::Timestamp,
 };
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -111,7 +114,7 @@ pub(crate) async fn create(
             "a project has at most {MAX_KEYS} keys; revoke one first"
         )));
     }
-    let now = Timestamp::now();
+    let now = clock::now();
     let key = ApiKey::new(rand::random());
     let record = KeyRecord {
         id: KeyId::new(now, rand::random()),
@@ -142,7 +145,7 @@ pub(crate) async fn list(
     caller.operator()?;
     let (request, params) = page_request::<KeyId>(uri.query(), &[])?;
     let project = app.find(&project).await?;
-    let page = app.keys.list(project.id, &request, Timestamp::now()).await?.map(KeyView::from);
+    let page = app.keys.list(project.id, &request, clock::now()).await?.map(KeyView::from);
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
 }
 

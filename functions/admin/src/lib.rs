@@ -5,21 +5,24 @@
 
 use std::sync::Arc;
 
-use axum::routing::{delete, get, patch, post};
-use shared::{
+use api::{
+    Route,
     auth::{Authenticates, Authenticator},
-    http::Route,
-    settings::{SdkConfig, Settings, SettingsError},
-    signing::Vault,
+};
+use axum::routing::{delete, get, patch, post};
+use domain::signing::Vault;
+use runtime::{
+    aws::SdkConfig,
+    settings::{Settings, SettingsError},
     start::StartError,
-    store::{
-        Table,
-        keys::KeyStore,
-        operator_keys::OperatorKeyStore,
-        projects::{ProjectReader, ProjectStore},
-        secrets::ProjectSecrets,
-        secrets_key::KeyCheck,
-    },
+};
+use store::{
+    Table,
+    keys::KeyStore,
+    operator_keys::OperatorKeyStore,
+    projects::{ProjectReader, ProjectStore},
+    secrets::ProjectSecrets,
+    secrets_key::KeyCheck,
 };
 
 mod command;

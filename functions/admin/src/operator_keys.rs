@@ -1,21 +1,24 @@
 //! Operator keys: create, list, revoke. The first one is made by a [`command`](crate::command).
 
+use runtime::clock;
 use std::sync::Arc;
 
+use api::{
+    ApiError, Body, ListParams,
+    auth::{Caller, IsOperator},
+    listed, page_request,
+};
 use axum::{
     Json,
     extract::{Path, State},
     response::Response,
 };
-use http::{StatusCode, Uri};
-use serde::{Deserialize, Serialize};
-use shared::{
-    auth::{Caller, IsOperator},
-    http::{ApiError, Body, ListParams, listed, page_request},
+use domain::{
     id::OperatorKeyId,
     model::{ApiKey, OperatorKeyRecord, project::MAX_NAME},
-    time::Timestamp,
 };
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{App, keys::Revoked};
@@ -87,7 +90,7 @@ impl App {
                 "a deployment has at most {MAX_KEYS} operator keys; revoke one first"
             )));
         }
-        let (key, now) = (ApiKey::for_operator(rand::random()), Timestamp::now());
+        let (key, now) = (ApiKey::for_operator(rand::random()), clock::now());
         let id = OperatorKeyId::new(now, rand::random());
         let record =
             OperatorKeyRecord { id, hash: key.hash(), name: name.to_owned(), created_at: now };
@@ -131,7 +134,7 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     caller.operator()?;
     let (request, params) = page_request::<OperatorKeyId>(uri.query(), &[])?;
-    let page = app.operator_keys.list(&request, Timestamp::now()).await?;
+    let page = app.operator_keys.list(&request, clock::now()).await?;
     let page = page.map(OperatorKeyView::from);
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
 }

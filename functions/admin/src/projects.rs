@@ -1,17 +1,19 @@
 //! Projects: create, list, read, change.
 
+use runtime::clock;
 use std::sync::Arc;
 
+use api::{
+    ApiError, Body, Field, ListParams,
+    auth::{Caller, IsOperator},
+    given, listed, page_request, rewrite,
+};
 use axum::{
     Json,
     extract::{Path, State},
     response::Response,
 };
-use http::{StatusCode, Uri};
-use serde::{Deserialize, Serialize};
-use shared::{
-    auth::{Access, Caller, IsOperator},
-    http::{ApiError, Body, Field, ListParams, given, listed, page_request, rewrite},
+use domain::{
     id::ProjectId,
     model::{
         Project,
@@ -19,8 +21,10 @@ use shared::{
     },
     shape::BodyShape,
     signing::{Secret, SignatureStyle, compatible},
-    time::Timestamp,
 };
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use store::Access;
 use utoipa::ToSchema;
 
 use crate::App;
@@ -118,7 +122,7 @@ pub(crate) async fn create(
     _: IsOperator,
     Body(input): Body<NewProject>,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
-    let now = Timestamp::now();
+    let now = clock::now();
     let project = Project {
         brand: input.brand.map(checked_brand).transpose()?,
         signatures: input.signatures.map(checked_styles).transpose()?,
@@ -145,7 +149,7 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     caller.operator()?;
     let (request, params) = page_request::<ProjectId>(uri.query(), &[])?;
-    let page = app.projects.list(&request, Timestamp::now()).await?;
+    let page = app.projects.list(&request, clock::now()).await?;
     let page = page.map(|project| ProjectView::of(project, &app.brand));
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
 }
@@ -214,7 +218,7 @@ impl App {
 
     /// The project's secret must do for its default styles.
     async fn check_secret(&self, project: &Project) -> Result<(), ApiError> {
-        let secret = self.secrets.get(Access::trusted(project.id)).await?;
+        let secret = self.secrets.get(Access::of_project(project)).await?;
         let decodable = secret.is_none_or(|secret| secret.decodable);
         match project
             .default_signatures()

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use shared::time::Timestamp;
+use domain::time::Timestamp;
 
 /// A clock. Clones tell the same time.
 #[derive(Clone)]

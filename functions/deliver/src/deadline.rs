@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use shared::time::Timestamp;
+use domain::time::Timestamp;
 
 /// Lambda ends every invocation after 15 minutes, so a larger number is no time that is left, and a
 /// smaller one no moment.

@@ -2,17 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{
+use domain::{
     delivery::{FIRST, Step, decide},
     health::Health,
     id::AttemptId,
     message::Message,
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
     schedule::Schedule,
-    store::{attempts::AttemptLog, deliveries::Receivers},
     time::Timestamp,
     work,
 };
+use store::{attempts::AttemptLog, deliveries::Receivers};
 
 use crate::{
     clock::Clock,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::{
+use domain::{
     id::{EndpointId, EventId},
     message::Message,
     model::{Attempt, Endpoint},

@@ -8,17 +8,17 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use shared::{
-    announce::{Announcer, News, may_cause_news},
+use domain::{
     health::Health,
     id::EndpointId,
     job::STALLED,
     model::{Attempt, Endpoint, Outcome},
-    store::{
-        deliveries::{DeliveryEndpoints, Receivers},
-        health::HealthStore,
-    },
     time::Timestamp,
+};
+use store::{
+    announce::{Announcer, News, may_cause_news},
+    deliveries::{DeliveryEndpoints, Receivers},
+    health::HealthStore,
 };
 
 use crate::{
@@ -180,8 +180,7 @@ impl EndpointHealth {
         {
             return;
         }
-        if let Err(error) = self.announcer.tell(about.project, about, news, self.clock.now()).await
-        {
+        if let Err(error) = self.announcer.tell(about, news, || self.clock.now()).await {
             tracing::error!(endpoint = %about.id, %error, "could not tell a project of its \
                 endpoint");
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
-use shared::{
+use domain::{
     delivery::REDRIVEN_AFTER,
     message::Message,
     model::Trigger,

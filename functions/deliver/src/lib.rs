@@ -17,16 +17,19 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
-use shared::{
-    settings::{SdkConfig, Settings, SettingsError},
+use domain::{
     signing::Vault,
-    store::{
-        deliveries::{DeliveryEndpoints, Receivers},
-        secrets_key::{KeyCheck, KeyCheckError},
-    },
-    target::ClientError,
     time::Timestamp,
     work::{Unreadable, Work},
+};
+use egress::ClientError;
+use runtime::{
+    aws::SdkConfig,
+    settings::{Settings, SettingsError},
+};
+use store::{
+    deliveries::{DeliveryEndpoints, Receivers},
+    secrets_key::{KeyCheck, KeyCheckError},
 };
 
 mod background;
@@ -103,7 +106,7 @@ impl App {
 
     /// With the settings that the template gives.
     pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, StartError> {
-        Self::by_clock(aws, settings, Timestamp::now)
+        Self::by_clock(aws, settings, runtime::clock::now)
     }
 }
 

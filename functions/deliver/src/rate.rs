@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use shared::{
+use domain::{
     message::Message,
     model::{Endpoint, Status, Trigger},
     rate::{NEAR, Reserved, Slot, judge},
-    store::{StoreError, rates::RateStore},
 };
+use store::{StoreError, rates::RateStore};
 
 use crate::clock::Clock;
 
@@ -44,9 +44,12 @@ impl RateLimiter {
         let reserved = message.reserved.filter(|slot| slot.is_under(limit));
         let slot = match judge(reserved, number, self.clock.now()) {
             Slot::Good(slot) => slot,
-            Slot::Needed { passed } => {
-                Reserved { number, at: self.slots.take(endpoint, limit).await?, passed, limit }
-            }
+            Slot::Needed { passed } => Reserved {
+                number,
+                at: self.slots.take(endpoint, limit, || self.clock.now()).await?,
+                passed,
+                limit,
+            },
         };
         let wait = slot.at.since(self.clock.now());
         if wait > NEAR {

@@ -9,11 +9,13 @@ use std::{
     time::Duration,
 };
 
-use shared::{
+use domain::id::EndpointId;
+use store::{
     announce::News,
-    id::EndpointId,
+    attempts::AttemptLog,
+    deliveries::Receivers,
+    parked::ParkedStore,
     queue::{Queue, QueueEntry, QueueError},
-    store::{attempts::AttemptLog, deliveries::Receivers, parked::ParkedStore},
 };
 
 use crate::{
@@ -90,7 +92,7 @@ impl Settlement {
     async fn record(
         &self,
         batch: &mut [Settled],
-    ) -> (HashMap<EndpointId, Seen>, Vec<shared::model::Endpoint>) {
+    ) -> (HashMap<EndpointId, Seen>, Vec<domain::model::Endpoint>) {
         let attempted: Vec<Attempted> =
             batch.iter_mut().filter_map(|item| item.attempted.take()).collect();
         if attempted.is_empty() {

@@ -2,18 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{
-    announce::Announcer,
-    publish::Publisher,
-    queue::Queue,
-    settings::{SdkConfig, Settings, SettingsError},
-    signing::Vault,
-    store::{
-        Table, attempts::AttemptLog, deliveries::DeliveryEndpoints, endpoints::ProjectViews,
-        events::EventWriter, health::HealthStore, parked::ParkedStore, rates::RateStore,
-        recoveries::RecoveryProgress, secrets_key::KeyCheck, targets::TargetStore,
-    },
-    time::Timestamp,
+use domain::{signing::Vault, time::Timestamp};
+use runtime::{
+    aws::SdkConfig,
+    settings::{Settings, SettingsError},
+};
+use store::{
+    Table, announce::Announcer, attempts::AttemptLog, deliveries::DeliveryEndpoints,
+    endpoints::ProjectViews, events::EventWriter, health::HealthStore, parked::ParkedStore,
+    publish::Publisher, queue::Queue, rates::RateStore, recoveries::RecoveryProgress,
+    secrets_key::KeyCheck, targets::TargetStore,
 };
 
 use crate::{

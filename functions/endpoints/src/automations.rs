@@ -1,27 +1,31 @@
 //! Automations: create, list, read, change, delete.
 
+use runtime::clock;
 use std::{collections::HashSet, sync::Arc};
 
+use api::{
+    ApiError, Body, Field, ListParams,
+    auth::{Caller, ManagesEndpoints},
+    given, listed, page_request, rewrite,
+};
 use axum::{
     Json,
     extract::{Path, State},
     response::Response,
 };
-use http::{HeaderMap, StatusCode, Uri};
-use serde::{Deserialize, Serialize};
-use shared::{
-    auth::{Access, Caller, ManagesEndpoints},
+use domain::{
     body_schema,
-    http::{ApiError, Body, Field, ListParams, given, listed, page_request, rewrite},
+    endpoint_url::EndpointUrl,
     id::AutomationId,
     model::{
         Automation, Scope, Topic,
         automation::{MAX_REF, MAX_STEPS, Step},
         project::MAX_NAME,
     },
-    target::EndpointUrl,
-    time::Timestamp,
 };
+use http::{HeaderMap, StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use store::Access;
 use utoipa::ToSchema;
 
 use crate::{
@@ -206,7 +210,7 @@ pub(crate) async fn create(
         )));
     }
     let rules = app.rules(project, &headers);
-    let now = Timestamp::now();
+    let now = clock::now();
     let automation = Automation {
         id: AutomationId::new(now, rand::random()),
         project: access.project(),
@@ -252,7 +256,7 @@ pub(crate) async fn list(
     };
     let page = app
         .automations
-        .list(access, &request, Timestamp::now(), wanted)
+        .list(access, &request, clock::now(), wanted)
         .await?
         .map(AutomationView::from);
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))
@@ -309,7 +313,7 @@ pub(crate) async fn change(
             trigger: trigger.clone().unwrap_or(old.trigger),
             workflow: workflow.clone().unwrap_or(old.workflow),
             active: status.map_or(old.active, |status| status == Status::Active),
-            updated_at: Timestamp::now(),
+            updated_at: clock::now(),
             revision: revision + 1,
             ..old
         };

@@ -1,22 +1,25 @@
 //! Endpoints: create, list, read, change, replace, delete, and their secret.
 
+use runtime::clock;
 use std::sync::Arc;
 
+use api::{
+    ApiError, Body, ListParams,
+    auth::{Caller, ManagesEndpoints},
+    listed, page_request, rewrite,
+};
 use axum::{
     Json,
     extract::{Path, State},
     response::Response,
 };
-use http::{HeaderMap, StatusCode, Uri};
-use shared::{
-    auth::{Access, Caller, ManagesEndpoints},
-    http::{ApiError, Body, ListParams, listed, page_request, rewrite},
+use domain::{
     id::EndpointId,
     model::{Endpoint, Outcome, Scope, Status, Topic},
     signing::Secret,
-    store::{attempts::Owned, endpoints::ProjectView},
-    time::Timestamp,
 };
+use http::{HeaderMap, StatusCode, Uri};
+use store::{Access, attempts::Owned, endpoints::ProjectView};
 
 use crate::{
     App,
@@ -57,7 +60,7 @@ pub(crate) async fn create(
     }
     let rules = app.rules(project, &headers);
 
-    let now = Timestamp::now();
+    let now = clock::now();
     let id = EndpointId::new(now, rand::random());
     let secret = match input.secret.as_ref().and_then(Option::as_ref) {
         Some(text) => {
@@ -106,7 +109,7 @@ pub(crate) async fn list(
                 .as_ref()
                 .is_none_or(|topic| endpoint.topics.iter().any(|selector| selector.matches(topic)))
     };
-    let page = app.endpoints.list(access, &request, Timestamp::now(), wanted).await?;
+    let page = app.endpoints.list(access, &request, clock::now(), wanted).await?;
     let ids: Vec<_> = page.items.iter().map(|endpoint| endpoint.id).collect();
     let health = app.health.of(&ids).await?;
     let manages = caller.may(Scope::Endpoints);
@@ -234,8 +237,7 @@ impl App {
     /// success.
     async fn view(&self, endpoint: Endpoint, manages: bool) -> Result<EndpointView, ApiError> {
         let health = self.health.of(&[endpoint.id]).await?;
-        let newest =
-            self.attempts.slice(Owned::from(&endpoint), 0, NEWEST, Timestamp::now()).await?;
+        let newest = self.attempts.slice(Owned::from(&endpoint), 0, NEWEST, clock::now()).await?;
         let mut view = EndpointView::of(endpoint, health.values().next(), &self.defaults, manages);
         view.note_success(
             newest
@@ -302,8 +304,7 @@ impl App {
         rewrite(|| async {
             let old = self.find(access, id).await?;
             let revision = old.revision;
-            let new =
-                Endpoint { updated_at: Timestamp::now(), revision: revision + 1, ..change(old)? };
+            let new = Endpoint { updated_at: clock::now(), revision: revision + 1, ..change(old)? };
             self.endpoints.replace(access, &new, revision).await?;
             Ok(new)
         })

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, de::IgnoredAny};
-use shared::{
+use api::{ApiError, Field, Texts, given, judge::Judge};
+use domain::{
     body_schema,
-    http::{ApiError, Field, Texts, given},
+    endpoint_url::EndpointUrl,
     model::{
         Catalogue, CustomHeaders, Endpoint, Project, Selector, Status,
         endpoint::{
@@ -22,8 +22,8 @@ use shared::{
     schedule::Schedule,
     shape::BodyShape,
     signing::{Secret, SignatureStyle, compatible},
-    target::{EndpointUrl, Judge},
 };
+use serde::{Deserialize, de::IgnoredAny};
 use utoipa::ToSchema;
 
 /// The body of a creation, replacement or change. Fields that only Posthaste sets are taken and
@@ -346,7 +346,7 @@ fn rate_within_limits(limit: u64) -> Result<u16, ApiError> {
 }
 
 fn schedule(waits: Vec<u32>) -> Result<Schedule, ApiError> {
-    waits.try_into().map_err(|error: shared::schedule::ScheduleError| {
+    waits.try_into().map_err(|error: domain::schedule::ScheduleError| {
         ApiError::validation("retry_schedule", error.to_string())
     })
 }

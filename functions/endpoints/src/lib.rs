@@ -7,26 +7,27 @@
 
 use std::sync::Arc;
 
-use axum::routing::{delete, get, patch, post, put};
-use shared::{
+use api::{
+    Route,
     auth::{Authenticates, Authenticator},
-    http::Route,
-    model::Catalogue,
-    schedule::Schedule,
-    settings::{SdkConfig, Settings, SettingsError},
-    signing::Vault,
+    judge::Targets,
+};
+use axum::routing::{delete, get, patch, post, put};
+use domain::{model::Catalogue, schedule::Schedule, signing::Vault};
+use runtime::{
+    aws::SdkConfig,
+    settings::{Settings, SettingsError},
     start::StartError,
-    store::{
-        Table,
-        attempts::AttemptReader,
-        automations::AutomationStore,
-        endpoints::{EndpointStore, ProjectViews},
-        health::HealthStore,
-        secrets::ProjectSecrets,
-        secrets_key::KeyCheck,
-        topics::TopicStore,
-    },
-    target::Targets,
+};
+use store::{
+    Table,
+    attempts::AttemptReader,
+    automations::AutomationStore,
+    endpoints::{EndpointStore, ProjectViews},
+    health::HealthStore,
+    secrets::ProjectSecrets,
+    secrets_key::KeyCheck,
+    topics::TopicStore,
 };
 
 mod automations;

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use api::{ApiError, auth::Caller, rewrite};
 use axum::{
     Json,
     extract::{Request, State},
 };
-use shared::{
-    auth::{Access, Caller},
-    http::{ApiError, rewrite},
+use domain::{
     model::{Project, Scope, project::ProjectSecret},
     signing::SignatureStyle,
 };
+use store::Access;
 
 use crate::{
     App,

@@ -1,20 +1,20 @@
 //! An endpoint's secret: read, rotate.
 
+use runtime::clock;
 use std::{fmt::Display, sync::Arc, time::Duration};
 
+use api::{ApiError, auth::Caller, parse_json, read_json};
 use axum::{
     Json,
     extract::{Path, Request, State},
 };
-use serde::Deserialize;
-use shared::{
-    auth::Caller,
-    http::{ApiError, parse_json, read_json},
+use domain::{
     id::EndpointId,
     model::{Endpoint, Scope, SecretRing},
     signing::{Secret, Vault},
     time::Timestamp,
 };
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
@@ -74,7 +74,7 @@ impl Wanted {
             }
             None => Secret::new(rand::random()),
         };
-        let now = Timestamp::now();
+        let now = clock::now();
         Ok(Self { secret, now, until: now + Duration::from_secs(overlap) })
     }
 

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use api::{
+    ApiError, Body, Params,
+    auth::{Caller, ManagesEndpoints},
+};
 use axum::{
     Json,
     extract::{Path, State},
 };
-use http::{StatusCode, Uri};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use shared::{
-    auth::{Caller, ManagesEndpoints},
-    http::{ApiError, Body, Params},
+use domain::{
     json::canonicalise,
     model::{
         CatalogueEntry, Scope, Topic,
@@ -19,6 +18,9 @@ use shared::{
         topic::SYSTEM_PREFIX,
     },
 };
+use http::{StatusCode, Uri};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::{

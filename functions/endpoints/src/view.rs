@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use serde_json::value::RawValue;
-use shared::{
+use domain::{
+    endpoint_url::EndpointUrl,
     health::Health,
     id::EndpointId,
     model::{CatalogueEntry, Endpoint, Selector, Status, Topic},
     schedule::Schedule,
     shape::BodyShape,
     signing::SignatureStyle,
-    target::EndpointUrl,
     time::Timestamp,
 };
+use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::Defaults;

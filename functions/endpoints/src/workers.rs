@@ -4,23 +4,27 @@
 //! Easy to get wrong: the answers are the published ones of such systems, camelCase and without an
 //! envelope: `{token, url}`, both null when there is no webhook.
 
+use runtime::clock;
 use std::sync::Arc;
 
+use api::{
+    ApiError, Body, WorkerPath,
+    auth::{Caller, ManagesEndpoints},
+    rewrite, worker_id,
+};
 use axum::{
     Json,
     extract::{Path, State},
 };
-use http::HeaderMap;
-use serde::{Deserialize, Serialize};
-use shared::{
-    auth::{Access, Caller, ManagesEndpoints},
-    http::{ApiError, Body, WorkerPath, rewrite, worker_id},
+use domain::{
+    endpoint_url::EndpointUrl,
     id::EndpointId,
     model::{Endpoint, Scope, Selector, Status},
     signing::{Secret, SignatureStyle},
-    target::EndpointUrl,
-    time::Timestamp,
 };
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use store::Access;
 use utoipa::ToSchema;
 
 use crate::{App, handlers::Answer};
@@ -101,7 +105,7 @@ pub(crate) async fn write(
     let rules = app.rules(app.projects.load(access).await?, &headers);
     let url = rules.url(&url)?;
     let written = rewrite(|| async {
-        let now = Timestamp::now();
+        let now = clock::now();
         if let Some(old) = app.endpoints.worker(access, id).await? {
             let revision = old.revision + 1;
             let new = Endpoint {
@@ -183,7 +187,7 @@ pub(crate) async fn regenerate_token(
             .worker(access, id)
             .await?
             .ok_or_else(|| ApiError::not_found("webhook"))?;
-        let now = Timestamp::now();
+        let now = clock::now();
         let sealed = app
             .vault
             .seal(&Secret::token(rand::random()), &old.id, rand::random())

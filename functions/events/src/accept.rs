@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use shared::{
-    auth::Access,
-    http::ApiError,
+use api::ApiError;
+use domain::{
     message::{Message, Recipient},
     model::{Event, event::LoggedEvent},
-    publish::PublishError,
     time::Timestamp,
 };
+use runtime::clock;
+use store::{Access, publish::PublishError};
 
 use crate::{
     App,
@@ -91,7 +91,7 @@ async fn publish(
             Message { recheck: plan.state == State::Unsure, ..first }
         })
     });
-    app.publisher.publish(access, &logged, messages).await
+    app.publisher.publish(access, &logged, messages, clock::now).await
 }
 
 /// The event as the log will have it, with everybody who gets it.

@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use shared::{
-    auth::Access,
-    http::ApiError,
+use api::ApiError;
+use domain::{
+    endpoint_url::EndpointUrl,
     id::EndpointId,
     message::{Recipient, Via},
     model::{Endpoint, Origin, Target},
-    store::endpoints::{ProjectView, Subscriber},
-    target::EndpointUrl,
+};
+use store::{
+    Access,
+    endpoints::{ProjectView, Subscriber},
 };
 
 use crate::{App, input::Draft};

@@ -2,22 +2,18 @@
 //!
 //! A claim is a key and the events that it covers: the request's `Idempotency-Key` covers all of
 //! them, and an event's own id covers that event. Each claim takes a lease (see
-//! [`shared::store::leases`]) with a plan of the ids and time that its events will have.
+//! [`store::leases`]) with a plan of the ids and time that its events will have.
 
 use std::time::Duration;
 
+use api::ApiError;
+use domain::{id::EventId, time::Timestamp};
 use futures::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use shared::{
-    auth::Access,
-    http::ApiError,
-    id::EventId,
-    store::{
-        StoreError,
-        leases::{LEASE_SECONDS, Lease, Leases, Wanted},
-    },
-    time::Timestamp,
+use store::{
+    Access, StoreError,
+    leases::{LEASE_SECONDS, Lease, Leases, Wanted},
 };
 
 use crate::input::Draft;
@@ -270,8 +266,9 @@ fn decode(text: &str) -> Option<Plan> {
 #[cfg(test)]
 mod tests {
     use local::testing::AwsStandIn;
+    use runtime::clock;
     use serde_json::value::RawValue;
-    use shared::store::Table;
+    use store::Table;
 
     use super::*;
 
@@ -293,7 +290,7 @@ mod tests {
             drafts: &[Draft],
             key: Option<&str>,
         ) -> Result<(Claims, Vec<Planned>), ApiError> {
-            self.take_at(drafts, key, Timestamp::now()).await
+            self.take_at(drafts, key, clock::now()).await
         }
 
         async fn take_at(
@@ -302,7 +299,7 @@ mod tests {
             key: Option<&str>,
             now: Timestamp,
         ) -> Result<(Claims, Vec<Planned>), ApiError> {
-            let access = Access::trusted(local::samples::PROJECT.parse().unwrap());
+            let access = Access::of_project(&local::samples::project().unwrap());
             Claims::take(&self.leases, access, drafts, key.map(str::to_owned), KEY_KEPT, now).await
         }
     }
@@ -356,7 +353,7 @@ mod tests {
     async fn a_lease_that_has_become_anothers_is_not_freed() {
         let started = start().await;
         let batch = [event("1")];
-        let a_minute_ago = Timestamp::from_seconds(Timestamp::now().seconds() - 60);
+        let a_minute_ago = Timestamp::from_seconds(clock::now().seconds() - 60);
         for gives_up in [true, false] {
             let key = Some(if gives_up { "given up" } else { "abandoned" });
             let (late, _) = started.take_at(&batch, key, a_minute_ago).await.unwrap();

@@ -1,20 +1,16 @@
 //! `POST /events` and `POST /events/batch`.
 
+use runtime::clock;
 use std::sync::Arc;
 
+use api::{ApiError, EventView, auth::Caller, judge::Judge, read_json};
 use axum::{
     Json,
     extract::{Request, State},
 };
+use domain::{model::Scope, time::Timestamp};
 use http::{HeaderMap, StatusCode};
-use shared::{
-    auth::Caller,
-    http::{ApiError, EventView, read_json},
-    model::Scope,
-    store::endpoints::ProjectView,
-    target::Judge,
-    time::Timestamp,
-};
+use store::endpoints::ProjectView;
 
 use crate::{
     App,
@@ -55,7 +51,7 @@ pub(crate) async fn one(
     let access = caller.access(&[Scope::Events])?;
     let (key, judge) = (idempotency_key(request.headers())?, app.targets.judge(request.headers()));
     let bytes = read_json(request, MAX_EVENT_BYTES).await?;
-    let now = Timestamp::now();
+    let now = clock::now();
     let project = app.projects.load(access).await?;
     let draft = Draft::read(&bytes, &app.rules(&project, judge, now))?;
     let audience = Audience::of(&app, access, project, std::iter::once(&draft)).await?;
@@ -91,7 +87,7 @@ pub(crate) async fn many(
     let access = caller.access(&[Scope::Events])?;
     let (key, judge) = (idempotency_key(request.headers())?, app.targets.judge(request.headers()));
     let bytes = read_json(request, MAX_BATCH_BYTES).await?;
-    let now = Timestamp::now();
+    let now = clock::now();
     let project = app.projects.load(access).await?;
     let entries = Draft::read_batch(&bytes, &app.rules(&project, judge, now))?;
     let audience = Audience::of(&app, access, project, entries.iter().flatten()).await?;

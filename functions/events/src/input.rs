@@ -1,15 +1,15 @@
 //! What a producer may post.
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use shared::{
-    http::{ABSURD_SECONDS, ApiError, MAX_FOREIGN_ID, parse_json, worker_id},
+use api::{ABSURD_SECONDS, ApiError, MAX_FOREIGN_ID, judge::Judge, parse_json, worker_id};
+use domain::{
+    endpoint_url::EndpointUrl,
     id::EventId,
     json::canonicalise,
     model::{Catalogue, Topic, event::MAX_PAYLOAD, topic::SYSTEM_PREFIX},
-    target::{EndpointUrl, Judge},
     time::Timestamp,
 };
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::{collections::HashSet, time::Duration};
 use utoipa::ToSchema;
 
@@ -248,7 +248,7 @@ mod tests {
         let settings = [("TARGET_POLICY".to_owned(), "strict".to_owned())].into_iter().collect();
         Rules {
             catalogue: "a;task.created".parse().unwrap(),
-            judge: shared::target::Targets::from_settings(&settings)
+            judge: api::judge::Targets::from_settings(&settings)
                 .unwrap()
                 .judge(&http::HeaderMap::new()),
             now: Timestamp::from_seconds(1_800_000_000),

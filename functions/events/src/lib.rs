@@ -6,16 +6,20 @@
 
 use std::sync::Arc;
 
-use axum::routing::post;
-use shared::{
+use api::{
+    Route,
     auth::{Authenticates, Authenticator},
-    http::Route,
-    model::Catalogue,
-    publish::Publisher,
+    judge::Targets,
+};
+use axum::routing::post;
+use domain::model::Catalogue;
+use runtime::{
+    aws::SdkConfig,
+    settings::{Settings, SettingsError},
+};
+use store::{
+    Table, endpoints::ProjectViews, events::EventWriter, leases::Leases, publish::Publisher,
     queue::Queue,
-    settings::{SdkConfig, Settings, SettingsError},
-    store::{Table, endpoints::ProjectViews, events::EventWriter, leases::Leases},
-    target::Targets,
 };
 
 mod accept;

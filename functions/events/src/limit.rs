@@ -13,7 +13,9 @@ use std::{
     time::Duration,
 };
 
-use shared::{auth::Access, http::ApiError, id::ProjectId, time::Timestamp};
+use api::ApiError;
+use domain::{id::ProjectId, time::Timestamp};
+use store::Access;
 
 /// How far a project may be ahead of its rate.
 const BURST: Duration = Duration::from_secs(1);
@@ -75,6 +77,8 @@ impl EventLimit {
 
 #[cfg(test)]
 mod tests {
+    use domain::model::Project;
+
     use super::*;
 
     const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -84,7 +88,8 @@ mod tests {
     }
 
     fn project(number: u128) -> Access {
-        Access::trusted(ProjectId::new(START, number))
+        let id = ProjectId::new(START, number);
+        Access::of_project(&Project::new(id, "Acme".to_owned(), START))
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Everything else here is private. This says only whether a body would be accepted, and as which
 //! payloads.
 
-use shared::{http::ApiError, model::Catalogue, target::Judge, time::Timestamp};
+use api::{ApiError, judge::Judge};
+use domain::{model::Catalogue, time::Timestamp};
 
 use crate::input::{Draft, Rules};
 

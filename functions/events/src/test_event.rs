@@ -4,18 +4,15 @@
 //! It is logged, signed and delivered like any other, but tried only once: who tests is looking,
 //! and tests again.
 
+use runtime::clock;
 use std::sync::Arc;
 
+use api::{ApiError, EventView, auth::Caller, parse_json, read_json};
 use axum::{
     Json,
     extract::{Path, Request, State},
 };
-use http::StatusCode;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use shared::{
-    auth::Caller,
-    http::{ApiError, EventView, parse_json, read_json},
+use domain::{
     id::{EndpointId, EventId},
     message::{Message, Recipient},
     model::{
@@ -24,6 +21,9 @@ use shared::{
     },
     time::Timestamp,
 };
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::{
@@ -77,7 +77,7 @@ pub(crate) async fn send(
         return Err(ApiError::conflict("the endpoint is not active; nothing is sent to it"));
     }
 
-    let now = Timestamp::now();
+    let now = clock::now();
     let event = event(wanted, &endpoint, &app.catalogue.with(project.topics), now)?;
     let target = Target {
         test: true,
@@ -93,7 +93,8 @@ pub(crate) async fn send(
         now,
     );
     let message = Message { trigger: Trigger::Test, ..first };
-    app.publisher.publish(access, std::slice::from_ref(&logged), std::iter::once(message)).await?;
+    let (events, deliveries) = (std::slice::from_ref(&logged), std::iter::once(message));
+    app.publisher.publish(access, events, deliveries, clock::now).await?;
     Ok((StatusCode::ACCEPTED, Json(logged.event.into())))
 }
 

@@ -1,20 +1,19 @@
 //! Attempts: of a message, of an endpoint.
 
+use runtime::clock;
 use std::sync::Arc;
 
+use api::{ApiError, ListParams, Params, auth::Caller, listed, page_request};
 use axum::{
     extract::{Path, State},
     response::Response,
 };
-use http::Uri;
-use shared::{
-    auth::{Access, Caller},
-    http::{ApiError, ListParams, Params, listed, page_request},
+use domain::{
     id::{AttemptId, EndpointId, EventId},
     model::{Attempt, Outcome, Scope, Selector},
-    store::{Order, Page, PageRequest, attempts::Owned},
-    time::Timestamp,
 };
+use http::Uri;
+use store::{Access, Order, Page, PageRequest, attempts::Owned};
 
 use crate::{App, view::AttemptView};
 
@@ -106,7 +105,7 @@ pub(crate) async fn list(
         (None, Some(endpoint)) => {
             let endpoint = app.owned(access, endpoint).await?;
             app.attempts
-                .list(endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt))
+                .list(endpoint, &request, clock::now(), |attempt| filter.wants(attempt))
                 .await?
         }
         (None, None) => {
@@ -149,7 +148,7 @@ pub(crate) async fn of_endpoint(
     let endpoint = app.owned(access, id).await?;
     let page = app
         .attempts
-        .list(endpoint, &request, Timestamp::now(), |attempt| filter.wants(attempt))
+        .list(endpoint, &request, clock::now(), |attempt| filter.wants(attempt))
         .await?;
     Ok(answer(&uri, &params, &request, page))
 }
@@ -172,7 +171,7 @@ impl App {
         if let Some(endpoint) = self.endpoints.get(access, id).await? {
             return Ok(Owned::from(&endpoint));
         }
-        let owned = self.attempts.owned(access, id, &self.events, Timestamp::now()).await?;
+        let owned = self.attempts.owned(access, id, &self.events, clock::now()).await?;
         owned.ok_or_else(|| ApiError::not_found("endpoint"))
     }
 
@@ -188,7 +187,7 @@ impl App {
     ) -> Result<Page<Attempt>, ApiError> {
         let mut logged = self.find(access, message, "message").await?;
         logged.targets.retain(|target| endpoint.is_none_or(|endpoint| endpoint == target.endpoint));
-        let deliveries = self.attempts.of_event(&logged, Timestamp::now()).await?;
+        let deliveries = self.attempts.of_event(&logged, clock::now()).await?;
         let attempts = deliveries
             .into_iter()
             .flat_map(|(_, attempts)| attempts)

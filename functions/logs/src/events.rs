@@ -1,20 +1,20 @@
 //! Events: list, read.
 
+use runtime::clock;
 use std::sync::Arc;
 
+use api::{ApiError, EventView, ListParams, auth::Caller, listed, page_request};
 use axum::{
     Json,
     extract::{Path, State},
     response::Response,
 };
-use http::Uri;
-use shared::{
-    auth::{Access, Caller},
-    http::{ApiError, EventView, ListParams, listed, page_request},
+use domain::{
     id::EventId,
     model::{Scope, Selector, event::LoggedEvent},
-    time::Timestamp,
 };
+use http::Uri;
+use store::Access;
 
 use crate::App;
 
@@ -48,7 +48,7 @@ pub(crate) async fn list(
         let view = wanted(&logged).then(|| EventView::from(logged.event));
         async move { Ok(view) }
     };
-    let page = app.events.list(access, &request, Timestamp::now(), view).await?;
+    let page = app.events.list(access, &request, clock::now(), view).await?;
     Ok(listed(uri.path(), &params, &request, &page, |event| event.id.to_string()))
 }
 
@@ -77,9 +77,6 @@ impl App {
         what: &str,
     ) -> Result<LoggedEvent, ApiError> {
         let id = id.parse().map_err(|_| ApiError::not_found(what))?;
-        self.events
-            .get(access, id, Timestamp::now())
-            .await?
-            .ok_or_else(|| ApiError::not_found(what))
+        self.events.get(access, id, clock::now()).await?.ok_or_else(|| ApiError::not_found(what))
     }
 }

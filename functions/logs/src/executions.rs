@@ -1,28 +1,26 @@
 //! `GET /api/workers/{id}/webhook/executions`: the attempts of a worker's webhook, by page number,
 //! in the published form of such systems (camelCase).
 
+use runtime::clock;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
-use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
+use api::{ApiError, Params, WorkerPath, auth::Caller, worker_id};
 use axum::{
     Json,
     extract::{Path, State},
+};
+use domain::{
+    id::{AttemptId, EventId},
+    model::{Attempt, Outcome, Scope},
 };
 use futures::future::try_join_all;
 use http::Uri;
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
-use shared::{
-    auth::Caller,
-    http::{ApiError, Params, WorkerPath, worker_id},
-    id::{AttemptId, EventId},
-    model::{Attempt, Outcome, Scope},
-    store::attempts::{Count, Owned},
-    time::Timestamp,
-};
+use store::attempts::{Count, Owned};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -116,7 +114,7 @@ pub(crate) async fn list(
     let access = caller.access(&[Scope::Read])?;
     let worker_id = worker_id("id", &id)?;
     let page = page_number(&Params::read(uri.query(), &["page"])?)?;
-    let (owned, now) = (Owned::worker(access, worker_id), Timestamp::now());
+    let (owned, now) = (Owned::worker(access, worker_id), clock::now());
     let total = app.attempts.count(owned, MAX_COUNTED, now).await?;
     let attempts = app.attempts.slice(owned, (page - 1) * PER_PAGE, PER_PAGE, now).await?;
 
@@ -150,7 +148,7 @@ impl ExecutionView {
     fn of(task: Option<&Task>, worker_id: &str, attempt: Attempt) -> Self {
         Self {
             id: attempt.id,
-            created_at: date_time(attempt.created_at),
+            created_at: attempt.created_at.rfc_3339(),
             duration_ms: attempt.duration_ms,
             error_message: attempt.error,
             request_status: if attempt.outcome == Outcome::Succeeded { "success" } else { "error" },
@@ -183,12 +181,6 @@ impl Task {
             title: first(&["/task/title", "/task_title", "/taskTitle", "/title"]),
         }
     }
-}
-
-/// RFC 3339 in UTC, with milliseconds.
-fn date_time(time: Timestamp) -> String {
-    let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
-    DateTime::from_millis(millis).fmt(DateTimeFormat::DateTime).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -235,10 +227,5 @@ mod tests {
         for query in ["page=0", "page=-1", "page=x", "page=201", "page=99999999999999999999"] {
             assert!(page(query).is_err(), "{query}");
         }
-    }
-
-    #[test]
-    fn times_are_written_as_date_times() {
-        assert_eq!(date_time(Timestamp::from_millis(1_735_689_886_250)), "2025-01-01T00:04:46.25Z");
     }
 }

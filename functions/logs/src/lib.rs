@@ -5,17 +5,19 @@
 
 use std::sync::Arc;
 
-use axum::routing::{get, post};
-use shared::{
+use api::{
+    Route,
     auth::{Authenticates, Authenticator},
-    http::Route,
-    queue::Queue,
-    settings::{SdkConfig, Settings, SettingsError},
-    store::{
-        Table, attempts::AttemptReader, automations::AutomationStore, endpoints::EndpointStore,
-        events::EventReader, parked::ParkedStore, projects::ProjectReader,
-        recoveries::RecoveryStore,
-    },
+};
+use axum::routing::{get, post};
+use runtime::{
+    aws::SdkConfig,
+    settings::{Settings, SettingsError},
+};
+use store::{
+    Table, attempts::AttemptReader, automations::AutomationStore, endpoints::EndpointStore,
+    events::EventReader, parked::ParkedStore, projects::ProjectReader, queue::Queue,
+    recoveries::RecoveryStore,
 };
 
 mod attempts;

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use shared::{
-    settings::{self, Settings},
-    start::or_exit,
+use runtime::{
+    aws,
+    settings::Settings,
+    start::{init_logs, or_exit},
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    settings::init_logs();
-    let started = logs::App::new(&settings::aws().await, &Settings::from_env());
+    init_logs();
+    let started = logs::App::new(&aws::config().await, &Settings::from_env());
     let app = Arc::new(or_exit(started));
-    lambda_http::run(shared::http::router(logs::routes(), app)).await
+    lambda_http::run(api::router(logs::routes(), app)).await
 }

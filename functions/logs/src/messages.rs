@@ -1,22 +1,22 @@
 //! Messages: events with the state of their deliveries.
 
+use runtime::clock;
 use std::sync::Arc;
 
+use api::{ApiError, ListParams, auth::Caller, listed, page_request};
 use axum::{
     Json,
     extract::{Path, State},
     response::Response,
 };
-use futures::future::try_join_all;
-use http::Uri;
-use shared::{
-    auth::Caller,
-    http::{ApiError, ListParams, listed, page_request},
+use domain::{
     id::{EndpointId, EventId},
     model::{Scope, Selector, attempt::DeliveryStatus, event::LoggedEvent},
-    store::StoreError,
     time::Timestamp,
 };
+use futures::future::try_join_all;
+use http::Uri;
+use store::StoreError;
 
 use crate::{
     App,
@@ -73,7 +73,7 @@ pub(crate) async fn list(
         status: params.one_of("status", &STATUSES)?,
         endpoint: params.value("endpoint_id")?,
     };
-    let now = Timestamp::now();
+    let now = clock::now();
     let page =
         app.events.list(access, &request, now, |logged| app.matching(&filter, logged, now)).await?;
     Ok(listed(uri.path(), &params, &request, &page, |message| message.event.id.to_string()))
@@ -99,7 +99,7 @@ pub(crate) async fn read(
 impl App {
     /// An event with the state of its deliveries as of now.
     pub(crate) async fn message(&self, logged: LoggedEvent) -> Result<MessageView, ApiError> {
-        Ok(self.with_deliveries(logged, Timestamp::now()).await?)
+        Ok(self.with_deliveries(logged, clock::now()).await?)
     }
 
     async fn with_deliveries(

@@ -1,16 +1,15 @@
 //! Whom a logged event can go to again: those of its targets that still take deliveries, with their
 //! present settings.
 
-use futures::future::try_join_all;
-use shared::{
-    auth::Access,
-    http::ApiError,
+use api::ApiError;
+use domain::{
+    endpoint_url::EndpointUrl,
     id::{AutomationId, EndpointId},
     message::{Recipient, Via},
     model::{Endpoint, Origin, Project, Status, Target, event::LoggedEvent},
-    store::StoreError,
-    target::EndpointUrl,
 };
+use futures::future::try_join_all;
+use store::{Access, StoreError};
 
 use crate::App;
 

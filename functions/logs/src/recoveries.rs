@@ -4,27 +4,29 @@
 //! sends its present step once more, so that a request that died before it had sent the first step
 //! is made good by its repetition.
 
+use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
+use api::{
+    ApiError, Body, ListParams,
+    auth::{Caller, SendsEvents},
+    listed, page_request,
+};
 use axum::{
     Json,
     extract::{Path, State},
     response::Response,
 };
-use http::{StatusCode, Uri};
-use serde::{Deserialize, Serialize};
-use shared::{
-    auth::{Access, Caller, SendsEvents},
-    http::{ApiError, Body, ListParams, listed, page_request},
+use domain::{
     id::{EndpointId, RecoveryId},
     job::RecoveryStep,
     model::{Endpoint, Scope, Status},
     recovery::{Recovery, State as Progress},
-    store::recoveries::Turn,
     time::Timestamp,
-    work,
 };
-
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use store::{Access, queue::QueueEntry, recoveries::Turn};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -134,7 +136,7 @@ pub(crate) async fn recover(
     Body(wanted): Body<Wanted>,
 ) -> Result<(StatusCode, Json<RecoveryView>), ApiError> {
     let endpoint = app.endpoint(access, &id).await?;
-    let now = Timestamp::now();
+    let now = clock::now();
     let (since, until) = range(&wanted, app.retention_days, now)?;
     if endpoint.status != Status::Active && !wanted.dry_run {
         return Err(ApiError::conflict(
@@ -184,7 +186,7 @@ pub(crate) async fn read(
     let not_found = || ApiError::not_found("recovery");
     let (id, recovery) =
         (id.parse().map_err(|_| not_found())?, recovery.parse().map_err(|_| not_found())?);
-    let found = app.recoveries.get(access, id, recovery, Timestamp::now()).await?;
+    let found = app.recoveries.get(access, id, recovery, clock::now()).await?;
     found.map(|recovery| Json(recovery.into())).ok_or_else(not_found)
 }
 
@@ -206,7 +208,7 @@ pub(crate) async fn list(
     let (request, params) = page_request::<RecoveryId>(uri.query(), &[])?;
     let endpoint = app.endpoint(access, &id).await?;
     let page =
-        app.recoveries.list(&endpoint, &request, Timestamp::now()).await?.map(RecoveryView::from);
+        app.recoveries.list(&endpoint, &request, clock::now()).await?.map(RecoveryView::from);
     Ok(listed(uri.path(), &params, &request, &page, |recovery| recovery.id.to_string()))
 }
 
@@ -221,7 +223,7 @@ impl App {
     async fn go_on(&self, recovery: &Recovery) -> Result<(), ApiError> {
         let &Recovery { project, endpoint, id, step, .. } = recovery;
         let step = RecoveryStep { project, endpoint, recovery: id, step };
-        let entry = work::entry(&step, Duration::ZERO).map_err(ApiError::from);
+        let entry = QueueEntry::new(&step, Duration::ZERO).map_err(ApiError::from);
         self.retries.send(std::iter::once(entry)).await
     }
 }

@@ -1,23 +1,22 @@
 //! `POST /webhooks/messages/{id}/resend`: the same event again, to one of its endpoints or to all.
 
+use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
+use api::{ApiError, auth::Caller, parse_json, read_json};
 use axum::{
     Json,
     extract::{Path, Request, State},
 };
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use shared::{
-    auth::{Access, Caller},
-    http::{ApiError, parse_json, read_json},
+use domain::{
     id::{EndpointId, EventId, RoundId},
     message::{Message, Recipient},
     model::{Scope, Trigger, event::LoggedEvent},
-    queue::QueueEntry,
     time::Timestamp,
-    work,
 };
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use store::{Access, queue::QueueEntry};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -71,7 +70,7 @@ pub(crate) async fn resend(
     let project = app.projects.get(access.project()).await?;
     let recipients = app.recipients(access, project.as_ref(), &logged, wanted.endpoint_id).await?;
 
-    let now = Timestamp::now();
+    let now = clock::now();
     let brand = project.and_then(|project| project.brand);
     let messages: Vec<_> = recipients
         .iter()
@@ -98,5 +97,5 @@ fn message(
         round: Some(RoundId::new(now, rand::random())),
         ..first
     };
-    Ok(work::entry(&message, Duration::ZERO)?)
+    Ok(QueueEntry::new(&message, Duration::ZERO)?)
 }

@@ -1,11 +1,11 @@
 //! Messages and attempts as the API shows them.
 
-use serde::Serialize;
-use shared::{
-    http::EventView,
+use api::EventView;
+use domain::{
     id::{AttemptId, EndpointId, EventId},
     model::{Attempt, Event, Outcome, Target, Topic, Trigger, attempt::DeliveryStatus},
 };
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// An event with the state of its deliveries.
@@ -97,7 +97,7 @@ impl DeliveryView {
             status,
             attempts: attempts.len(),
             last_attempt_at: last.map(|attempt| attempt.created_at.seconds()),
-            next_attempt_at: next.map(shared::time::Timestamp::seconds),
+            next_attempt_at: next.map(domain::time::Timestamp::seconds),
         }
     }
 }
@@ -124,7 +124,7 @@ impl From<Attempt> for AttemptView {
             error: attempt.error,
             duration_ms: attempt.duration_ms,
             created_at: attempt.created_at.seconds(),
-            next_attempt_at: attempt.next_attempt_at.map(shared::time::Timestamp::seconds),
+            next_attempt_at: attempt.next_attempt_at.map(domain::time::Timestamp::seconds),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! events").
 //!
 //! Read [`open`] for what may be asked, [`viewer`] for the story of a connection, [`sse`] for its
-//! bytes, and [`shared::store::feed`] for why a viewer that comes back misses nothing. One
+//! bytes, and [`store::feed`] for why a viewer that comes back misses nothing. One
 //! invocation is one viewer: the function answers with a stream, behind a function URL, as an HTTP
 //! API waits for whole answers.
 //!
@@ -12,13 +12,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::routing::get;
-use shared::{
+use api::{
+    Route,
     auth::{Authenticates, Authenticator},
-    http::Route,
-    settings::{SdkConfig, Settings, SettingsError},
-    store::{Table, feed::Feed},
 };
+use axum::routing::get;
+use runtime::{
+    aws::SdkConfig,
+    settings::{Settings, SettingsError},
+};
+use store::{Table, feed::Feed};
 
 mod open;
 mod recent;

@@ -1,27 +1,27 @@
 //! `GET /events/stream`: what may be asked, and the answer's head.
 
+use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
+use api::{ApiError, Params, auth::Caller};
 use axum::{
     body::Body,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use domain::{
+    id::EventId,
+    model::{Scope, Selector},
+    time::Timestamp,
+};
 use futures::stream;
 use http::{
     HeaderMap,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use lambda_http::{Context, RequestExt};
-use shared::{
-    auth::Caller,
-    http::{ApiError, Params},
-    id::EventId,
-    model::{Scope, Selector},
-    store::feed,
-    time::Timestamp,
-};
+use store::feed;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{App, sse, viewer::Viewer};
@@ -65,7 +65,7 @@ pub(crate) async fn open(
     request: Request,
 ) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
-    let now = Timestamp::now();
+    let now = clock::now();
     let topics = topics(request.uri().query())?;
     let position = start(request.headers(), now)?;
     let ends_at = Instant::now() + life(app.life, request.lambda_context_ref(), now);

@@ -1,9 +1,9 @@
 //! The last events that a viewer was sent: what it is shown again is dropped (see
-//! [`shared::store::feed`] for when that can be).
+//! [`store::feed`] for when that can be).
 
 use std::collections::{HashSet, VecDeque};
 
-use shared::id::EventId;
+use domain::id::EventId;
 
 /// How many: an event moves by seconds, in which a project has hardly more.
 const KEPT: usize = 4_096;
@@ -33,7 +33,7 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
-    use shared::time::Timestamp;
+    use domain::time::Timestamp;
 
     use super::*;
 

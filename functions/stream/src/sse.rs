@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
+use api::EventView;
 use bytes::Bytes;
-use shared::{
-    http::EventView,
+use domain::{
     id::EventId,
     model::{Event, Topic},
 };

@@ -4,19 +4,18 @@
 //! Easy to get wrong: the position moves on with what is *not* shown too. Else a viewer of a rare
 //! topic would have hours to read again whenever it comes back.
 
+use runtime::clock;
 use std::{pin::pin, sync::Arc, time::Duration};
 
+use api::ApiError;
 use bytes::Bytes;
-use futures::TryStreamExt;
-use http::HeaderMap;
-use shared::{
-    auth::Access,
-    http::ApiError,
+use domain::{
     id::EventId,
     model::{Event, Scope, Selector},
-    store::{StoreError, feed::Window},
-    time::Timestamp,
 };
+use futures::TryStreamExt;
+use http::HeaderMap;
+use store::{Access, StoreError, feed::Window};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout_at},
@@ -116,7 +115,7 @@ impl Viewer {
 
     /// Shows what has settled since the last look.
     async fn catch_up(&mut self, frames: &mpsc::Sender<Bytes>) -> Result<(), End> {
-        let now = Timestamp::now();
+        let now = clock::now();
         let Some(window) = Window::settled(self.position, now) else { return Ok(()) };
         let feed = self.app.feed.clone();
         let mut entries = pin!(feed.read(self.access, window, now));

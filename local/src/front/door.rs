@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
-use shared::target::OwnHost;
+use domain::endpoint_url::OwnHost;
 
 use super::answer;
 

@@ -11,7 +11,7 @@ mod server;
 use std::net::SocketAddr;
 
 use clap::Args;
-use shared::signing::Secret;
+use domain::signing::Secret;
 
 pub use behaviour::{Behaviour, Fail};
 pub use report::{Received, Verification};
@@ -44,7 +44,7 @@ pub struct ListenArgs {
 }
 
 fn secret(text: &str) -> Result<Secret, String> {
-    text.parse().map_err(|error: shared::signing::SecretError| error.to_string())
+    text.parse().map_err(|error: domain::signing::SecretError| error.to_string())
 }
 
 fn seconds(text: &str) -> Result<std::time::Duration, String> {

@@ -6,8 +6,8 @@
 use std::fmt;
 
 use axum::http::HeaderMap;
+use domain::signing::{Secret, standard};
 use serde_json::{Map, Value as Json, json};
-use shared::signing::{Secret, standard};
 
 /// Whether a request is what it claims to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

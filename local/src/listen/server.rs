@@ -9,8 +9,8 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use domain::signing::Secret;
 use http_body_util::BodyExt;
-use shared::signing::Secret;
 use tokio::net::TcpListener;
 
 use super::ListenArgs;

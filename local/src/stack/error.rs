@@ -11,7 +11,7 @@ use crate::demo::DemoError;
 use crate::runtime::InvokeError;
 use crate::samples::SamplesError;
 use crate::template::TemplateError;
-use shared::store::StoreError;
+use store::StoreError;
 
 /// Why a stack doesn't start.
 #[derive(Debug, thiserror::Error)]

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use domain::signing::{Secret, standard};
 use serde_json::Value;
-use shared::signing::{Secret, standard};
 
 use super::posthaste::command;
 

@@ -1,30 +1,37 @@
-//! What tables and queues hold is read: `shared/tests/formats` keeps samples of every version.
+//! What tables and queues hold is read: `shared/store/tests/formats` keeps samples of every
+//! version.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use runtime::clock;
 mod messages;
 mod others;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use domain::delivery::{Step, decide};
+use domain::id::{EndpointId, EventId, ProjectId};
+use domain::model::{ApiKey, Outcome, Project, Scope, Status, Target, Trigger};
+use domain::signing::Vault;
+use domain::time::Timestamp;
 use local::samples;
 use local::testing::AwsStandIn;
 use messages::message;
 use serde_json::Value as Json;
-use shared::auth::Access;
-use shared::delivery::{Step, decide};
-use shared::id::{EndpointId, EventId};
-use shared::model::{ApiKey, Outcome, Scope, Status, Target, Trigger};
-use shared::signing::Vault;
-use shared::store::leases::{Lease, Leases, Wanted};
-use shared::store::{
-    PageRequest, Table, attempts::AttemptLog, attempts::AttemptReader,
-    deliveries::DeliveryEndpoints, endpoints::EndpointStore, endpoints::ProjectViews,
-    events::EventReader, keys::KeyReader, keys::KeyStore, list::Order, projects::ProjectReader,
-    projects::ProjectStore, topics::TopicStore,
+use store::Access;
+use store::leases::{Lease, Leases, Wanted};
+use store::{
+    PageRequest, Table,
+    attempts::{AttemptLog, AttemptReader},
+    deliveries::DeliveryEndpoints,
+    endpoints::{EndpointStore, ProjectViews},
+    events::EventReader,
+    keys::{KeyReader, KeyStore},
+    list::Order,
+    projects::{ProjectReader, ProjectStore},
+    topics::TopicStore,
 };
-use shared::time::Timestamp;
 
 /// The sample key in clear text.
 const KEY: &str = "phk_of_the_formats_test";
@@ -36,7 +43,7 @@ const OTHER: &str = "proj_01JZ0000000000000000000001";
 const MINIMAL: &str = "we_01JZ0000000000000000000001";
 
 fn folder(version: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/tests/formats").join(version)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/store/tests/formats").join(version)
 }
 
 /// The samples of a version, by their files' names without `.json`.
@@ -74,7 +81,10 @@ async fn past(version: &str) -> Past {
     }
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk_config());
     let table = |name: &str| Table::new(dynamodb.clone(), aws.table_name(name));
-    let access = |id: &str| Access::trusted(id.parse().unwrap());
+    let access = |id: &str| {
+        let id: ProjectId = id.parse().unwrap();
+        Access::of_project(&Project::new(id, String::new(), id.time()))
+    };
     Past {
         config: table("ConfigTable"),
         log: table("LogTable"),
@@ -116,9 +126,9 @@ async fn endpoints_of_version_1() {
     );
     assert_eq!(serde_json::to_value(&full.headers).unwrap()["x-tenant"], "7");
     assert_eq!(serde_json::to_value(&full.retry_schedule).unwrap(), serde_json::json!([5, 300]));
-    let live = full.live_secrets(Timestamp::now(), &vault).unwrap();
+    let live = full.live_secrets(clock::now(), &vault).unwrap();
     assert_eq!(
-        live.iter().map(shared::signing::Secret::reveal).collect::<Vec<_>>(),
+        live.iter().map(domain::signing::Secret::reveal).collect::<Vec<_>>(),
         [samples::SECRET; 2],
         "the present one, and one that retires"
     );
@@ -129,13 +139,10 @@ async fn endpoints_of_version_1() {
         ("https://example.com/minimal", "event", Status::Active)
     );
     assert!(minimal.wants(&"task.created".parse().unwrap()));
-    assert_eq!(
-        minimal.live_secrets(Timestamp::now(), &vault).unwrap()[0].reveal(),
-        samples::SECRET
-    );
+    assert_eq!(minimal.live_secrets(clock::now(), &vault).unwrap()[0].reveal(), samples::SECRET);
     // It can be changed, and read again.
     let changed =
-        shared::model::Endpoint { name: Some("Changed".to_owned()), revision: 2, ..minimal };
+        domain::model::Endpoint { name: Some("Changed".to_owned()), revision: 2, ..minimal };
     store.replace(past.project, &changed, 1).await.unwrap();
     assert_eq!(store.get(past.project, changed.id).await.unwrap(), Some(changed));
 
@@ -158,7 +165,7 @@ async fn projects_keys_and_topics_of_version_1() {
         ProjectReader::new(past.config.clone()).get(past.project.project()).await.unwrap().unwrap();
     assert_eq!((project.name.as_str(), project.brand.as_deref()), ("Samples", Some("Acme")));
     let listed =
-        ProjectStore::new(past.config.clone()).list(&all(), Timestamp::now()).await.unwrap().items;
+        ProjectStore::new(past.config.clone()).list(&all(), clock::now()).await.unwrap().items;
     assert_eq!(listed.first(), Some(&project));
 
     let found = KeyReader::new(past.config.clone())
@@ -169,7 +176,7 @@ async fn projects_keys_and_topics_of_version_1() {
     assert_eq!((found.name.as_deref(), &found.scopes[..]), (Some("CI"), &Scope::ALL[..]));
     let keys = KeyStore::new(past.config.clone());
     assert_eq!(
-        keys.list(past.project.project(), &all(), Timestamp::now()).await.unwrap().items,
+        keys.list(past.project.project(), &all(), clock::now()).await.unwrap().items,
         std::slice::from_ref(&found)
     );
     assert!(keys.revoke(past.project.project(), found.id).await.unwrap());
@@ -187,7 +194,7 @@ async fn events_of_version_1() {
     let past = past("v1").await;
     let reader = EventReader::new(past.log);
     let small =
-        reader.get(past.project, EVENT.parse().unwrap(), Timestamp::now()).await.unwrap().unwrap();
+        reader.get(past.project, EVENT.parse().unwrap(), clock::now()).await.unwrap().unwrap();
     assert_eq!(
         (small.event.data.get(), small.event.created_at),
         (r#"{"id":"task_1"}"#, 1_751_328_000)
@@ -206,13 +213,13 @@ async fn events_of_version_1() {
         (MINIMAL, "https://example.com/minimal")
     );
     let large = reader
-        .get(past.project, LARGE_EVENT.parse().unwrap(), Timestamp::now())
+        .get(past.project, LARGE_EVENT.parse().unwrap(), clock::now())
         .await
         .unwrap()
         .unwrap();
     assert_eq!(large.event.data.get(), format!(r#"{{"text":"{}"}}"#, "abc ".repeat(1_000)));
     let listed = reader
-        .list(past.project, &all::<EventId>(), Timestamp::now(), |event| async move {
+        .list(past.project, &all::<EventId>(), clock::now(), |event| async move {
             Ok(Some(event.event.id))
         })
         .await
@@ -248,14 +255,14 @@ async fn attempts_of_version_1() {
         (minimal.outcome, minimal.trigger, minimal.duration_ms),
         (Outcome::Succeeded, Trigger::Scheduled, 12)
     );
-    assert_eq!(decide(&attempts, None, Timestamp::now()), Step::Drop, "it has succeeded");
+    assert_eq!(decide(&attempts, None, clock::now()), Step::Drop, "it has succeeded");
     let endpoint = EndpointStore::new(past.config)
         .get(past.project, MINIMAL.parse().unwrap())
         .await
         .unwrap()
         .unwrap();
     let listed = AttemptReader::new(past.log)
-        .list((&endpoint).into(), &all(), Timestamp::now(), |_| true)
+        .list((&endpoint).into(), &all(), clock::now(), |_| true)
         .await
         .unwrap();
     assert_eq!(
@@ -276,11 +283,10 @@ async fn leases_of_version_1() {
         kept: std::time::Duration::from_hours(1),
         holder: 7,
     };
-    let Lease::Done(plan) = leases.take(past.project, wanted, Timestamp::now()).await.unwrap()
-    else {
+    let Lease::Done(plan) = leases.take(past.project, wanted, clock::now()).await.unwrap() else {
         panic!("it is done")
     };
     assert!(plan.contains(EVENT), "{plan}");
     let other = Wanted { fingerprint: "other", ..wanted };
-    assert_eq!(leases.take(past.project, other, Timestamp::now()).await.unwrap(), Lease::Mismatch);
+    assert_eq!(leases.take(past.project, other, clock::now()).await.unwrap(), Lease::Mismatch);
 }

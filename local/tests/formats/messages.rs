@@ -1,11 +1,11 @@
 //! Messages, of every version that may be on a queue.
 
-use serde_json::Value as Json;
-use shared::{
+use domain::{
     message::{Message, Via},
     model::Trigger,
     work::{VERSION, Work},
 };
+use serde_json::Value as Json;
 
 use super::{MINIMAL, OTHER, samples_of};
 

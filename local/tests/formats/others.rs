@@ -1,32 +1,33 @@
 //! Rows of another project: of circuits, parked deliveries, recoveries, rate limits, automations,
 //! workers, and secrets of projects.
 
-use futures::TryStreamExt;
-use local::samples;
-use shared::{
+use domain::{
     health::Phase,
     id::{EndpointId, EventId, RecoveryId},
     model::{Origin, Outcome, Project, Target, Trigger},
     recovery::{Recovery, State},
     signing::{Secret, Vault},
-    store::{
-        StoreError,
-        attempts::{AttemptReader, Count, Owned},
-        automations::AutomationStore,
-        deliveries::DeliveryEndpoints,
-        endpoints::{EndpointStore, ProjectViews},
-        events::EventReader,
-        feed::{Feed, Window, before},
-        health::HealthStore,
-        leases::{Lease, Leases, Wanted},
-        parked::ParkedStore,
-        projects::{ProjectReader, ProjectStore},
-        rates::RateStore,
-        recoveries::{RecoveryProgress, RecoveryStore, Turn},
-        secrets::ProjectSecrets,
-        targets::TargetStore,
-    },
     time::Timestamp,
+};
+use futures::TryStreamExt;
+use local::samples;
+use runtime::clock;
+use store::{
+    StoreError,
+    attempts::{AttemptReader, Count, Owned},
+    automations::AutomationStore,
+    deliveries::DeliveryEndpoints,
+    endpoints::{EndpointStore, ProjectViews},
+    events::EventReader,
+    feed::{Feed, Window, before},
+    health::HealthStore,
+    leases::{Lease, Leases, Wanted},
+    parked::ParkedStore,
+    projects::{ProjectReader, ProjectStore},
+    rates::RateStore,
+    recoveries::{RecoveryProgress, RecoveryStore, Turn},
+    secrets::ProjectSecrets,
+    targets::TargetStore,
 };
 
 use super::{OTHER, Past, all, message, past};
@@ -69,11 +70,11 @@ async fn projects_with_defaults_and_their_secrets() {
         ["svix", "timestamped"]
     );
     assert_eq!(
-        (project.body.map(shared::shape::BodyShape::name), project.brand.as_deref()),
+        (project.body.map(domain::shape::BodyShape::name), project.brand.as_deref()),
         (Some("data"), Some("Other"))
     );
     let listed =
-        ProjectStore::new(past.config.clone()).list(&all(), Timestamp::now()).await.unwrap().items;
+        ProjectStore::new(past.config.clone()).list(&all(), clock::now()).await.unwrap().items;
     assert_eq!(listed.last(), Some(&project));
 
     // Only one of two can change it.
@@ -84,7 +85,7 @@ async fn projects_with_defaults_and_their_secrets() {
 
     let secrets = ProjectSecrets::new(past.config);
     let secret = secrets.get(past.other).await.unwrap().unwrap();
-    let live = secret.secrets.live(&past.other.project(), Timestamp::now(), &vault()).unwrap();
+    let live = secret.secrets.live(&past.other.project(), clock::now(), &vault()).unwrap();
     assert_eq!(
         live.iter().map(Secret::reveal).collect::<Vec<_>>(),
         [samples::SECRET; 2],
@@ -92,7 +93,7 @@ async fn projects_with_defaults_and_their_secrets() {
     );
     assert!(secret.decodable);
     secrets
-        .replace(past.other, &shared::model::project::ProjectSecret { revision: 3, ..secret }, 2)
+        .replace(past.other, &domain::model::project::ProjectSecret { revision: 3, ..secret }, 2)
         .await
         .unwrap();
 }
@@ -102,7 +103,7 @@ async fn automations() {
     let past = past("v1").await;
     let store = AutomationStore::new(past.config.clone());
     let [full, minimal] = store
-        .list(past.other, &all(), Timestamp::now(), |_| true)
+        .list(past.other, &all(), clock::now(), |_| true)
         .await
         .unwrap()
         .items
@@ -122,7 +123,7 @@ async fn automations() {
         (2, 1, 0, true)
     );
     assert_eq!(view.endpoints[0].rate_limit, Some(7));
-    store.replace(past.other, &shared::model::Automation { revision: 4, ..full }, 3).await.unwrap();
+    store.replace(past.other, &domain::model::Automation { revision: 4, ..full }, 3).await.unwrap();
 }
 
 #[tokio::test]
@@ -159,7 +160,7 @@ async fn receivers_that_are_no_endpoints() {
         let endpoint = found.remove(&message.endpoint).unwrap().unwrap();
         assert_eq!(endpoint.url.as_written(), url);
         assert_eq!(
-            endpoint.live_secrets(Timestamp::now(), &vault()).unwrap()[0].reveal(),
+            endpoint.live_secrets(clock::now(), &vault()).unwrap()[0].reveal(),
             samples::SECRET,
             "{url}"
         );
@@ -170,7 +171,7 @@ async fn receivers_that_are_no_endpoints() {
 async fn events_with_targets_of_every_origin() {
     let past = past("v1").await;
     let logged = EventReader::new(past.log.clone())
-        .get(past.other, event(TO_ALL), Timestamp::now())
+        .get(past.other, event(TO_ALL), clock::now())
         .await
         .unwrap()
         .unwrap();
@@ -193,10 +194,10 @@ async fn events_with_targets_of_every_origin() {
 
     // A recovery marks them as they stand there.
     let store = TargetStore::new(past.log.clone());
-    let read = |logged: shared::model::event::LoggedEvent, targets| async move {
+    let read = |logged: domain::model::event::LoggedEvent, targets| async move {
         Ok(Some((logged, targets)))
     };
-    let mut page = store.list(past.other, &all(), Timestamp::now(), read).await.unwrap().items;
+    let mut page = store.list(past.other, &all(), clock::now(), read).await.unwrap().items;
     assert_eq!(
         page.iter().map(|(logged, _)| logged.event.id.to_string()).collect::<Vec<_>>(),
         [TO_ALL, TEST, MOVED]
@@ -212,7 +213,7 @@ async fn events_with_targets_of_every_origin() {
     };
     store.change(past.other, targets, marked).await.unwrap();
     let changed = EventReader::new(past.log)
-        .get(past.other, event(TEST), Timestamp::now())
+        .get(past.other, event(TEST), clock::now())
         .await
         .unwrap()
         .unwrap();
@@ -238,10 +239,10 @@ async fn executions_of_a_worker() {
     let past = past("v1").await;
     let (reader, owned) = (AttemptReader::new(past.log), Owned::worker(past.other, "worker_1"));
     assert_eq!(
-        reader.count(owned, 9, Timestamp::now()).await.unwrap(),
+        reader.count(owned, 9, clock::now()).await.unwrap(),
         Count { number: 1, complete: true }
     );
-    let [attempt] = reader.slice(owned, 0, 9, Timestamp::now()).await.unwrap().try_into().unwrap();
+    let [attempt] = reader.slice(owned, 0, 9, clock::now()).await.unwrap().try_into().unwrap();
     assert_eq!(
         (attempt.trigger, attempt.outcome, attempt.duration_ms),
         (Trigger::Probe, Outcome::Timeout, 5_000)
@@ -275,7 +276,7 @@ async fn health_in_every_phase() {
             .unwrap()
             .circuit
             .unwrap();
-        let next = shared::health::Circuit { step: 5, busy_until: None, ..taken.clone() };
+        let next = domain::health::Circuit { step: 5, busy_until: None, ..taken.clone() };
         store.advance(id.parse().unwrap(), &taken, &next).await.unwrap();
     }
 }
@@ -304,7 +305,7 @@ async fn recoveries_and_their_turns() {
     let recovery = |id: &str| id.parse::<RecoveryId>().unwrap();
     let endpoint = limited(&past).await;
     let [running, done] =
-        store.list(&endpoint, &all(), Timestamp::now()).await.unwrap().items.try_into().unwrap();
+        store.list(&endpoint, &all(), clock::now()).await.unwrap().items.try_into().unwrap();
     assert_eq!(
         (running.state, running.step, running.found.examined, running.found.enqueued),
         (State::Running, 1, 2, 1)
@@ -356,7 +357,10 @@ async fn recoveries_and_their_turns() {
 #[tokio::test]
 async fn slots_and_leases() {
     let past = past("v1").await;
-    let slot = RateStore::new(past.log.clone()).take(LIMITED.parse().unwrap(), 7).await.unwrap();
+    let slot = RateStore::new(past.log.clone())
+        .take(LIMITED.parse().unwrap(), 7, clock::now)
+        .await
+        .unwrap();
     assert_eq!(slot, Timestamp::from_seconds(4_000_000_000), "behind those that are taken");
     let wanted = Wanted {
         key: "key:open",
@@ -365,11 +369,11 @@ async fn slots_and_leases() {
         kept: std::time::Duration::from_hours(1),
         holder: 8,
     };
-    let taken = Leases::new(past.log).take(past.other, wanted, Timestamp::now()).await.unwrap();
+    let taken = Leases::new(past.log).take(past.other, wanted, clock::now()).await.unwrap();
     assert_eq!(taken, Lease::TakenOver(r#"{"ids":[]}"#.to_owned()));
 }
 
-async fn limited(past: &Past) -> shared::model::Endpoint {
+async fn limited(past: &Past) -> domain::model::Endpoint {
     EndpointStore::new(past.config.clone())
         .get(past.other, LIMITED.parse().unwrap())
         .await

@@ -13,21 +13,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use serde_json::value::RawValue;
-use shared::{
-    http::{ApiError, page_request},
+use api::{ApiError, judge::Targets, page_request};
+use domain::{
+    endpoint_url::{EndpointUrl, MAX_URL_LENGTH, OwnHost, TargetPolicy, address::is_global},
     id::{AttemptId, EndpointId, EventId, KeyId, ProjectId, RoundId},
     json::{JsonProblem, canonicalise, escape_for_sqs},
     model::{Catalogue, CustomHeaders, Selector, Topic},
     signing::{Secret, SignatureStyle, Signing},
-    target::{
-        EndpointUrl, MAX_URL_LENGTH, OwnHost, TargetPolicy, Targets, address::is_global,
-        retry_after,
-    },
     time::Timestamp,
     work::{self, Work},
 };
+use egress::retry_after;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use serde_json::value::RawValue;
 
 /// Every signature style.
 const STYLES: [&str; 5] = ["standard", "svix", "timestamped", "digest", "token"];

@@ -53,7 +53,7 @@ impl fmt::Display for Figures {
 pub async fn run(events: usize) -> Figures {
     let stack = Stack::start().await;
     let (project, receiver) = (stack.project().await, Receiver::start().await);
-    let since = shared::time::Timestamp::now().seconds() - 1;
+    let since = runtime::clock::now().seconds() - 1;
     post(&project, events).await;
     let endpoint = project.create_endpoint(&receiver.url("/"), &["*"]).await.id;
     let path = format!("/webhooks/endpoints/{endpoint}");

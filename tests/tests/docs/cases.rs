@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use shared::{
+use domain::{
     json::canonicalise,
     signing::{Secret, SignatureStyle, Signing},
 };
+use serde::Serialize;
 
 use crate::styles::{Style, Timestamp};
 
@@ -32,7 +32,7 @@ const BIG: &str = r#"{"big":12345678901234567891}"#;
 /// The cases of a style.
 pub(crate) fn of(style: &Style) -> Vec<Case> {
     let [body, big] = [BODY, BIG].map(|text| canonicalise(text.as_bytes()).unwrap());
-    let now = shared::time::Timestamp::now().seconds();
+    let now = runtime::clock::now().seconds();
     let [new, old, foreign] = [1, 2, 3].map(|byte| Secret::new([byte; 32]));
     let signed = |secrets: &[Secret], at| headers(style.name, secrets, at, body.as_bytes());
     let newest = std::slice::from_ref(&new);

@@ -9,9 +9,9 @@ use std::{
     path::Path,
 };
 
+use api::ALLOWED;
 use local::template::{Settings, Template};
 use serde_json::Value as Json;
-use shared::http::ALLOWED;
 
 use openapi::{document, functions, operations};
 

@@ -10,8 +10,8 @@
 //! `admin` serves as it is; a test holds it to the code, to the template's routes and to the errors
 //! that there are.
 
+use api::ErrorView;
 use serde_json::{Value as Json, json};
-use shared::http::ErrorView;
 use utoipa::{OpenApi, PartialSchema, ToSchema};
 
 /// What a reader is told first.

@@ -91,7 +91,7 @@ async fn a_recovery_goes_on_for_more_than_sixteen_steps() {
     let stack = Stack::start().await;
     let (project, receiver) = (stack.project().await, Receiver::start().await);
     let events = STEP * (MOST + 1) + 1;
-    let since = shared::time::Timestamp::now().seconds() - 1;
+    let since = runtime::clock::now().seconds() - 1;
     post(&project, events).await;
     let endpoint = project.create_endpoint(&receiver.url("/"), &["*"]).await.id;
     let path = format!("/webhooks/endpoints/{endpoint}");

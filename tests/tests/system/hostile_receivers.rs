@@ -2,7 +2,7 @@
 //! each ends with a name in the log, within its time, and neither a healthy receiver nor the
 //! function's memory notices.
 //!
-//! What is read of each is counted in `shared/tests/client/floods.rs`; names that resolve
+//! What is read of each is counted in `shared/egress/tests/client/floods.rs`; names that resolve
 //! differently on the second look are in its `names.rs`.
 
 use std::time::Duration;

@@ -1,11 +1,12 @@
 //! The same event, posted again and again.
 
+use runtime::clock;
 use std::collections::{HashMap, HashSet};
 
+use domain::id::EventId;
 use futures::future::join_all;
 use http::Method;
 use serde_json::json;
-use shared::{id::EventId, time::Timestamp};
 use system_tests::{Event, Receiver, Stack};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,7 +73,7 @@ async fn an_event_with_an_id_of_its_own_is_accepted_once() {
     let project = stack.project().await;
     let receiver = Receiver::start().await;
     project.create_endpoint(&receiver.url("/"), &["*"]).await;
-    let id = EventId::new(Timestamp::now(), 7).to_string();
+    let id = EventId::new(clock::now(), 7).to_string();
     let body = json!({"kind": "task.created", "data": {"a": 1}, "id": id});
     for _ in 0..3 {
         let event: Event = project.post("/events", body.clone()).await.read(202);

@@ -4,10 +4,11 @@
 //! if the id were of nothing at all. The ids of nothing differ from B's in their last character
 //! only, so that they stand for the same moment.
 
+use domain::id::EventId;
 use http::Method;
 use local::template::{HttpRoute, Settings, Template};
+use runtime::clock;
 use serde_json::{Value as Json, json};
-use shared::{id::EventId, time::Timestamp};
 use system_tests::{Answer, Client, Receiver, Stack, workspace};
 
 /// What project B has, or what nobody has.
@@ -141,7 +142,7 @@ async fn what_b_has(operator: &Client, b: &Client, receiver: &Receiver) -> (Ids,
         b.post_event_once(key, "b.own", json!({"secret of": "B"})).await.read(202);
     b.wait_for_message(&event.id, "succeeded").await;
     let attempt = b.attempts(&event.id).await.remove(0);
-    let since = Timestamp::now().seconds() - 60;
+    let since = clock::now().seconds() - 60;
     let recovery = b
         .post(
             &format!("/webhooks/endpoints/{}/recover", endpoint.id),
@@ -161,7 +162,7 @@ async fn what_b_has(operator: &Client, b: &Client, receiver: &Receiver) -> (Ids,
         automation,
         worker: "worker-of-b".to_owned(),
         idempotency_key: key.to_owned(),
-        free: EventId::new(Timestamp::now(), 1).to_string(),
+        free: EventId::new(clock::now(), 1).to_string(),
     };
     (ids, endpoint.secret().to_owned())
 }
@@ -291,7 +292,7 @@ fn bodies(route: &HttpRoute, ids: &Ids) -> Vec<Option<Json>> {
             vec![None, Some(json!({"endpoint_id": ids.endpoint}))]
         }
         ("POST", "/webhooks/endpoints/{id}/recover") => {
-            let since = Timestamp::now().seconds() - 60;
+            let since = clock::now().seconds() - 60;
             vec![
                 None,
                 Some(json!({})),

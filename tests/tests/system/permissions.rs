@@ -5,15 +5,16 @@
 //! only once all has been used that there is: so [`everything`] is done once, on a stack whose
 //! calls are counted from its start.
 
+use runtime::clock;
 use std::collections::BTreeSet;
 
+use domain::{id::EventId, time::Timestamp};
 use http::Method;
 use local::{
     aws::{CallCount, CountersReport},
     template::{Effect, Settings, Template},
 };
 use serde_json::json;
-use shared::{id::EventId, time::Timestamp};
 use system_tests::{Client, Event, Receiver, Reply, Stack, Viewer, eventually, workspace};
 
 /// An action of a function on a table or queue.
@@ -213,8 +214,7 @@ async fn recover(project: &Client, receiver: &Receiver) {
 /// An event where it was posted, and one that doesn't stand at its id.
 async fn watch(project: &Client) {
     let mut viewer = Viewer::open(project, "?topic=run.updated", None).await;
-    let old =
-        EventId::new(Timestamp::from_millis(Timestamp::now().millis() - 60_000), 7).to_string();
+    let old = EventId::new(Timestamp::from_millis(clock::now().millis() - 60_000), 7).to_string();
     project
         .post("/events", json!({"kind": "run.updated", "data": {}, "id": old}))
         .await

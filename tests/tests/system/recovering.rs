@@ -1,7 +1,7 @@
 //! Recovering an endpoint: what it has failed to take or never got, again.
 
+use runtime::clock;
 use serde_json::{Value as Json, json};
-use shared::time::Timestamp;
 use system_tests::{Client, Receiver, Reply, Stack, eventually};
 
 /// Waits for the end of a recovery that is asked for with this body, and gives its counts:
@@ -31,7 +31,7 @@ async fn post(project: &Client, count: usize) -> Vec<String> {
 async fn what_failed_or_was_missed_in_an_outage_arrives_once() {
     let stack = Stack::shared().await;
     let (project, receiver) = (stack.project().await, Receiver::start().await);
-    let since = Timestamp::now().seconds() - 1;
+    let since = clock::now().seconds() - 1;
     receiver.always_at("/early", Reply::status(500));
     let early = project
         .create_endpoint_with(

@@ -1,5 +1,6 @@
 //! The live stream.
 
+use runtime::clock;
 use std::{
     collections::BTreeSet,
     sync::{
@@ -9,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::{id::EventId, time::Timestamp};
 use futures::future::join_all;
 use nix::sys::signal::Signal;
 use serde_json::json;
-use shared::{id::EventId, time::Timestamp};
 use system_tests::{Client, Stack, Viewer};
 
 const EVENTS: usize = 1_000;
@@ -122,7 +123,7 @@ async fn an_event_with_an_old_id_is_shown_when_it_is_posted() {
     let project = Stack::shared().await.project().await;
     let mut viewer = Viewer::open(&project, "?topic=task.*", None).await;
     let old =
-        EventId::new(Timestamp::from_millis(Timestamp::now().millis() - 3_600_000), 7).to_string();
+        EventId::new(Timestamp::from_millis(clock::now().millis() - 3_600_000), 7).to_string();
     project.post("/events", json!({"kind": "run.created", "data": {}})).await.expect(202);
     let posted = project
         .post("/events", json!({"kind": "task.created", "data": {"n": 1.0}, "id": old}))
@@ -154,8 +155,7 @@ async fn a_viewer_sees_nothing_of_another_project() {
     let theirs = b.post_event("task.created", json!({"of": "B"})).await;
     let mut viewer = Viewer::open(&a, "", Some("evt_00000000000000000000000000")).await;
     b.post_event("task.created", json!({"of": "B"})).await;
-    let old =
-        EventId::new(Timestamp::from_millis(Timestamp::now().millis() - 60_000), 7).to_string();
+    let old = EventId::new(Timestamp::from_millis(clock::now().millis() - 60_000), 7).to_string();
     b.post("/events", json!({"kind": "task.created", "data": {"of": "B"}, "id": old}))
         .await
         .expect(202);

@@ -1,7 +1,7 @@
 //! The template's parameters against the types that read them: what a deployer may enter, a
 //! function must be able to start with.
 
-use shared::{
+use domain::{
     model::catalogue::Catalogue,
     schedule::{MAX_WAITS, Schedule},
 };

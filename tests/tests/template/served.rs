@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use api::Route;
 use local::template::Template;
-use shared::http::Route;
 
 use crate::draft::Draft;
 

@@ -1,10 +1,8 @@
 //! A project's keys.
 
+use domain::model::{ApiKey, Scope};
 use serde_json::{Value as Json, json};
-use shared::{
-    model::{ApiKey, Scope},
-    store::{Table, keys::KeyReader},
-};
+use store::{Table, keys::KeyReader};
 
 use super::{Started, key, project, start};
 

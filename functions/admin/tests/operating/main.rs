@@ -26,7 +26,7 @@ struct Started {
 async fn start() -> Started {
     let aws = AwsStandIn::start().await;
     let app = admin::App::new(&aws.sdk_config_of("admin"), &aws.settings_of("admin")).unwrap();
-    let api = Api::new(&aws, shared::http::router(admin::routes(), Arc::new(app)));
+    let api = Api::new(&aws, api::router(admin::routes(), Arc::new(app)));
     Started { api: api.with_key(samples::OPERATOR_KEY), aws }
 }
 

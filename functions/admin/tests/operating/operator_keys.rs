@@ -13,7 +13,7 @@ use super::{Started, start};
 async fn invoke(started: &Started, event: Json) -> Result<Json, String> {
     let settings = started.aws.settings_of("admin");
     let app = Arc::new(App::new(&started.aws.sdk_config_of("admin"), &settings).unwrap());
-    let router = shared::http::router(admin::routes(), Arc::clone(&app));
+    let router = api::router(admin::routes(), Arc::clone(&app));
     let event = LambdaEvent::new(to_raw_value(&event).unwrap(), Context::default());
     handle(&app, router, event).await.map_err(|error| error.to_string())
 }
@@ -138,7 +138,7 @@ async fn two_operator_keys_have_different_names_of_1_to_200_characters() {
 async fn a_projects_key_may_not_touch_operator_keys() {
     let started = start().await;
     let made = create(&started.api, "Billing").await;
-    let key = started.aws.key_of(samples::PROJECT, &shared::model::Scope::ALL).await;
+    let key = started.aws.key_of(samples::PROJECT, &domain::model::Scope::ALL).await;
     let project = started.api.with_key(&key);
     let path = format!("/operator-keys/{}", made["id"].as_str().unwrap());
     for (method, path) in [("GET", "/operator-keys"), ("POST", "/operator-keys"), ("DELETE", &path)]

@@ -1,8 +1,8 @@
 //! Projects.
 
+use domain::model::Scope;
 use futures::future::join_all;
 use serde_json::{Value as Json, json};
-use shared::model::Scope;
 
 use super::{project, start};
 

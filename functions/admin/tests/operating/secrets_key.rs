@@ -1,7 +1,7 @@
 //! The secrets key against the table whose secrets it sealed.
 
 use local::testing::AwsStandIn;
-use shared::settings::Settings;
+use runtime::settings::Settings;
 
 const OURS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const OTHER: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB=";

@@ -3,29 +3,28 @@
 //!
 //! Easy to get wrong: the order. A step's successor is sent before the row says that the step is
 //! done, so that a crash in between leaves two of them and not none; the row's count then lets only
-//! one go on (see [`shared::job`]).
+//! one go on (see [`domain::job`]).
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{
-    announce::News,
+use domain::{
     delivery::{Step, decide},
     health::{Found, Health, MAX_PROBE_WAIT, Phase, STEP_TIME},
     id::AttemptId,
     job::CircuitStep,
     message::Message,
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
-    queue::{Queue, QueueEntry},
     schedule::{JITTER, Schedule},
-    store::{
-        StoreError,
-        attempts::AttemptLog,
-        deliveries::DeliveryEndpoints,
-        health::HealthStore,
-        parked::{Parked, ParkedStore},
-    },
     time::Timestamp,
-    work,
+};
+use store::{
+    StoreError,
+    announce::News,
+    attempts::AttemptLog,
+    deliveries::DeliveryEndpoints,
+    health::HealthStore,
+    parked::{Parked, ParkedStore},
+    queue::{Queue, QueueEntry},
 };
 
 use super::{CircuitSchedule, StepError, step::within};
@@ -332,7 +331,7 @@ fn is_over(parked: &Parked, span: Duration, now: Timestamp) -> bool {
 }
 
 fn outgoing(message: &Message) -> Result<QueueEntry, StepError> {
-    Ok(work::entry(message, Duration::ZERO)?)
+    Ok(QueueEntry::new(message, Duration::ZERO)?)
 }
 
 fn attempt(

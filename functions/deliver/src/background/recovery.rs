@@ -12,23 +12,21 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt, stream};
-use shared::{
-    auth::Access,
+use domain::{
     id::EventId,
     job::RecoveryStep,
     message::{Message, Recipient},
     model::{Endpoint, Target, Trigger},
-    queue::Queue,
     recovery::{Finding, Recovery, State},
-    store::{
-        Order, PageRequest, StoreError,
-        attempts::AttemptLog,
-        recoveries::RecoveryProgress,
-        targets::{TargetStore, Targets},
-    },
     time::Timestamp,
-    work,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use store::{
+    Access, Order, PageRequest, StoreError,
+    attempts::AttemptLog,
+    queue::{Queue, QueueEntry},
+    recoveries::RecoveryProgress,
+    targets::{TargetStore, Targets},
 };
 
 use super::{StepError, StepQueue, step::within};
@@ -126,7 +124,7 @@ impl Recoveries {
             until: Some(recovery.until),
         };
         let (now, brand) = (self.clock.now(), &brand);
-        let access = Access::trusted(recovery.project);
+        let access = Access::of_recovery(recovery);
         let page = self.targets.list(access, &request, now, |logged, targets| async move {
             let known = logged.targets.iter().any(|target| target.endpoint == endpoint.id);
             let attempts = if known {
@@ -141,7 +139,7 @@ impl Recoveries {
                 let target = Target::new(
                     endpoint.id,
                     endpoint.url.to_string(),
-                    shared::model::Origin::Endpoint,
+                    domain::model::Origin::Endpoint,
                 );
                 let first = Message::first(
                     recovery.project,
@@ -167,7 +165,7 @@ impl Recoveries {
         examined: Vec<Examined>,
     ) -> Result<(), StepError> {
         let again: Vec<_> = examined.into_iter().filter_map(|event| event.again).collect();
-        let access = Access::trusted(recovery.project);
+        let access = Access::of_recovery(recovery);
         let messages: Vec<Message> = stream::iter(again)
             .map(|(message, targets)| async move {
                 self.targets
@@ -180,7 +178,7 @@ impl Recoveries {
             .await?;
         let entries = messages
             .into_iter()
-            .map(|message| Ok::<_, StepError>(work::entry(&message, Duration::ZERO)?));
+            .map(|message| Ok::<_, StepError>(QueueEntry::new(&message, Duration::ZERO)?));
         self.deliveries.send(entries).await
     }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use shared::{
+use domain::{
     health::{Circuit, Health, Phase},
     job::CircuitStep,
-    store::{StoreError, health::HealthStore},
 };
+use store::{StoreError, health::HealthStore};
 
 use super::{StepError, StepQueue};
 use crate::clock::Clock;

@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use shared::{
+use domain::{
     id::EndpointId,
     job::{STALLED, STALLS_AFTER},
-    queue::{Queue, QueueError},
-    store::StoreError,
     time::Timestamp,
-    work::{self, EncodeError, WorkRef},
+    work::{EncodeError, WorkRef},
+};
+use store::{
+    StoreError,
+    queue::{Queue, QueueEntry, QueueError},
 };
 
 use crate::{
@@ -49,7 +51,7 @@ impl StepQueue {
         step: impl Into<WorkRef<'a>>,
         delay: Duration,
     ) -> Result<(), StepError> {
-        let entry = work::entry(step, delay)?;
+        let entry = QueueEntry::new(step, delay)?;
         self.0.send(std::iter::once(Ok::<_, StepError>(entry))).await
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use shared::target::EndpointUrl;
+use domain::endpoint_url::EndpointUrl;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Requests to one host at a time, per batch. A batch is at most ten messages, so one host's second
@@ -31,8 +31,8 @@ impl Hosts {
 
 #[cfg(test)]
 mod tests {
+    use domain::endpoint_url::TargetPolicy;
     use futures::FutureExt;
-    use shared::target::TargetPolicy;
 
     use super::*;
 

@@ -9,14 +9,14 @@ mod verdict;
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{
+use domain::{
     message::Message,
     model::{Endpoint, Status},
-    settings::Settings,
     signing::Vault,
-    target::DeliveryClient,
     time::Timestamp,
 };
+use egress::DeliveryClient;
+use runtime::settings::Settings;
 
 pub(crate) use hosts::Hosts;
 use request::RequestError;

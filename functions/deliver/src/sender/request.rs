@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
-use shared::{
+use domain::{
     message::Message,
     model::Endpoint,
     signing::{Signing, Vault, VaultError},
-    target::Outgoing,
     time::Timestamp,
 };
+use egress::Outgoing;
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 
 /// Why a request can't be made.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub(crate) enum RequestError {
     /// The event doesn't have what the endpoint's body shape needs; the endpoint was changed after
     /// the event was accepted.
     #[error("the event can't have the body shape `{}`", .0.name())]
-    Shape(shared::shape::BodyShape),
+    Shape(domain::shape::BodyShape),
     /// The endpoint's secret can't be opened. Ours to mend, so it isn't held against the receiver.
     #[error(transparent)]
     Vault(#[from] VaultError),

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use shared::{
+use domain::{
     id::AttemptId,
     message::Message,
     model::{Attempt, Outcome},
-    target::{Exchange, Outcome as Exchanged, UnreachableClass},
     time::Timestamp,
 };
+use egress::{Exchange, Outcome as Exchanged, UnreachableClass};
 
 /// The status by which a receiver says that it is gone for good (RFC 9110, 15.5.11).
 const GONE: u16 = 410;

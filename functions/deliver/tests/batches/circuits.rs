@@ -1,23 +1,24 @@
 //! Faults of AWS at the steps of a circuit: what is parked arrives, or is given up.
 
+use runtime::clock;
 use std::time::Duration;
 
+use domain::{
+    health::{Circuit, OPENS_AFTER, Phase},
+    id::{EndpointId, EventId},
+    job::CircuitStep,
+    message::Message,
+    model::Outcome,
+    time::Timestamp,
+    work,
+};
 use futures::{StreamExt, stream};
 use local::{
     samples,
     testing::{Trouble, delivery_in},
 };
 use serde_json::json;
-use shared::{
-    health::{Circuit, OPENS_AFTER, Phase},
-    id::{EndpointId, EventId},
-    job::CircuitStep,
-    message::Message,
-    model::Outcome,
-    store::{Table, health::HealthStore, parked::ParkedStore},
-    time::Timestamp,
-    work,
-};
+use store::{Table, health::HealthStore, parked::ParkedStore};
 
 use super::{
     faults::{World, endpoint},
@@ -67,7 +68,7 @@ impl World {
             .into();
         let receiver = if is_well { &self.good } else { &self.bad };
         self.started.aws.plant(&[endpoint(id(1), receiver), listener]).await;
-        let (health, now) = (self.health(), Timestamp::now());
+        let (health, now) = (self.health(), clock::now());
         health
             .failed(samples::PROJECT.parse().unwrap(), id(1), OPENS_AFTER, now, now)
             .await
@@ -155,7 +156,7 @@ impl World {
     pub(super) async fn circuit(&mut self, place: usize, trouble: Option<Trouble>) {
         let id = self.well_again(Phase::FIRST).await;
         let messages = [1, 1, 1].map(|place| self.message(place));
-        self.park(&messages, Timestamp::now()).await;
+        self.park(&messages, clock::now()).await;
         let recorded = self.meet(place, trouble);
         self.steps(id, async || self.parked(id).await.is_empty()).await;
         // A message that came twice waits for its twin.
@@ -191,7 +192,7 @@ impl World {
         let id = self.with_circuit(Phase::FIRST, false).await;
         let [mut over, mut arrived, waiting] = [1, 1, 1].map(|place| self.message(place));
         let long_ago = Timestamp::from_millis(
-            Timestamp::now().millis() - u64::try_from(LONG_AGO.as_millis()).unwrap(),
+            clock::now().millis() - u64::try_from(LONG_AGO.as_millis()).unwrap(),
         );
         (over.enqueued_at, arrived.enqueued_at) = (long_ago, long_ago);
         let past = Some(Timestamp::from_seconds(1));
@@ -201,7 +202,7 @@ impl World {
         ];
         self.started.log().record(&log).await.unwrap();
         self.park(&[over.clone(), arrived.clone()], long_ago).await;
-        self.park(std::slice::from_ref(&waiting), Timestamp::now()).await;
+        self.park(std::slice::from_ref(&waiting), clock::now()).await;
         let _ = self.meet(place, trouble);
         self.steps(id, async || {
             self.parked(id).await.len() == 1 && !self.attempts(&waiting).await.is_empty()

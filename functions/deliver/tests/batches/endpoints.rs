@@ -1,24 +1,24 @@
 //! What becomes of an endpoint that is never well, and of parked deliveries whose endpoint is
 //! paused, disabled, deleted or gone.
 
+use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
 use deliver::App;
-use local::samples;
-use shared::{
-    auth::Access,
+use domain::{
     health::{OPENS_AFTER, Phase},
     id::EndpointId,
     message::Message,
     model::{Endpoint, Outcome, Status},
-    store::endpoints::EndpointStore,
     time::Timestamp,
 };
+use local::samples;
+use store::{Access, endpoints::EndpointStore};
 
 use super::faults::World;
 
 fn access() -> Access {
-    Access::trusted(samples::PROJECT.parse().unwrap())
+    Access::of_project(&samples::project().unwrap())
 }
 
 impl World {
@@ -61,7 +61,7 @@ impl World {
 async fn an_endpoint_without_a_success_for_five_days_is_disabled() {
     let mut world = World::start().await;
     let id = world.with_circuit(Phase::FIRST, false).await;
-    let days = |count: u64| Timestamp::from_seconds(Timestamp::now().seconds() - count * 86_400);
+    let days = |count: u64| Timestamp::from_seconds(clock::now().seconds() - count * 86_400);
     world.change(id, |endpoint| endpoint.retry_schedule = None).await;
     let health = world.health().get(id).await.unwrap().unwrap();
     for (since, disabled) in [(4, false), (6, true)] {

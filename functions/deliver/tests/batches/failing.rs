@@ -1,11 +1,12 @@
 //! The end of a schedule, and faults of ours.
 
+use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
 use deliver::{App, BatchError};
+use domain::{model::Outcome, time::Timestamp};
 use local::aws::Fault;
 use serde_json::json;
-use shared::{model::Outcome, time::Timestamp};
 
 use super::support::{changed, event_of, logged, message_of, start};
 
@@ -46,8 +47,7 @@ async fn with_no_time_left_nothing_is_sent_and_the_message_comes_again() {
     let started = start(&[200], &[]).await;
     let event = started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await;
     let id = event.records[0].message_id.clone().unwrap();
-    let failed =
-        started.handle_until(event, Timestamp::now() + Duration::from_secs(10)).await.unwrap();
+    let failed = started.handle_until(event, clock::now() + Duration::from_secs(10)).await.unwrap();
     assert_eq!(failed, [id.as_str()]);
     assert!(started.receiver.webhooks().is_empty());
     let again = started.received("DeliveriesQueue").await;
@@ -66,8 +66,7 @@ async fn hiding_that_is_done_by_half_is_tried_again_for_the_rest() {
         .records
         .extend(started.enqueued("DeliveriesQueue", &message_of("retry.json", 0)).await.records);
     started.aws.faults().on("deliver", "ChangeMessageVisibilityBatch").times(1).fail(Fault::Partly);
-    let failed =
-        started.handle_until(batch, Timestamp::now() + Duration::from_secs(10)).await.unwrap();
+    let failed = started.handle_until(batch, clock::now() + Duration::from_secs(10)).await.unwrap();
     let mut again = Vec::new();
     // Each comes long before the queue's own visibility timeout.
     while again.len() < 2 {
@@ -94,7 +93,7 @@ async fn a_batch_whose_endpoints_cannot_be_read_comes_again_whole() {
     variables.insert("CONFIG_TABLE".to_owned(), "no-such-table".to_owned());
     let app =
         App::new(&started.aws.sdk_config_of("deliver"), &variables.into_iter().collect()).unwrap();
-    let deadline = Timestamp::now() + Duration::from_mins(1);
+    let deadline = clock::now() + Duration::from_mins(1);
     let response =
         deliver::handle(Arc::new(app), event_of("mixed-batch.json"), deadline).await.unwrap();
     assert_eq!(response.batch_item_failures.len(), 5);
@@ -131,7 +130,7 @@ async fn a_record_without_an_id_fails_the_whole_batch() {
             record["messageId"] = json!("");
         }
     });
-    let failed = started.handle_until(event, Timestamp::now() + Duration::from_mins(1)).await;
+    let failed = started.handle_until(event, clock::now() + Duration::from_mins(1)).await;
     assert!(matches!(failed, Err(BatchError::Nameless)), "{failed:?}");
     assert!(started.receiver.webhooks().is_empty(), "it would come again");
 }

@@ -1,6 +1,7 @@
 //! Faults of AWS, at every call of a batch: each message ends where it would have ended, some of
 //! them later.
 
+use runtime::clock;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::SqsEvent;
@@ -9,18 +10,18 @@ use aws_sdk_sqs::types::{
     SendMessageBatchRequestEntry,
 };
 use deliver::App;
-use local::{
-    aws::Fault,
-    samples,
-    sqs::Clock,
-    testing::{AwsStandIn, TestReceiver, Trouble},
-};
-use shared::{
+use domain::{
     id::{EndpointId, EventId},
     message::Message,
     model::{Attempt, Endpoint, Outcome},
     time::Timestamp,
     work,
+};
+use local::{
+    aws::Fault,
+    samples,
+    sqs::Clock,
+    testing::{AwsStandIn, TestReceiver, Trouble},
 };
 
 use super::support::{Started, logged, message_of, schedule};
@@ -87,7 +88,7 @@ impl World {
         let mut message = message_of("first-attempt.json", 0);
         message.event.id = EventId::new(message.event.id.time(), self.number);
         message.endpoint = self.endpoints[place];
-        message.enqueued_at = Timestamp::now();
+        message.enqueued_at = clock::now();
         message
     }
 
@@ -269,7 +270,7 @@ impl World {
     async fn retries(&mut self, place: usize, trouble: Option<Trouble>) {
         let [due, early, done] = [0, 0, 0].map(|place| self.message(place));
         let past = Timestamp::from_seconds(1);
-        let future = Timestamp::now() + Duration::from_hours(1);
+        let future = clock::now() + Duration::from_hours(1);
         let log = [
             logged(&due, 1, Outcome::HttpError, Some(past)),
             logged(&early, 1, Outcome::HttpError, Some(future)),

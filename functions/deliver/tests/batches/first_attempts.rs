@@ -1,18 +1,16 @@
 //! First attempts: what is sent, what is recorded, what it costs.
 
+use domain::model::{Outcome, Trigger};
 use local::samples;
+use runtime::clock;
 use serde_json::{Value as Json, json};
-use shared::{
-    model::{Outcome, Trigger},
-    time::Timestamp,
-};
 
 use super::support::{event_of, message_of, start, start_with};
 
 #[tokio::test]
 async fn the_sample_arrives_signed_and_is_recorded_with_one_read_and_one_write() {
     let started = start(&[200], &[]).await;
-    let before = Timestamp::now();
+    let before = clock::now();
     assert_eq!(started.handle(event_of("first-attempt.json")).await, [""; 0]);
 
     let [webhook] = started.receiver.webhooks().try_into().unwrap();
@@ -64,7 +62,7 @@ async fn what_fails_moves_to_the_retries_queue_for_its_wait() {
     );
 
     let retry = started.received("RetriesQueue").await;
-    assert!(Timestamp::now() >= due, "it was hidden until then");
+    assert!(clock::now() >= due, "it was hidden until then");
     assert_eq!(retry.records[0].body, event_of("first-attempt.json").records[0].body, "as it came");
 }
 

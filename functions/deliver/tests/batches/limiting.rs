@@ -1,16 +1,17 @@
 //! Endpoints with a rate limit.
 
+use runtime::clock;
 use std::time::Duration;
 
-use local::{samples, testing::delivery_in};
-use serde_json::json;
-use shared::{
+use domain::{
     message::Message,
     model::{Outcome, Trigger},
     rate::Reserved,
-    store::{Table, rates::RateStore},
     time::Timestamp,
 };
+use local::{samples, testing::delivery_in};
+use serde_json::json;
+use store::{Table, rates::RateStore};
 
 use super::support::{Started, logged, message_of, start_with};
 
@@ -31,7 +32,7 @@ async fn moved(started: &Started) -> (aws_lambda_events::sqs::SqsEvent, Message)
 }
 
 fn slot(number: u32, ahead: Duration, limit: u16) -> Reserved {
-    Reserved { number, at: Timestamp::now() + ahead, passed: 0, limit }
+    Reserved { number, at: clock::now() + ahead, passed: 0, limit }
 }
 
 #[tokio::test]
@@ -42,17 +43,17 @@ async fn what_is_over_the_limit_comes_again_at_its_slot_without_an_attempt() {
     let others: Vec<_> = (1..=3_u64)
         .map(|number| {
             let mut message = first.clone();
-            message.event.id = shared::id::EventId::new(Timestamp::now(), number.into());
+            message.event.id = domain::id::EventId::new(clock::now(), number.into());
             message
         })
         .collect();
     for other in &others {
         records.records.extend(started.enqueued("DeliveriesQueue", other).await.records);
     }
-    let began = Timestamp::now();
+    let began = clock::now();
     assert_eq!(started.handle(records).await, [""; 0]);
     assert_eq!(started.receiver.webhooks().len(), 2, "now, and a second later");
-    assert!(Timestamp::now().since(began) >= Duration::from_millis(900));
+    assert!(clock::now().since(began) >= Duration::from_millis(900));
     assert_eq!(started.count("RetriesQueue").await, 2);
     for _ in 0..2 {
         let (event, message) = moved(&started).await;
@@ -105,7 +106,7 @@ async fn a_retry_needs_a_slot_of_its_own_and_so_does_one_whose_slot_has_long_pas
     let passed = Reserved { number: 3, at: Timestamp::from_seconds(1), passed: 0, limit: 500 };
     let mut again = message.with_slot(passed);
     again.trigger = Trigger::Manual;
-    again.round = Some(shared::id::RoundId::new(Timestamp::now(), 1));
+    again.round = Some(domain::id::RoundId::new(clock::now(), 1));
     let event = started.enqueued("RetriesQueue", &again).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!(started.receiver.webhooks().len(), 2);
@@ -128,21 +129,22 @@ async fn a_changed_limit_holds_at_once_for_what_waits_and_for_what_comes() {
     ));
     // A backlog of an hour, of when the limit was one a second.
     let endpoint = samples::ENDPOINT.parse().unwrap();
-    let mut last = Timestamp::now();
+    let mut last = clock::now();
     for _ in 0..30 {
-        last = rates.take(endpoint, 1).await.unwrap();
+        last = rates.take(endpoint, 1, clock::now).await.unwrap();
     }
-    assert!(last.since(Timestamp::now()) > Duration::from_secs(20));
+    assert!(last.since(clock::now()) > Duration::from_secs(20));
     let waiting = slot(1, Duration::from_hours(1), 1);
     let event =
         started.enqueued("RetriesQueue", &message_of("retry.json", 0).with_slot(waiting)).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     let mut other = message_of("first-attempt.json", 0);
-    other.event.id = shared::id::EventId::new(Timestamp::now(), 1);
+    other.event.id = domain::id::EventId::new(clock::now(), 1);
     let event = started.enqueued("DeliveriesQueue", &other).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!(started.receiver.webhooks().len(), 2, "neither waits for the slots of before");
     assert!(
-        rates.take(endpoint, 500).await.unwrap().since(Timestamp::now()) < Duration::from_secs(1)
+        rates.take(endpoint, 500, clock::now).await.unwrap().since(clock::now())
+            < Duration::from_secs(1)
     );
 }

@@ -1,7 +1,7 @@
 //! Batches in which not everything is well: each message is its own.
 
+use domain::{model::Outcome, work};
 use serde_json::json;
-use shared::{model::Outcome, work};
 
 use super::support::{changed, event_of, message_of, start, start_with};
 
@@ -103,7 +103,7 @@ async fn one_call_moves_what_failed_in_a_batch() {
     let event = changed("mixed-batch.json", |record| {
         let number = record["messageId"].as_str().unwrap()[35..].parse::<u128>().unwrap();
         let mut message = message_of("first-attempt.json", 0);
-        message.event.id = shared::id::EventId::new(message.event.id.time(), number);
+        message.event.id = domain::id::EventId::new(message.event.id.time(), number);
         record["body"] = json!(work::encode(&message).unwrap());
     });
     assert_eq!(started.handle(event).await, [""; 0]);

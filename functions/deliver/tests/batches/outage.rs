@@ -3,14 +3,15 @@
 //! Its steps are one chain of messages, which Lambda's recursion detection judges as on the local
 //! stack.
 
+use runtime::clock;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
+use domain::{health::OPENS_AFTER, message::Message, time::Timestamp, work};
 use local::{
     recursion::{Guard, MOST, Sorted, Trace},
     sqs::Clock,
 };
-use shared::{health::OPENS_AFTER, message::Message, time::Timestamp, work};
 
 use super::faults::{World, now};
 
@@ -31,7 +32,7 @@ struct Outage {
 impl Outage {
     /// A receiver is down, its circuit has opened, and deliveries to it are parked.
     async fn begin(allows: impl FnOnce(bool) -> bool) -> (Self, Vec<Message>) {
-        let clock = Clock::manual(Timestamp::now().millis().try_into().unwrap());
+        let clock = Clock::manual(clock::now().millis().try_into().unwrap());
         let mut world = World::start_by(clock.clone()).await;
         let deliver = world.started.aws.template().function("deliver").unwrap();
         let guard =

@@ -1,12 +1,12 @@
 //! Any text as a message's body.
 
-use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
-use serde_json::json;
-use shared::{
+use domain::{
     id::EventId,
     model::Outcome,
     work::{self, Unreadable, Work},
 };
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use serde_json::json;
 
 use super::support::{event_of, message_of, start};
 

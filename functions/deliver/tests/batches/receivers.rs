@@ -1,12 +1,9 @@
 //! What an endpoint is by the time of an attempt.
 
+use domain::model::{Endpoint, Outcome, Status};
 use local::samples;
 use serde_json::Value as Json;
-use shared::{
-    auth::Access,
-    model::{Endpoint, Outcome, Status},
-    store::{Table, endpoints::EndpointStore},
-};
+use store::{Access, Table, endpoints::EndpointStore};
 
 use super::support::{Started, event_of, message_of, schedule, start, start_with};
 
@@ -15,7 +12,7 @@ async fn endpoint(started: &Started) -> Endpoint {
         aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()),
         started.aws.table_name("ConfigTable"),
     );
-    let project = Access::trusted(samples::PROJECT.parse().unwrap());
+    let project = Access::of_project(&samples::project().unwrap());
     EndpointStore::new(config)
         .get(project, samples::ENDPOINT.parse().unwrap())
         .await
@@ -91,7 +88,7 @@ async fn as_deployed_no_request_goes_to_this_machine() {
 async fn an_endpoints_own_headers_go_along_and_never_in_place_of_ours() {
     let started = start_with(&[200], |endpoint| {
         let headers = [("X-Team".to_owned(), "a".to_owned())];
-        endpoint.headers = shared::model::CustomHeaders::new(headers).unwrap();
+        endpoint.headers = domain::model::CustomHeaders::new(headers).unwrap();
     })
     .await;
     assert_eq!(started.handle(event_of("first-attempt.json")).await, [""; 0]);

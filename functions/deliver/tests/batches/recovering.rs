@@ -1,15 +1,13 @@
 //! Steps of a recovery.
 
+use runtime::clock;
 mod faults;
 
 use std::collections::BTreeSet;
 
 use aws_lambda_events::sqs::SqsEvent;
-use local::{samples, testing::delivery_in};
-use serde_json::value::RawValue;
-use shared::{
-    auth::Access,
-    id::{EndpointId, EventId, ProjectId, RecoveryId},
+use domain::{
+    id::{EndpointId, EventId, RecoveryId},
     job::RecoveryStep,
     message::Message,
     model::{
@@ -17,14 +15,16 @@ use shared::{
         event::LoggedEvent,
     },
     recovery::{Found, Recovery, State},
-    store::{
-        Table,
-        endpoints::EndpointStore,
-        events::{EventReader, EventWriter},
-        recoveries::{RecoveryProgress, RecoveryStore},
-    },
     time::Timestamp,
     work,
+};
+use local::{samples, testing::delivery_in};
+use serde_json::value::RawValue;
+use store::{
+    Access, Table,
+    endpoints::EndpointStore,
+    events::{EventReader, EventWriter},
+    recoveries::{RecoveryProgress, RecoveryStore},
 };
 
 use super::support::{Started, logged, message_of, start, start_with};
@@ -37,7 +37,7 @@ struct Past {
 }
 
 fn ago(seconds: u64) -> Timestamp {
-    Timestamp::from_seconds(Timestamp::now().seconds() - seconds)
+    Timestamp::from_seconds(clock::now().seconds() - seconds)
 }
 
 /// An event that went to these endpoints.
@@ -62,7 +62,7 @@ fn event_at(number: u64, data: &str, targets: &[EndpointId]) -> LoggedEvent {
 
 impl Past {
     async fn new(started: Started) -> Self {
-        let project = Access::trusted(samples::PROJECT.parse::<ProjectId>().unwrap());
+        let project = Access::of_project(&samples::project().unwrap());
         let config = EndpointStore::new(table(&started, "ConfigTable"));
         let endpoint =
             config.get(project, samples::ENDPOINT.parse().unwrap()).await.unwrap().unwrap();
@@ -71,7 +71,7 @@ impl Past {
 
     async fn log(&self, events: &[LoggedEvent]) {
         let writer = EventWriter::new(table(&self.started, "LogTable"), 30);
-        writer.record(self.project, events, Timestamp::now).await.unwrap();
+        writer.record(self.project, events, clock::now).await.unwrap();
     }
 
     /// The delivery of an event to the samples' endpoint has had these attempts.
@@ -89,7 +89,7 @@ impl Past {
     }
 
     async fn begin(&self, dry_run: bool) -> Recovery {
-        let now = Timestamp::now();
+        let now = clock::now();
         let recovery = Recovery::new(
             RecoveryId::new(now, rand::random()),
             &self.endpoint,
@@ -175,8 +175,7 @@ impl Past {
 
     async fn message_status(&self, event: &LoggedEvent) -> Option<DeliveryStatus> {
         let reader = EventReader::new(table(&self.started, "LogTable"));
-        let there =
-            reader.get(self.project, event.event.id, Timestamp::now()).await.unwrap().unwrap();
+        let there = reader.get(self.project, event.event.id, clock::now()).await.unwrap().unwrap();
         let target = there.targets.iter().find(|target| target.endpoint == self.endpoint.id)?;
         let attempts: Vec<Attempt> = self.started.attempts(event.event.id).await;
         Some(DeliveryStatus::of_target(event.event.id, target, &attempts))
@@ -227,7 +226,7 @@ async fn one_of_each(past: &Past) -> [LoggedEvent; 2] {
         .map(Clone::clone),
     )
     .await;
-    let soon = Some(Timestamp::from_seconds(Timestamp::now().seconds() + 600));
+    let soon = Some(Timestamp::from_seconds(clock::now().seconds() + 600));
     past.attempted(&succeeded, &[(Outcome::HttpError, None), (Outcome::Succeeded, None)]).await;
     past.attempted(&retried, &[(Outcome::Timeout, soon)]).await;
     past.attempted(&failed, FAILED).await;
@@ -392,7 +391,7 @@ async fn it_stops_when_the_endpoint_is_deleted_or_paused_in_the_middle() {
         let config = EndpointStore::new(table(&past.started, "ConfigTable"));
         if paused {
             let paused = Endpoint {
-                status: shared::model::Status::Paused,
+                status: domain::model::Status::Paused,
                 revision: 2,
                 ..past.endpoint.clone()
             };
@@ -406,12 +405,12 @@ async fn it_stops_when_the_endpoint_is_deleted_or_paused_in_the_middle() {
         assert_eq!((ended.state, ended.found.examined), (State::Stopped, 500));
         assert!(ended.stopped_because.unwrap().contains(reason) && ended.finished_at.is_some());
         // Its turn is free again.
-        let now = Timestamp::now();
+        let now = clock::now();
         let next =
             Recovery::new(RecoveryId::new(now, 1), &past.endpoint, ago(3_600), now, false, now);
         let turn =
             RecoveryStore::new(table(&past.started, "LogTable")).begin(next, now).await.unwrap();
-        assert!(matches!(turn, shared::store::recoveries::Turn::Taken(_)));
+        assert!(matches!(turn, store::recoveries::Turn::Taken(_)));
     }
 }
 

@@ -1,18 +1,19 @@
 //! Retries: only the log says how a delivery stands.
 
+use runtime::clock;
 use std::time::Duration;
 
-use serde_json::json;
-use shared::{
+use domain::{
     model::{Outcome, Trigger},
     time::Timestamp,
     work,
 };
+use serde_json::json;
 
 use super::support::{changed, event_of, logged, message_of, start};
 
 fn soon() -> Timestamp {
-    Timestamp::now() + Duration::from_mins(10)
+    clock::now() + Duration::from_mins(10)
 }
 
 #[tokio::test]
@@ -46,7 +47,7 @@ async fn a_retry_that_fails_is_hidden_for_its_wait_and_reported() {
         Some(id),
         "long before the queue's own visibility timeout"
     );
-    assert!(Timestamp::now() >= due);
+    assert!(clock::now() >= due);
     assert_eq!(
         started.count("DeliveriesQueue").await + started.count("RetriesDeadLetterQueue").await,
         0
@@ -114,7 +115,7 @@ async fn a_resend_is_sent_although_the_delivery_has_succeeded() {
     let mut message = message_of("first-attempt.json", 0);
     started.log().record(&[logged(&message, 1, Outcome::Succeeded, None)]).await.unwrap();
     message.trigger = Trigger::Manual;
-    message.round = Some(shared::id::RoundId::new(Timestamp::now(), 1));
+    message.round = Some(domain::id::RoundId::new(clock::now(), 1));
     let event = started.enqueued("DeliveriesQueue", &message).await;
     assert_eq!(started.handle(event.clone()).await, [""; 0]);
     // The same message once more, as SQS may deliver it.

@@ -1,10 +1,8 @@
 //! A secrets key that is not the config table's.
 
 use local::testing::AwsStandIn;
-use shared::{
-    settings::Settings,
-    store::{Table, secrets_key::KeyCheck},
-};
+use runtime::settings::Settings;
+use store::{Table, secrets_key::KeyCheck};
 
 async fn starts(aws: &AwsStandIn, key: &str) -> Result<(), String> {
     let mut variables = aws.environment_of("deliver");

@@ -1,19 +1,20 @@
 //! Steps of a circuit that somebody else meets: they fail, they are late, they are done by two, and
 //! the circuit changes under them.
 
+use runtime::clock;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
-use futures::join;
-use local::aws::Fault;
-use serde_json::json;
-use shared::{
+use domain::{
     health::{OPENS_AFTER, Phase},
     id::{EndpointId, RoundId},
     message::Message,
     model::{Outcome, Trigger},
     time::Timestamp,
 };
+use futures::join;
+use local::aws::Fault;
+use serde_json::json;
 
 use super::faults::World;
 
@@ -22,7 +23,7 @@ const FAR: Phase = Phase::Open(9);
 
 /// A delivery that somebody wants to see, to the endpoint that has the circuit: it is not parked.
 fn resent(world: &mut World) -> Message {
-    let round = Some(RoundId::new(Timestamp::now(), world.number));
+    let round = Some(RoundId::new(clock::now(), world.number));
     Message { trigger: Trigger::Manual, round, ..world.message(1) }
 }
 
@@ -30,7 +31,7 @@ impl World {
     /// Parks new deliveries to the endpoint that has the circuit.
     pub(super) async fn park_some(&mut self, count: usize) -> Vec<Message> {
         let messages: Vec<_> = (0..count).map(|_| self.message(1)).collect();
-        self.park(&messages, Timestamp::now()).await;
+        self.park(&messages, clock::now()).await;
         messages
     }
 
@@ -148,7 +149,7 @@ async fn a_circuit_that_opens_again_while_its_parked_deliveries_are_let_go_stays
     let (again, ()) = join!(world.step(id), reopened);
     let circuit = world.the_circuit(id).await.unwrap();
     assert_eq!((again, circuit.step, circuit.phase), (false, 1, Phase::FIRST));
-    let seconds = circuit.due_at.since(Timestamp::now()).as_secs();
+    let seconds = circuit.due_at.since(clock::now()).as_secs();
     assert!((1..=5).contains(&seconds), "a probe in {seconds} s");
 }
 
@@ -176,7 +177,7 @@ async fn a_probe_that_fails_does_not_undo_a_change_of_the_endpoint() {
         (false, 1, Phase::RECOVERED),
         "what is parked is let go"
     );
-    assert!(circuit.due_at.since(Timestamp::now()) <= Phase::RECOVERED.wait(), "soon");
+    assert!(circuit.due_at.since(clock::now()) <= Phase::RECOVERED.wait(), "soon");
 }
 
 #[tokio::test]
@@ -198,7 +199,7 @@ async fn one_that_opens_again_just_before_its_last_step_is_written_down_is_not_c
         world.until_something_goes_wrong().await;
         world
             .health()
-            .failed(health.project, id, OPENS_AFTER, Timestamp::now(), Timestamp::now())
+            .failed(health.project, id, OPENS_AFTER, clock::now(), clock::now())
             .await
             .unwrap();
         world.health().reopen(id, &health.circuit.as_ref().unwrap().opening).await.unwrap();
@@ -221,7 +222,7 @@ async fn a_lost_step_is_sent_again_as_the_same_step() {
     let id = world.well_again(Phase::FIRST).await;
     let parked = world.park_some(1).await;
     let circuit = world.the_circuit(id).await.unwrap();
-    let eleven_minutes_ago = Timestamp::from_seconds(Timestamp::now().seconds() - 660);
+    let eleven_minutes_ago = Timestamp::from_seconds(clock::now().seconds() - 660);
     world.health().put_due(id, &circuit, eleven_minutes_ago).await.unwrap();
     // A delivery comes, and is parked too.
     let another = world.message(1);

@@ -1,24 +1,25 @@
 //! A stand-in, a receiver, and the function between them.
 
+use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use deliver::{App, BatchError};
+use domain::{
+    id::{AttemptId, EventId},
+    message::Message,
+    model::{Attempt, Endpoint, Outcome},
+    schedule::Schedule,
+    time::Timestamp,
+    work,
+};
 use local::{
     samples,
     testing::{AwsStandIn, TestReceiver, delivery_in, sample},
 };
 use serde_json::{Value as Json, json};
-use shared::{
-    id::{AttemptId, EventId},
-    message::Message,
-    model::{Attempt, Endpoint, Outcome},
-    schedule::Schedule,
-    store::{Table, attempts::AttemptLog},
-    time::Timestamp,
-    work,
-};
+use store::{Table, attempts::AttemptLog};
 
 /// Longer than any test: Lambda's own is 60 s.
 const TIME_LEFT: Duration = Duration::from_mins(1);
@@ -77,7 +78,7 @@ pub(crate) fn logged(
     outcome: Outcome,
     next: Option<Timestamp>,
 ) -> Attempt {
-    let now = Timestamp::now();
+    let now = clock::now();
     Attempt {
         id: AttemptId::of(&message.event.id, now, u64::from(number)),
         event: message.event.id,
@@ -100,7 +101,7 @@ pub(crate) fn logged(
 impl Started {
     /// Handles a batch; gives the ids that stay on their queue, sorted.
     pub(crate) async fn handle(&self, event: SqsEvent) -> Vec<String> {
-        self.handle_until(event, Timestamp::now() + TIME_LEFT).await.unwrap()
+        self.handle_until(event, clock::now() + TIME_LEFT).await.unwrap()
     }
 
     pub(crate) async fn handle_until(

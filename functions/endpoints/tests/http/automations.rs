@@ -1,9 +1,9 @@
 //! `/automations`.
 
+use domain::model::Scope;
 use futures::future::join_all;
 use local::{samples, testing::Answer};
 use serde_json::{Value as Json, json};
-use shared::model::Scope;
 
 use super::{Started, start, stranger};
 

@@ -6,11 +6,9 @@ use local::{
     samples,
     testing::{Answer, Trouble},
 };
+use runtime::clock;
 use serde_json::{Value as Json, json};
-use shared::{
-    store::{Table, health::HealthStore},
-    time::Timestamp,
-};
+use store::{Table, health::HealthStore};
 
 use super::{Started, create, minimal, path_of, start};
 
@@ -61,7 +59,7 @@ async fn prepare(started: &Started, (method, path, _): (&str, &str, u16)) -> Jso
     );
     let (project, id) =
         (samples::PROJECT.parse().unwrap(), endpoint["id"].as_str().unwrap().parse().unwrap());
-    HealthStore::new(log).failed(project, id, 1, Timestamp::now(), Timestamp::now()).await.unwrap();
+    HealthStore::new(log).failed(project, id, 1, clock::now(), clock::now()).await.unwrap();
     endpoint
 }
 

@@ -1,15 +1,10 @@
 //! How much a project may have.
 
+use domain::{id::EndpointId, model::CatalogueEntry, time::Timestamp};
 use futures::future::join_all;
 use local::samples;
 use serde_json::{Value as Json, json};
-use shared::{
-    auth::Access,
-    id::EndpointId,
-    model::CatalogueEntry,
-    store::{Table, topics::TopicStore},
-    time::Timestamp,
-};
+use store::{Access, Table, topics::TopicStore};
 
 use super::{Started, minimal, start};
 
@@ -67,7 +62,7 @@ async fn a_project_adds_at_most_500_topics_and_may_always_redescribe_them() {
         started.aws.table_name("ConfigTable"),
     );
     let (topics, project) =
-        (TopicStore::new(config), Access::trusted(samples::PROJECT.parse().unwrap()));
+        (TopicStore::new(config), Access::of_project(&samples::project().unwrap()));
     for number in 0..MOST {
         let entry = CatalogueEntry {
             name: format!("own.{number}").parse().unwrap(),

@@ -15,9 +15,10 @@ mod workers;
 
 use std::sync::Arc;
 
+use domain::model::Scope;
 use local::testing::{Api, AwsStandIn};
+use runtime::settings::Settings;
 use serde_json::{Value as Json, json};
-use shared::{model::Scope, settings::Settings};
 
 /// A stand-in and the function on it.
 struct Started {
@@ -36,7 +37,7 @@ async fn start() -> Started {
 async fn start_with(aws: AwsStandIn, settings: &Settings) -> Started {
     aws.plant(&[]).await;
     let app = endpoints::App::new(&aws.sdk_config_of("endpoints"), settings).unwrap();
-    Started { api: Api::new(&aws, shared::http::router(endpoints::routes(), Arc::new(app))), aws }
+    Started { api: Api::new(&aws, api::router(endpoints::routes(), Arc::new(app))), aws }
 }
 
 /// Creates an endpoint and gives the answer's body.

@@ -1,14 +1,11 @@
 //! `/webhooks/secret`.
 
+use domain::model::{Project, Scope};
 use futures::future::join_all;
 use local::samples;
+use runtime::clock;
 use serde_json::{Value as Json, json};
-use shared::{
-    auth::Access,
-    model::{Project, Scope},
-    store::{Table, projects::ProjectStore},
-    time::Timestamp,
-};
+use store::{Access, Table, projects::ProjectStore};
 
 use super::{Started, start, stranger};
 
@@ -22,7 +19,7 @@ async fn secret(started: &Started) -> String {
 async fn it_is_read_and_rotated_with_an_overlap() {
     let started = start().await;
     assert_eq!(secret(&started).await, samples::SECRET);
-    let before = Timestamp::now().seconds();
+    let before = clock::now().seconds();
     let rotated =
         started.api.ask("POST", "/webhooks/secret/rotate", json!({"overlap_seconds": 60})).await;
     assert_eq!((rotated.status, rotated.text("secret")), (200, secret(&started).await.as_str()));
@@ -133,7 +130,7 @@ async fn no_row_holds_it_in_the_clear() {
         .ask("PUT", "/api/workers/w/webhook", json!({"url": "https://example.com/"}))
         .await;
     let rotated = started.api.ask("POST", "/webhooks/secret/rotate", json!({})).await;
-    let project = Access::trusted(samples::PROJECT.parse().unwrap()).project().to_string();
+    let project = Access::of_project(&samples::project().unwrap()).project().to_string();
     let config = aws_sdk_dynamodb::Client::new(&started.aws.sdk_config());
     let rows = config
         .scan()

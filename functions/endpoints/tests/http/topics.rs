@@ -1,7 +1,7 @@
 //! The topic catalogue.
 
+use domain::model::catalogue::SYSTEM_TOPICS;
 use serde_json::{Value as Json, json};
-use shared::model::catalogue::SYSTEM_TOPICS;
 
 use super::{create, minimal, path_of, start};
 

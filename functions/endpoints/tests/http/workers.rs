@@ -1,9 +1,9 @@
 //! `/api/workers/{id}/webhook`.
 
+use domain::model::Scope;
 use futures::future::join_all;
 use local::{samples, testing::HOST};
 use serde_json::{Value as Json, json};
-use shared::model::Scope;
 
 use super::{start, stranger};
 

@@ -1,24 +1,23 @@
 //! Who gets an event without being an endpoint: its own URL, automations, its worker's webhook.
 
-use local::samples;
-use serde_json::{Value as Json, json};
-use shared::{
-    auth::Access,
+use domain::{
+    endpoint_url::{EndpointUrl, TargetPolicy},
     id::{AutomationId, EndpointId},
     message::{Message, Via},
     model::{Automation, Endpoint, Origin, Scope, automation::Step},
     signing::SignatureStyle,
-    store::{Table, automations::AutomationStore, endpoints::EndpointStore},
-    target::{EndpointUrl, TargetPolicy},
-    time::Timestamp,
 };
+use local::samples;
+use runtime::clock;
+use serde_json::{Value as Json, json};
+use store::{Access, Table, automations::AutomationStore, endpoints::EndpointStore};
 
 use super::support::{Started, event, start, start_with};
 
 const OWN_URL: &str = "https://example.com/own";
 
 fn project() -> Access {
-    Access::trusted(samples::PROJECT.parse().unwrap())
+    Access::of_project(&samples::project().unwrap())
 }
 
 fn url(path: &str) -> EndpointUrl {
@@ -34,7 +33,7 @@ fn config(started: &Started) -> Table {
 
 /// An automation that task.created sets off.
 async fn automation(started: &Started, steps: &[&str]) -> Automation {
-    let now = Timestamp::now();
+    let now = clock::now();
     let automation = Automation {
         id: AutomationId::new(now, rand::random()),
         project: project().project(),

@@ -60,7 +60,7 @@ async fn a_batch_has_1_to_100_events() {
 #[tokio::test]
 async fn an_id_twice_in_a_batch_is_refused() {
     let started = start().await;
-    let id = shared::id::EventId::new(shared::time::Timestamp::now(), 1);
+    let id = domain::id::EventId::new(runtime::clock::now(), 1);
     let twice = json!({"kind": "task.created", "data": {}, "id": id});
     for api in [started.api.clone(), started.api.with_header("idempotency-key", "k")] {
         let answer =

@@ -1,11 +1,13 @@
 //! Faults of AWS, at every call of every way through the function: a 202, or a 503 that the same
 //! request mends.
 
+use runtime::clock;
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
 
+use domain::{id::EventId, model::Scope, time::Timestamp};
 use futures::future::join_all;
 use local::{
     aws::{Fault, requirement::Requirement},
@@ -13,7 +15,6 @@ use local::{
     testing::{Answer, Api, Trouble},
 };
 use serde_json::{Value as Json, json};
-use shared::{id::EventId, model::Scope, time::Timestamp};
 
 use super::support::{Started, api, event, start_with};
 
@@ -46,7 +47,7 @@ impl Story {
             ),
             Self::OwnId => {
                 let id = EventId::new(
-                    Timestamp::from_millis(Timestamp::now().millis() / 60_000 * 60_000),
+                    Timestamp::from_millis(clock::now().millis() / 60_000 * 60_000),
                     number,
                 );
                 // A function of its own: it remembers no key.
@@ -67,7 +68,7 @@ impl Story {
 async fn start() -> (Started, String) {
     let endpoints: Vec<_> = (0..ENDPOINTS)
         .map(|number| {
-            let id = shared::id::EndpointId::new(Timestamp::from_seconds(1), number);
+            let id = domain::id::EndpointId::new(Timestamp::from_seconds(1), number);
             samples::endpoint_of(id, samples::RECEIVER, samples::SECRETS_KEY).unwrap()
         })
         .collect();
@@ -126,7 +127,7 @@ async fn survives(story: Story) {
             if second.status == 409 {
                 // The first could not even give its lease back, which lapses by itself.
                 assert!(!trouble.passes_unseen(), "{case}");
-                started.interrupt_leases(Timestamp::now().seconds() - 1).await;
+                started.interrupt_leases(clock::now().seconds() - 1).await;
                 second = api.ask("POST", path, body).await;
             }
             assert_eq!(second.status, 202, "{case}: {}", second.body);
@@ -201,7 +202,7 @@ async fn is_repeated_with_its_ids_after_a_refusal(
         started.messages().await.iter().map(|message| message.event.id.to_string()).collect();
     assert!(!enqueued.is_empty(), "a part of it");
 
-    let now = Timestamp::now().seconds();
+    let now = clock::now().seconds();
     started.interrupt_lease_of(busy, now + 60).await;
     assert_eq!(api.ask("POST", "/events/batch", batch.clone()).await.status, 409);
     assert!(started.messages().await.is_empty());
@@ -222,14 +223,14 @@ async fn is_repeated_with_its_ids_after_a_refusal(
 
 #[tokio::test]
 async fn a_failed_batch_with_own_ids_is_not_forgotten_when_its_repeat_is_refused() {
-    let [x, y, z] = [1, 2, 3].map(|number| EventId::new(Timestamp::now(), number));
+    let [x, y, z] = [1, 2, 3].map(|number| EventId::new(clock::now(), number));
     let batch = [x, y, z].map(|id| json!({"kind": "task.created", "data": {}, "id": id}));
     is_repeated_with_its_ids_after_a_refusal(|started| started.api.clone(), json!(batch), z).await;
 }
 
 #[tokio::test]
 async fn a_failed_batch_with_a_key_and_some_own_ids_keeps_all_its_ids_when_its_repeat_is_refused() {
-    let own = EventId::new(Timestamp::now(), 1);
+    let own = EventId::new(clock::now(), 1);
     let batch = json!([event(), {"kind": "task.created", "data": {}, "id": own}, event()]);
     is_repeated_with_its_ids_after_a_refusal(
         |started| started.api.with_header("idempotency-key", "k"),
@@ -285,7 +286,7 @@ async fn a_call_that_hangs_is_answered_before_lambda_ends_the_function() {
             "call {place}: {}",
             answer.body
         );
-        started.interrupt_leases(Timestamp::now().seconds() - 1).await;
+        started.interrupt_leases(clock::now().seconds() - 1).await;
         assert_eq!(api.ask("POST", path, body).await.status, 202, "call {place}");
         assert!(started.messages().await.len() as u128 >= ENDPOINTS, "call {place}");
     }))

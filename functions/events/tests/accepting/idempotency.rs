@@ -1,8 +1,9 @@
 //! The same request again: one event, one answer.
 
+use domain::id::EventId;
 use futures::future::join_all;
+use runtime::clock;
 use serde_json::json;
-use shared::{id::EventId, time::Timestamp};
 
 use super::support::{api, event, start};
 
@@ -46,7 +47,7 @@ async fn while_the_first_is_at_it_the_second_is_told_to_wait() {
     let started = start().await;
     let api = started.api.with_header("idempotency-key", "k");
     assert_eq!(api.ask("POST", "/events", event()).await.status, 202);
-    started.interrupt_leases(Timestamp::now().seconds() + 60).await;
+    started.interrupt_leases(clock::now().seconds() + 60).await;
     let answer = api.ask("POST", "/events", event()).await;
     assert_eq!(
         (answer.status, answer.text("kind"), answer.header("retry-after")),
@@ -61,7 +62,7 @@ async fn after_a_crash_the_repeat_takes_over_with_the_same_ids_and_asks_the_log_
     let batch = json!({"events": [event(), event()]});
     let first = api.ask("POST", "/events/batch", batch.clone()).await;
     assert!(started.messages().await.iter().all(|message| !message.recheck));
-    started.interrupt_leases(Timestamp::now().seconds() - 1).await;
+    started.interrupt_leases(clock::now().seconds() - 1).await;
 
     let second = api.ask("POST", "/events/batch", batch.clone()).await;
     assert_eq!((second.status, &second.body), (202, &first.body));
@@ -107,7 +108,7 @@ async fn of_many_at_once_with_one_key_one_makes_the_event() {
 #[tokio::test]
 async fn an_events_own_id_makes_its_repeat_known() {
     let started = start().await;
-    let id = EventId::new(Timestamp::now(), 7);
+    let id = EventId::new(clock::now(), 7);
     let with_id = json!({"kind": "task.created", "data": {}, "id": id});
     let first = started.api.ask("POST", "/events", with_id.clone()).await;
     assert_eq!((first.status, first.text("id")), (202, id.to_string().as_str()), "{}", first.body);
@@ -135,7 +136,7 @@ async fn a_key_that_is_none_is_refused() {
 #[tokio::test]
 async fn a_key_under_which_nothing_was_done_is_free_for_something_else() {
     let started = start().await;
-    let id = EventId::new(Timestamp::now(), 7);
+    let id = EventId::new(clock::now(), 7);
     let event_with = |data: u8| json!({"kind": "task.created", "data": data, "id": id});
     assert_eq!(started.api.ask("POST", "/events", event_with(1)).await.status, 202);
     let keyed = started.api.with_header("idempotency-key", "k");
@@ -148,8 +149,7 @@ async fn a_key_under_which_nothing_was_done_is_free_for_something_else() {
 #[tokio::test]
 async fn an_own_id_is_known_under_any_key() {
     let started = start().await;
-    let with_id =
-        json!({"kind": "task.created", "data": {}, "id": EventId::new(Timestamp::now(), 7)});
+    let with_id = json!({"kind": "task.created", "data": {}, "id": EventId::new(clock::now(), 7)});
     for key in ["k", "l"] {
         let answer = started
             .api

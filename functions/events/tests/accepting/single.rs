@@ -1,8 +1,8 @@
 //! `POST /events`.
 
+use domain::model::{Scope, Status, Trigger};
 use local::{samples, testing::sample};
 use serde_json::{Value as Json, json};
-use shared::model::{Scope, Status, Trigger};
 
 use super::support::{api, event, start, start_with};
 

@@ -1,21 +1,20 @@
 //! A stand-in and the function on it.
 
+use runtime::clock;
 use std::{collections::HashMap, sync::Arc};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{
+    id::EventId,
+    message::Message,
+    model::{Endpoint, event::LoggedEvent},
+};
 use local::{
     samples,
     testing::{Api, AwsStandIn, delivery_in},
 };
 use serde_json::{Value as Json, json};
-use shared::{
-    auth::Access,
-    id::EventId,
-    message::Message,
-    model::{Endpoint, event::LoggedEvent},
-    store::{Table, events::EventReader},
-    time::Timestamp,
-};
+use store::{Access, Table, events::EventReader};
 
 pub(crate) struct Started {
     pub(crate) aws: AwsStandIn,
@@ -42,7 +41,7 @@ pub(crate) fn api(aws: &AwsStandIn, queue_url: Option<&str>) -> Api {
     }
     let app =
         events::App::new(&aws.sdk_config_of("events"), &variables.into_iter().collect()).unwrap();
-    Api::new(aws, shared::http::router(events::routes(), Arc::new(app)))
+    Api::new(aws, api::router(events::routes(), Arc::new(app)))
 }
 
 pub(crate) fn event() -> Json {
@@ -56,9 +55,9 @@ impl Started {
             aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()),
             self.aws.table_name("LogTable"),
         );
-        let project = Access::trusted(samples::PROJECT.parse().unwrap());
+        let project = Access::of_project(&samples::project().unwrap());
         EventReader::new(log)
-            .get(project, id.parse::<EventId>().unwrap(), Timestamp::now())
+            .get(project, id.parse::<EventId>().unwrap(), clock::now())
             .await
             .unwrap()
     }

@@ -1,8 +1,8 @@
 //! `POST /webhooks/endpoints/{id}/test`.
 
+use domain::model::{Endpoint, Scope, Status, Trigger};
 use local::samples;
 use serde_json::{Value as Json, json};
-use shared::model::{Endpoint, Scope, Status, Trigger};
 
 use super::support::{start, start_with};
 

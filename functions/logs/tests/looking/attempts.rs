@@ -1,8 +1,8 @@
 //! The log of attempts.
 
+use domain::model::{Attempt, Outcome};
 use local::samples;
 use serde_json::{Value as Json, json};
-use shared::model::{Attempt, Outcome};
 
 use super::support::{Started, attempt, minute, start};
 

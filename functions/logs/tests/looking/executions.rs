@@ -1,13 +1,15 @@
 //! `GET /api/workers/{id}/webhook/executions`.
 
-use local::samples;
-use serde_json::{Value as Json, json};
-use shared::{
-    auth::Access,
+use domain::{
     id::EndpointId,
     model::{Attempt, Event, Origin, Outcome, Scope, Target},
-    store::attempts::{AttemptReader, Count, Owned},
-    time::Timestamp,
+};
+use local::samples;
+use runtime::clock;
+use serde_json::{Value as Json, json};
+use store::{
+    Access,
+    attempts::{AttemptReader, Count, Owned},
 };
 
 use super::support::{STRANGER, Started, attempt, event, minute, start};
@@ -66,9 +68,9 @@ async fn pages_hold_fifty_newest_first_and_count_all() {
 async fn a_count_stops_behind_its_most() {
     let started = start().await;
     record(&started, "worker_1", 0..60).await;
-    let project = Access::trusted(samples::PROJECT.parse().unwrap());
+    let project = Access::of_project(&samples::project().unwrap());
     let (reader, owned) = (AttemptReader::new(started.log()), Owned::worker(project, "worker_1"));
-    let count = async |most| reader.count(owned, most, Timestamp::now()).await.unwrap();
+    let count = async |most| reader.count(owned, most, clock::now()).await.unwrap();
     assert_eq!(count(61).await, Count { number: 60, complete: true });
     assert_eq!(count(60).await, Count { number: 60, complete: true }, "all, and no more");
     assert_eq!(count(59).await, Count { number: 59, complete: false });

@@ -1,11 +1,12 @@
 //! Faults of AWS, at every call of every request: answered as without them, or with 503.
 
+use domain::{message::Message, model::Outcome};
 use local::{
     samples,
     testing::{Answer, Trouble, delivery_in},
 };
+use runtime::clock;
 use serde_json::{Value as Json, json};
-use shared::{message::Message, model::Outcome, time::Timestamp};
 
 use super::support::{Started, attempt, minute, start};
 
@@ -88,7 +89,7 @@ async fn recover(started: &Started) {
     let ask = async || {
         started
             .api
-            .ask("POST", &path, json!({"since": Timestamp::now().seconds() - 60, "dry_run": true}))
+            .ask("POST", &path, json!({"since": clock::now().seconds() - 60, "dry_run": true}))
             .await
     };
     let before = started.aws.faults().calls();

@@ -1,8 +1,8 @@
 //! Events, and messages with the state of their deliveries.
 
+use domain::model::{Outcome, Scope};
 use local::samples;
 use serde_json::{Value as Json, json};
-use shared::model::{Outcome, Scope};
 
 use super::support::{STRANGER, attempt, minute, start};
 

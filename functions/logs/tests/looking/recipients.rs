@@ -1,21 +1,20 @@
 //! Resends to those who are no endpoints: an event's own URL, an automation's step, a worker's
 //! webhook.
 
-use local::{samples, testing::delivery_in};
-use serde_json::{Value as Json, json};
-use shared::{
-    auth::Access,
+use domain::{
+    endpoint_url::{EndpointUrl, TargetPolicy},
     id::{AutomationId, EndpointId},
     message::{Message, Via},
     model::{Automation, Endpoint, Event, Origin, Target, automation::Step},
-    store::{automations::AutomationStore, endpoints::EndpointStore},
-    target::{EndpointUrl, TargetPolicy},
 };
+use local::{samples, testing::delivery_in};
+use serde_json::{Value as Json, json};
+use store::{Access, automations::AutomationStore, endpoints::EndpointStore};
 
 use super::support::{Started, event, minute, start};
 
 fn access() -> Access {
-    Access::trusted(samples::PROJECT.parse().unwrap())
+    Access::of_project(&samples::project().unwrap())
 }
 
 fn url(path: &str) -> EndpointUrl {

@@ -1,15 +1,15 @@
 //! `POST /webhooks/endpoints/{id}/recover`, and what can be read of recoveries. Their steps are
 //! `deliver`'s.
 
-use local::samples;
-use serde_json::{Value as Json, json};
-use shared::{
+use domain::{
     model::{Scope, Status},
     recovery::{Finding, Recovery},
-    store::{Table, recoveries::RecoveryProgress},
-    time::Timestamp,
     work::Work,
 };
+use local::samples;
+use runtime::clock;
+use serde_json::{Value as Json, json};
+use store::{Table, recoveries::RecoveryProgress};
 
 use super::support::{STRANGER, Started, minute, start, start_with};
 
@@ -110,8 +110,8 @@ async fn the_next_may_begin_once_one_is_over_even_if_it_could_not_give_back_its_
         assert_ne!(answer.text("id"), before);
         answer.text("id").clone_into(&mut before);
         let recovery = row(&started, &before).await;
-        let event = shared::id::EventId::new(minute(1), 1);
-        let over = recovery.after(&[(event, Finding::Failed)], false, Timestamp::now());
+        let event = domain::id::EventId::new(minute(1), 1);
+        let over = recovery.after(&[(event, Finding::Failed)], false, clock::now());
         progress(&started).advance(&recovery, &over).await.unwrap();
         if released {
             progress(&started).release(&over).await.unwrap();
@@ -138,7 +138,7 @@ async fn the_next_may_begin_once_one_is_over_even_if_it_could_not_give_back_its_
 #[tokio::test]
 async fn bad_input_is_refused_by_field_and_rule() {
     let started = start().await;
-    let (now, day) = (Timestamp::now().seconds(), 86_400);
+    let (now, day) = (clock::now().seconds(), 86_400);
     for (body, field) in [
         (json!({}), "since"),
         (json!({"since": null}), "since"),

@@ -1,11 +1,11 @@
 //! `POST /webhooks/messages/{id}/resend`.
 
-use local::{samples, testing::delivery_in};
-use serde_json::{Value as Json, json};
-use shared::{
+use domain::{
     message::Message,
     model::{Outcome, Scope, Status, Trigger},
 };
+use local::{samples, testing::delivery_in};
+use serde_json::{Value as Json, json};
 
 use super::support::{Started, attempt, minute, start, start_with};
 

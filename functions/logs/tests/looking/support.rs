@@ -1,19 +1,19 @@
 //! A stand-in with a past, and the function on it.
 
+use runtime::clock;
 use std::sync::{Arc, LazyLock};
 
+use domain::{
+    id::{AttemptId, EventId},
+    model::{Attempt, Endpoint, Event, Origin, Outcome, Target, Trigger, event::LoggedEvent},
+    time::Timestamp,
+};
 use local::{
     samples,
     testing::{Api, AwsStandIn},
 };
 use serde_json::value::RawValue;
-use shared::{
-    auth::Access,
-    id::{AttemptId, EventId},
-    model::{Attempt, Endpoint, Event, Origin, Outcome, Target, Trigger, event::LoggedEvent},
-    store::{Table, attempts::AttemptLog, events::EventWriter},
-    time::Timestamp,
-};
+use store::{Access, Table, attempts::AttemptLog, events::EventWriter};
 
 /// Another project than the samples'.
 pub(crate) const STRANGER: &str = "proj_01JZ0000000000000000000009";
@@ -32,14 +32,14 @@ pub(crate) async fn start_with(endpoint: Endpoint) -> Started {
     let aws = AwsStandIn::start().await;
     aws.plant(&[endpoint]).await;
     let app = logs::App::new(&aws.sdk_config_of("logs"), &aws.settings_of("logs")).unwrap();
-    let api = Api::new(&aws, shared::http::router(logs::routes(), Arc::new(app)));
+    let api = Api::new(&aws, api::router(logs::routes(), Arc::new(app)));
     Started { aws, api }
 }
 
 /// A moment in the recent past; the later the higher the number.
 pub(crate) fn minute(number: u64) -> Timestamp {
     // Taken once: a moment must stay the same for as long as the tests run.
-    static START: LazyLock<u64> = LazyLock::new(|| Timestamp::now().seconds() - 6_000);
+    static START: LazyLock<u64> = LazyLock::new(|| clock::now().seconds() - 6_000);
     Timestamp::from_seconds(*START + number * 60)
 }
 
@@ -122,7 +122,7 @@ impl Started {
         at: Timestamp,
     ) -> LoggedEvent {
         let logged = LoggedEvent { event, targets, accepted_at: at };
-        let project = Access::trusted(samples::PROJECT.parse().unwrap());
+        let project = Access::of_project(&samples::project().unwrap());
         EventWriter::new(self.log(), 30)
             .record(project, std::slice::from_ref(&logged), || at)
             .await

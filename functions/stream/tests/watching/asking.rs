@@ -1,8 +1,8 @@
 //! What may be asked, and by whom.
 
+use domain::model::Scope;
 use local::samples;
 use serde_json::Value as Json;
-use shared::model::Scope;
 
 use crate::support::{Viewer, start};
 

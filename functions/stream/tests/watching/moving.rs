@@ -1,8 +1,9 @@
 //! Events that can't stand at their ids: viewers have passed these, or would have to wait for them.
 
+use runtime::clock;
 use std::{cell::Cell, time::Duration};
 
-use shared::{id::EventId, time::Timestamp};
+use domain::{id::EventId, time::Timestamp};
 
 use crate::support::{event, new_id, seconds_ago, start};
 
@@ -12,7 +13,7 @@ fn clock(ahead: &'static [u64]) -> impl Fn() -> Timestamp {
     let readings = Cell::new(0);
     move || {
         let reading = readings.replace(readings.get() + 1);
-        Timestamp::now() + Duration::from_millis(ahead[reading.min(ahead.len() - 1)])
+        clock::now() + Duration::from_millis(ahead[reading.min(ahead.len() - 1)])
     }
 }
 
@@ -22,7 +23,7 @@ async fn an_event_with_an_old_id_of_its_own_is_shown_once_and_at_the_time_of_its
     let mut viewer = started.view("").await;
     let earlier = started.post("task.created").await;
     let late = event("task.created", seconds_ago(3_600));
-    started.record(std::slice::from_ref(&late), Timestamp::now).await;
+    started.record(std::slice::from_ref(&late), clock::now).await;
     let later = started.post("task.created").await;
     let first = viewer.next().await.unwrap();
     let moved = viewer.next().await.unwrap();
@@ -44,9 +45,9 @@ async fn an_event_with_an_old_id_of_its_own_is_shown_once_and_at_the_time_of_its
 async fn an_event_with_an_id_from_the_future_is_shown_now() {
     let started = start(60).await;
     let mut viewer = started.view("").await;
-    let ahead = EventId::new(Timestamp::now() + Duration::from_mins(4), 7);
+    let ahead = EventId::new(clock::now() + Duration::from_mins(4), 7);
     started
-        .record(&[event("task.created", ahead), event("task.created", new_id())], Timestamp::now)
+        .record(&[event("task.created", ahead), event("task.created", new_id())], clock::now)
         .await;
     let mut seen = viewer.ids(2).await;
     seen.sort();
@@ -75,11 +76,11 @@ async fn an_event_that_moves_after_it_was_shown_is_not_shown_again_on_the_same_c
     let started = start(12).await;
     let mut viewer = started.view("").await;
     let again = event("task.created", new_id());
-    started.record(std::slice::from_ref(&again), Timestamp::now).await;
+    started.record(std::slice::from_ref(&again), clock::now).await;
     let id = again.event.id.to_string();
     assert_eq!(viewer.ids(1).await, [id.as_str()]);
     // As a request does that takes over from one that died after it had written.
-    started.record(&[again], Timestamp::now).await;
+    started.record(&[again], clock::now).await;
     let next = started.post("task.created").await;
     assert_eq!(viewer.rest().await, [next]);
 }

@@ -1,8 +1,9 @@
 //! What a viewer is shown.
 
+use domain::time::Timestamp;
 use local::testing::Shown;
+use runtime::clock;
 use serde_json::json;
-use shared::time::Timestamp;
 
 use crate::support::{Viewer, event, new_id, seconds_ago, start};
 
@@ -15,7 +16,7 @@ async fn an_event_is_shown_as_the_api_shows_it_with_its_id_and_topic() {
     assert_eq!(viewer.response.headers()["cache-control"], "no-store");
     assert_eq!(viewer.parser.retry, Some(1_000));
     let logged = event("task.created", new_id());
-    started.record(std::slice::from_ref(&logged), Timestamp::now).await;
+    started.record(std::slice::from_ref(&logged), clock::now).await;
     let id = logged.event.id.to_string();
     let data = json!({"id": id, "object": "event", "kind": "task.created", "data": {"id": "task_1"},
         "created_at": logged.event.created_at});
@@ -31,7 +32,7 @@ async fn events_of_many_shards_come_in_order_and_a_viewer_that_comes_back_misses
     let started = start(60).await;
     let mut viewer = started.view("").await;
     let mut posted: Vec<_> = (0..60).map(|_| event("task.created", new_id())).collect();
-    started.record(&posted, Timestamp::now).await;
+    started.record(&posted, clock::now).await;
     posted.sort_by_key(|logged| logged.event.id);
     let expected: Vec<_> = posted.iter().map(|logged| logged.event.id.to_string()).collect();
     let mut seen = viewer.ids(20).await;
@@ -75,10 +76,10 @@ async fn a_position_older_than_the_log_starts_with_the_log() {
 async fn what_has_expired_is_not_shown() {
     let started = start(6).await;
     let mut old = event("task.created", seconds_ago(60));
-    old.accepted_at = Timestamp::from_millis(Timestamp::now().millis() - 31 * 86_400_000);
+    old.accepted_at = Timestamp::from_millis(clock::now().millis() - 31 * 86_400_000);
     started.record(&[old.clone()], || old.event.id.time()).await;
     old.event.id = seconds_ago(59);
-    started.record(&[old], Timestamp::now).await;
+    started.record(&[old], clock::now).await;
     assert!(started.view_behind("evt_00000000000000000000000000").await.rest().await.is_empty());
 }
 
@@ -86,7 +87,7 @@ async fn what_has_expired_is_not_shown() {
 async fn another_projects_viewer_sees_nothing() {
     let started = start(7).await;
     let other =
-        started.aws.key_of("proj_01JZ0000000000000000000001", &[shared::model::Scope::Read]).await;
+        started.aws.key_of("proj_01JZ0000000000000000000001", &[domain::model::Scope::Read]).await;
     let mut viewer = Viewer::of(
         &started
             .api
@@ -96,6 +97,6 @@ async fn another_projects_viewer_sees_nothing() {
     )
     .await;
     started.post("task.created").await;
-    started.record(&[event("task.created", seconds_ago(60))], Timestamp::now).await;
+    started.record(&[event("task.created", seconds_ago(60))], clock::now).await;
     assert!(viewer.rest().await.is_empty());
 }

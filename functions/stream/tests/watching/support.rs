@@ -1,5 +1,6 @@
 //! A stand-in, the function on it, and viewers.
 
+use runtime::clock;
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -7,6 +8,7 @@ use std::{
 };
 
 use axum::body::Body;
+use domain::{id::EventId, model::event::LoggedEvent, time::Timestamp};
 use http::Response;
 use http_body_util::BodyExt;
 use local::{
@@ -14,13 +16,7 @@ use local::{
     testing::{Api, AwsStandIn, Shown, SseParser},
 };
 use serde_json::json;
-use shared::{
-    auth::Access,
-    id::EventId,
-    model::event::LoggedEvent,
-    store::{Table, events::EventWriter},
-    time::Timestamp,
-};
+use store::{Access, Table, events::EventWriter};
 
 /// Longer than anything settles, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,12 +34,12 @@ pub(crate) async fn start(seconds: u64) -> Started {
     variables.insert("STREAM_SECONDS".to_owned(), seconds.to_string());
     let app =
         stream::App::new(&aws.sdk_config_of("stream"), &variables.into_iter().collect()).unwrap();
-    let api = Api::new(&aws, shared::http::router(stream::routes(), Arc::new(app)));
+    let api = Api::new(&aws, api::router(stream::routes(), Arc::new(app)));
     Started { aws, api }
 }
 
 pub(crate) fn project() -> Access {
-    Access::trusted(samples::PROJECT.parse().unwrap())
+    Access::of_project(&samples::project().unwrap())
 }
 
 /// An event with its id's time.
@@ -52,18 +48,15 @@ pub(crate) fn event(kind: &str, id: EventId) -> LoggedEvent {
         "created_at": id.time().seconds()})
     .to_string();
     let event = serde_json::from_str(&text).unwrap();
-    LoggedEvent { event, targets: Vec::new(), accepted_at: Timestamp::now() }
+    LoggedEvent { event, targets: Vec::new(), accepted_at: clock::now() }
 }
 
 pub(crate) fn new_id() -> EventId {
-    EventId::new(Timestamp::now(), rand::random())
+    EventId::new(clock::now(), rand::random())
 }
 
 pub(crate) fn seconds_ago(seconds: u64) -> EventId {
-    EventId::new(
-        Timestamp::from_millis(Timestamp::now().millis() - seconds * 1_000),
-        rand::random(),
-    )
+    EventId::new(Timestamp::from_millis(clock::now().millis() - seconds * 1_000), rand::random())
 }
 
 impl Started {
@@ -79,7 +72,7 @@ impl Started {
     /// A new event that is in time.
     pub(crate) async fn post(&self, kind: &str) -> String {
         let event = event(kind, new_id());
-        self.record(std::slice::from_ref(&event), Timestamp::now).await;
+        self.record(std::slice::from_ref(&event), clock::now).await;
         event.event.id.to_string()
     }
 

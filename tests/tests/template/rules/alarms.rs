@@ -1,8 +1,8 @@
 //! Alarms: whoever runs this hears of trouble before customers do.
 
+use domain::job::STALLED;
 use local::template::{Function, Template};
 use serde_json::{Value as Json, json};
-use shared::job::STALLED;
 
 use super::{functions::may_send, referred, resources};
 

@@ -1,9 +1,9 @@
 //! Faults of AWS at every call of a recovery's step: all that is to go again arrives once, and the
 //! counts are right.
 
+use domain::recovery::{Found, State};
 use futures::{StreamExt, stream};
 use local::testing::Trouble;
-use shared::recovery::{Found, State};
 
 use super::a_past_of_each;
 

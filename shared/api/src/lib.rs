@@ -1,0 +1,21 @@
+//! The API's conventions: authentication, errors, bodies, lists, routes.
+
+pub mod auth;
+mod body;
+mod error;
+mod event_view;
+pub mod judge;
+mod list;
+mod params;
+mod rewrite;
+mod routes;
+mod texts;
+
+pub use body::{Body, Field, given, parse_json, read_json};
+pub use error::{ApiError, EntryError, ErrorView};
+pub use event_view::EventView;
+pub use list::{ListParams, listed, page_request};
+pub use params::{ABSURD_SECONDS, MAX_FOREIGN_ID, Params, WorkerPath, worker_id};
+pub use rewrite::{RewriteError, rewrite};
+pub use routes::{ALLOWED, Route, no_such_route, router};
+pub use texts::Texts;

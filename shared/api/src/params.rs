@@ -1,0 +1,143 @@
+//! Query parameters.
+//!
+//! Easy to get wrong: a misspelt filter that is ignored returns everything. Unknown parameters are
+//! refused.
+
+use std::str::FromStr;
+
+use utoipa::IntoParams;
+
+use crate::ApiError;
+use domain::time::Timestamp;
+
+/// The parameters of a request, all of them known.
+#[derive(Debug)]
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Reads a query string; 400 for a name that is not among `known`, or is there twice.
+    pub fn read(query: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if !known.contains(&name.as_ref()) {
+                return Err(ApiError::validation(
+                    name,
+                    format!("no such query parameter; there are: {}", known.join(", ")),
+                ));
+            }
+            if pairs.iter().any(|(earlier, _)| *earlier == name) {
+                return Err(ApiError::validation(name, "is there twice"));
+            }
+            pairs.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// A parameter's text, if it is there and not empty.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(there, value)| there == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter's value; 400 with the type's own rule.
+    pub fn value<T: FromStr<Err: std::fmt::Display>>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, ApiError> {
+        self.text(name)
+            .map(|text| {
+                text.parse().map_err(|error: T::Err| ApiError::validation(name, error.to_string()))
+            })
+            .transpose()
+    }
+
+    /// A moment in Unix seconds.
+    pub fn moment(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
+        let parse = |text: &str| {
+            text.parse()
+                .ok()
+                .filter(|&seconds| seconds < ABSURD_SECONDS)
+                .map(Timestamp::from_seconds)
+        };
+        let refused = || ApiError::validation(name, "must be Unix seconds, not milliseconds");
+        self.text(name).map(|text| parse(text).ok_or_else(refused)).transpose()
+    }
+
+    /// One of a few words.
+    pub fn one_of<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let known = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| Some(*value));
+        found.ok_or_else(|| ApiError::validation(name, format!("must be one of: {}", known())))
+    }
+
+    /// The pairs but for these names, as a query string to build links of.
+    pub(crate) fn without(&self, names: &[&str]) -> String {
+        let mut text = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in self.0.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
+            text.append_pair(name, value);
+        }
+        text.finish()
+    }
+}
+
+/// Unix seconds from here on are milliseconds by mistake: this is the year 5138.
+pub const ABSURD_SECONDS: u64 = 100_000_000_000;
+
+/// The longest id of the producer's own things (workers, users), in characters.
+pub const MAX_FOREIGN_ID: usize = 200;
+
+/// A worker's id in a path, for the API's document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "only described, never read")]
+pub struct WorkerPath {
+    /// Your own id of the worker, without control characters and `/`, `\`, `?`, `#`, `%`.
+    #[param(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f/\\?#%]+$",
+        example = "worker_1"
+    )]
+    id: String,
+}
+
+/// What no id in a path survives. API Gateway (HTTP API) decodes a path before it routes it and
+/// hands it over decoded, so that an encoded `/` parts it (as does a `\`, by the rules of URLs), an
+/// encoded `?` or `#` ends it, and what an encoded `%` stands before may be decoded twice.
+const LOST_IN_PATHS: [char; 5] = ['/', '\\', '?', '#', '%'];
+
+/// A worker's id: one that fits into the paths of its webhook, wherever it is given.
+pub fn worker_id<'a>(field: &str, text: &'a str) -> Result<&'a str, ApiError> {
+    let fits = |c: char| !c.is_control() && !LOST_IN_PATHS.contains(&c);
+    if text.is_empty() || text.chars().count() > MAX_FOREIGN_ID || !text.chars().all(fits) {
+        let message = format!(
+            "must be 1 to {MAX_FOREIGN_ID} characters, without control characters and `/`, `\\`, \
+                `?`, `#`, `%`"
+        );
+        return Err(ApiError::validation(field, message));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_are_not_taken_for_seconds() {
+        let moment = |text: &str| {
+            Params::read(Some(&format!("since={text}")), &["since"])
+                .unwrap()
+                .moment("since")
+                .map_err(|error| error.status())
+        };
+        assert_eq!(moment("1767225600").unwrap(), Some(Timestamp::from_seconds(1_767_225_600)));
+        assert_eq!(moment("").unwrap(), None);
+        for text in ["1767225600000", "18446744073709551615", "-1", "1.5", "now"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+}

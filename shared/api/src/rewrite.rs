@@ -1,0 +1,48 @@
+//! Read, change, write: again from the start when somebody else wrote in between.
+
+use std::future::Future;
+
+use crate::ApiError;
+use store::StoreError;
+
+/// How often it is tried.
+const TRIES: usize = 3;
+
+/// Why an attempt to rewrite something failed.
+#[derive(Debug)]
+pub enum RewriteError {
+    /// Somebody else wrote it since it was read.
+    Overtaken,
+    /// Anything else.
+    Failed(ApiError),
+}
+
+impl From<StoreError> for RewriteError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::Overtaken,
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl From<ApiError> for RewriteError {
+    fn from(error: ApiError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Runs `attempt`, which reads, changes and writes something, until nobody comes in between; 409
+/// when somebody always does.
+pub async fn rewrite<T, F: Future<Output = Result<T, RewriteError>>>(
+    attempt: impl Fn() -> F,
+) -> Result<T, ApiError> {
+    for _ in 0..TRIES {
+        match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(RewriteError::Overtaken) => {}
+            Err(RewriteError::Failed(error)) => return Err(error),
+        }
+    }
+    Err(StoreError::Conflict.into())
+}

@@ -1,0 +1,128 @@
+//! One delivery on its queue: everything that an attempt needs but the endpoint, so that no attempt
+//! reads the event again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    endpoint_url::EndpointUrl,
+    id::{EndpointId, ProjectId, RoundId},
+    model::{Event, Origin, Project, Target, Trigger},
+    rate::Reserved,
+    shape::BodyShape,
+    signing::SignatureStyle,
+    time::Timestamp,
+};
+
+/// One event's way to one endpoint.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Message {
+    /// The endpoint's project.
+    pub project: ProjectId,
+    /// Where it goes.
+    pub endpoint: EndpointId,
+    /// How it gets there, where there is no endpoint's row to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
+    /// What goes there.
+    pub event: Event,
+    /// When the message was first sent. A queue's own time much later than this tells of a redrive.
+    pub enqueued_at: Timestamp,
+    /// The name in brand-specific headers: the project's when the event was accepted; the
+    /// deployment's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+    /// Why it is delivered.
+    pub trigger: Trigger,
+    /// Which resend it is; none for the delivery's own schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<RoundId>,
+    /// Whether the same delivery may have been enqueued before (by a request that died before its
+    /// answer), so that even a first attempt must look at the log.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recheck: bool,
+    /// When it may be sent, if its endpoint has a rate limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<Reserved>,
+}
+
+/// Where the settings of a receiver are that is not an endpoint of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// In the row of this worker's webhook.
+    Worker(String),
+    /// Here. Only the secret is elsewhere: it is the project's.
+    Url {
+        /// Where it goes.
+        url: EndpointUrl,
+        /// How it is signed.
+        signatures: Vec<SignatureStyle>,
+        /// What the body looks like.
+        body: BodyShape,
+    },
+}
+
+impl Via {
+    /// To a URL of this origin, with the project's defaults. The body is the bare resource, as the
+    /// systems that know such URLs publish it, unless the project says otherwise; an automation's
+    /// always is.
+    pub fn url(project: Option<&Project>, url: EndpointUrl, origin: Origin) -> Self {
+        let body = match origin {
+            Origin::Automation(_) => BodyShape::DATA,
+            _ => project.and_then(|project| project.body).unwrap_or(BodyShape::DATA),
+        };
+        let mut signatures =
+            project.map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures);
+        // The project's secret signs for all of its URLs, so it is shown to none of them.
+        signatures.retain(|style| *style != SignatureStyle::TOKEN);
+        if signatures.is_empty() {
+            signatures.push(SignatureStyle::STANDARD);
+        }
+        Self::Url { url, signatures, body }
+    }
+}
+
+/// A target, and how to get there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The target, as the log has it.
+    pub target: Target,
+    /// See [`Message::via`].
+    pub via: Option<Via>,
+}
+
+impl Message {
+    /// The first message of an event's way to a recipient, by the delivery's own schedule.
+    pub fn first(
+        project: ProjectId,
+        brand: Option<String>,
+        event: &Event,
+        recipient: &Recipient,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            project,
+            endpoint: recipient.target.endpoint,
+            via: recipient.via.clone(),
+            event: event.for_origin(recipient.target.origin),
+            enqueued_at: now,
+            brand,
+            trigger: Trigger::Scheduled,
+            round: None,
+            recheck: false,
+            reserved: None,
+        }
+    }
+
+    /// The same, with a slot of its endpoint's rate limit.
+    #[must_use]
+    pub fn with_slot(&self, slot: Reserved) -> Self {
+        Self { reserved: Some(slot), ..self.clone() }
+    }
+
+    /// The same without a slot: for when it isn't known when it goes on.
+    #[must_use]
+    pub fn without_slot(&self) -> Self {
+        Self { reserved: None, ..self.clone() }
+    }
+}

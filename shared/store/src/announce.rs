@@ -1,0 +1,159 @@
+//! Events of Posthaste's own, which a project's endpoints may subscribe to like any others: an
+//! endpoint fails, is disabled, is well again; a delivery was given up.
+//!
+//! Easy to get wrong: loops. News must not cause news for ever. So a delivery of news that is given
+//! up is no news itself ([`may_cause_news`]), and an announcement is not sent to the endpoint that
+//! it is about; an endpoint that fails to take news is told about like any other, but that is told
+//! once until it is well again. And `*` doesn't mean these topics.
+
+use domain::{
+    id::{EndpointId, EventId},
+    message::{Message, Recipient},
+    model::{Endpoint, Event, Origin, Target, Topic, catalogue::SYSTEM_TOPICS, event::LoggedEvent},
+    time::Timestamp,
+};
+use serde_json::{json, value::RawValue};
+
+use crate::{
+    Access, StoreError,
+    endpoints::ProjectViews,
+    publish::{PublishError, Publisher},
+};
+
+/// What there is to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// An endpoint keeps failing.
+    Failing {
+        /// Failures since the last success.
+        consecutive_failures: u64,
+        /// The first of them.
+        failing_since: Option<Timestamp>,
+    },
+    /// An endpoint that was failing has taken a delivery.
+    Recovered,
+    /// Posthaste has disabled an endpoint.
+    Disabled {
+        /// What its owner reads on it.
+        reason: String,
+    },
+    /// A delivery was given up.
+    DeliveryFailed {
+        /// Its event.
+        event: EventId,
+        /// The event's topic.
+        kind: Topic,
+        /// How often it was tried.
+        attempts: u32,
+    },
+}
+
+impl News {
+    fn topic(&self) -> &'static str {
+        let [failing, recovered, disabled, failed] = SYSTEM_TOPICS;
+        let (topic, _) = match self {
+            Self::Failing { .. } => failing,
+            Self::Recovered => recovered,
+            Self::Disabled { .. } => disabled,
+            Self::DeliveryFailed { .. } => failed,
+        };
+        topic
+    }
+
+    fn data(&self, endpoint: EndpointId, url: &str) -> serde_json::Value {
+        let about = json!({"object": "webhook_endpoint", "id": endpoint, "url": url});
+        match self {
+            Self::Failing { consecutive_failures, failing_since } => {
+                let since = failing_since.map(Timestamp::seconds);
+                json!({"endpoint": about, "consecutive_failures": consecutive_failures,
+                    "failing_since": since})
+            }
+            Self::Recovered => json!({"endpoint": about}),
+            Self::Disabled { reason } => json!({"endpoint": about, "disabled_reason": reason}),
+            Self::DeliveryFailed { event, kind, attempts } => {
+                json!({"endpoint": about, "message_id": event, "kind": kind, "attempts": attempts})
+            }
+        }
+    }
+}
+
+/// Why a project wasn't told.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnounceError {
+    /// The project's endpoints can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The event can't be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The event can't be written.
+    #[error("an event of our own can't be written: {0}")]
+    Data(#[from] serde_json::Error),
+}
+
+/// Tells projects what their endpoints should know of each other.
+#[derive(Clone, Debug)]
+pub struct Announcer {
+    projects: ProjectViews,
+    publisher: Publisher,
+}
+
+impl Announcer {
+    /// With what it takes to publish an event.
+    pub fn new(projects: ProjectViews, publisher: Publisher) -> Self {
+        Self { projects, publisher }
+    }
+
+    /// Makes an event of the news about an endpoint, if another of the project's endpoints
+    /// subscribes to it.
+    pub async fn tell(
+        &self,
+        about: &Endpoint,
+        news: &News,
+        clock: impl Fn() -> Timestamp,
+    ) -> Result<(), AnnounceError> {
+        let now = clock();
+        let (access, project) = (Access::of_endpoint(about), about.project);
+        let view = self.projects.load(access).await?;
+        let topic: Topic =
+            news.topic().parse().map_err(|_| StoreError::Damaged("a topic of our own"))?;
+        let data = RawValue::from_string(news.data(about.id, about.url.as_written()).to_string())?;
+        // Some body shapes can't carry it.
+        let can = |endpoint: &&Endpoint| {
+            endpoint.id != about.id && endpoint.wants(&topic) && endpoint.body.check(&data).is_ok()
+        };
+        let recipients: Vec<_> = view.endpoints.iter().filter(can).map(recipient).collect();
+        if recipients.is_empty() {
+            return Ok(());
+        }
+        let event = Event {
+            id: EventId::new(now, rand::random()),
+            kind: topic,
+            data,
+            created_at: now.seconds(),
+            user_id: None,
+            worker_id: None,
+            webhook_url: None,
+            metadata: None,
+        };
+        let targets = recipients.iter().map(|recipient| recipient.target.clone()).collect();
+        let logged = LoggedEvent { event: event.clone(), targets, accepted_at: now };
+        let brand = view.project.and_then(|project| project.brand);
+        let messages = recipients
+            .into_iter()
+            .map(|recipient| Message::first(project, brand.clone(), &event, &recipient, now));
+        Ok(self.publisher.publish(access, &[logged], messages, clock).await?)
+    }
+}
+
+/// Whether it may be told that a delivery of this topic was given up.
+pub fn may_cause_news(topic: &Topic) -> bool {
+    !topic.is_system()
+}
+
+fn recipient(endpoint: &Endpoint) -> Recipient {
+    Recipient {
+        target: Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint),
+        via: None,
+    }
+}

@@ -1,0 +1,83 @@
+//! Items and their keys.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde_dynamo::aws_sdk_dynamodb_1::to_item;
+
+use crate::StoreError;
+use domain::id::{EndpointId, EventId, ProjectId};
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The version of every item's form; readers refuse nothing yet, as there is only this one.
+const VERSION: &str = "1";
+
+/// The attribute that holds how many bytes an item's compressed parts inflate to.
+pub(crate) const INFLATED: &str = "inflated";
+
+/// A key as an item's first two attributes.
+pub(crate) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
+    HashMap::from([("pk".to_owned(), string(pk)), ("sk".to_owned(), string(sk))])
+}
+
+/// A whole item: key, version and the fields of `value`.
+pub(crate) fn item(
+    pk: impl Into<String>,
+    sk: impl Into<String>,
+    value: &impl Serialize,
+) -> Result<Item, StoreError> {
+    let mut item: Item = to_item(value)?;
+    item.extend(key(pk, sk));
+    item.insert("v".to_owned(), AttributeValue::N(VERSION.to_owned()));
+    Ok(item)
+}
+
+pub(crate) fn string(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(crate) fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// A text attribute, or "" (which no id is).
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+/// Whether the item has outlived its TTL. DynamoDB deletes such items only within days, so reads
+/// filter them.
+pub(crate) fn expired(item: &Item, now_seconds: u64) -> bool {
+    let expiry = item
+        .get("expires_at")
+        .and_then(|value| value.as_n().ok())
+        .and_then(|n| n.parse::<u64>().ok());
+    expiry.is_some_and(|expiry| expiry <= now_seconds)
+}
+
+/// The partition of a project's configuration.
+pub(crate) fn project_pk(project: ProjectId) -> String {
+    format!("PROJ#{project}")
+}
+
+/// One partition of a project's events.
+pub(crate) fn events_pk(project: ProjectId, shard: u8) -> String {
+    format!("PROJ#{project}#{shard}")
+}
+
+/// Where a project's events stand in its feed that can't stand at their ids (see [`super::feed`]).
+pub(crate) fn late_pk(project: ProjectId) -> String {
+    format!("PROJ#{project}#LATE")
+}
+
+/// One partition of an endpoint's attempts.
+pub(crate) fn attempts_pk(endpoint: EndpointId, shard: u8) -> String {
+    format!("EP#{endpoint}#{shard}")
+}
+
+/// The beginning of the sort keys of an event's attempts.
+pub(crate) fn attempts_prefix(event: EventId) -> String {
+    format!("{event}#")
+}

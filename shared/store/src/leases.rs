@@ -1,0 +1,300 @@
+//! Idempotency: one lease row per key, put before the event.
+//!
+//! The first request with a key takes the lease, with a plan: the ids and time that its events will
+//! have. A second one, while the first is at it, is told to come again; once the first is done, it
+//! gives the same answer, which the plan and its own equal content make. When the first died, its
+//! lease lapses, and the next takes over *with the same plan*, so that receivers can still
+//! deduplicate.
+//!
+//! Easy to get wrong: when the answer to a put is lost, the SDK puts again and meets its own row.
+//! So each row names its holder. And a lease that was taken over is given up, never abandoned: the
+//! events of its plan may be enqueued.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    StoreError, Table,
+    error::failed,
+    item::{Item, item, key, number, string},
+    list::parse,
+};
+use domain::time::Timestamp;
+
+use crate::Access;
+
+/// Seconds that a lease holds: longer than the `events` function may run, so that a live one is
+/// never overtaken.
+pub const LEASE_SECONDS: u64 = 20;
+
+/// A lease that a request asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The idempotency key.
+    pub key: &'a str,
+    /// Hash of the request's content.
+    pub fingerprint: &'a str,
+    /// What the request is about to do, for whoever may have to take over.
+    pub plan: &'a str,
+    /// How long all of it is kept.
+    pub kept: Duration,
+    /// Random, and another for each request.
+    pub holder: u64,
+}
+
+/// What a request finds under its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// Nothing: the lease is taken, go on.
+    Taken,
+    /// A dead request's lease: it is taken over, with what that request had planned. Its deliveries
+    /// may have been enqueued.
+    TakenOver(String),
+    /// The plan of a request with the same content, which is done.
+    Done(String),
+    /// A request that is still at it.
+    Busy,
+    /// A request with other content has used the key.
+    Mismatch,
+}
+
+/// A lease goes by its holder: it may have lapsed, and be somebody else's.
+const HELD: &str = "done = :done AND holder = :holder";
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    /// Hash of the request's content.
+    fingerprint: String,
+    /// What the request is about to do, for whoever takes over: its event ids. (PLAN is a reserved
+    /// word in DynamoDB's expressions.)
+    #[serde(rename = "planned")]
+    plan: String,
+    /// Unix seconds until which the lease holds.
+    leased_until: u64,
+    /// Whether all was done.
+    done: bool,
+    expires_at: u64,
+    /// The random number of the request that took it.
+    holder: u64,
+}
+
+/// Takes and finishes leases.
+#[derive(Clone, Debug)]
+pub struct Leases(Table);
+
+impl Leases {
+    /// Over the log table.
+    pub fn new(log: Table) -> Self {
+        Self(log)
+    }
+
+    /// Takes the lease of a key, or tells what stands there.
+    pub async fn take(
+        &self,
+        access: Access,
+        wanted: Wanted<'_>,
+        now: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        let row = Row {
+            fingerprint: wanted.fingerprint.to_owned(),
+            plan: wanted.plan.to_owned(),
+            leased_until: now.seconds() + LEASE_SECONDS,
+            done: false,
+            expires_at: (now + wanted.kept).seconds(),
+            holder: wanted.holder,
+        };
+        let new = item(pk(access, wanted.key), "IDEM", &row)?;
+        let put = self
+            .0
+            .client
+            .put_item()
+            .table_name(&self.0.name)
+            .set_item(Some(new))
+            .condition_expression("attribute_not_exists(pk) OR expires_at <= :now")
+            .expression_attribute_values(":now", number(now.seconds()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let there = match put.send().await {
+            Ok(_) => return Ok(Lease::Taken),
+            Err(SdkError::ServiceError(error))
+                if error.err().is_conditional_check_failed_exception() =>
+            {
+                match error.into_err() {
+                    PutItemError::ConditionalCheckFailedException(failure) => failure.item,
+                    _ => None,
+                }
+            }
+            Err(error) => return Err(failed("PutItem")(error)),
+        };
+        // DynamoDB sends the item along; without it the row went away in between, and the caller
+        // may as well try again.
+        let Some(there) = there else { return Ok(Lease::Busy) };
+        let there: Row = parse(there)?;
+        match there {
+            there if there.holder == wanted.holder => Ok(Lease::Taken),
+            there if there.fingerprint.is_empty() => {
+                let moved = Row { leased_until: there.leased_until, ..row };
+                self.take_over(access, wanted, moved, Lease::Taken, now).await
+            }
+            there if there.fingerprint != wanted.fingerprint => Ok(Lease::Mismatch),
+            there if there.done => Ok(Lease::Done(there.plan)),
+            there if there.leased_until > now.seconds() => Ok(Lease::Busy),
+            there => {
+                let plan = there.plan.clone();
+                self.take_over(access, wanted, there, Lease::TakenOver(plan), now).await
+            }
+        }
+    }
+
+    /// Marks the lease as done: from now on its key has an answer.
+    pub async fn finish(&self, access: Access, idempotency_key: &str) -> Result<(), StoreError> {
+        self.update(
+            access,
+            idempotency_key,
+            "SET done = :done",
+            "attribute_exists(pk)",
+            [(":done", AttributeValue::Bool(true))],
+        )
+        .await
+    }
+
+    /// Lets a lease lapse now, as its request has failed: whoever comes next takes over with the
+    /// same plan. [`StoreError::Conflict`] if another holds it by now.
+    pub async fn give_up(
+        &self,
+        access: Access,
+        idempotency_key: &str,
+        holder: u64,
+    ) -> Result<(), StoreError> {
+        let values = [
+            (":now", number(0)),
+            (":done", AttributeValue::Bool(false)),
+            (":holder", number(holder)),
+        ];
+        self.update(access, idempotency_key, "SET leased_until = :now", HELD, values).await
+    }
+
+    /// Gives back a lease that was [`Lease::Taken`], and under which nothing was done: its key is
+    /// free again, for any content. [`StoreError::Conflict`] as for [`Leases::give_up`].
+    pub async fn abandon(
+        &self,
+        access: Access,
+        idempotency_key: &str,
+        holder: u64,
+    ) -> Result<(), StoreError> {
+        let none = (":none", string(""));
+        let values = [
+            (":now", number(0)),
+            none,
+            (":done", AttributeValue::Bool(false)),
+            (":holder", number(holder)),
+        ];
+        self.update(
+            access,
+            idempotency_key,
+            "SET leased_until = :now, fingerprint = :none",
+            HELD,
+            values,
+        )
+        .await
+    }
+
+    /// Of several that find a lapsed lease, one gets it: the one that moves its end.
+    async fn take_over(
+        &self,
+        access: Access,
+        wanted: Wanted<'_>,
+        row: Row,
+        got: Lease,
+        now: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        let values = [
+            (":until", number(now.seconds() + LEASE_SECONDS)),
+            (":fingerprint", string(row.fingerprint)),
+            (":plan", string(row.plan)),
+            (":holder", number(wanted.holder)),
+            (":before", number(row.leased_until)),
+            (":done", AttributeValue::Bool(false)),
+        ];
+        let change = "SET leased_until = :until, fingerprint = :fingerprint, planned = :plan, \
+            holder = :holder";
+        match self
+            .try_update(
+                access,
+                wanted.key,
+                change,
+                "leased_until = :before AND done = :done",
+                values,
+            )
+            .await?
+        {
+            None => Ok(got),
+            Some(there) => {
+                Ok(if parse::<Row>(there)?.holder == wanted.holder { got } else { Lease::Busy })
+            }
+        }
+    }
+
+    async fn update<const N: usize>(
+        &self,
+        access: Access,
+        idempotency_key: &str,
+        change: &str,
+        condition: &str,
+        values: [(&str, AttributeValue); N],
+    ) -> Result<(), StoreError> {
+        self.try_update(access, idempotency_key, change, condition, values)
+            .await?
+            .map_or(Ok(()), |_| Err(StoreError::Conflict))
+    }
+
+    /// Gives the item that is there if it doesn't meet the condition.
+    async fn try_update<const N: usize>(
+        &self,
+        access: Access,
+        idempotency_key: &str,
+        change: &str,
+        condition: &str,
+        values: [(&str, AttributeValue); N],
+    ) -> Result<Option<Item>, StoreError> {
+        let updated = self
+            .0
+            .client
+            .update_item()
+            .table_name(&self.0.name)
+            .set_key(Some(key(pk(access, idempotency_key), "IDEM")))
+            .update_expression(change)
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(
+                values.map(|(name, value)| (name.to_owned(), value)).into(),
+            ))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match updated {
+            Ok(_) => Ok(None),
+            Err(SdkError::ServiceError(error))
+                if error.err().is_conditional_check_failed_exception() =>
+            {
+                match error.into_err() {
+                    UpdateItemError::ConditionalCheckFailedException(failure) => {
+                        failure.item.map(Some).ok_or(StoreError::Conflict)
+                    }
+                    _ => Err(StoreError::Conflict),
+                }
+            }
+            Err(error) => Err(failed("UpdateItem")(error)),
+        }
+    }
+}
+
+/// The key is hashed: it is the producer's text, of any content.
+fn pk(access: Access, idempotency_key: &str) -> String {
+    format!("IDEM#{}#{}", access.project(), hex::encode(Sha256::digest(idempotency_key)))
+}

@@ -1,0 +1,197 @@
+//! Parked deliveries: messages that wait in the log table, not on a queue, until their receiver is
+//! well again.
+//!
+//! Easy to get wrong: they do not expire. A parked delivery is the only trace of a promise, so only
+//! whoever has sent it on, or has given it up in the log, deletes it.
+
+use aws_sdk_dynamodb::types::WriteRequest;
+use futures::TryStreamExt;
+use serde::Serialize;
+
+use crate::{
+    StoreError, Table,
+    events::{pack, unpack_text},
+    item::{Item, item, key, text},
+    merge::Merge,
+    writes,
+};
+use domain::{
+    id::{EndpointId, EventId, ProjectId, RoundId, SHARDS},
+    message::Message,
+    time::Timestamp,
+    work::{self, EncodeError, Unreadable, Work},
+};
+
+/// What is read at a time is at most so large, but for the last message: ten steps of circuits at
+/// once, each with its messages read and written, must fit into the memory of `deliver`.
+const MAX_BYTES: usize = 4 << 20;
+
+/// A parked delivery.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// Its message.
+    pub message: Message,
+    /// Since when it waits.
+    pub parked_at: Timestamp,
+    pk: String,
+    sk: String,
+}
+
+/// What can be read of a row without its message.
+#[derive(Serialize)]
+struct Row {
+    project: ProjectId,
+    parked_at: Timestamp,
+}
+
+/// Why a delivery can't be parked or read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ParkError {
+    /// DynamoDB.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The message.
+    #[error(transparent)]
+    Message(#[from] EncodeError),
+}
+
+/// Some deliveries may not be parked.
+#[derive(Debug, thiserror::Error)]
+#[error("{} deliveries: {error}", .left.len())]
+pub struct NotParked {
+    /// The ids of their queue messages. What of them is parked all the same will be the same row
+    /// when they are parked again.
+    pub left: Vec<String>,
+    /// Why.
+    #[source]
+    pub error: ParkError,
+}
+
+/// Writes, reads and deletes parked deliveries.
+#[derive(Clone, Debug)]
+pub struct ParkedStore(Table);
+
+impl ParkedStore {
+    /// Over the log table.
+    pub fn new(log: Table) -> Self {
+        Self(log)
+    }
+
+    /// Parks deliveries, each by the id of its queue message: one call for up to 25. Parking the
+    /// same queue message again changes nothing; a delivery that was let go and is parked anew has
+    /// another message and so another row, which whoever lets it go does not delete with the old
+    /// one.
+    pub async fn park(
+        &self,
+        messages: &[(String, Message)],
+        now: Timestamp,
+    ) -> Result<(), NotParked> {
+        let ids = |left: &dyn Fn(&str) -> bool| {
+            let left = messages
+                .iter()
+                .filter(|(queue_id, message)| left(&sk(message.event.id, message.round, queue_id)));
+            left.map(|(queue_id, _)| queue_id.clone()).collect()
+        };
+        let requests =
+            requests(messages, now).map_err(|error| NotParked { left: ids(&|_| true), error })?;
+        let written = writes::write_all(&self.0, requests).await;
+        written.map_err(|not_all| NotParked {
+            left: ids(&|sk| not_all.left.contains(sk)),
+            error: not_all.error.into(),
+        })
+    }
+
+    /// The oldest parked deliveries of an endpoint, by their events: so many at most, and fewer
+    /// also where they are large; none only if none are there. Rows that can't be read are left
+    /// out, and stay; one that newer code has written is an error, until that code comes.
+    pub async fn oldest(
+        &self,
+        endpoint: EndpointId,
+        count: usize,
+    ) -> Result<Vec<Parked>, StoreError> {
+        let partitions: Vec<_> =
+            (0..SHARDS).map(|shard| format!("PARKED#{endpoint}#{shard}")).collect();
+        let merge = Merge::new(&self.0, &partitions, "evt_".to_owned(), "evt_~".to_owned(), false);
+        let mut rows = std::pin::pin!(merge.rows());
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        while found.len() < count
+            && bytes < MAX_BYTES
+            && let Some(row) = rows.try_next().await?
+        {
+            let Some((parked, size)) = read(&row)? else {
+                // It stays, for somebody to look at.
+                tracing::error!(sk = text(&row, "sk"), %endpoint, "a parked delivery can't be \
+                    read");
+                continue;
+            };
+            bytes += size;
+            found.push(parked);
+        }
+        Ok(found)
+    }
+
+    /// Deletes parked deliveries that were sent on or given up.
+    pub async fn delete(&self, parked: &[Parked]) -> Result<(), StoreError> {
+        writes::delete_all(
+            &self.0,
+            parked.iter().map(|parked| key(&parked.pk, &parked.sk)).collect(),
+        )
+        .await
+    }
+
+    /// Whether an event's delivery to an endpoint is parked.
+    pub async fn holds(&self, endpoint: EndpointId, event: EventId) -> Result<bool, StoreError> {
+        Ok(!self.0.all(pk(endpoint, event), &format!("{event}#")).await?.is_empty())
+    }
+}
+
+fn requests(
+    messages: &[(String, Message)],
+    now: Timestamp,
+) -> Result<Vec<WriteRequest>, ParkError> {
+    let items = messages.iter().map(|(queue_id, message)| {
+        // Whoever sends it on can't know what the log says of it.
+        let body = work::encode(&Message { recheck: true, ..message.without_slot() })?;
+        let mut item = item(
+            pk(message.endpoint, message.event.id),
+            sk(message.event.id, message.round, queue_id),
+            &Row { project: message.project, parked_at: now },
+        )?;
+        item.insert("body".to_owned(), pack(&body));
+        Ok::<_, ParkError>(item)
+    });
+    Ok(writes::puts(items.collect::<Result<_, _>>()?)?)
+}
+
+/// A row's delivery, and how large its message is; none if it can't be read. Newer code's is an
+/// error, as there is something to read for that.
+fn read(row: &Item) -> Result<Option<(Parked, usize)>, StoreError> {
+    let body = || unpack_text(row.get("body")?);
+    let parked_at =
+        || Some(Timestamp::from_millis(row.get("parked_at")?.as_n().ok()?.parse().ok()?));
+    let (Some(body), Some(parked_at)) = (body(), parked_at()) else { return Ok(None) };
+    let message = match Work::decode(&body) {
+        Ok(Work::Delivery(message)) => *message,
+        Err(Unreadable::Newer(_)) => {
+            return Err(StoreError::Damaged("a parked delivery of newer code"));
+        }
+        Ok(_) | Err(Unreadable::Poison(_)) => return Ok(None),
+    };
+    Ok(Some((
+        Parked {
+            message,
+            parked_at,
+            pk: text(row, "pk").to_owned(),
+            sk: text(row, "sk").to_owned(),
+        },
+        body.len(),
+    )))
+}
+
+fn pk(endpoint: EndpointId, event: EventId) -> String {
+    format!("PARKED#{endpoint}#{}", event.shard())
+}
+
+fn sk(event: EventId, round: Option<RoundId>, queue_id: &str) -> String {
+    format!("{event}#{}#{queue_id}", round.map(|round| round.to_string()).unwrap_or_default())
+}

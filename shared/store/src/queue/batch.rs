@@ -1,0 +1,107 @@
+//! Cutting a list of messages into the batches that SQS takes.
+
+use std::time::Duration;
+
+use domain::work::{EncodeError, WorkRef, encode};
+
+/// SQS: a batch holds at most 10 entries.
+pub(super) const MAX_ENTRIES: usize = 10;
+/// SQS: and at most 1 MiB in all.
+const MAX_BYTES: usize = 1_048_576;
+
+/// A message to send.
+#[derive(Clone, Debug)]
+pub struct QueueEntry {
+    /// Its text.
+    pub body: String,
+    /// Whom it is for, so that a standard queue shares its consumers fairly among groups.
+    pub group: Option<String>,
+    /// How long nobody receives it.
+    pub delay: Duration,
+}
+
+impl QueueEntry {
+    /// A delivery or a step of a job, which becomes visible after `delay`. Its endpoint's messages
+    /// are a group: SQS serves the groups of a queue fairly.
+    pub fn new<'a>(work: impl Into<WorkRef<'a>>, delay: Duration) -> Result<Self, EncodeError> {
+        let work = work.into();
+        Ok(Self { body: encode(work)?, group: Some(work.endpoint().to_string()), delay })
+    }
+}
+
+/// Batches that keep to both limits, in order, each made when it is asked for. Ends with the first
+/// error.
+pub(super) fn batches<E>(
+    messages: impl Iterator<Item = Result<QueueEntry, E>>,
+) -> impl Iterator<Item = Result<Vec<QueueEntry>, E>> {
+    let mut messages = messages.peekable();
+    std::iter::from_fn(move || {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let fits = |next: &Result<QueueEntry, E>, batch: &[QueueEntry], bytes: usize| {
+            batch.is_empty()
+                || batch.len() < MAX_ENTRIES
+                    && next.as_ref().is_ok_and(|next| bytes + next.body.len() <= MAX_BYTES)
+        };
+        while let Some(next) = messages.next_if(|next| fits(next, &batch, bytes)) {
+            match next {
+                Ok(message) => {
+                    bytes += message.body.len();
+                    batch.push(message);
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        (!batch.is_empty()).then_some(Ok(batch))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        id::{EndpointId, ProjectId},
+        job::CircuitStep,
+        time::Timestamp,
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn batches_keep_order_and_both_limits(
+            sizes in proptest::collection::vec(1..300_000_usize, 0..60),
+        ) {
+            let messages = sizes.iter().map(|size| QueueEntry { body: "x".repeat(*size),
+                group: None, delay: Duration::ZERO });
+            let batches: Vec<_> = batches::<()>(messages.map(Ok)).map(Result::unwrap).collect();
+            prop_assert_eq!(batches.iter().flatten().map(|m| m.body.len()).collect::<Vec<_>>(),
+                sizes);
+            for batch in batches {
+                prop_assert!(!batch.is_empty() && batch.len() <= MAX_ENTRIES);
+                prop_assert!(batch.iter().map(|m| m.body.len()).sum::<usize>() <= MAX_BYTES);
+            }
+        }
+    }
+
+    #[test]
+    fn the_messages_of_an_endpoint_are_a_group() {
+        let endpoint = EndpointId::new(Timestamp::from_seconds(1), 1);
+        let project = ProjectId::new(Timestamp::from_seconds(1), 1);
+        let step = CircuitStep { project, endpoint, opening: "1".to_owned(), step: 1 };
+        let entry = QueueEntry::new(&step, Duration::from_secs(3)).unwrap();
+        assert_eq!(
+            (entry.group, entry.delay),
+            (Some(endpoint.to_string()), Duration::from_secs(3))
+        );
+    }
+
+    #[test]
+    fn an_error_ends_the_batches_behind_those_before_it() {
+        let message =
+            || Ok(QueueEntry { body: "x".to_owned(), group: None, delay: Duration::ZERO });
+        let got: Vec<_> = batches([message(), message(), Err("broken")].into_iter())
+            .map(|batch| batch.map(|batch| batch.len()))
+            .collect();
+        assert_eq!(got, [Ok(2), Err("broken")]);
+    }
+}

@@ -1,0 +1,294 @@
+//! Recoveries: a row each, and one row per endpoint that says which of them has it.
+//!
+//! Easy to get wrong: one at a time. The endpoint's row (`RECOVERING`) is put conditionally and
+//! decides; it holds the recovery as it was asked for, so that whoever comes after a crash can
+//! write the recovery's own row. A dry run needs no turn.
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::put_item::PutItemError,
+    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
+};
+
+use crate::{
+    Page, PageRequest, StoreError, Table,
+    endpoints::sk as endpoint_sk,
+    error::failed,
+    item::{Item, expired, item, key, number, project_pk, string, text},
+    list::{Listing, parse},
+};
+use domain::{
+    id::{EndpointId, ProjectId, RecoveryId},
+    model::{Endpoint, Project},
+    recovery::{Recovery, State},
+    time::Timestamp,
+};
+
+use crate::Access;
+
+/// How long a recovery can be read.
+const KEPT_SECONDS: u64 = 30 * 86_400;
+/// The sort key of the row that says which recovery has the endpoint.
+const TURN: &str = "RECOVERING";
+
+/// Who has an endpoint's turn.
+#[derive(Clone, Debug)]
+pub enum Turn {
+    /// The recovery that asked.
+    Taken(Recovery),
+    /// An earlier one that is not done.
+    Held(Recovery),
+}
+
+/// Begins and reads recoveries, for the API.
+#[derive(Clone, Debug)]
+pub struct RecoveryStore(Table);
+
+impl RecoveryStore {
+    /// Over the log table.
+    pub fn new(log: Table) -> Self {
+        Self(log)
+    }
+
+    /// Begins a recovery, or gives the one that has the endpoint's turn. Either way its row is
+    /// there.
+    pub async fn begin(&self, recovery: Recovery, now: Timestamp) -> Result<Turn, StoreError> {
+        if recovery.dry_run {
+            self.put(&recovery).await?;
+            return Ok(Turn::Taken(recovery));
+        }
+        let free = "attribute_not_exists(pk) OR finished = :yes OR expires_at <= :now";
+        let values = [(":yes", AttributeValue::Bool(true)), (":now", number(now.seconds()))];
+        let Some(holder) = self.take_turn(&recovery, free, values).await? else {
+            self.put(&recovery).await?;
+            return Ok(Turn::Taken(recovery));
+        };
+        let holder: Recovery = parse(holder)?;
+        self.put(&holder).await?;
+        let running = self
+            .read(holder.endpoint, holder.id)
+            .await?
+            .filter(|holder| holder.state == State::Running);
+        if let Some(running) = running {
+            return Ok(Turn::Held(running));
+        }
+        // Done, but it was not there any more to give back its turn.
+        match self
+            .take_turn(&recovery, "id = :holder", [(":holder", string(holder.id.to_string()))])
+            .await?
+        {
+            None => {
+                self.put(&recovery).await?;
+                Ok(Turn::Taken(recovery))
+            }
+            Some(faster) => {
+                let faster: Recovery = parse(faster)?;
+                self.put(&faster).await?;
+                Ok(Turn::Held(faster))
+            }
+        }
+    }
+
+    /// One recovery of the project's endpoint, be the endpoint deleted.
+    pub async fn get(
+        &self,
+        access: Access,
+        endpoint: EndpointId,
+        id: RecoveryId,
+        now: Timestamp,
+    ) -> Result<Option<Recovery>, StoreError> {
+        let row = self
+            .0
+            .get_item(row_key(endpoint, id))
+            .await?
+            .filter(|row| !expired(row, now.seconds()));
+        let recovery: Option<Recovery> = row.map(parse).transpose()?;
+        Ok(recovery.filter(|recovery| recovery.project == access.project()))
+    }
+
+    /// A page of the recoveries of an endpoint that was itself read through an [`Access`].
+    pub async fn list(
+        &self,
+        endpoint: &Endpoint,
+        request: &PageRequest<RecoveryId>,
+        now: Timestamp,
+    ) -> Result<Page<Recovery>, StoreError> {
+        let listing = Listing::new(&self.0, vec![pk(endpoint.id)], "RECOVERY#rcv_");
+        listing.page(request, now, |row| async move { parse(row).map(Some) }).await
+    }
+
+    /// Takes the turn if `condition` holds; else gives what is there.
+    async fn take_turn<const N: usize>(
+        &self,
+        recovery: &Recovery,
+        condition: &str,
+        values: [(&str, AttributeValue); N],
+    ) -> Result<Option<Item>, StoreError> {
+        let mut turn = item(pk(recovery.endpoint), TURN, recovery)?;
+        turn.insert("expires_at".to_owned(), expiry(recovery));
+        let put = self
+            .0
+            .client
+            .put_item()
+            .table_name(&self.0.name)
+            .set_item(Some(turn))
+            .condition_expression(condition);
+        let put = put
+            .set_expression_attribute_values(Some(
+                values.map(|(name, value)| (name.to_owned(), value)).into(),
+            ))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match put.send().await {
+            Ok(_) => Ok(None),
+            Err(SdkError::ServiceError(error))
+                if error.err().is_conditional_check_failed_exception() =>
+            {
+                match error.into_err() {
+                    PutItemError::ConditionalCheckFailedException(failure) => {
+                        failure.item.map(Some).ok_or(StoreError::Conflict)
+                    }
+                    _ => Err(StoreError::Conflict),
+                }
+            }
+            Err(error) => Err(failed("PutItem")(error)),
+        }
+    }
+
+    /// Writes a recovery's row, if it isn't there.
+    async fn put(&self, recovery: &Recovery) -> Result<(), StoreError> {
+        let mut row = item(pk(recovery.endpoint), sk(recovery.id), recovery)?;
+        row.insert("expires_at".to_owned(), expiry(recovery));
+        match self.0.put_new(row).await {
+            Ok(()) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read(
+        &self,
+        endpoint: EndpointId,
+        id: RecoveryId,
+    ) -> Result<Option<Recovery>, StoreError> {
+        self.0.get(row_key(endpoint, id)).await
+    }
+}
+
+/// Moves recoveries on, for whoever does their steps. The project comes from a job, which only our
+/// own functions can enqueue.
+#[derive(Clone, Debug)]
+pub struct RecoveryProgress {
+    config: Table,
+    log: Table,
+}
+
+impl RecoveryProgress {
+    /// Over both tables.
+    pub fn new(config: Table, log: Table) -> Self {
+        Self { config, log }
+    }
+
+    /// A recovery as it stands.
+    pub async fn load(
+        &self,
+        endpoint: EndpointId,
+        id: RecoveryId,
+    ) -> Result<Option<Recovery>, StoreError> {
+        self.log.get(row_key(endpoint, id)).await
+    }
+
+    /// The endpoint and its project, as far as they are there: one call.
+    pub async fn receiver(
+        &self,
+        project: ProjectId,
+        endpoint: EndpointId,
+    ) -> Result<(Option<Endpoint>, Option<Project>), StoreError> {
+        let keys =
+            vec![key(project_pk(project), endpoint_sk(endpoint)), key(project_pk(project), "PROJ")];
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+        let keys = keys.map_err(|_| StoreError::Damaged("no keys to get"))?;
+        let output =
+            self.config.client.batch_get_item().request_items(&self.config.name, keys).send().await;
+        let output = output.map_err(failed("BatchGetItem"))?;
+        if output.unprocessed_keys.is_some_and(|left| !left.is_empty()) {
+            return Err(StoreError::Unavailable {
+                operation: "BatchGetItem",
+                detail: "throttled".to_owned(),
+            });
+        }
+        let (mut found, mut owner) = (None, None);
+        for row in output.responses.unwrap_or_default().into_values().flatten() {
+            if text(&row, "sk") == "PROJ" {
+                owner = Some(parse(row)?);
+            } else {
+                found = Some(parse(row)?);
+            }
+        }
+        Ok((found, owner))
+    }
+
+    /// Writes how far a recovery is after the step `before.step`; [`StoreError::Conflict`] if that
+    /// step was done already.
+    pub async fn advance(&self, before: &Recovery, after: &Recovery) -> Result<(), StoreError> {
+        let mut row = item(pk(after.endpoint), sk(after.id), after)?;
+        row.retain(|name, _| !matches!(name.as_str(), "pk" | "sk"));
+        let set: Vec<_> = (0..row.len()).map(|place| format!("#n{place} = :v{place}")).collect();
+        let mut update = self
+            .log
+            .client
+            .update_item()
+            .table_name(&self.log.name)
+            .set_key(Some(row_key(after.endpoint, after.id)));
+        for (place, (name, value)) in row.into_iter().enumerate() {
+            update = update
+                .expression_attribute_names(format!("#n{place}"), name)
+                .expression_attribute_values(format!(":v{place}"), value);
+        }
+        update
+            .update_expression(format!("SET {}", set.join(", ")))
+            .condition_expression("#step = :before")
+            .expression_attribute_names("#step", "step")
+            .expression_attribute_values(":before", number(before.step))
+            .send()
+            .await
+            .map_err(failed("UpdateItem"))?;
+        Ok(())
+    }
+
+    /// Gives back the endpoint's turn, if the recovery has it.
+    pub async fn release(&self, recovery: &Recovery) -> Result<(), StoreError> {
+        let update = self
+            .log
+            .client
+            .update_item()
+            .table_name(&self.log.name)
+            .set_key(Some(key(pk(recovery.endpoint), TURN)));
+        let released = update
+            .update_expression("SET finished = :yes")
+            .condition_expression("id = :own")
+            .expression_attribute_values(":yes", AttributeValue::Bool(true))
+            .expression_attribute_values(":own", string(recovery.id.to_string()))
+            .send()
+            .await
+            .map_err(failed("UpdateItem"));
+        match released {
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn pk(endpoint: EndpointId) -> String {
+    format!("EP#{endpoint}")
+}
+
+fn sk(id: RecoveryId) -> String {
+    format!("RECOVERY#{id}")
+}
+
+fn row_key(endpoint: EndpointId, id: RecoveryId) -> Item {
+    key(pk(endpoint), sk(id))
+}
+
+fn expiry(recovery: &Recovery) -> AttributeValue {
+    number(recovery.created_at.seconds() + KEPT_SECONDS)
+}

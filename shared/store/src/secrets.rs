@@ -1,0 +1,44 @@
+//! A project's secret, which signs deliveries to URLs without an endpoint.
+
+use crate::{
+    StoreError, Table,
+    item::{Item, item, key, project_pk},
+};
+use domain::{id::ProjectId, model::project::ProjectSecret};
+
+use crate::Access;
+
+/// The sort key of a project's secret.
+pub(crate) const SK: &str = "SECRET";
+
+/// The row of a project's secret.
+pub(crate) fn row(project: ProjectId, secret: &ProjectSecret) -> Result<Item, StoreError> {
+    item(project_pk(project), SK, secret)
+}
+
+/// Reads and writes a project's secret.
+#[derive(Clone, Debug)]
+pub struct ProjectSecrets(Table);
+
+impl ProjectSecrets {
+    /// Over the config table.
+    pub fn new(config: Table) -> Self {
+        Self(config)
+    }
+
+    /// The project's secret; none if the project is not there.
+    pub async fn get(&self, access: Access) -> Result<Option<ProjectSecret>, StoreError> {
+        self.0.get(key(project_pk(access.project()), SK)).await
+    }
+
+    /// Overwrites a secret that nobody has changed since it was read at `revision`;
+    /// [`StoreError::Conflict`] otherwise.
+    pub async fn replace(
+        &self,
+        access: Access,
+        secret: &ProjectSecret,
+        revision: u64,
+    ) -> Result<(), StoreError> {
+        self.0.put_revision(row(access.project(), secret)?, revision).await
+    }
+}

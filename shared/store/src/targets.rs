@@ -1,0 +1,133 @@
+//! The targets of logged events, read through and changed by recoveries.
+//!
+//! Easy to get wrong: two recoveries of different endpoints may change one event at a time. A
+//! change is on the condition that the targets are still as they were read, and is made anew from
+//! what is there if they are not.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::{
+    Page, PageRequest, StoreError, Table,
+    error::failed,
+    events::{pack, targets_text, unpack_row},
+    item::{events_pk, key},
+    list::Listing,
+};
+use domain::{
+    id::{EventId, SHARDS},
+    model::{Target, event::LoggedEvent},
+    time::Timestamp,
+};
+
+use crate::Access;
+
+/// How often a change is tried whose event somebody else changes too.
+const TRIES: u32 = 8;
+
+/// The targets of an event as they were read.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    event: EventId,
+    read: Vec<Target>,
+    stored: Option<AttributeValue>,
+}
+
+/// Reads events with their targets, and changes those.
+#[derive(Clone, Debug)]
+pub struct TargetStore(Table);
+
+impl TargetStore {
+    /// Over the log table.
+    pub fn new(log: Table) -> Self {
+        Self(log)
+    }
+
+    /// A page of the project's events. An event that can't be read is left out, and an error in the
+    /// function's log: it must not stop the others'.
+    pub async fn list<T, F, Fut>(
+        &self,
+        access: Access,
+        request: &PageRequest<EventId>,
+        now: Timestamp,
+        keep: F,
+    ) -> Result<Page<T>, StoreError>
+    where
+        F: Fn(LoggedEvent, Targets) -> Fut,
+        Fut: Future<Output = Result<Option<T>, StoreError>>,
+    {
+        let partitions = (0..SHARDS).map(|shard| events_pk(access.project(), shard)).collect();
+        let keep = &keep;
+        let read = |row: super::item::Item| async move {
+            let stored = row.get("targets").cloned();
+            match unpack_row(row) {
+                Ok(logged) => {
+                    let targets =
+                        Targets { event: logged.event.id, read: logged.targets.clone(), stored };
+                    keep(logged, targets).await
+                }
+                Err(error) => {
+                    tracing::error!(%error, project = %access.project(), "an event can't be read");
+                    Ok(None)
+                }
+            }
+        };
+        Listing::new(&self.0, partitions, "evt_").page(request, now, read).await
+    }
+
+    /// Changes an event's targets. An event that is gone by now has none to change.
+    pub async fn change(
+        &self,
+        access: Access,
+        read: Targets,
+        change: impl Fn(&[Target]) -> Vec<Target>,
+    ) -> Result<(), StoreError> {
+        let mut there = read;
+        for attempt in 0..TRIES {
+            super::pause(attempt).await;
+            let changed = change(&there.read);
+            if changed == there.read {
+                return Ok(());
+            }
+            match self.write(access, &there, &changed).await {
+                Err(StoreError::Conflict) => {}
+                outcome => return outcome,
+            }
+            let row = self
+                .0
+                .get_item(key(
+                    events_pk(access.project(), there.event.shard()),
+                    there.event.to_string(),
+                ))
+                .await?;
+            let Some(row) = row else { return Ok(()) };
+            let stored = row.get("targets").cloned();
+            there = Targets { read: unpack_row(row)?.targets, stored, ..there };
+        }
+        Err(StoreError::Conflict)
+    }
+
+    async fn write(
+        &self,
+        access: Access,
+        there: &Targets,
+        changed: &[Target],
+    ) -> Result<(), StoreError> {
+        let stored = there.stored.clone().ok_or(StoreError::Damaged("an event's targets"))?;
+        self.0
+            .client
+            .update_item()
+            .table_name(&self.0.name)
+            .set_key(Some(key(
+                events_pk(access.project(), there.event.shard()),
+                there.event.to_string(),
+            )))
+            .update_expression("SET targets = :changed")
+            .condition_expression("targets = :stored")
+            .expression_attribute_values(":changed", pack(&targets_text(changed)?))
+            .expression_attribute_values(":stored", stored)
+            .send()
+            .await
+            .map_err(failed("UpdateItem"))?;
+        Ok(())
+    }
+}

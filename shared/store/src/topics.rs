@@ -1,0 +1,53 @@
+//! The topics that a project adds to the deployment's catalogue.
+
+use aws_sdk_dynamodb::types::ReturnValue;
+
+use crate::{
+    StoreError, Table,
+    error::failed,
+    item::{item, key, project_pk},
+    list::parse,
+};
+use domain::model::{CatalogueEntry, Topic};
+
+use crate::Access;
+
+/// Reads, writes and deletes a project's own topics.
+#[derive(Clone, Debug)]
+pub struct TopicStore(Table);
+
+impl TopicStore {
+    /// Over the config table.
+    pub fn new(config: Table) -> Self {
+        Self(config)
+    }
+
+    /// The project's own topics, by name.
+    pub async fn all(&self, access: Access) -> Result<Vec<CatalogueEntry>, StoreError> {
+        self.0.all(project_pk(access.project()), "TOPIC#").await?.into_iter().map(parse).collect()
+    }
+
+    /// Writes a topic. Whether it is new to the project.
+    pub async fn put(&self, access: Access, entry: &CatalogueEntry) -> Result<bool, StoreError> {
+        let output = self
+            .0
+            .client
+            .put_item()
+            .table_name(&self.0.name)
+            .set_item(Some(item(project_pk(access.project()), sk(&entry.name), entry)?))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(failed("PutItem"))?;
+        Ok(output.attributes.is_none())
+    }
+
+    /// Deletes a topic. Whether it was there.
+    pub async fn delete(&self, access: Access, name: &Topic) -> Result<bool, StoreError> {
+        self.0.delete_if_there(key(project_pk(access.project()), sk(name))).await
+    }
+}
+
+fn sk(name: &Topic) -> String {
+    format!("TOPIC#{name}")
+}
