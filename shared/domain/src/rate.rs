@@ -1,7 +1,7 @@
 //! How many deliveries a second an endpoint takes.
 //!
 //! Each request of a limited endpoint has a slot, and slots are an interval apart: the generic cell
-//! rate algorithm without a burst. A row holds the next free one (see [`store::rates`]).
+//! rate algorithm without a burst. A row holds the next free one (see `store::rates`).
 //! Whoever gets a near slot waits for it; whoever gets a far one puts the message away until then,
 //! with the slot in it. Easy to get wrong: slots that come late. If a queue stood still, all of its
 //! messages' slots have passed, and sending them all at once would drown the receiver.

@@ -10,7 +10,7 @@ use super::topic::{Selector, Topic, TopicError};
 /// The longest description of a topic, in characters.
 pub const MAX_DESCRIPTION: usize = 500;
 
-/// Posthaste's own topics, which are in every catalogue: see [`store::announce`].
+/// Posthaste's own topics, which are in every catalogue: see `store::announce`.
 pub const SYSTEM_TOPICS: [(&str, &str); 4] = [
     ("webhook.endpoint.failing", "An endpoint keeps failing"),
     ("webhook.endpoint.recovered", "An endpoint that was failing has taken a delivery"),
