@@ -2,8 +2,8 @@
 //!
 //! Customers choose the URLs that Posthaste sends requests to, and must not reach Posthaste's own
 //! network. A URL is judged three times: its text when a customer gives it
-//! ([`EndpointUrl::parse`]), its text again when it is used (the policy may have changed since), and
-//! the addresses behind its name when the `egress` crate opens a connection
+//! ([`EndpointUrl::parse`]), its text again when it is used (the policy may have changed since),
+//! and the addresses behind its name when the `egress` crate opens a connection
 //! ([`TargetPolicy::allows_address`]).
 
 pub mod address;
