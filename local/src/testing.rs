@@ -20,7 +20,7 @@ use domain::id::KeyId;
 use domain::message::Message;
 use domain::model::{ApiKey, Endpoint, KeyRecord, Scope};
 use domain::work::Work;
-use store::{Table, keys::KeyStore};
+use store::{Table, api_keys::KeyStore};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 

@@ -1,6 +1,5 @@
 //! A project's keys: create, list, revoke.
 
-use runtime::clock;
 use std::sync::Arc;
 
 use api::{
@@ -18,6 +17,7 @@ use domain::{
     model::{ApiKey, KeyRecord, Scope, project::MAX_NAME},
 };
 use http::{StatusCode, Uri};
+use runtime::clock;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -18,7 +18,7 @@ use runtime::{
 };
 use store::{
     Table,
-    keys::KeyStore,
+    api_keys::KeyStore,
     operator_keys::OperatorKeyStore,
     projects::{ProjectReader, ProjectStore},
     secrets::ProjectSecrets,

@@ -1,6 +1,5 @@
 //! Operator keys: create, list, revoke. The first one is made by a [`command`](crate::command).
 
-use runtime::clock;
 use std::sync::Arc;
 
 use api::{
@@ -18,6 +17,7 @@ use domain::{
     model::{ApiKey, OperatorKeyRecord, project::MAX_NAME},
 };
 use http::{StatusCode, Uri};
+use runtime::clock;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -1,6 +1,5 @@
 //! Projects: create, list, read, change.
 
-use runtime::clock;
 use std::sync::Arc;
 
 use api::{
@@ -23,6 +22,7 @@ use domain::{
     signing::{Secret, SignatureStyle, compatible},
 };
 use http::{StatusCode, Uri};
+use runtime::clock;
 use serde::{Deserialize, Serialize};
 use store::Access;
 use utoipa::ToSchema;

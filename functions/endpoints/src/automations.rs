@@ -1,6 +1,5 @@
 //! Automations: create, list, read, change, delete.
 
-use runtime::clock;
 use std::{collections::HashSet, sync::Arc};
 
 use api::{
@@ -24,6 +23,7 @@ use domain::{
     },
 };
 use http::{HeaderMap, StatusCode, Uri};
+use runtime::clock;
 use serde::{Deserialize, Serialize};
 use store::Access;
 use utoipa::ToSchema;

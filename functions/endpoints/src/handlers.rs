@@ -1,6 +1,5 @@
 //! Endpoints: create, list, read, change, replace, delete, and their secret.
 
-use runtime::clock;
 use std::sync::Arc;
 
 use api::{
@@ -19,6 +18,7 @@ use domain::{
     signing::Secret,
 };
 use http::{HeaderMap, StatusCode, Uri};
+use runtime::clock;
 use store::{Access, attempts::Owned, endpoints::ProjectView};
 
 use crate::{

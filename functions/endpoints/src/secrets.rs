@@ -1,6 +1,5 @@
 //! An endpoint's secret: read, rotate.
 
-use runtime::clock;
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 use api::{ApiError, auth::Caller, parse_json, read_json};
@@ -14,6 +13,7 @@ use domain::{
     signing::{Secret, Vault},
     time::Timestamp,
 };
+use runtime::clock;
 use serde::Deserialize;
 use utoipa::ToSchema;
 

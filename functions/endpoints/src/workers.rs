@@ -4,7 +4,6 @@
 //! Easy to get wrong: the answers are the published ones of such systems, camelCase and without an
 //! envelope: `{token, url}`, both null when there is no webhook.
 
-use runtime::clock;
 use std::sync::Arc;
 
 use api::{
@@ -23,6 +22,7 @@ use domain::{
     signing::{Secret, SignatureStyle},
 };
 use http::HeaderMap;
+use runtime::clock;
 use serde::{Deserialize, Serialize};
 use store::Access;
 use utoipa::ToSchema;

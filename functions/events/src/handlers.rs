@@ -1,6 +1,5 @@
 //! `POST /events` and `POST /events/batch`.
 
-use runtime::clock;
 use std::sync::Arc;
 
 use api::{ApiError, EventView, auth::Caller, judge::Judge, read_json};
@@ -10,6 +9,7 @@ use axum::{
 };
 use domain::{model::Scope, time::Timestamp};
 use http::{HeaderMap, StatusCode};
+use runtime::clock;
 use store::endpoints::ProjectView;
 
 use crate::{

@@ -1,5 +1,7 @@
 //! What a producer may post.
 
+use std::{collections::HashSet, time::Duration};
+
 use api::{ABSURD_SECONDS, ApiError, MAX_FOREIGN_ID, judge::Judge, parse_json, worker_id};
 use domain::{
     endpoint_url::EndpointUrl,
@@ -10,7 +12,6 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{collections::HashSet, time::Duration};
 use utoipa::ToSchema;
 
 /// The most events of a batch.

@@ -4,7 +4,6 @@
 //! It is logged, signed and delivered like any other, but tried only once: who tests is looking,
 //! and tests again.
 
-use runtime::clock;
 use std::sync::Arc;
 
 use api::{ApiError, EventView, auth::Caller, parse_json, read_json};
@@ -22,6 +21,7 @@ use domain::{
     time::Timestamp,
 };
 use http::StatusCode;
+use runtime::clock;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;

@@ -1,6 +1,5 @@
 //! Attempts: of a message, of an endpoint.
 
-use runtime::clock;
 use std::sync::Arc;
 
 use api::{ApiError, ListParams, Params, auth::Caller, listed, page_request};
@@ -13,6 +12,7 @@ use domain::{
     model::{Attempt, Outcome, Scope, Selector},
 };
 use http::Uri;
+use runtime::clock;
 use store::{Access, Order, Page, PageRequest, attempts::Owned};
 
 use crate::{App, view::AttemptView};

@@ -1,6 +1,5 @@
 //! Events: list, read.
 
-use runtime::clock;
 use std::sync::Arc;
 
 use api::{ApiError, EventView, ListParams, auth::Caller, listed, page_request};
@@ -14,6 +13,7 @@ use domain::{
     model::{Scope, Selector, event::LoggedEvent},
 };
 use http::Uri;
+use runtime::clock;
 use store::Access;
 
 use crate::App;

@@ -1,7 +1,6 @@
 //! `GET /api/workers/{id}/webhook/executions`: the attempts of a worker's webhook, by page number,
 //! in the published form of such systems (camelCase).
 
-use runtime::clock;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -18,6 +17,7 @@ use domain::{
 };
 use futures::future::try_join_all;
 use http::Uri;
+use runtime::clock;
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 use store::attempts::{Count, Owned};

@@ -1,6 +1,5 @@
 //! Messages: events with the state of their deliveries.
 
-use runtime::clock;
 use std::sync::Arc;
 
 use api::{ApiError, ListParams, auth::Caller, listed, page_request};
@@ -16,6 +15,7 @@ use domain::{
 };
 use futures::future::try_join_all;
 use http::Uri;
+use runtime::clock;
 use store::StoreError;
 
 use crate::{

@@ -4,7 +4,6 @@
 //! sends its present step once more, so that a request that died before it had sent the first step
 //! is made good by its repetition.
 
-use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
 use api::{
@@ -25,6 +24,7 @@ use domain::{
     time::Timestamp,
 };
 use http::{StatusCode, Uri};
+use runtime::clock;
 use serde::{Deserialize, Serialize};
 use store::{Access, queue::QueueEntry, recoveries::Turn};
 use utoipa::ToSchema;

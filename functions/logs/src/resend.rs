@@ -1,6 +1,5 @@
 //! `POST /webhooks/messages/{id}/resend`: the same event again, to one of its endpoints or to all.
 
-use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
 use api::{ApiError, auth::Caller, parse_json, read_json};
@@ -15,6 +14,7 @@ use domain::{
     time::Timestamp,
 };
 use http::StatusCode;
+use runtime::clock;
 use serde::{Deserialize, Serialize};
 use store::{Access, queue::QueueEntry};
 use utoipa::ToSchema;

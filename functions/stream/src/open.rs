@@ -1,6 +1,5 @@
 //! `GET /events/stream`: what may be asked, and the answer's head.
 
-use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
 use api::{ApiError, Params, auth::Caller};
@@ -21,6 +20,7 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use lambda_http::{Context, RequestExt};
+use runtime::clock;
 use store::feed;
 use tokio::{sync::mpsc, time::Instant};
 

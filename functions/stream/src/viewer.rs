@@ -4,7 +4,6 @@
 //! Easy to get wrong: the position moves on with what is *not* shown too. Else a viewer of a rare
 //! topic would have hours to read again whenever it comes back.
 
-use runtime::clock;
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use api::ApiError;
@@ -15,6 +14,7 @@ use domain::{
 };
 use futures::TryStreamExt;
 use http::HeaderMap;
+use runtime::clock;
 use store::{Access, StoreError, feed::Window};
 use tokio::{
     sync::mpsc,

@@ -23,11 +23,11 @@ use store::Access;
 use store::leases::{Lease, Leases, Wanted};
 use store::{
     PageRequest, Table,
+    api_keys::{KeyReader, KeyStore},
     attempts::{AttemptLog, AttemptReader},
     deliveries::DeliveryEndpoints,
     endpoints::{EndpointStore, ProjectViews},
     events::EventReader,
-    keys::{KeyReader, KeyStore},
     list::Order,
     projects::{ProjectReader, ProjectStore},
     topics::TopicStore,

@@ -16,7 +16,7 @@ use domain::{
 };
 use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 use store::{
-    Access, Table, keys::KeyReader, operator_keys::OperatorKeyReader, projects::ProjectReader,
+    Access, Table, api_keys::KeyReader, operator_keys::OperatorKeyReader, projects::ProjectReader,
 };
 
 use crate::ApiError;

@@ -9,10 +9,10 @@ use axum::{
 };
 use http::HeaderValue;
 use serde::Serialize;
+use store::{Order, Page, PageRequest};
 use utoipa::IntoParams;
 
 use crate::{ApiError, Params};
-use store::{Order, Page, PageRequest};
 
 /// The parameters that every list takes.
 const LIST_PARAMS: [&str; 4] = ["limit", "after", "before", "order"];

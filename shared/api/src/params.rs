@@ -5,10 +5,10 @@
 
 use std::str::FromStr;
 
+use domain::time::Timestamp;
 use utoipa::IntoParams;
 
 use crate::ApiError;
-use domain::time::Timestamp;
 
 /// The parameters of a request, all of them known.
 #[derive(Debug)]

@@ -2,8 +2,9 @@
 
 use std::future::Future;
 
-use crate::ApiError;
 use store::StoreError;
+
+use crate::ApiError;
 
 /// How often it is tried.
 const TRIES: usize = 3;

@@ -3,23 +3,22 @@
 //! Easy to get wrong: the key ends with the attempt's own id. Two requests that were made under one
 //! number (a crash between sending and recording) are both on record.
 
-use futures::{StreamExt, TryStreamExt, stream};
-
-use crate::{
-    Page, PageRequest, StoreError, Table,
-    events::EventReader,
-    item::{Item, attempts_pk, attempts_prefix, expired, item, number},
-    list::{Listing, parse},
-    merge::Merge,
-    writes,
-};
 use domain::{
     id::{AttemptId, EndpointId, EventId, SHARDS},
     model::{Attempt, Endpoint, Target, event::LoggedEvent},
     time::Timestamp,
 };
+use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::Access;
+use crate::{
+    Access, Page, PageRequest, StoreError, Table,
+    events::EventReader,
+    item::{Item, expired, item, number},
+    list::{Listing, parse},
+    merge::Merge,
+    row_keys::{pk, sk},
+    writes,
+};
 
 /// The log decides what is sent again, so it outlives every message: up to 14 days of retries, and
 /// 14 in a dead-letter queue.
@@ -50,7 +49,7 @@ impl AttemptLog {
         event: EventId,
     ) -> Result<Vec<Attempt>, StoreError> {
         self.table
-            .all(attempts_pk(endpoint, event.shard()), &attempts_prefix(event))
+            .all(pk::attempts(endpoint, event.shard()), &sk::of_event(event))
             .await?
             .into_iter()
             .map(parse)
@@ -60,9 +59,9 @@ impl AttemptLog {
     /// Records attempts: one call for up to 25.
     pub async fn record(&self, attempts: &[Attempt]) -> Result<(), StoreError> {
         let items = attempts.iter().map(|attempt| {
-            let sk =
-                format!("{}{:06}#{}", attempts_prefix(attempt.event), attempt.number, attempt.id);
-            let mut item = item(attempts_pk(attempt.endpoint, attempt.event.shard()), sk, attempt)?;
+            let pk = pk::attempts(attempt.endpoint, attempt.event.shard());
+            let sk = sk::attempt(attempt.event, attempt.number, attempt.id);
+            let mut item = item(pk, sk, attempt)?;
             item.insert(
                 "expires_at".to_owned(),
                 number(attempt.created_at.seconds() + self.retention_seconds),
@@ -121,10 +120,8 @@ impl AttemptReader {
         target: &Target,
         now: Timestamp,
     ) -> Result<Vec<Attempt>, StoreError> {
-        let rows = self
-            .0
-            .all(attempts_pk(target.endpoint, event.shard()), &attempts_prefix(event))
-            .await?;
+        let rows =
+            self.0.all(pk::attempts(target.endpoint, event.shard()), &sk::of_event(event)).await?;
         rows.into_iter().filter(|row| !expired(row, now.seconds())).map(parse).collect()
     }
 
@@ -175,8 +172,14 @@ impl AttemptReader {
         &self,
         endpoint: EndpointId,
     ) -> impl futures::Stream<Item = Result<Item, StoreError>> + '_ {
-        Merge::new(&self.0, &partitions(endpoint), "evt_".to_owned(), "evt_~".to_owned(), true)
-            .rows()
+        Merge::new(
+            &self.0,
+            &partitions(endpoint),
+            sk::EVENTS.0.to_owned(),
+            sk::EVENTS.1.to_owned(),
+            true,
+        )
+        .rows()
     }
 
     /// How many attempts of an endpoint are on record. It reads them to count them, so it stops
@@ -191,7 +194,7 @@ impl AttemptReader {
         let limit = i32::try_from(most + 1).unwrap_or(i32::MAX);
         let pages = partitions(endpoint)
             .into_iter()
-            .map(|pk| Box::pin(self.0.counts(pk, "evt_", limit, now)));
+            .map(|pk| Box::pin(self.0.counts(pk, EventId::PREFIX, limit, now)));
         let mut pages = stream::select_all(pages);
         let (mut found, mut examined) = (0, 0);
         while let Some(page) = pages.try_next().await? {
@@ -232,10 +235,12 @@ impl AttemptReader {
     {
         let keep = &keep;
         let parse_kept = |row| async move { Ok(Some(parse(row)?).filter(keep)) };
-        Listing::new(&self.0, partitions(endpoint), "evt_").page(request, now, parse_kept).await
+        Listing::new(&self.0, partitions(endpoint), EventId::PREFIX)
+            .page(request, now, parse_kept)
+            .await
     }
 }
 
 fn partitions(endpoint: EndpointId) -> Vec<String> {
-    (0..SHARDS).map(|shard| attempts_pk(endpoint, shard)).collect()
+    (0..SHARDS).map(|shard| pk::attempts(endpoint, shard)).collect()
 }

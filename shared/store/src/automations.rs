@@ -1,13 +1,13 @@
 //! A project's automations.
 
-use crate::{
-    Page, PageRequest, StoreError, Table,
-    item::{item, key, project_pk},
-    list::{Listing, parse},
-};
 use domain::{id::AutomationId, model::Automation, time::Timestamp};
 
-use crate::Access;
+use crate::{
+    Access, Page, PageRequest, StoreError, Table,
+    item::{item, key},
+    list::{Listing, parse},
+    row_keys::{pk, sk},
+};
 
 /// Makes, reads, changes and deletes automations.
 #[derive(Clone, Debug)]
@@ -21,7 +21,13 @@ impl AutomationStore {
 
     /// Writes a new automation.
     pub async fn create(&self, access: Access, automation: &Automation) -> Result<(), StoreError> {
-        self.0.put_new(item(project_pk(access.project()), sk(automation.id), automation)?).await
+        self.0
+            .put_new(item(
+                pk::project(access.project()),
+                sk::automation(automation.id),
+                automation,
+            )?)
+            .await
     }
 
     /// One automation of the project.
@@ -30,7 +36,7 @@ impl AutomationStore {
         access: Access,
         id: AutomationId,
     ) -> Result<Option<Automation>, StoreError> {
-        self.0.get(key(project_pk(access.project()), sk(id))).await
+        self.0.get(key(pk::project(access.project()), sk::automation(id))).await
     }
 
     /// A page of the project's automations that `keep` keeps.
@@ -44,7 +50,7 @@ impl AutomationStore {
     where
         F: Fn(&Automation) -> bool,
     {
-        let listing = Listing::new(&self.0, vec![project_pk(access.project())], "AUTO#auto_");
+        let listing = Listing::new(&self.0, vec![pk::project(access.project())], sk::AUTOMATIONS);
         let keep = &keep;
         listing.page(request, now, |row| async move { Ok(Some(parse(row)?).filter(keep)) }).await
     }
@@ -59,7 +65,7 @@ impl AutomationStore {
     ) -> Result<(), StoreError> {
         self.0
             .put_revision(
-                item(project_pk(access.project()), sk(automation.id), automation)?,
+                item(pk::project(access.project()), sk::automation(automation.id), automation)?,
                 revision,
             )
             .await
@@ -67,10 +73,6 @@ impl AutomationStore {
 
     /// Deletes an automation. Whether it was there.
     pub async fn delete(&self, access: Access, id: AutomationId) -> Result<bool, StoreError> {
-        self.0.delete_if_there(key(project_pk(access.project()), sk(id))).await
+        self.0.delete_if_there(key(pk::project(access.project()), sk::automation(id))).await
     }
-}
-
-fn sk(id: AutomationId) -> String {
-    format!("AUTO#{id}")
 }

@@ -7,22 +7,22 @@
 use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
-
-use crate::{
-    StoreError, Table,
-    endpoints::{row_key, sk, worker_sk},
-    error::failed,
-    health::{self, health_key},
-    item::{Item, key, number, project_pk, string, text},
-    list::parse,
-    secrets,
-};
 use domain::{
     health::Health,
     id::EndpointId,
     message::{Message, Via},
     model::{Endpoint, endpoint::SecretOwner, project::ProjectSecret},
     time::Timestamp,
+};
+
+use crate::{
+    StoreError, Table,
+    endpoints::row_key,
+    error::failed,
+    health::health_key,
+    item::{Item, key, number, string, text},
+    list::parse,
+    row_keys::{pk, sk},
 };
 
 /// DynamoDB: a `BatchGetItem` names at most 100 items.
@@ -69,7 +69,7 @@ impl DeliveryEndpoints {
         let endpoints = messages.iter().filter_map(|message| {
             Some((message.endpoint, receiver(message, rows.get(&row_of(message))?.clone())))
         });
-        let health = rows.iter().filter(|((_, sk), _)| sk == health::SK).filter_map(|(_, row)| {
+        let health = rows.iter().filter(|((_, sk), _)| sk == sk::HEALTH).filter_map(|(_, row)| {
             // Without it the endpoint passes for healthy, and is soon known better.
             parse::<Health>(row.clone())
                 .inspect_err(|error| tracing::error!(%error, "an endpoint's health can't be read"))
@@ -161,11 +161,11 @@ impl DeliveryEndpoints {
 /// The key of the row that a message's receiver is made from.
 fn row_of(message: &Message) -> (String, String) {
     let sk = match &message.via {
-        None => sk(message.endpoint),
-        Some(Via::Worker(id)) => worker_sk(id),
-        Some(Via::Url { .. }) => secrets::SK.to_owned(),
+        None => sk::endpoint(message.endpoint),
+        Some(Via::Worker(id)) => sk::worker(id),
+        Some(Via::Url { .. }) => sk::PROJECT_SECRET.to_owned(),
     };
-    (project_pk(message.project), sk)
+    (pk::project(message.project), sk)
 }
 
 /// Keys by their table, for strongly consistent reads.

@@ -1,42 +1,27 @@
 //! A project's endpoints, as the API manages them.
 
-use futures::future::try_join_all;
-use serde::Deserialize;
-
-use crate::{
-    Page, PageRequest, StoreError, Table,
-    item::{Item, item, key, project_pk, text},
-    list::{Listing, parse},
-};
 use domain::{
     id::EndpointId,
     model::{Automation, CatalogueEntry, Endpoint, Project, Selector, Status, Topic},
     time::Timestamp,
 };
+use futures::future::try_join_all;
+use serde::Deserialize;
 
-use crate::Access;
-
-/// The sort key of an endpoint.
-pub(crate) fn sk(id: EndpointId) -> String {
-    format!("EP#{id}")
-}
-
-/// The beginning of the sort keys of workers' webhooks. They stand behind all else, as there may be
-/// very many, and what reads a whole project leaves them out.
-const WORKERS: &str = "WORKER#";
-
-/// The sort key of a worker's webhook.
-pub(crate) fn worker_sk(worker_id: &str) -> String {
-    format!("{WORKERS}{worker_id}")
-}
+use crate::{
+    Access, Page, PageRequest, StoreError, Table,
+    item::{Item, item, key, text},
+    list::{Listing, parse},
+    row_keys::{pk, sk},
+};
 
 fn row_sk(endpoint: &Endpoint) -> String {
-    endpoint.worker_id.as_deref().map_or_else(|| sk(endpoint.id), worker_sk)
+    endpoint.worker_id.as_deref().map_or_else(|| sk::endpoint(endpoint.id), sk::worker)
 }
 
 /// The key of an endpoint's row, be it a worker's.
 pub(crate) fn row_key(endpoint: &Endpoint) -> Item {
-    key(project_pk(endpoint.project), row_sk(endpoint))
+    key(pk::project(endpoint.project), row_sk(endpoint))
 }
 
 /// All of a project that an event or an endpoint has to do with, read by one Query.
@@ -90,19 +75,19 @@ impl ProjectViews {
     /// be told whether an endpoint wants an event: then it is better not to accept any.
     pub async fn load(&self, access: Access) -> Result<ProjectView, StoreError> {
         let mut view = ProjectView::default();
-        for row in self.0.all_before(project_pk(access.project()), WORKERS).await? {
+        for row in self.0.all_before(pk::project(access.project()), sk::WORKERS).await? {
             match text(&row, "sk") {
-                "PROJ" => view.project = Some(parse(row)?),
-                super::secrets::SK => view.has_secret = true,
-                sk if sk.starts_with("TOPIC#") => view.topics.push(parse(row)?),
-                sk if sk.starts_with("EP#") => {
-                    let key = key(project_pk(access.project()), sk);
+                sk::PROJECT => view.project = Some(parse(row)?),
+                sk::PROJECT_SECRET => view.has_secret = true,
+                sk if sk.starts_with(sk::TOPICS) => view.topics.push(parse(row)?),
+                sk if sk.starts_with(sk::ENDPOINTS) => {
+                    let key = key(pk::project(access.project()), sk);
                     match parse(row) {
                         Ok(endpoint) => view.endpoints.push(endpoint),
                         Err(error) => view.unreadable.extend(self.subscriber(key, &error).await?),
                     }
                 }
-                sk if sk.starts_with("AUTO#") => view.automations.push(parse(row)?),
+                sk if sk.starts_with(sk::AUTOMATIONS) => view.automations.push(parse(row)?),
                 _ => {}
             }
         }
@@ -125,8 +110,9 @@ impl ProjectViews {
         access: Access,
         ids: impl IntoIterator<Item = String>,
     ) -> Result<Vec<Endpoint>, StoreError> {
-        let rows =
-            ids.into_iter().map(|id| self.0.get(key(project_pk(access.project()), worker_sk(&id))));
+        let rows = ids
+            .into_iter()
+            .map(|id| self.0.get(key(pk::project(access.project()), sk::worker(&id))));
         Ok(try_join_all(rows).await?.into_iter().flatten().collect())
     }
 }
@@ -143,7 +129,7 @@ impl EndpointStore {
 
     /// Writes a new endpoint, or worker's webhook.
     pub async fn create(&self, access: Access, endpoint: &Endpoint) -> Result<(), StoreError> {
-        self.0.put_new(item(project_pk(access.project()), row_sk(endpoint), endpoint)?).await
+        self.0.put_new(item(pk::project(access.project()), row_sk(endpoint), endpoint)?).await
     }
 
     /// One endpoint of the project.
@@ -152,7 +138,7 @@ impl EndpointStore {
         access: Access,
         id: EndpointId,
     ) -> Result<Option<Endpoint>, StoreError> {
-        self.0.get(key(project_pk(access.project()), sk(id))).await
+        self.0.get(key(pk::project(access.project()), sk::endpoint(id))).await
     }
 
     /// A worker's webhook.
@@ -161,12 +147,12 @@ impl EndpointStore {
         access: Access,
         worker_id: &str,
     ) -> Result<Option<Endpoint>, StoreError> {
-        self.0.get(key(project_pk(access.project()), worker_sk(worker_id))).await
+        self.0.get(key(pk::project(access.project()), sk::worker(worker_id))).await
     }
 
     /// Deletes a worker's webhook. Whether it was there.
     pub async fn delete_worker(&self, access: Access, worker_id: &str) -> Result<bool, StoreError> {
-        self.0.delete_if_there(key(project_pk(access.project()), worker_sk(worker_id))).await
+        self.0.delete_if_there(key(pk::project(access.project()), sk::worker(worker_id))).await
     }
 
     /// A page of the project's endpoints that `keep` keeps.
@@ -180,7 +166,7 @@ impl EndpointStore {
     where
         F: Fn(&Endpoint) -> bool,
     {
-        let listing = Listing::new(&self.0, vec![project_pk(access.project())], "EP#we_");
+        let listing = Listing::new(&self.0, vec![pk::project(access.project())], sk::ENDPOINTS);
         let keep = &keep;
         listing.page(request, now, |row| async move { Ok(Some(parse(row)?).filter(keep)) }).await
     }
@@ -194,12 +180,15 @@ impl EndpointStore {
         revision: u64,
     ) -> Result<(), StoreError> {
         self.0
-            .put_revision(item(project_pk(access.project()), row_sk(endpoint), endpoint)?, revision)
+            .put_revision(
+                item(pk::project(access.project()), row_sk(endpoint), endpoint)?,
+                revision,
+            )
             .await
     }
 
     /// Deletes an endpoint. Whether it was there.
     pub async fn delete(&self, access: Access, id: EndpointId) -> Result<bool, StoreError> {
-        self.0.delete_if_there(key(project_pk(access.project()), sk(id))).await
+        self.0.delete_if_there(key(pk::project(access.project()), sk::endpoint(id))).await
     }
 }

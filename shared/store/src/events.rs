@@ -9,25 +9,24 @@ use std::{
 };
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use serde::{Deserialize, Serialize};
-use serde_dynamo::aws_sdk_dynamodb_1::from_item;
-use serde_json::value::RawValue;
-
-use crate::{
-    Page, PageRequest, StoreError, Table, feed,
-    item::{INFLATED, Item, events_pk, item, key, number, string},
-    list::Listing,
-    writes,
-};
 use domain::{
     endpoint_url::EndpointUrl,
     id::{EventId, ProjectId, SHARDS},
     model::{Event, Target, event::LoggedEvent},
     time::Timestamp,
 };
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use serde::{Deserialize, Serialize};
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+use serde_json::value::RawValue;
 
-use crate::Access;
+use crate::{
+    Access, Page, PageRequest, StoreError, Table, feed,
+    item::{INFLATED, Item, item, key, number, string},
+    list::Listing,
+    row_keys::pk,
+    writes,
+};
 
 /// Payloads from here on are stored compressed: below, deflate saves less than a write unit (1
 /// KiB).
@@ -144,7 +143,7 @@ impl EventWriter {
             worker_id: event.worker_id.clone(),
             webhook_url: event.webhook_url.clone(),
         };
-        let mut item = item(events_pk(project, event.id.shard()), event.id.to_string(), &row)?;
+        let mut item = item(pk::events(project, event.id.shard()), event.id.to_string(), &row)?;
         let targets = targets_text(&logged.targets)?;
         let parts = [
             ("data", Some(event.data.get())),
@@ -181,7 +180,7 @@ impl EventReader {
         now: Timestamp,
     ) -> Result<Option<LoggedEvent>, StoreError> {
         let row =
-            self.0.get_item(key(events_pk(access.project(), id.shard()), id.to_string())).await?;
+            self.0.get_item(key(pk::events(access.project(), id.shard()), id.to_string())).await?;
         row.filter(|row| !super::item::expired(row, now.seconds())).map(unpack_row).transpose()
     }
 
@@ -197,9 +196,9 @@ impl EventReader {
         F: Fn(LoggedEvent) -> Fut,
         Fut: Future<Output = Result<Option<T>, StoreError>>,
     {
-        let partitions = (0..SHARDS).map(|shard| events_pk(access.project(), shard)).collect();
+        let partitions = (0..SHARDS).map(|shard| pk::events(access.project(), shard)).collect();
         let keep = &keep;
-        Listing::new(&self.0, partitions, "evt_")
+        Listing::new(&self.0, partitions, EventId::PREFIX)
             .page(request, now, |row| async move { keep(unpack_row(row)?).await })
             .await
     }

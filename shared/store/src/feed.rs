@@ -20,21 +20,20 @@
 
 use std::time::Duration;
 
-use futures::{Stream, TryStreamExt, future::ready};
-
-use crate::{
-    StoreError, Table,
-    events::unpack_row,
-    item::{Item, events_pk, expired, key, late_pk, number, string, text},
-    merge::Merge,
-};
 use domain::{
     id::{EventId, ProjectId, SHARDS},
     model::Event,
     time::Timestamp,
 };
+use futures::{Stream, TryStreamExt, future::ready};
 
-use crate::Access;
+use crate::{
+    Access, StoreError, Table,
+    events::unpack_row,
+    item::{Item, expired, key, number, string, text},
+    merge::Merge,
+    row_keys::pk,
+};
 
 /// How far behind the clock the feed is read. More than [`LATE`] by a second, in which functions'
 /// clocks may differ (on AWS: milliseconds).
@@ -105,7 +104,7 @@ pub(crate) fn pointer(
     event: EventId,
     expires_at: u64,
 ) -> Item {
-    let mut item = key(late_pk(project), position.to_string());
+    let mut item = key(pk::late_events(project), position.to_string());
     item.insert(EVENT.to_owned(), string(event.to_string()));
     item.insert("expires_at".to_owned(), number(expires_at));
     item
@@ -129,8 +128,8 @@ impl Feed {
         now: Timestamp,
     ) -> impl Stream<Item = Result<(EventId, Event), StoreError>> + Send {
         let project = access.project();
-        let shards = (0..SHARDS).map(|shard| events_pk(project, shard));
-        let partitions: Vec<_> = shards.chain([late_pk(project)]).collect();
+        let shards = (0..SHARDS).map(|shard| pk::events(project, shard));
+        let partitions: Vec<_> = shards.chain([pk::late_events(project)]).collect();
         let (low, high) = window.bounds();
         let rows = Merge::new(&self.0, &partitions, low, high, false).rows();
         rows.and_then(move |row| self.entry(project, row, now))
@@ -148,7 +147,7 @@ impl Feed {
         let pointed = text(&row, EVENT).parse::<EventId>();
         let row = match pointed {
             Ok(event) => {
-                self.0.get_item(key(events_pk(project, event.shard()), event.to_string())).await?
+                self.0.get_item(key(pk::events(project, event.shard()), event.to_string())).await?
             }
             Err(_) => Some(row),
         };

@@ -6,6 +6,11 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
+use domain::{
+    health::{Circuit, Health, Phase},
+    id::{EndpointId, ProjectId},
+    time::Timestamp,
+};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use crate::{
@@ -13,15 +18,9 @@ use crate::{
     error::failed,
     item::{Item, key, number, string},
     list::parse,
-};
-use domain::{
-    health::{Circuit, Health, Phase},
-    id::{EndpointId, ProjectId},
-    time::Timestamp,
+    row_keys::{pk, sk},
 };
 
-/// The sort key of an endpoint's health.
-pub(crate) const SK: &str = "HEALTH";
 /// Days that it is kept after it was last written: longer than any delivery waits.
 const KEPT_DAYS: u64 = 60;
 
@@ -31,7 +30,7 @@ const SAME_STEP: &str =
 
 /// The key of an endpoint's health.
 pub(crate) fn health_key(endpoint: EndpointId) -> Item {
-    key(format!("EP#{endpoint}"), SK)
+    key(pk::endpoint(endpoint), sk::HEALTH)
 }
 
 /// Reads and writes endpoints' health.

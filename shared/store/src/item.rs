@@ -1,4 +1,4 @@
-//! Items and their keys.
+//! Items: their keys, version and attributes.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde_dynamo::aws_sdk_dynamodb_1::to_item;
 
 use crate::StoreError;
-use domain::id::{EndpointId, EventId, ProjectId};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -55,29 +54,4 @@ pub(crate) fn expired(item: &Item, now_seconds: u64) -> bool {
         .and_then(|value| value.as_n().ok())
         .and_then(|n| n.parse::<u64>().ok());
     expiry.is_some_and(|expiry| expiry <= now_seconds)
-}
-
-/// The partition of a project's configuration.
-pub(crate) fn project_pk(project: ProjectId) -> String {
-    format!("PROJ#{project}")
-}
-
-/// One partition of a project's events.
-pub(crate) fn events_pk(project: ProjectId, shard: u8) -> String {
-    format!("PROJ#{project}#{shard}")
-}
-
-/// Where a project's events stand in its feed that can't stand at their ids (see [`super::feed`]).
-pub(crate) fn late_pk(project: ProjectId) -> String {
-    format!("PROJ#{project}#LATE")
-}
-
-/// One partition of an endpoint's attempts.
-pub(crate) fn attempts_pk(endpoint: EndpointId, shard: u8) -> String {
-    format!("EP#{endpoint}#{shard}")
-}
-
-/// The beginning of the sort keys of an event's attempts.
-pub(crate) fn attempts_prefix(event: EventId) -> String {
-    format!("{event}#")
 }

@@ -17,18 +17,16 @@ use aws_sdk_dynamodb::{
     operation::{put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
+use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{
-    StoreError, Table,
+    Access, StoreError, Table,
     error::failed,
     item::{Item, item, key, number, string},
     list::parse,
+    row_keys::{pk, sk},
 };
-use domain::time::Timestamp;
-
-use crate::Access;
 
 /// Seconds that a lease holds: longer than the `events` function may run, so that a live one is
 /// never overtaken.
@@ -110,7 +108,7 @@ impl Leases {
             expires_at: (now + wanted.kept).seconds(),
             holder: wanted.holder,
         };
-        let new = item(pk(access, wanted.key), "IDEM", &row)?;
+        let new = item(pk::idempotency(access.project(), wanted.key), sk::IDEMPOTENCY, &row)?;
         let put = self
             .0
             .client
@@ -268,7 +266,7 @@ impl Leases {
             .client
             .update_item()
             .table_name(&self.0.name)
-            .set_key(Some(key(pk(access, idempotency_key), "IDEM")))
+            .set_key(Some(key(pk::idempotency(access.project(), idempotency_key), sk::IDEMPOTENCY)))
             .update_expression(change)
             .condition_expression(condition)
             .set_expression_attribute_values(Some(
@@ -292,9 +290,4 @@ impl Leases {
             Err(error) => Err(failed("UpdateItem")(error)),
         }
     }
-}
-
-/// The key is hashed: it is the producer's text, of any content.
-fn pk(access: Access, idempotency_key: &str) -> String {
-    format!("IDEM#{}#{}", access.project(), hex::encode(Sha256::digest(idempotency_key)))
 }

@@ -8,29 +8,11 @@
 //! an authenticated key's row, or from our own rows and messages. No function here takes a bare
 //! project id that a request names.
 //!
-//! | table | pk | sk | item |
-//! |---|---|---|---|
-//! | config | `PROJECTS` | `<proj>` | project, for the operator's list |
-//! | config | `PROJ#<proj>` | `PROJ` · `SECRET` | project, secret for URLs without an endpoint |
-//! | config | `PROJ#<proj>` | `EP#<we>` · `AUTO#<auto>` | endpoint, automation |
-//! | config | `PROJ#<proj>` | `TOPIC#<name>` · `KEY#<key>` | topic, API key |
-//! | config | `PROJ#<proj>` | `WORKER#<worker id>` | a worker's webhook: an endpoint |
-//! | config | `KEY#<sha-256>` | `KEY` | API key |
-//! | config | `OPERATORS` | `<opk>` | operator key, for the operator's list |
-//! | config | `OPERATOR#<sha-256>` | `KEY` | operator key |
-//! | config | `SECRETS_KEY` | `CHECK` | proof of the key that seals the secrets of this table |
-//! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
-//! | log | `PROJ#<proj>#LATE` | position in the [`feed`] | pointer to an event not at its id |
-//! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
-//! | log | `EP#<we>` | `HEALTH` | how an endpoint is doing that has failed |
-//! | log | `PARKED#<we>#<shard>` | `<evt>#<round>#<queue message>` | waits for its receiver |
-//! | log | `EP#<we>` | `RECOVERY#<rcv>` | a recovery and how far it is |
-//! | log | `EP#<we>` | `RATE` | when an endpoint with a rate limit takes the next delivery |
-//! | log | `EP#<we>` | `RECOVERING` | which recovery has the endpoint |
-//! | log | `IDEM#<proj>#<sha-256 of the key>` | `IDEM` | idempotency lease and answer |
+//! [`row_keys`] has the table of all rows.
 
 mod access;
 pub mod announce;
+pub mod api_keys;
 pub mod attempts;
 pub mod automations;
 pub mod deliveries;
@@ -40,7 +22,6 @@ pub mod events;
 pub mod feed;
 pub mod health;
 mod item;
-pub mod keys;
 pub mod leases;
 pub mod list;
 mod merge;
@@ -51,6 +32,7 @@ pub mod publish;
 pub mod queue;
 pub mod rates;
 pub mod recoveries;
+mod row_keys;
 pub mod secrets;
 pub mod secrets_key;
 mod table;

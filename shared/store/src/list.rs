@@ -11,6 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::{
+    id::{
+        AttemptId, AutomationId, EndpointId, EventId, KeyId, OperatorKeyId, ProjectId, RecoveryId,
+    },
+    time::Timestamp,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
@@ -19,12 +25,7 @@ use crate::{
     StoreError, Table,
     item::{INFLATED, Item, expired, text},
     merge::Merge,
-};
-use domain::{
-    id::{
-        AttemptId, AutomationId, EndpointId, EventId, KeyId, OperatorKeyId, ProjectId, RecoveryId,
-    },
-    time::Timestamp,
+    row_keys::sk,
 };
 
 /// Newest first, or oldest first.
@@ -85,21 +86,28 @@ pub trait Cursor: Copy + Send + Sync {
     fn id(&self) -> String;
 }
 
-macro_rules! own_key {
-    ($($id:ident $prefix:literal),*) => {$(
+macro_rules! sorted_by {
+    ($($id:ident: $sort_key:path),* $(,)?) => {$(
         impl Cursor for $id {
-            fn group(&self) -> String { format!(concat!($prefix, "{}"), self) }
+            fn group(&self) -> String { $sort_key(*self) }
             fn id(&self) -> String { self.to_string() }
         }
     )*};
 }
-own_key!(ProjectId "", EventId "", EndpointId "EP#", AutomationId "AUTO#", KeyId "KEY#",
-    OperatorKeyId "", RecoveryId "RECOVERY#");
+sorted_by!(
+    ProjectId: sk::id,
+    EventId: sk::id,
+    EndpointId: sk::endpoint,
+    AutomationId: sk::automation,
+    KeyId: sk::api_key,
+    OperatorKeyId: sk::id,
+    RecoveryId: sk::recovery,
+);
 
 /// An attempt stands somewhere among the rows of its event's millisecond.
 impl Cursor for AttemptId {
     fn group(&self) -> String {
-        bound("evt_", self.event_time())
+        bound(EventId::PREFIX, self.event_time())
     }
 
     fn id(&self) -> String {

@@ -3,21 +3,19 @@
 //! They stand in partitions of their own: no row of a project's key can ever be read as one of
 //! these.
 
+use domain::{
+    id::OperatorKeyId,
+    model::{ApiKeyHash, OperatorKeyRecord},
+    time::Timestamp,
+};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use crate::{
     Page, PageRequest, StoreError, Table,
     item::{item, key},
     list::{Listing, parse},
+    row_keys::{pk, sk},
 };
-use domain::{
-    id::OperatorKeyId,
-    model::{ApiKeyHash, OperatorKeyRecord},
-    time::Timestamp,
-};
-
-const LIST_PK: &str = "OPERATORS";
-const SK: &str = "KEY";
 
 /// Finds an operator key by its hash: all that authentication needs.
 #[derive(Clone, Debug)]
@@ -31,7 +29,7 @@ impl OperatorKeyReader {
 
     /// The key with this hash, unless it was revoked.
     pub async fn find(&self, hash: &ApiKeyHash) -> Result<Option<OperatorKeyRecord>, StoreError> {
-        self.0.get(key(hash_pk(hash), SK)).await
+        self.0.get(key(pk::operator_key(hash), sk::KEY)).await
     }
 }
 
@@ -47,8 +45,8 @@ impl OperatorKeyStore {
 
     /// Writes a new key, in both of its places.
     pub async fn create(&self, record: &OperatorKeyRecord) -> Result<(), StoreError> {
-        let by_hash = item(hash_pk(&record.hash), SK, record)?;
-        self.0.put_both_new([by_hash, item(LIST_PK, record.id.to_string(), record)?]).await
+        let by_hash = item(pk::operator_key(&record.hash), sk::KEY, record)?;
+        self.0.put_both_new([by_hash, item(pk::OPERATOR_KEYS, sk::id(record.id), record)?]).await
     }
 
     /// A page of all operator keys.
@@ -57,27 +55,24 @@ impl OperatorKeyStore {
         request: &PageRequest<OperatorKeyId>,
         now: Timestamp,
     ) -> Result<Page<OperatorKeyRecord>, StoreError> {
-        let listing = Listing::new(&self.0, vec![LIST_PK.to_owned()], OperatorKeyId::PREFIX);
+        let listing =
+            Listing::new(&self.0, vec![pk::OPERATOR_KEYS.to_owned()], OperatorKeyId::PREFIX);
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
 
     /// All operator keys. They are few: whoever makes them bounds their number.
     pub async fn all(&self) -> Result<Vec<OperatorKeyRecord>, StoreError> {
-        let rows = self.0.all(LIST_PK.to_owned(), OperatorKeyId::PREFIX).await?;
+        let rows = self.0.all(pk::OPERATOR_KEYS.to_owned(), OperatorKeyId::PREFIX).await?;
         rows.into_iter().map(|row| from_item(row).map_err(Into::into)).collect()
     }
 
     /// Deletes a key from both of its places. Whether it was there.
     pub async fn revoke(&self, id: OperatorKeyId) -> Result<bool, StoreError> {
-        let listed = key(LIST_PK, id.to_string());
+        let listed = key(pk::OPERATOR_KEYS, sk::id(id));
         let Some(record) = self.0.get::<OperatorKeyRecord>(listed.clone()).await? else {
             return Ok(false);
         };
-        self.0.delete_both([key(hash_pk(&record.hash), SK), listed]).await?;
+        self.0.delete_both([key(pk::operator_key(&record.hash), sk::KEY), listed]).await?;
         Ok(true)
     }
-}
-
-fn hash_pk(hash: &ApiKeyHash) -> String {
-    format!("OPERATOR#{}", hash.as_str())
 }

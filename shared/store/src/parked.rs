@@ -5,6 +5,12 @@
 //! whoever has sent it on, or has given it up in the log, deletes it.
 
 use aws_sdk_dynamodb::types::WriteRequest;
+use domain::{
+    id::{EndpointId, EventId, ProjectId, SHARDS},
+    message::Message,
+    time::Timestamp,
+    work::{self, EncodeError, Unreadable, Work},
+};
 use futures::TryStreamExt;
 use serde::Serialize;
 
@@ -13,13 +19,8 @@ use crate::{
     events::{pack, unpack_text},
     item::{Item, item, key, text},
     merge::Merge,
+    row_keys::{pk, sk},
     writes,
-};
-use domain::{
-    id::{EndpointId, EventId, ProjectId, RoundId, SHARDS},
-    message::Message,
-    time::Timestamp,
-    work::{self, EncodeError, Unreadable, Work},
 };
 
 /// What is read at a time is at most so large, but for the last message: ten steps of circuits at
@@ -87,9 +88,9 @@ impl ParkedStore {
         now: Timestamp,
     ) -> Result<(), NotParked> {
         let ids = |left: &dyn Fn(&str) -> bool| {
-            let left = messages
-                .iter()
-                .filter(|(queue_id, message)| left(&sk(message.event.id, message.round, queue_id)));
+            let left = messages.iter().filter(|(queue_id, message)| {
+                left(&sk::parked(message.event.id, message.round, queue_id))
+            });
             left.map(|(queue_id, _)| queue_id.clone()).collect()
         };
         let requests =
@@ -109,9 +110,14 @@ impl ParkedStore {
         endpoint: EndpointId,
         count: usize,
     ) -> Result<Vec<Parked>, StoreError> {
-        let partitions: Vec<_> =
-            (0..SHARDS).map(|shard| format!("PARKED#{endpoint}#{shard}")).collect();
-        let merge = Merge::new(&self.0, &partitions, "evt_".to_owned(), "evt_~".to_owned(), false);
+        let partitions: Vec<_> = (0..SHARDS).map(|shard| pk::parked(endpoint, shard)).collect();
+        let merge = Merge::new(
+            &self.0,
+            &partitions,
+            sk::EVENTS.0.to_owned(),
+            sk::EVENTS.1.to_owned(),
+            false,
+        );
         let mut rows = std::pin::pin!(merge.rows());
         let (mut found, mut bytes) = (Vec::new(), 0);
         while found.len() < count
@@ -141,7 +147,7 @@ impl ParkedStore {
 
     /// Whether an event's delivery to an endpoint is parked.
     pub async fn holds(&self, endpoint: EndpointId, event: EventId) -> Result<bool, StoreError> {
-        Ok(!self.0.all(pk(endpoint, event), &format!("{event}#")).await?.is_empty())
+        Ok(!self.0.all(pk::parked(endpoint, event.shard()), &sk::of_event(event)).await?.is_empty())
     }
 }
 
@@ -153,8 +159,8 @@ fn requests(
         // Whoever sends it on can't know what the log says of it.
         let body = work::encode(&Message { recheck: true, ..message.without_slot() })?;
         let mut item = item(
-            pk(message.endpoint, message.event.id),
-            sk(message.event.id, message.round, queue_id),
+            pk::parked(message.endpoint, message.event.id.shard()),
+            sk::parked(message.event.id, message.round, queue_id),
             &Row { project: message.project, parked_at: now },
         )?;
         item.insert("body".to_owned(), pack(&body));
@@ -186,12 +192,4 @@ fn read(row: &Item) -> Result<Option<(Parked, usize)>, StoreError> {
         },
         body.len(),
     )))
-}
-
-fn pk(endpoint: EndpointId, event: EventId) -> String {
-    format!("PARKED#{endpoint}#{}", event.shard())
-}
-
-fn sk(event: EventId, round: Option<RoundId>, queue_id: &str) -> String {
-    format!("{event}#{}#{queue_id}", round.map(|round| round.to_string()).unwrap_or_default())
 }

@@ -4,21 +4,20 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-
-use crate::{
-    Page, PageRequest, StoreError, Table,
-    error::{failed, is_contended},
-    item::{Item, item, key, number, project_pk},
-    list::{Listing, parse},
-    secrets,
-};
 use domain::{
     id::ProjectId,
     model::{Project, project::ProjectSecret},
     time::Timestamp,
 };
 
-const LIST_PK: &str = "PROJECTS";
+use crate::{
+    Page, PageRequest, StoreError, Table,
+    error::{failed, is_contended},
+    item::{Item, item, key, number},
+    list::{Listing, parse},
+    row_keys::{pk, sk},
+    secrets,
+};
 
 /// Reads one project: what authentication needs to let the operator act for it.
 #[derive(Clone, Debug)]
@@ -32,7 +31,7 @@ impl ProjectReader {
 
     /// The project, if it exists.
     pub async fn get(&self, id: ProjectId) -> Result<Option<Project>, StoreError> {
-        self.0.get(key(project_pk(id), "PROJ")).await
+        self.0.get(key(pk::project(id), sk::PROJECT)).await
     }
 }
 
@@ -70,7 +69,7 @@ impl ProjectStore {
         request: &PageRequest<ProjectId>,
         now: Timestamp,
     ) -> Result<Page<Project>, StoreError> {
-        let listing = Listing::new(&self.0, vec![LIST_PK.to_owned()], "proj_");
+        let listing = Listing::new(&self.0, vec![pk::PROJECTS.to_owned()], ProjectId::PREFIX);
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
 
@@ -103,7 +102,7 @@ impl ProjectStore {
 /// A project in both of its places.
 fn rows(project: &Project) -> Result<Vec<Item>, StoreError> {
     Ok(vec![
-        item(project_pk(project.id), "PROJ", project)?,
-        item(LIST_PK, project.id.to_string(), project)?,
+        item(pk::project(project.id), sk::PROJECT, project)?,
+        item(pk::PROJECTS, sk::id(project.id), project)?,
     ])
 }

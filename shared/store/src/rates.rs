@@ -8,13 +8,14 @@
 use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder, types::ReturnValue,
 };
+use domain::{id::EndpointId, rate::interval, time::Timestamp};
 
 use crate::{
     StoreError, Table,
     error::failed,
     item::{key, number},
+    row_keys::{pk, sk},
 };
-use domain::{id::EndpointId, rate::interval, time::Timestamp};
 
 /// How often it is tried: each try fails only if the row has gone from one case to the other in
 /// between.
@@ -94,7 +95,7 @@ impl RateStore {
             .client
             .update_item()
             .table_name(&self.0.name)
-            .set_key(Some(key(format!("EP#{endpoint}"), "RATE")));
+            .set_key(Some(key(pk::endpoint(endpoint), sk::RATE)));
         let update = update.expression_attribute_values(":limit", number(limit.into()));
         update.expression_attribute_values(":expiry", number(now.seconds() + KEPT_SECONDS))
     }

@@ -9,14 +9,6 @@ use aws_sdk_dynamodb::{
     operation::put_item::PutItemError,
     types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
 };
-
-use crate::{
-    Page, PageRequest, StoreError, Table,
-    endpoints::sk as endpoint_sk,
-    error::failed,
-    item::{Item, expired, item, key, number, project_pk, string, text},
-    list::{Listing, parse},
-};
 use domain::{
     id::{EndpointId, ProjectId, RecoveryId},
     model::{Endpoint, Project},
@@ -24,12 +16,16 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::Access;
+use crate::{
+    Access, Page, PageRequest, StoreError, Table,
+    error::failed,
+    item::{Item, expired, item, key, number, string, text},
+    list::{Listing, parse},
+    row_keys::{pk, sk},
+};
 
 /// How long a recovery can be read.
 const KEPT_SECONDS: u64 = 30 * 86_400;
-/// The sort key of the row that says which recovery has the endpoint.
-const TURN: &str = "RECOVERING";
 
 /// Who has an endpoint's turn.
 #[derive(Clone, Debug)]
@@ -113,7 +109,7 @@ impl RecoveryStore {
         request: &PageRequest<RecoveryId>,
         now: Timestamp,
     ) -> Result<Page<Recovery>, StoreError> {
-        let listing = Listing::new(&self.0, vec![pk(endpoint.id)], "RECOVERY#rcv_");
+        let listing = Listing::new(&self.0, vec![pk::endpoint(endpoint.id)], sk::RECOVERIES);
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
 
@@ -124,7 +120,7 @@ impl RecoveryStore {
         condition: &str,
         values: [(&str, AttributeValue); N],
     ) -> Result<Option<Item>, StoreError> {
-        let mut turn = item(pk(recovery.endpoint), TURN, recovery)?;
+        let mut turn = item(pk::endpoint(recovery.endpoint), sk::RECOVERING, recovery)?;
         turn.insert("expires_at".to_owned(), expiry(recovery));
         let put = self
             .0
@@ -156,7 +152,7 @@ impl RecoveryStore {
 
     /// Writes a recovery's row, if it isn't there.
     async fn put(&self, recovery: &Recovery) -> Result<(), StoreError> {
-        let mut row = item(pk(recovery.endpoint), sk(recovery.id), recovery)?;
+        let mut row = item(pk::endpoint(recovery.endpoint), sk::recovery(recovery.id), recovery)?;
         row.insert("expires_at".to_owned(), expiry(recovery));
         match self.0.put_new(row).await {
             Ok(()) | Err(StoreError::Conflict) => Ok(()),
@@ -202,8 +198,10 @@ impl RecoveryProgress {
         project: ProjectId,
         endpoint: EndpointId,
     ) -> Result<(Option<Endpoint>, Option<Project>), StoreError> {
-        let keys =
-            vec![key(project_pk(project), endpoint_sk(endpoint)), key(project_pk(project), "PROJ")];
+        let keys = vec![
+            key(pk::project(project), sk::endpoint(endpoint)),
+            key(pk::project(project), sk::PROJECT),
+        ];
         let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
         let keys = keys.map_err(|_| StoreError::Damaged("no keys to get"))?;
         let output =
@@ -217,7 +215,7 @@ impl RecoveryProgress {
         }
         let (mut found, mut owner) = (None, None);
         for row in output.responses.unwrap_or_default().into_values().flatten() {
-            if text(&row, "sk") == "PROJ" {
+            if text(&row, "sk") == sk::PROJECT {
                 owner = Some(parse(row)?);
             } else {
                 found = Some(parse(row)?);
@@ -229,7 +227,7 @@ impl RecoveryProgress {
     /// Writes how far a recovery is after the step `before.step`; [`StoreError::Conflict`] if that
     /// step was done already.
     pub async fn advance(&self, before: &Recovery, after: &Recovery) -> Result<(), StoreError> {
-        let mut row = item(pk(after.endpoint), sk(after.id), after)?;
+        let mut row = item(pk::endpoint(after.endpoint), sk::recovery(after.id), after)?;
         row.retain(|name, _| !matches!(name.as_str(), "pk" | "sk"));
         let set: Vec<_> = (0..row.len()).map(|place| format!("#n{place} = :v{place}")).collect();
         let mut update = self
@@ -261,7 +259,7 @@ impl RecoveryProgress {
             .client
             .update_item()
             .table_name(&self.log.name)
-            .set_key(Some(key(pk(recovery.endpoint), TURN)));
+            .set_key(Some(key(pk::endpoint(recovery.endpoint), sk::RECOVERING)));
         let released = update
             .update_expression("SET finished = :yes")
             .condition_expression("id = :own")
@@ -277,16 +275,8 @@ impl RecoveryProgress {
     }
 }
 
-fn pk(endpoint: EndpointId) -> String {
-    format!("EP#{endpoint}")
-}
-
-fn sk(id: RecoveryId) -> String {
-    format!("RECOVERY#{id}")
-}
-
 fn row_key(endpoint: EndpointId, id: RecoveryId) -> Item {
-    key(pk(endpoint), sk(id))
+    key(pk::endpoint(endpoint), sk::recovery(id))
 }
 
 fn expiry(recovery: &Recovery) -> AttributeValue {

@@ -1,19 +1,16 @@
 //! A project's secret, which signs deliveries to URLs without an endpoint.
 
-use crate::{
-    StoreError, Table,
-    item::{Item, item, key, project_pk},
-};
 use domain::{id::ProjectId, model::project::ProjectSecret};
 
-use crate::Access;
-
-/// The sort key of a project's secret.
-pub(crate) const SK: &str = "SECRET";
+use crate::{
+    Access, StoreError, Table,
+    item::{Item, item, key},
+    row_keys::{pk, sk},
+};
 
 /// The row of a project's secret.
 pub(crate) fn row(project: ProjectId, secret: &ProjectSecret) -> Result<Item, StoreError> {
-    item(project_pk(project), SK, secret)
+    item(pk::project(project), sk::PROJECT_SECRET, secret)
 }
 
 /// Reads and writes a project's secret.
@@ -28,7 +25,7 @@ impl ProjectSecrets {
 
     /// The project's secret; none if the project is not there.
     pub async fn get(&self, access: Access) -> Result<Option<ProjectSecret>, StoreError> {
-        self.0.get(key(project_pk(access.project()), SK)).await
+        self.0.get(key(pk::project(access.project()), sk::PROJECT_SECRET)).await
     }
 
     /// Overwrites a secret that nobody has changed since it was read at `revision`;

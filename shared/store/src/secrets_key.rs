@@ -3,17 +3,14 @@
 //! A function with another key could open no secret, and would seal new ones that nobody else can
 //! open. It must not start.
 
+use domain::signing::{SealedSecret, Secret, Vault, VaultError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     StoreError, Table,
     item::{item, key},
+    row_keys::{pk, sk},
 };
-use domain::signing::{SealedSecret, Secret, Vault, VaultError};
-
-/// Partition and sort key of the row, and what the seal is bound to.
-const PK: &str = "SECRETS_KEY";
-const SK: &str = "CHECK";
 
 /// Why a function must not use its secrets key.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +47,7 @@ impl KeyCheck {
     /// Checks the keys; one read. A table without the row has no secrets yet, so that any key will
     /// do.
     pub async fn verify(&self, vault: &Vault) -> Result<(), KeyCheckError> {
-        match self.0.get::<Row>(key(PK, SK)).await? {
+        match self.0.get::<Row>(key(pk::SECRETS_KEY, sk::CHECK)).await? {
             Some(row) => opens(vault, &row),
             None => Ok(()),
         }
@@ -63,11 +60,11 @@ impl KeyCheck {
         vault: &Vault,
         nonce: [u8; 12],
     ) -> Result<(), KeyCheckError> {
-        if let Some(row) = self.0.get::<Row>(key(PK, SK)).await? {
+        if let Some(row) = self.0.get::<Row>(key(pk::SECRETS_KEY, sk::CHECK)).await? {
             return opens(vault, &row);
         }
-        let row = Row { sealed: vault.seal(&Secret::new([0; 32]), &PK, nonce)? };
-        match self.0.put_new(item(PK, SK, &row)?).await {
+        let row = Row { sealed: vault.seal(&Secret::new([0; 32]), &pk::SECRETS_KEY, nonce)? };
+        match self.0.put_new(item(pk::SECRETS_KEY, sk::CHECK, &row)?).await {
             // Another function has just marked it, perhaps with another key.
             Err(StoreError::Conflict) => self.verify(vault).await,
             other => Ok(other?),
@@ -76,5 +73,5 @@ impl KeyCheck {
 }
 
 fn opens(vault: &Vault, row: &Row) -> Result<(), KeyCheckError> {
-    vault.open(&row.sealed, &PK).map(drop).map_err(|_| KeyCheckError::OtherKey)
+    vault.open(&row.sealed, &pk::SECRETS_KEY).map(drop).map_err(|_| KeyCheckError::OtherKey)
 }

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::{
         TransactWriteItem,
     },
 };
+use domain::time::Timestamp;
 use futures::{Stream, stream};
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
@@ -17,7 +18,6 @@ use crate::{
     error::failed,
     item::{Item, number, string},
 };
-use domain::time::Timestamp;
 
 /// A DynamoDB table. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -5,21 +5,20 @@
 //! what is there if they are not.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-
-use crate::{
-    Page, PageRequest, StoreError, Table,
-    error::failed,
-    events::{pack, targets_text, unpack_row},
-    item::{events_pk, key},
-    list::Listing,
-};
 use domain::{
     id::{EventId, SHARDS},
     model::{Target, event::LoggedEvent},
     time::Timestamp,
 };
 
-use crate::Access;
+use crate::{
+    Access, Page, PageRequest, StoreError, Table,
+    error::failed,
+    events::{pack, targets_text, unpack_row},
+    item::key,
+    list::Listing,
+    row_keys::pk,
+};
 
 /// How often a change is tried whose event somebody else changes too.
 const TRIES: u32 = 8;
@@ -55,7 +54,7 @@ impl TargetStore {
         F: Fn(LoggedEvent, Targets) -> Fut,
         Fut: Future<Output = Result<Option<T>, StoreError>>,
     {
-        let partitions = (0..SHARDS).map(|shard| events_pk(access.project(), shard)).collect();
+        let partitions = (0..SHARDS).map(|shard| pk::events(access.project(), shard)).collect();
         let keep = &keep;
         let read = |row: super::item::Item| async move {
             let stored = row.get("targets").cloned();
@@ -71,7 +70,7 @@ impl TargetStore {
                 }
             }
         };
-        Listing::new(&self.0, partitions, "evt_").page(request, now, read).await
+        Listing::new(&self.0, partitions, EventId::PREFIX).page(request, now, read).await
     }
 
     /// Changes an event's targets. An event that is gone by now has none to change.
@@ -95,7 +94,7 @@ impl TargetStore {
             let row = self
                 .0
                 .get_item(key(
-                    events_pk(access.project(), there.event.shard()),
+                    pk::events(access.project(), there.event.shard()),
                     there.event.to_string(),
                 ))
                 .await?;
@@ -118,7 +117,7 @@ impl TargetStore {
             .update_item()
             .table_name(&self.0.name)
             .set_key(Some(key(
-                events_pk(access.project(), there.event.shard()),
+                pk::events(access.project(), there.event.shard()),
                 there.event.to_string(),
             )))
             .update_expression("SET targets = :changed")

@@ -1,16 +1,15 @@
 //! The topics that a project adds to the deployment's catalogue.
 
 use aws_sdk_dynamodb::types::ReturnValue;
-
-use crate::{
-    StoreError, Table,
-    error::failed,
-    item::{item, key, project_pk},
-    list::parse,
-};
 use domain::model::{CatalogueEntry, Topic};
 
-use crate::Access;
+use crate::{
+    Access, StoreError, Table,
+    error::failed,
+    item::{item, key},
+    list::parse,
+    row_keys::{pk, sk},
+};
 
 /// Reads, writes and deletes a project's own topics.
 #[derive(Clone, Debug)]
@@ -24,7 +23,12 @@ impl TopicStore {
 
     /// The project's own topics, by name.
     pub async fn all(&self, access: Access) -> Result<Vec<CatalogueEntry>, StoreError> {
-        self.0.all(project_pk(access.project()), "TOPIC#").await?.into_iter().map(parse).collect()
+        self.0
+            .all(pk::project(access.project()), sk::TOPICS)
+            .await?
+            .into_iter()
+            .map(parse)
+            .collect()
     }
 
     /// Writes a topic. Whether it is new to the project.
@@ -34,7 +38,7 @@ impl TopicStore {
             .client
             .put_item()
             .table_name(&self.0.name)
-            .set_item(Some(item(project_pk(access.project()), sk(&entry.name), entry)?))
+            .set_item(Some(item(pk::project(access.project()), sk::topic(&entry.name), entry)?))
             .return_values(ReturnValue::AllOld)
             .send()
             .await
@@ -44,10 +48,6 @@ impl TopicStore {
 
     /// Deletes a topic. Whether it was there.
     pub async fn delete(&self, access: Access, name: &Topic) -> Result<bool, StoreError> {
-        self.0.delete_if_there(key(project_pk(access.project()), sk(name))).await
+        self.0.delete_if_there(key(pk::project(access.project()), sk::topic(name))).await
     }
-}
-
-fn sk(name: &Topic) -> String {
-    format!("TOPIC#{name}")
 }

@@ -2,7 +2,7 @@
 
 use domain::model::{ApiKey, Scope};
 use serde_json::{Value as Json, json};
-use store::{Table, keys::KeyReader};
+use store::{Table, api_keys::KeyReader};
 
 use super::{Started, key, project, start};
 

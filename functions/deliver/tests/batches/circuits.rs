@@ -1,6 +1,5 @@
 //! Faults of AWS at the steps of a circuit: what is parked arrives, or is given up.
 
-use runtime::clock;
 use std::time::Duration;
 
 use domain::{
@@ -17,6 +16,7 @@ use local::{
     samples,
     testing::{Trouble, delivery_in},
 };
+use runtime::clock;
 use serde_json::json;
 use store::{Table, health::HealthStore, parked::ParkedStore};
 

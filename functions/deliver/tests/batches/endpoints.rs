@@ -1,7 +1,6 @@
 //! What becomes of an endpoint that is never well, and of parked deliveries whose endpoint is
 //! paused, disabled, deleted or gone.
 
-use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
 use deliver::App;
@@ -13,6 +12,7 @@ use domain::{
     time::Timestamp,
 };
 use local::samples;
+use runtime::clock;
 use store::{Access, endpoints::EndpointStore};
 
 use super::faults::World;

@@ -1,11 +1,11 @@
 //! The end of a schedule, and faults of ours.
 
-use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
 use deliver::{App, BatchError};
 use domain::{model::Outcome, time::Timestamp};
 use local::aws::Fault;
+use runtime::clock;
 use serde_json::json;
 
 use super::support::{changed, event_of, logged, message_of, start};

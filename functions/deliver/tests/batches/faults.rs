@@ -1,7 +1,6 @@
 //! Faults of AWS, at every call of a batch: each message ends where it would have ended, some of
 //! them later.
 
-use runtime::clock;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::SqsEvent;
@@ -23,6 +22,7 @@ use local::{
     sqs::Clock,
     testing::{AwsStandIn, TestReceiver, Trouble},
 };
+use runtime::clock;
 
 use super::support::{Started, logged, message_of, schedule};
 

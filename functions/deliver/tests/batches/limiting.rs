@@ -1,6 +1,5 @@
 //! Endpoints with a rate limit.
 
-use runtime::clock;
 use std::time::Duration;
 
 use domain::{
@@ -10,6 +9,7 @@ use domain::{
     time::Timestamp,
 };
 use local::{samples, testing::delivery_in};
+use runtime::clock;
 use serde_json::json;
 use store::{Table, rates::RateStore};
 

@@ -3,7 +3,6 @@
 //! Its steps are one chain of messages, which Lambda's recursion detection judges as on the local
 //! stack.
 
-use runtime::clock;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
@@ -12,6 +11,7 @@ use local::{
     recursion::{Guard, MOST, Sorted, Trace},
     sqs::Clock,
 };
+use runtime::clock;
 
 use super::faults::{World, now};
 

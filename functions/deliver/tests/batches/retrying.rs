@@ -1,6 +1,5 @@
 //! Retries: only the log says how a delivery stands.
 
-use runtime::clock;
 use std::time::Duration;
 
 use domain::{
@@ -8,6 +7,7 @@ use domain::{
     time::Timestamp,
     work,
 };
+use runtime::clock;
 use serde_json::json;
 
 use super::support::{changed, event_of, logged, message_of, start};

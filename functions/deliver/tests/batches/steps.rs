@@ -1,7 +1,6 @@
 //! Steps of a circuit that somebody else meets: they fail, they are late, they are done by two, and
 //! the circuit changes under them.
 
-use runtime::clock;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
@@ -14,6 +13,7 @@ use domain::{
 };
 use futures::join;
 use local::aws::Fault;
+use runtime::clock;
 use serde_json::json;
 
 use super::faults::World;

@@ -1,6 +1,5 @@
 //! A stand-in, a receiver, and the function between them.
 
-use runtime::clock;
 use std::{sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::SqsEvent;
@@ -18,6 +17,7 @@ use local::{
     samples,
     testing::{AwsStandIn, TestReceiver, delivery_in, sample},
 };
+use runtime::clock;
 use serde_json::{Value as Json, json};
 use store::{Table, attempts::AttemptLog};
 

@@ -1,7 +1,6 @@
 //! Faults of AWS, at every call of every way through the function: a 202, or a 503 that the same
 //! request mends.
 
-use runtime::clock;
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
@@ -14,6 +13,7 @@ use local::{
     samples,
     testing::{Answer, Api, Trouble},
 };
+use runtime::clock;
 use serde_json::{Value as Json, json};
 
 use super::support::{Started, api, event, start_with};

@@ -1,6 +1,5 @@
 //! A stand-in and the function on it.
 
-use runtime::clock;
 use std::{collections::HashMap, sync::Arc};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -13,6 +12,7 @@ use local::{
     samples,
     testing::{Api, AwsStandIn, delivery_in},
 };
+use runtime::clock;
 use serde_json::{Value as Json, json};
 use store::{Access, Table, events::EventReader};
 

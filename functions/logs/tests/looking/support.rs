@@ -1,6 +1,5 @@
 //! A stand-in with a past, and the function on it.
 
-use runtime::clock;
 use std::sync::{Arc, LazyLock};
 
 use domain::{
@@ -12,6 +11,7 @@ use local::{
     samples,
     testing::{Api, AwsStandIn},
 };
+use runtime::clock;
 use serde_json::value::RawValue;
 use store::{Access, Table, attempts::AttemptLog, events::EventWriter};
 

@@ -1,9 +1,9 @@
 //! Events that can't stand at their ids: viewers have passed these, or would have to wait for them.
 
-use runtime::clock;
 use std::{cell::Cell, time::Duration};
 
 use domain::{id::EventId, time::Timestamp};
+use runtime::clock;
 
 use crate::support::{event, new_id, seconds_ago, start};
 

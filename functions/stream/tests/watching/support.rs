@@ -1,6 +1,5 @@
 //! A stand-in, the function on it, and viewers.
 
-use runtime::clock;
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -15,6 +14,7 @@ use local::{
     samples,
     testing::{Api, AwsStandIn, Shown, SseParser},
 };
+use runtime::clock;
 use serde_json::json;
 use store::{Access, Table, events::EventWriter};
 

@@ -18,8 +18,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::{Host, Url};
 use utoipa::openapi::SchemaFormat;
 
-use crate::endpoint_url::{error::TargetError, own_host::OwnHost, policy::TargetPolicy};
-use crate::schema::{described, text};
+use crate::{
+    endpoint_url::{error::TargetError, own_host::OwnHost, policy::TargetPolicy},
+    schema::{described, text},
+};
 
 /// The longest URL taken, in characters as written and in bytes once percent-encoded: what browsers
 /// and proxies agree on.

@@ -1,16 +1,17 @@
 //! API keys, found by their hash and listed by their project.
 
-use serde_dynamo::aws_sdk_dynamodb_1::from_item;
-
-use crate::{
-    Page, PageRequest, StoreError, Table,
-    item::{item, key, project_pk},
-    list::{Listing, parse},
-};
 use domain::{
     id::{KeyId, ProjectId},
     model::{ApiKeyHash, KeyRecord},
     time::Timestamp,
+};
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+
+use crate::{
+    Page, PageRequest, StoreError, Table,
+    item::{item, key},
+    list::{Listing, parse},
+    row_keys::{pk, sk},
 };
 
 /// Finds a key by its hash: all that authentication needs.
@@ -25,7 +26,7 @@ impl KeyReader {
 
     /// The key with this hash, unless it was revoked.
     pub async fn find(&self, hash: &ApiKeyHash) -> Result<Option<KeyRecord>, StoreError> {
-        self.0.get(key(hash_pk(hash), "KEY")).await
+        self.0.get(key(pk::api_key(hash), sk::KEY)).await
     }
 }
 
@@ -41,9 +42,12 @@ impl KeyStore {
 
     /// Writes a new key, in both of its places.
     pub async fn create(&self, record: &KeyRecord) -> Result<(), StoreError> {
-        let by_hash = item(hash_pk(&record.hash), "KEY", record)?;
+        let by_hash = item(pk::api_key(&record.hash), sk::KEY, record)?;
         self.0
-            .put_both_new([by_hash, item(project_pk(record.project), list_sk(record.id), record)?])
+            .put_both_new([
+                by_hash,
+                item(pk::project(record.project), sk::api_key(record.id), record)?,
+            ])
             .await
     }
 
@@ -54,32 +58,27 @@ impl KeyStore {
         request: &PageRequest<KeyId>,
         now: Timestamp,
     ) -> Result<Page<KeyRecord>, StoreError> {
-        let listing = Listing::new(&self.0, vec![project_pk(project)], "KEY#key_");
+        let listing = Listing::new(&self.0, vec![pk::project(project)], sk::API_KEYS);
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
 
     /// How many keys a project has.
     pub async fn count(&self, project: ProjectId) -> Result<usize, StoreError> {
-        Ok(self.0.all(project_pk(project), "KEY#").await?.len())
+        Ok(self.0.all(pk::project(project), sk::API_KEYS).await?.len())
     }
 
     /// Deletes a key from both of its places. Whether it was there.
     pub async fn revoke(&self, project: ProjectId, id: KeyId) -> Result<bool, StoreError> {
-        let Some(row) = self.0.get_item(key(project_pk(project), list_sk(id))).await? else {
+        let Some(row) = self.0.get_item(key(pk::project(project), sk::api_key(id))).await? else {
             return Ok(false);
         };
         let record: KeyRecord = from_item(row)?;
         self.0
-            .delete_both([key(hash_pk(&record.hash), "KEY"), key(project_pk(project), list_sk(id))])
+            .delete_both([
+                key(pk::api_key(&record.hash), sk::KEY),
+                key(pk::project(project), sk::api_key(id)),
+            ])
             .await?;
         Ok(true)
     }
-}
-
-fn hash_pk(hash: &ApiKeyHash) -> String {
-    format!("KEY#{}", hash.as_str())
-}
-
-fn list_sk(id: KeyId) -> String {
-    format!("KEY#{id}")
 }

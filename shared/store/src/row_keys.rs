@@ -1,0 +1,176 @@
+//! Every key of both tables: nothing else formats or takes apart a partition or sort key.
+//!
+//! | table | pk | sk | item |
+//! |---|---|---|---|
+//! | config | `PROJECTS` | `<proj>` | project, for the operator's list |
+//! | config | `PROJ#<proj>` | `PROJ` · `SECRET` | project, secret for URLs without an endpoint |
+//! | config | `PROJ#<proj>` | `EP#<we>` · `AUTO#<auto>` | endpoint, automation |
+//! | config | `PROJ#<proj>` | `TOPIC#<name>` · `KEY#<key>` | topic, API key |
+//! | config | `PROJ#<proj>` | `WORKER#<worker id>` | a worker's webhook: an endpoint |
+//! | config | `KEY#<sha-256>` | `KEY` | API key |
+//! | config | `OPERATORS` | `<opk>` | operator key, for the operator's list |
+//! | config | `OPERATOR#<sha-256>` | `KEY` | operator key |
+//! | config | `SECRETS_KEY` | `CHECK` | proof of the key that seals the secrets of this table |
+//! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
+//! | log | `PROJ#<proj>#LATE` | position in the [`feed`](crate::feed) | pointer to an event |
+//! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
+//! | log | `EP#<we>` | `HEALTH` | how an endpoint is doing that has failed |
+//! | log | `EP#<we>` | `RATE` | when an endpoint with a rate limit takes the next delivery |
+//! | log | `EP#<we>` | `RECOVERY#<rcv>` | a recovery and how far it is |
+//! | log | `EP#<we>` | `RECOVERING` | which recovery has the endpoint |
+//! | log | `PARKED#<we>#<shard>` | `<evt>#<round>#<queue message>` | a delivery that waits |
+//! | log | `IDEM#<proj>#<sha-256 of the key>` | `IDEM` | idempotency lease and answer |
+
+/// Partition keys.
+pub(crate) mod pk {
+    use domain::{
+        id::{EndpointId, ProjectId},
+        model::ApiKeyHash,
+    };
+    use sha2::{Digest, Sha256};
+
+    /// The operator's list of projects.
+    pub(crate) const PROJECTS: &str = "PROJECTS";
+    /// The operator's list of operator keys.
+    pub(crate) const OPERATOR_KEYS: &str = "OPERATORS";
+    /// What tells which key seals the secrets of the config table.
+    pub(crate) const SECRETS_KEY: &str = "SECRETS_KEY";
+
+    /// A project's configuration.
+    pub(crate) fn project(project: ProjectId) -> String {
+        format!("PROJ#{project}")
+    }
+
+    /// An API key, by its hash.
+    pub(crate) fn api_key(hash: &ApiKeyHash) -> String {
+        format!("KEY#{}", hash.as_str())
+    }
+
+    /// An operator key, by its hash.
+    pub(crate) fn operator_key(hash: &ApiKeyHash) -> String {
+        format!("OPERATOR#{}", hash.as_str())
+    }
+
+    /// One shard of a project's events.
+    pub(crate) fn events(project: ProjectId, shard: u8) -> String {
+        format!("PROJ#{project}#{shard}")
+    }
+
+    /// Pointers to a project's events whose position in the feed is not their id.
+    pub(crate) fn late_events(project: ProjectId) -> String {
+        format!("PROJ#{project}#LATE")
+    }
+
+    /// One shard of an endpoint's attempts.
+    pub(crate) fn attempts(endpoint: EndpointId, shard: u8) -> String {
+        format!("EP#{endpoint}#{shard}")
+    }
+
+    /// An endpoint's own rows in the log: health, rate, recoveries.
+    pub(crate) fn endpoint(endpoint: EndpointId) -> String {
+        format!("EP#{endpoint}")
+    }
+
+    /// One shard of an endpoint's parked deliveries.
+    pub(crate) fn parked(endpoint: EndpointId, shard: u8) -> String {
+        format!("PARKED#{endpoint}#{shard}")
+    }
+
+    /// A project's idempotency key. Callers choose its text, so the row has its hash.
+    pub(crate) fn idempotency(project: ProjectId, key: &str) -> String {
+        format!("IDEM#{project}#{}", hex::encode(Sha256::digest(key)))
+    }
+}
+
+/// Sort keys, and the beginnings that lists of them share.
+pub(crate) mod sk {
+    use domain::{
+        id::{AttemptId, AutomationId, EndpointId, EventId, KeyId, RecoveryId, RoundId},
+        model::Topic,
+    };
+
+    /// The project, in its own partition.
+    pub(crate) const PROJECT: &str = "PROJ";
+    /// The project's secret.
+    pub(crate) const PROJECT_SECRET: &str = "SECRET";
+    /// An API key or operator key, in the partition of its hash.
+    pub(crate) const KEY: &str = "KEY";
+    /// The proof of the secrets key.
+    pub(crate) const CHECK: &str = "CHECK";
+    /// An endpoint's health.
+    pub(crate) const HEALTH: &str = "HEALTH";
+    /// An endpoint's next free slot.
+    pub(crate) const RATE: &str = "RATE";
+    /// Which recovery has an endpoint.
+    pub(crate) const RECOVERING: &str = "RECOVERING";
+    /// An idempotency lease.
+    pub(crate) const IDEMPOTENCY: &str = "IDEM";
+
+    /// What endpoints' sort keys begin with.
+    pub(crate) const ENDPOINTS: &str = "EP#we_";
+    /// What automations' sort keys begin with.
+    pub(crate) const AUTOMATIONS: &str = "AUTO#auto_";
+    /// What topics' sort keys begin with.
+    pub(crate) const TOPICS: &str = "TOPIC#";
+    /// What API keys' sort keys begin with.
+    pub(crate) const API_KEYS: &str = "KEY#key_";
+    /// What recoveries' sort keys begin with.
+    pub(crate) const RECOVERIES: &str = "RECOVERY#rcv_";
+    /// What the sort keys of workers' webhooks begin with. They sort behind all else of a project:
+    /// there may be very many, and reads of a whole project leave them out.
+    pub(crate) const WORKERS: &str = "WORKER#";
+
+    /// The first and the last sort key of rows that begin with an event's id.
+    pub(crate) const EVENTS: (&str, &str) = ("evt_", "evt_~");
+
+    /// An item whose sort key is its id.
+    pub(crate) fn id(id: impl ToString) -> String {
+        id.to_string()
+    }
+
+    /// An endpoint.
+    pub(crate) fn endpoint(id: EndpointId) -> String {
+        format!("EP#{id}")
+    }
+
+    /// A worker's webhook.
+    pub(crate) fn worker(worker_id: &str) -> String {
+        format!("{WORKERS}{worker_id}")
+    }
+
+    /// An automation.
+    pub(crate) fn automation(id: AutomationId) -> String {
+        format!("AUTO#{id}")
+    }
+
+    /// A topic of the project's own.
+    pub(crate) fn topic(name: &Topic) -> String {
+        format!("{TOPICS}{name}")
+    }
+
+    /// An API key, in its project's partition.
+    pub(crate) fn api_key(id: KeyId) -> String {
+        format!("KEY#{id}")
+    }
+
+    /// A recovery.
+    pub(crate) fn recovery(id: RecoveryId) -> String {
+        format!("RECOVERY#{id}")
+    }
+
+    /// What the sort keys of an event's attempts, or parked deliveries, begin with.
+    pub(crate) fn of_event(event: EventId) -> String {
+        format!("{event}#")
+    }
+
+    /// An attempt. Six digits keep an event's attempts in the order of their numbers.
+    pub(crate) fn attempt(event: EventId, number: u32, attempt: AttemptId) -> String {
+        format!("{}{number:06}#{attempt}", of_event(event))
+    }
+
+    /// A parked delivery: `queue_id` is the id of the queue message that it was.
+    pub(crate) fn parked(event: EventId, round: Option<RoundId>, queue_id: &str) -> String {
+        let round = round.map(|round| round.to_string()).unwrap_or_default();
+        format!("{}{round}#{queue_id}", of_event(event))
+    }
+}
