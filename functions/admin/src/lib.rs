@@ -6,10 +6,9 @@
 use std::sync::Arc;
 
 use api::{
-    Route,
+    Routes,
     auth::{Authenticates, Authenticator},
 };
-use axum::routing::{delete, get, patch, post};
 use domain::signing::Vault;
 use runtime::{
     aws::SdkConfig,
@@ -24,6 +23,7 @@ use store::{
     secrets::ProjectSecrets,
     secrets_key::KeyCheck,
 };
+use utoipa_axum::routes;
 
 mod command;
 mod document;
@@ -82,36 +82,13 @@ impl Authenticates for App {
 }
 
 /// The routes that this function serves, beside `$default`.
-pub fn routes() -> Vec<Route<Arc<App>>> {
-    let route = |method, path, handler| Route { method, path, handler };
-    vec![
-        route("GET", "/openapi.json", get(document::read)),
-        route("POST", "/projects", post(projects::create)),
-        route("GET", "/projects", get(projects::list)),
-        route("GET", "/projects/{id}", get(projects::read)),
-        route("PATCH", "/projects/{id}", patch(projects::change)),
-        route("POST", "/projects/{id}/keys", post(keys::create)),
-        route("GET", "/projects/{id}/keys", get(keys::list)),
-        route("DELETE", "/projects/{id}/keys/{key_id}", delete(keys::revoke)),
-        route("POST", "/operator-keys", post(operator_keys::create)),
-        route("GET", "/operator-keys", get(operator_keys::list)),
-        route("DELETE", "/operator-keys/{id}", delete(operator_keys::revoke)),
-    ]
+pub fn routes() -> Routes<Arc<App>> {
+    Routes::default()
+        .routes(routes!(document::read))
+        .routes(routes!(projects::create, projects::list))
+        .routes(routes!(projects::read, projects::change))
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(operator_keys::create, operator_keys::list))
+        .routes(routes!(operator_keys::revoke))
 }
-
-/// What the API's document says of these routes (see `tests/tests/document`).
-#[derive(Debug, utoipa::OpenApi)]
-#[openapi(paths(
-    document::read,
-    projects::create,
-    projects::list,
-    projects::read,
-    projects::change,
-    keys::create,
-    keys::list,
-    keys::revoke,
-    operator_keys::create,
-    operator_keys::list,
-    operator_keys::revoke,
-))]
-pub struct Described;

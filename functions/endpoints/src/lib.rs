@@ -8,11 +8,10 @@
 use std::sync::Arc;
 
 use api::{
-    Route,
+    Routes,
     auth::{Authenticates, Authenticator},
     judge::Targets,
 };
-use axum::routing::{delete, get, patch, post, put};
 use domain::{model::Catalogue, schedule::Schedule, signing::Vault};
 use runtime::{
     aws::SdkConfig,
@@ -29,6 +28,7 @@ use store::{
     secrets_key::KeyCheck,
     topics::TopicStore,
 };
+use utoipa_axum::routes;
 
 mod automations;
 mod handlers;
@@ -109,64 +109,18 @@ impl Authenticates for App {
 }
 
 /// The routes that this function serves.
-pub fn routes() -> Vec<Route<Arc<App>>> {
-    let route = |method, path, handler| Route { method, path, handler };
-    vec![
-        route("POST", "/webhooks/endpoints", post(handlers::create)),
-        route("GET", "/webhooks/endpoints", get(handlers::list)),
-        route("GET", "/webhooks/endpoints/{id}", get(handlers::read)),
-        route("PATCH", "/webhooks/endpoints/{id}", patch(handlers::change)),
-        route("PUT", "/webhooks/endpoints/{id}", put(handlers::replace)),
-        route("DELETE", "/webhooks/endpoints/{id}", delete(handlers::remove)),
-        route("GET", "/webhooks/endpoints/{id}/secret", get(secrets::read)),
-        route("POST", "/webhooks/endpoints/{id}/secret/rotate", post(secrets::rotate)),
-        route("GET", "/webhooks/secret", get(project_secret::read)),
-        route("POST", "/webhooks/secret/rotate", post(project_secret::rotate)),
-        route("POST", "/automations", post(automations::create)),
-        route("GET", "/automations", get(automations::list)),
-        route("GET", "/automations/{id}", get(automations::read)),
-        route("PATCH", "/automations/{id}", patch(automations::change)),
-        route("DELETE", "/automations/{id}", delete(automations::remove)),
-        route("GET", "/api/workers/{id}/webhook", get(workers::read)),
-        route("PUT", "/api/workers/{id}/webhook", put(workers::write)),
-        route("DELETE", "/api/workers/{id}/webhook", delete(workers::remove)),
-        route(
-            "POST",
-            "/api/workers/{id}/webhook/regenerate-token",
-            post(workers::regenerate_token),
-        ),
-        route("GET", "/webhooks/topics", get(topics::list)),
-        route("GET", "/webhooks/topics/{name}", get(topics::read)),
-        route("PUT", "/webhooks/topics/{name}", put(topics::write)),
-        route("DELETE", "/webhooks/topics/{name}", delete(topics::remove)),
-    ]
+pub fn routes() -> Routes<Arc<App>> {
+    Routes::default()
+        .routes(routes!(handlers::create, handlers::list))
+        .routes(routes!(handlers::read, handlers::change, handlers::replace, handlers::remove))
+        .routes(routes!(secrets::read))
+        .routes(routes!(secrets::rotate))
+        .routes(routes!(project_secret::read))
+        .routes(routes!(project_secret::rotate))
+        .routes(routes!(automations::create, automations::list))
+        .routes(routes!(automations::read, automations::change, automations::remove))
+        .routes(routes!(workers::read, workers::write, workers::remove))
+        .routes(routes!(workers::regenerate_token))
+        .routes(routes!(topics::list))
+        .routes(routes!(topics::read, topics::write, topics::remove))
 }
-
-/// What the API's document says of these routes (see `tests/tests/document`).
-#[derive(Debug, utoipa::OpenApi)]
-#[openapi(paths(
-    handlers::create,
-    handlers::list,
-    handlers::read,
-    handlers::change,
-    handlers::replace,
-    handlers::remove,
-    secrets::read,
-    secrets::rotate,
-    project_secret::read,
-    project_secret::rotate,
-    automations::create,
-    automations::list,
-    automations::read,
-    automations::change,
-    automations::remove,
-    workers::read,
-    workers::write,
-    workers::remove,
-    workers::regenerate_token,
-    topics::list,
-    topics::read,
-    topics::write,
-    topics::remove,
-))]
-pub struct Described;

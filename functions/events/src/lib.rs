@@ -7,11 +7,10 @@
 use std::sync::Arc;
 
 use api::{
-    Route,
+    Routes,
     auth::{Authenticates, Authenticator},
     judge::Targets,
 };
-use axum::routing::post;
 use domain::model::Catalogue;
 use runtime::{
     aws::SdkConfig,
@@ -21,6 +20,7 @@ use store::{
     Table, endpoints::ProjectViews, events::EventWriter, leases::Leases, publish::Publisher,
     queue::Queue,
 };
+use utoipa_axum::routes;
 
 mod accept;
 mod audience;
@@ -74,16 +74,9 @@ impl Authenticates for App {
 }
 
 /// The routes that this function serves.
-pub fn routes() -> Vec<Route<Arc<App>>> {
-    let route = |method, path, handler| Route { method, path, handler };
-    vec![
-        route("POST", "/events", post(handlers::one)),
-        route("POST", "/events/batch", post(handlers::many)),
-        route("POST", "/webhooks/endpoints/{id}/test", post(test_event::send)),
-    ]
+pub fn routes() -> Routes<Arc<App>> {
+    Routes::default()
+        .routes(routes!(handlers::one))
+        .routes(routes!(handlers::many))
+        .routes(routes!(test_event::send))
 }
-
-/// What the API's document says of these routes (see `tests/tests/document`).
-#[derive(Debug, utoipa::OpenApi)]
-#[openapi(paths(handlers::one, handlers::many, test_event::send,))]
-pub struct Described;

@@ -6,10 +6,9 @@
 use std::sync::Arc;
 
 use api::{
-    Route,
+    Routes,
     auth::{Authenticates, Authenticator},
 };
-use axum::routing::{get, post};
 use runtime::{
     aws::SdkConfig,
     settings::{Settings, SettingsError},
@@ -19,6 +18,7 @@ use store::{
     events::EventReader, parked::ParkedStore, projects::ProjectReader, queue::Queue,
     recoveries::RecoveryStore,
 };
+use utoipa_axum::routes;
 
 mod attempts;
 mod events;
@@ -74,36 +74,17 @@ impl Authenticates for App {
 }
 
 /// The routes that this function serves.
-pub fn routes() -> Vec<Route<Arc<App>>> {
-    let route = |method, path, handler| Route { method, path, handler };
-    vec![
-        route("GET", "/events", get(events::list)),
-        route("GET", "/events/{id}", get(events::read)),
-        route("GET", "/webhooks/messages", get(messages::list)),
-        route("GET", "/webhooks/messages/{id}", get(messages::read)),
-        route("POST", "/webhooks/messages/{id}/resend", post(resend::resend)),
-        route("GET", "/webhooks/delivery-attempts", get(attempts::list)),
-        route("GET", "/api/workers/{id}/webhook/executions", get(executions::list)),
-        route("GET", "/webhooks/endpoints/{id}/deliveries", get(attempts::of_endpoint)),
-        route("POST", "/webhooks/endpoints/{id}/recover", post(recoveries::recover)),
-        route("GET", "/webhooks/endpoints/{id}/recoveries", get(recoveries::list)),
-        route("GET", "/webhooks/endpoints/{id}/recoveries/{recovery_id}", get(recoveries::read)),
-    ]
+pub fn routes() -> Routes<Arc<App>> {
+    Routes::default()
+        .routes(routes!(events::list))
+        .routes(routes!(events::read))
+        .routes(routes!(messages::list))
+        .routes(routes!(messages::read))
+        .routes(routes!(resend::resend))
+        .routes(routes!(attempts::list))
+        .routes(routes!(executions::list))
+        .routes(routes!(attempts::of_endpoint))
+        .routes(routes!(recoveries::recover))
+        .routes(routes!(recoveries::list))
+        .routes(routes!(recoveries::read))
 }
-
-/// What the API's document says of these routes (see `tests/tests/document`).
-#[derive(Debug, utoipa::OpenApi)]
-#[openapi(paths(
-    events::list,
-    events::read,
-    messages::list,
-    messages::read,
-    resend::resend,
-    attempts::list,
-    executions::list,
-    attempts::of_endpoint,
-    recoveries::recover,
-    recoveries::list,
-    recoveries::read,
-))]
-pub struct Described;

@@ -13,15 +13,15 @@
 use std::{sync::Arc, time::Duration};
 
 use api::{
-    Route,
+    Routes,
     auth::{Authenticates, Authenticator},
 };
-use axum::routing::get;
 use runtime::{
     aws::SdkConfig,
     settings::{Settings, SettingsError},
 };
 use store::{Table, feed::Feed};
+use utoipa_axum::routes;
 
 mod open;
 mod recent;
@@ -57,11 +57,6 @@ impl Authenticates for App {
 }
 
 /// The routes that this function serves.
-pub fn routes() -> Vec<Route<Arc<App>>> {
-    vec![Route { method: "GET", path: "/events/stream", handler: get(open::open) }]
+pub fn routes() -> Routes<Arc<App>> {
+    Routes::default().routes(routes!(open::open))
 }
-
-/// What the API's document says of this route (see `tests/tests/document`).
-#[derive(Debug, utoipa::OpenApi)]
-#[openapi(paths(open::open))]
-pub struct Described;

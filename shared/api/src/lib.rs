@@ -17,5 +17,5 @@ pub use event_view::EventView;
 pub use list::{ListParams, listed, page_request};
 pub use params::{ABSURD_SECONDS, MAX_FOREIGN_ID, Params, WorkerPath, worker_id};
 pub use rewrite::{RewriteError, rewrite};
-pub use routes::{ALLOWED, Route, no_such_route, router};
+pub use routes::{ALLOWED, Routes, no_such_route, router};
 pub use texts::Texts;

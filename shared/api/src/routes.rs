@@ -10,27 +10,20 @@ use axum::{
     extract::Request,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::MethodRouter,
 };
 use http::Uri;
 use percent_encoding::percent_decode_str;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::ApiError;
 
-/// A route that a function serves.
-pub struct Route<S> {
-    /// `GET`, …
-    pub method: &'static str,
-    /// As API Gateway and axum write it: `/webhooks/endpoints/{id}`.
-    pub path: &'static str,
-    /// What serves it.
-    pub handler: MethodRouter<S>,
-}
+/// A function's routes: each handler's `#[utoipa::path]` says its method, its path and what the
+/// API's document says of it.
+pub type Routes<S> = OpenApiRouter<S>;
 
 /// A function's router. What none of the routes takes gets [`no_such_route`].
-pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S) -> Router {
-    let served =
-        routes.into_iter().fold(Router::new(), |all, one| all.route(one.path, one.handler));
+pub fn router<S: Clone + Send + Sync + 'static>(routes: Routes<S>, state: S) -> Router {
+    let served = Router::from(routes);
     let served = served.fallback(no_such_route).method_not_allowed_fallback(no_such_route);
     let served = served.layer(middleware::from_fn(refuse_methods_of_literal_paths));
     served.layer(middleware::from_fn(refuse_paths_of_no_text)).with_state(state)

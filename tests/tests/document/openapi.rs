@@ -2,8 +2,8 @@
 //! write, and from what stands above each handler.
 //!
 //! A route is described by three lines: a summary as the handler's doc comment, `#[utoipa::path]`
-//! with its body, its answers and the scopes that it asks for, and its name in the function's
-//! `Described`. What is so on every route is added here: [`conventions`](crate::conventions) the
+//! with its method, its path, its body, its answers and the scopes that it asks for, and its name in
+//! the function's `routes()`. What is so on every route is added here: [`conventions`](crate::conventions) the
 //! key, the headers and the errors, [`examples`](crate::examples) an example for every body.
 //!
 //! The functions don't carry this generator. What it makes is committed as `openapi.json`, which
@@ -12,7 +12,7 @@
 
 use api::ErrorView;
 use serde_json::{Value as Json, json};
-use utoipa::{OpenApi, PartialSchema, ToSchema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// What a reader is told first.
 const INTRODUCTION: &str =
@@ -81,11 +81,11 @@ pub(crate) fn document() -> Json {
 /// What each function says of its routes.
 pub(crate) fn functions() -> Vec<utoipa::openapi::OpenApi> {
     vec![
-        admin::Described::openapi(),
-        endpoints::Described::openapi(),
-        events::Described::openapi(),
-        logs::Described::openapi(),
-        stream::Described::openapi(),
+        admin::routes().into_openapi(),
+        endpoints::routes().into_openapi(),
+        events::routes().into_openapi(),
+        logs::routes().into_openapi(),
+        stream::routes().into_openapi(),
     ]
 }
 

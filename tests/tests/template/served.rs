@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use api::Route;
+use api::Routes;
 use local::template::Template;
 
 use crate::draft::Draft;
@@ -37,8 +37,14 @@ fn every_function_serves_its_routes_in_the_template_and_no_other() {
     }
 }
 
-fn keys<App>(routes: Vec<Route<App>>) -> BTreeSet<String> {
-    routes.into_iter().map(|route| format!("{} {}", route.method, route.path)).collect()
+fn keys<App: Clone + Send + Sync + 'static>(routes: Routes<App>) -> BTreeSet<String> {
+    let document = serde_json::to_value(routes.into_openapi().paths).unwrap();
+    let paths = document.as_object().unwrap().iter();
+    let keys = paths.flat_map(|(path, methods)| {
+        let methods = methods.as_object().unwrap().keys();
+        methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    keys.collect()
 }
 
 /// But for the default route, which stands for no route of the function's.
