@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::{
-    ApiError, Body, ListParams,
+    ApiError, Body, ListParams, NoFilter,
     auth::{Caller, IsOperator},
     listed, page_request,
 };
@@ -143,7 +143,7 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     caller.operator()?;
-    let (request, params) = page_request::<KeyId>(uri.query(), &[])?;
+    let (request, params, NoFilter {}) = page_request::<KeyId, _>(uri.query())?;
     let project = app.find(&project).await?;
     let page = app.keys.list(project.id, &request, clock::now()).await?.map(KeyView::from);
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::{
-    ApiError, Body, ListParams,
+    ApiError, Body, ListParams, NoFilter,
     auth::{Caller, IsOperator},
     listed, page_request,
 };
@@ -133,7 +133,7 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     caller.operator()?;
-    let (request, params) = page_request::<OperatorKeyId>(uri.query(), &[])?;
+    let (request, params, NoFilter {}) = page_request::<OperatorKeyId, _>(uri.query())?;
     let page = app.operator_keys.list(&request, clock::now()).await?;
     let page = page.map(OperatorKeyView::from);
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::{
-    ApiError, Body, Field, ListParams,
+    ApiError, Body, Field, ListParams, NoFilter,
     auth::{Caller, IsOperator},
     given, listed, page_request, rewrite,
 };
@@ -148,7 +148,7 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     caller.operator()?;
-    let (request, params) = page_request::<ProjectId>(uri.query(), &[])?;
+    let (request, params, NoFilter {}) = page_request::<ProjectId, _>(uri.query())?;
     let page = app.projects.list(&request, clock::now()).await?;
     let page = page.map(|project| ProjectView::of(project, &app.brand));
     Ok(listed(uri.path(), &params, &request, &page, |view| view.id.to_string()))

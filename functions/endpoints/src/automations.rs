@@ -26,7 +26,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use runtime::clock;
 use serde::{Deserialize, Serialize};
 use store::Access;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     App,
@@ -38,7 +38,15 @@ use crate::{
 /// The most automations of a project: an event's one Query reads them all.
 const MAX_AUTOMATIONS: usize = 50;
 
-const STATUSES: [(&str, bool); 2] = [("active", true), ("paused", false)];
+/// Which automations a list shows.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AutomationFilter {
+    /// Filter by state.
+    status: Option<Status>,
+    /// Filter by topic: automations that it triggers.
+    event: Option<Topic>,
+}
 
 /// The body of a creation or change. Fields that only Posthaste sets are taken and left alone, so
 /// that what was read can be put back.
@@ -235,9 +243,7 @@ pub(crate) async fn create(
 /// List automations
 #[utoipa::path(
     get, path = "/automations", tag = "Automations", operation_id = "listAutomations",
-    params(ListParams, ("status" = Option<Status>, Query, description = "Only those in this \
-        state"), ("event" = Option<Topic>, Query, description = "Only those that this topic sets \
-        off")),
+    params(ListParams, AutomationFilter),
     responses((status = 200, body = [AutomationView], description = "A page of automations")),
     security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
 )]
@@ -247,12 +253,10 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
-    let (request, params) = page_request::<AutomationId>(uri.query(), &["status", "event"])?;
-    let active = params.one_of("status", &STATUSES)?;
-    let topic = params.value::<Topic>("event")?;
+    let (request, params, filter) = page_request::<AutomationId, AutomationFilter>(uri.query())?;
     let wanted = |automation: &Automation| {
-        active.is_none_or(|active| active == automation.active)
-            && topic.as_ref().is_none_or(|topic| *topic == automation.trigger)
+        filter.status.is_none_or(|status| (status == Status::Active) == automation.active)
+            && filter.event.as_ref().is_none_or(|topic| *topic == automation.trigger)
     };
     let page = app
         .automations

@@ -19,7 +19,9 @@ use domain::{
 };
 use http::{HeaderMap, StatusCode, Uri};
 use runtime::clock;
+use serde::Deserialize;
 use store::{Access, attempts::Owned, endpoints::ProjectView};
+use utoipa::IntoParams;
 
 use crate::{
     App,
@@ -33,8 +35,15 @@ const MAX_ENDPOINTS: usize = 500;
 /// Attempts among which the last success is looked for.
 const NEWEST: usize = 25;
 
-const STATUSES: [(&str, Status); 3] =
-    [("active", Status::Active), ("paused", Status::Paused), ("disabled", Status::Disabled)];
+/// Which endpoints a list shows.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EndpointFilter {
+    /// Filter by state.
+    status: Option<Status>,
+    /// Filter by topic: endpoints that subscribe to it.
+    topic: Option<Topic>,
+}
 
 pub(crate) type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -89,8 +98,7 @@ pub(crate) async fn create(
 /// List endpoints
 #[utoipa::path(
     get, path = "/webhooks/endpoints", tag = "Endpoints", operation_id = "listEndpoints",
-    params(ListParams, ("status" = Option<Status>, Query, description = "Only those in this \
-        state"), ("topic" = Option<Topic>, Query, description = "Only those that want this topic")),
+    params(ListParams, EndpointFilter),
     responses((status = 200, body = [EndpointView], description = "A page of endpoints")),
     security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
 )]
@@ -100,12 +108,11 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
-    let (request, params) = page_request::<EndpointId>(uri.query(), &["status", "topic"])?;
-    let status = params.one_of("status", &STATUSES)?;
-    let topic = params.value::<Topic>("topic")?;
+    let (request, params, filter) = page_request::<EndpointId, EndpointFilter>(uri.query())?;
     let wanted = |endpoint: &Endpoint| {
-        status.is_none_or(|status| status == endpoint.status)
-            && topic
+        filter.status.is_none_or(|status| status == endpoint.status)
+            && filter
+                .topic
                 .as_ref()
                 .is_none_or(|topic| endpoint.topics.iter().any(|selector| selector.matches(topic)))
     };

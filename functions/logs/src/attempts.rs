@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{ApiError, ListParams, Params, auth::Caller, listed, page_request};
+use api::{And, ApiError, ListParams, Params, TimeRange, auth::Caller, listed, page_request};
 use axum::{
     extract::{Path, State},
     response::Response,
@@ -13,52 +13,53 @@ use domain::{
 };
 use http::Uri;
 use runtime::clock;
+use serde::Deserialize;
 use store::{Access, Order, Page, PageRequest, attempts::Owned};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{App, view::AttemptView};
 
-const FILTERS: [&str; 5] = ["kind", "outcome", "status", "since", "until"];
-const OUTCOMES: [Outcome; 5] = [
-    Outcome::Succeeded,
-    Outcome::HttpError,
-    Outcome::Unreachable,
-    Outcome::Timeout,
-    Outcome::Refused,
-];
-
-/// The values of `status`, for the API's document.
-#[derive(utoipa::ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[allow(dead_code, reason = "only described; `Filter::read` reads them")]
+/// Whether an attempt succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum AttemptStatus {
     Succeeded,
     Failed,
 }
 
 /// Which attempts a list shows.
-struct Filter {
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AttemptFilter {
+    /// Filter by topic.
     kind: Option<Selector>,
+    /// Filter by outcome.
     outcome: Option<Outcome>,
-    /// Only successes, or only failures of whatever outcome.
-    succeeded: Option<bool>,
+    /// Filter by success: `failed` is every other outcome.
+    #[param(inline)]
+    status: Option<AttemptStatus>,
 }
 
-impl Filter {
-    fn read(params: &Params) -> Result<Self, ApiError> {
-        Ok(Self {
-            kind: params.value("kind")?,
-            outcome: params
-                .one_of("outcome", &OUTCOMES.map(|outcome| (outcome.name(), outcome)))?,
-            succeeded: params.one_of("status", &[("succeeded", true), ("failed", false)])?,
-        })
-    }
+/// Whose attempts a list shows. One of the two is required.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AttemptsOf {
+    /// The attempts of this message.
+    #[param(value_type = Option<EventId>)]
+    message_id: Option<String>,
+    /// The attempts of this endpoint.
+    endpoint_id: Option<EndpointId>,
+}
 
+type DeliveryFilter = And<AttemptFilter, TimeRange>;
+
+impl AttemptFilter {
     fn wants(&self, attempt: &Attempt) -> bool {
         self.kind.as_ref().is_none_or(|kind| kind.matches(&attempt.kind))
             && self.outcome.is_none_or(|outcome| outcome == attempt.outcome)
-            && self
-                .succeeded
-                .is_none_or(|succeeded| succeeded == (attempt.outcome == Outcome::Succeeded))
+            && self.status.is_none_or(|status| {
+                (status == AttemptStatus::Succeeded) == (attempt.outcome == Outcome::Succeeded)
+            })
     }
 }
 
@@ -69,19 +70,9 @@ impl Filter {
     get, path = "/webhooks/delivery-attempts", tag = "Attempts", operation_id = "listAttempts",
     params(
         ListParams,
-        ("message_id" = Option<EventId>, Query, description = "Only of this message"),
-        ("endpoint_id" = Option<EndpointId>, Query,
-            description = "Only of this endpoint; one of the two is required"),
-        ("kind" = Option<Selector>, Query, description = "Only of these topics"),
-        ("outcome" = Option<Outcome>, Query, description = "Only with this outcome"),
-        ("status" = inline(Option<AttemptStatus>), Query,
-            description = "Only successes, or only failures of whatever outcome"),
-        ("since" = Option<u64>, Query,
-            description = "Unix seconds: only from then on",
-            maximum = 99_999_999_999_i64),
-        ("until" = Option<u64>, Query,
-            description = "Unix seconds: only before then",
-            maximum = 99_999_999_999_i64),
+        AttemptsOf,
+        AttemptFilter,
+        TimeRange,
     ),
     responses((status = 200, body = [AttemptView], description = "A page of attempts")),
     security(("projectKey" = ["read"]))
@@ -92,13 +83,10 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
-    let (request, params) = page_request::<AttemptId>(
-        uri.query(),
-        &[&FILTERS[..], &["message_id", "endpoint_id"]].concat(),
-    )?;
-    let filter = Filter::read(&params)?;
-    let endpoint = params.value::<EndpointId>("endpoint_id")?;
-    let page = match (params.text("message_id"), endpoint) {
+    let (request, params, And(of, And(filter, times))) =
+        page_request::<AttemptId, And<AttemptsOf, DeliveryFilter>>(uri.query())?;
+    let request = times.of(request);
+    let page = match (of.message_id.as_deref(), of.endpoint_id) {
         (Some(message), endpoint) => {
             app.of_message(access, message, endpoint, &request, &filter).await?
         }
@@ -125,13 +113,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/webhooks/endpoints/{id}/deliveries", tag = "Attempts",
     operation_id = "listEndpointAttempts",
-    params(("id" = EndpointId, Path), ListParams, ("kind" = Option<Selector>, Query,
-        description = "Only of these topics"), ("outcome" = Option<Outcome>, Query,
-        description = "Only with this outcome"), ("status" = inline(Option<AttemptStatus>), Query,
-        description = "Only successes, or only failures of whatever outcome"),
-        ("since" = Option<u64>, Query, description = "Unix seconds: only from then on",
-        maximum = 99_999_999_999_i64), ("until" = Option<u64>, Query,
-        description = "Unix seconds: only before then", maximum = 99_999_999_999_i64)),
+    params(("id" = EndpointId, Path), ListParams, AttemptFilter, TimeRange),
     responses((status = 200, body = [AttemptView], description = "A page of attempts")),
     security(("projectKey" = ["read"]))
 )]
@@ -142,8 +124,9 @@ pub(crate) async fn of_endpoint(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
-    let (request, params) = page_request::<AttemptId>(uri.query(), &FILTERS)?;
-    let filter = Filter::read(&params)?;
+    let (request, params, And(filter, times)) =
+        page_request::<AttemptId, DeliveryFilter>(uri.query())?;
+    let request = times.of(request);
     let id = id.parse().map_err(|_| ApiError::not_found("endpoint"))?;
     let endpoint = app.owned(access, id).await?;
     let page = app
@@ -183,7 +166,7 @@ impl App {
         message: &str,
         endpoint: Option<EndpointId>,
         request: &PageRequest<AttemptId>,
-        filter: &Filter,
+        filter: &AttemptFilter,
     ) -> Result<Page<Attempt>, ApiError> {
         let mut logged = self.find(access, message, "message").await?;
         logged.targets.retain(|target| endpoint.is_none_or(|endpoint| endpoint == target.endpoint));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{ApiError, EventView, ListParams, auth::Caller, listed, page_request};
+use api::{And, ApiError, EventView, ListParams, TimeRange, auth::Caller, listed, page_request};
 use axum::{
     Json,
     extract::{Path, State},
@@ -14,22 +14,27 @@ use domain::{
 };
 use http::Uri;
 use runtime::clock;
+use serde::Deserialize;
 use store::Access;
+use utoipa::IntoParams;
 
 use crate::App;
+
+/// Which events a list shows.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EventFilter {
+    /// Filter by topic.
+    kind: Option<Selector>,
+}
 
 /// List events
 #[utoipa::path(
     get, path = "/events", tag = "Events", operation_id = "listEvents",
     params(
         ListParams,
-        ("kind" = Option<Selector>, Query, description = "Only of these topics"),
-        ("since" = Option<u64>, Query,
-            description = "Unix seconds: only from then on",
-            maximum = 99_999_999_999_i64),
-        ("until" = Option<u64>, Query,
-            description = "Unix seconds: only before then",
-            maximum = 99_999_999_999_i64),
+        EventFilter,
+        TimeRange,
     ),
     responses((status = 200, body = [EventView], description = "A page of events")),
     security(("projectKey" = ["read"]))
@@ -40,10 +45,12 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
-    let (request, params) = page_request::<EventId>(uri.query(), &["kind", "since", "until"])?;
-    let kind = params.value::<Selector>("kind")?;
-    let wanted =
-        |logged: &LoggedEvent| kind.as_ref().is_none_or(|kind| kind.matches(&logged.event.kind));
+    let (request, params, And(filter, times)) =
+        page_request::<EventId, And<EventFilter, TimeRange>>(uri.query())?;
+    let request = times.of(request);
+    let wanted = |logged: &LoggedEvent| {
+        filter.kind.as_ref().is_none_or(|kind| kind.matches(&logged.event.kind))
+    };
     let view = |logged: LoggedEvent| {
         let view = wanted(&logged).then(|| EventView::from(logged.event));
         async move { Ok(view) }

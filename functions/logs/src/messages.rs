@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{ApiError, ListParams, auth::Caller, listed, page_request};
+use api::{And, ApiError, ListParams, TimeRange, auth::Caller, listed, page_request};
 use axum::{
     Json,
     extract::{Path, State},
@@ -16,27 +16,25 @@ use domain::{
 use futures::future::try_join_all;
 use http::Uri;
 use runtime::clock;
+use serde::Deserialize;
 use store::StoreError;
+use utoipa::IntoParams;
 
 use crate::{
     App,
     view::{DeliveryView, MessageView},
 };
 
-const STATUSES: [(&str, DeliveryStatus); 4] = [
-    ("pending", DeliveryStatus::Pending),
-    ("succeeded", DeliveryStatus::Succeeded),
-    ("failed", DeliveryStatus::Failed),
-    ("parked", DeliveryStatus::Parked),
-];
-
 /// Which messages a list shows.
-struct Filter {
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MessageFilter {
+    /// Filter by topic.
     kind: Option<Selector>,
-    /// Messages with a delivery in this state.
+    /// Filter by the state of a delivery: messages that have one in this state.
     status: Option<DeliveryStatus>,
-    /// Messages to this endpoint.
-    endpoint: Option<EndpointId>,
+    /// Filter by the endpoint that a message goes to.
+    endpoint_id: Option<EndpointId>,
 }
 
 /// List messages
@@ -46,16 +44,8 @@ struct Filter {
     get, path = "/webhooks/messages", tag = "Messages", operation_id = "listMessages",
     params(
         ListParams,
-        ("kind" = Option<Selector>, Query, description = "Only of these topics"),
-        ("status" = Option<DeliveryStatus>, Query,
-            description = "Only with a delivery in this state"),
-        ("endpoint_id" = Option<EndpointId>, Query, description = "Only to this endpoint"),
-        ("since" = Option<u64>, Query,
-            description = "Unix seconds: only from then on",
-            maximum = 99_999_999_999_i64),
-        ("until" = Option<u64>, Query,
-            description = "Unix seconds: only before then",
-            maximum = 99_999_999_999_i64),
+        MessageFilter,
+        TimeRange,
     ),
     responses((status = 200, body = [MessageView], description = "A page of messages")),
     security(("projectKey" = ["read"]))
@@ -66,13 +56,9 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
-    let (request, params) =
-        page_request::<EventId>(uri.query(), &["kind", "status", "endpoint_id", "since", "until"])?;
-    let filter = Filter {
-        kind: params.value("kind")?,
-        status: params.one_of("status", &STATUSES)?,
-        endpoint: params.value("endpoint_id")?,
-    };
+    let (request, params, And(filter, times)) =
+        page_request::<EventId, And<MessageFilter, TimeRange>>(uri.query())?;
+    let request = times.of(request);
     let now = clock::now();
     let page =
         app.events.list(access, &request, now, |logged| app.matching(&filter, logged, now)).await?;
@@ -124,14 +110,14 @@ impl App {
 
     async fn matching(
         &self,
-        filter: &Filter,
+        filter: &MessageFilter,
         mut logged: LoggedEvent,
         now: Timestamp,
     ) -> Result<Option<MessageView>, StoreError> {
         if filter.kind.as_ref().is_some_and(|kind| !kind.matches(&logged.event.kind)) {
             return Ok(None);
         }
-        if let Some(endpoint) = filter.endpoint {
+        if let Some(endpoint) = filter.endpoint_id {
             logged.targets.retain(|target| target.endpoint == endpoint);
             if logged.targets.is_empty() {
                 return Ok(None);

@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use api::{
-    ApiError, Body, ListParams,
+    ApiError, Body, ListParams, NoFilter,
     auth::{Caller, SendsEvents},
     listed, page_request,
 };
@@ -205,7 +205,7 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let access = caller.access(&[Scope::Read])?;
-    let (request, params) = page_request::<RecoveryId>(uri.query(), &[])?;
+    let (request, params, NoFilter {}) = page_request::<RecoveryId, _>(uri.query())?;
     let endpoint = app.endpoint(access, &id).await?;
     let page =
         app.recoveries.list(&endpoint, &request, clock::now()).await?.map(RecoveryView::from);

@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, Request};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-use crate::ApiError;
+use crate::{ApiError, rule::rule};
 
 /// The largest request body but for batches of events: 1 MiB.
 const MAX_BODY: usize = 1 << 20;
@@ -73,8 +73,7 @@ fn explain(path: String, error: &serde_json::Error) -> ApiError {
     }
     let text = error.to_string();
     // serde_json appends where it was; our callers have the field.
-    let message =
-        text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned();
+    let message = rule(text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message));
     let path = if path == "." { String::new() } else { path };
     // serde names the field of these in the message only, and the path of unknown ones differs by
     // type.

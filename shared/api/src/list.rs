@@ -8,76 +8,96 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::HeaderValue;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use store::{Order, Page, PageRequest};
 use utoipa::IntoParams;
 
-use crate::{ApiError, Params};
+use crate::{ApiError, Filter, Params, TimeRange};
 
-/// The parameters that every list takes.
-const LIST_PARAMS: [&str; 4] = ["limit", "after", "before", "order"];
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
 
-/// [`LIST_PARAMS`] for the API's document.
-#[derive(IntoParams)]
+/// The parameters that every list takes.
+#[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "only described, never read: `page_request` reads them")]
 pub struct ListParams {
     /// The most items of a page.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<u8>,
-    /// The id of the item behind which the page starts: the last one of the page before.
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100, default = 20)]
+    limit: Option<Limit>,
+    /// Return the items after this one: the last id of the previous page.
     after: Option<String>,
-    /// The id of the item before which the page ends. Not together with `after`.
+    /// Return the items before this one. Not together with `after`.
     before: Option<String>,
     /// `desc` is newest first.
     #[param(inline, default = "desc")]
     order: Option<ListOrder>,
 }
 
-#[derive(utoipa::ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[allow(dead_code, reason = "see `ListParams`")]
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
 enum ListOrder {
     Asc,
     Desc,
 }
 
-/// Reads a list's parameters, and beside them those of `filters`.
-pub fn page_request<Id>(
-    query: Option<&str>,
-    filters: &[&str],
-) -> Result<(PageRequest<Id>, Params), ApiError>
+impl From<ListOrder> for Order {
+    fn from(order: ListOrder) -> Self {
+        match order {
+            ListOrder::Asc => Self::Asc,
+            ListOrder::Desc => Self::Desc,
+        }
+    }
+}
+
+/// The number of items of a page.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Limit(usize);
+
+/// A limit that no page has.
+#[derive(Debug, thiserror::Error)]
+#[error("must be a whole number from 1 to {MAX_LIMIT}")]
+struct NoLimit;
+
+impl TryFrom<String> for Limit {
+    type Error = NoLimit;
+
+    fn try_from(text: String) -> Result<Self, NoLimit> {
+        let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+        limit.map(Self).ok_or(NoLimit)
+    }
+}
+
+/// Reads a list's parameters and its filters. 400 for a parameter that the list does not have.
+pub fn page_request<Id, F>(query: Option<&str>) -> Result<(PageRequest<Id>, Params, F), ApiError>
 where
     Id: FromStr<Err: std::fmt::Display>,
+    F: Filter,
 {
-    let params = Params::read(query, &[&LIST_PARAMS, filters].concat())?;
-    let limit = match params.text("limit") {
-        None => DEFAULT_LIMIT,
-        Some(text) => {
-            text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(|| {
-                ApiError::validation(
-                    "limit",
-                    format!("must be a whole number from 1 to {MAX_LIMIT}"),
-                )
-            })?
-        }
-    };
-    let request = PageRequest {
-        limit,
-        order: params
-            .one_of("order", &[("asc", Order::Asc), ("desc", Order::Desc)])?
-            .unwrap_or_default(),
-        after: params.value("after")?,
-        before: params.value("before")?,
-        since: params.moment("since")?,
-        until: params.moment("until")?,
-    };
-    if request.after.is_some() && request.before.is_some() {
+    let names = [ListParams::names(), F::names()].concat();
+    let params = Params::read(query, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let page = ListParams::read(&params)?;
+    if page.after.is_some() && page.before.is_some() {
         return Err(ApiError::validation("before", "can't be combined with `after`"));
     }
-    Ok((request, params))
+    let request = PageRequest {
+        limit: page.limit.map_or(DEFAULT_LIMIT, |limit| limit.0),
+        order: page.order.map(Order::from).unwrap_or_default(),
+        after: params.value("after")?,
+        before: params.value("before")?,
+        since: None,
+        until: None,
+    };
+    let filter = F::read(&params)?;
+    Ok((request, params, filter))
+}
+
+impl TimeRange {
+    /// The request, within this time range.
+    pub fn of<Id>(self, request: PageRequest<Id>) -> PageRequest<Id> {
+        let (since, until) = (self.since.map(|since| since.0), self.until.map(|until| until.0));
+        PageRequest { since, until, ..request }
+    }
 }
 
 /// A page as an answer. `first_id` is the id of an item, to link to the page before.

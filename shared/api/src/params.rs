@@ -5,10 +5,10 @@
 
 use std::str::FromStr;
 
-use domain::time::Timestamp;
+use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
-use crate::ApiError;
+use crate::{ApiError, rule::rule};
 
 /// The parameters of a request, all of them known.
 #[derive(Debug)]
@@ -53,24 +53,19 @@ impl Params {
             .transpose()
     }
 
-    /// A moment in Unix seconds.
-    pub fn moment(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
-        let parse = |text: &str| {
-            text.parse()
-                .ok()
-                .filter(|&seconds| seconds < ABSURD_SECONDS)
-                .map(Timestamp::from_seconds)
-        };
-        let refused = || ApiError::validation(name, "must be Unix seconds, not milliseconds");
-        self.text(name).map(|text| parse(text).ok_or_else(refused)).transpose()
-    }
-
-    /// One of a few words.
-    pub fn one_of<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, ApiError> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        let known = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| Some(*value));
-        found.ok_or_else(|| ApiError::validation(name, format!("must be one of: {}", known())))
+    /// The parameters that `T` has, as its fields; 400 with the field and its rule. An empty one
+    /// counts as absent.
+    pub fn read_as<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        let mut given = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in self.0.iter().filter(|(_, value)| !value.is_empty()) {
+            given.append_pair(name, value);
+        }
+        let given = given.finish();
+        let pairs = url::form_urlencoded::parse(given.as_bytes());
+        let fields = serde_urlencoded::Deserializer::new(pairs);
+        serde_path_to_error::deserialize(fields).map_err(|error| {
+            ApiError::validation(error.path().to_string(), rule(&error.inner().to_string()))
+        })
     }
 
     /// The pairs but for these names, as a query string to build links of.
@@ -82,9 +77,6 @@ impl Params {
         text.finish()
     }
 }
-
-/// Unix seconds from here on are milliseconds by mistake: this is the year 5138.
-pub const ABSURD_SECONDS: u64 = 100_000_000_000;
 
 /// The longest id of the producer's own things (workers, users), in characters.
 pub const MAX_FOREIGN_ID: usize = 200;
@@ -120,24 +112,4 @@ pub fn worker_id<'a>(field: &str, text: &'a str) -> Result<&'a str, ApiError> {
         return Err(ApiError::validation(field, message));
     }
     Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn milliseconds_are_not_taken_for_seconds() {
-        let moment = |text: &str| {
-            Params::read(Some(&format!("since={text}")), &["since"])
-                .unwrap()
-                .moment("since")
-                .map_err(|error| error.status())
-        };
-        assert_eq!(moment("1767225600").unwrap(), Some(Timestamp::from_seconds(1_767_225_600)));
-        assert_eq!(moment("").unwrap(), None);
-        for text in ["1767225600000", "18446744073709551615", "-1", "1.5", "now"] {
-            assert!(moment(text).is_err(), "{text}");
-        }
-    }
 }

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use api::{ApiError, judge::Targets, page_request};
+use api::{ApiError, NoFilter, TimeRange, judge::Targets, page_request};
 use domain::{
     endpoint_url::{EndpointUrl, MAX_URL_LENGTH, OwnHost, TargetPolicy, address::is_global},
     id::{AttemptId, EndpointId, EventId, KeyId, ProjectId, RoundId},
@@ -150,14 +150,14 @@ pub fn cursor(bytes: &[u8]) {
         assert_eq!(spelling, text);
         assert!(!spelling.contains(['#', '/', '\0']), "a key can't hold it");
     }
-    match page_request::<EventId>(Some(text), &["kind", "since", "until"]) {
-        Ok((request, _)) => assert!(
+    match page_request::<EventId, TimeRange>(Some(text)) {
+        Ok((request, _, _)) => assert!(
             (1..=100).contains(&request.limit)
                 && !(request.after.is_some() && request.before.is_some())
         ),
         Err(error) => is_the_callers(&error),
     }
-    let _ = page_request::<AttemptId>(Some(text), &["kind", "outcome", "status", "since", "until"]);
+    let _ = page_request::<AttemptId, NoFilter>(Some(text));
 }
 
 /// The canonical form: valid JSON and nothing else, unchanged when made again, and of the same
