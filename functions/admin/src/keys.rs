@@ -31,11 +31,11 @@ const MAX_KEYS: usize = 100;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "Backend", "scopes": ["events", "read"]}))]
 pub(crate) struct NewKey {
-    /// For people.
+    /// Display name.
     #[serde(default)]
     #[schema(max_length = 200)]
     name: Option<String>,
-    /// What it may do; everything if absent or null.
+    /// What the key may do. Everything if absent or null.
     #[serde(default)]
     #[schema(min_items = 1)]
     scopes: Option<Vec<Scope>>,
@@ -56,7 +56,7 @@ pub(crate) struct KeyView {
     /// Unix seconds.
     #[schema(example = 1_767_225_600)]
     created_at: u64,
-    /// The key itself, only in the answer to a creation.
+    /// The key itself, only in the response to a creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "phk_…")]
     key: Option<String>,
@@ -76,7 +76,7 @@ impl From<KeyRecord> for KeyView {
     }
 }
 
-/// What a revocation answers.
+/// The response to a revocation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Revoked {
     #[schema(example = true)]
@@ -85,14 +85,16 @@ pub(crate) struct Revoked {
 
 /// Create a project's key
 ///
-/// The answer holds the key itself, this once.
+/// The response holds the key itself, only this once.
 #[utoipa::path(
     post, path = "/projects/{id}/keys", tag = "Operator", operation_id = "createKey",
     params(("id" = ProjectId, Path)),
     request_body = NewKey,
-    responses((status = 201, body = KeyView, description = "The key"), (status = 409,
-        description = "The project has 100 keys")),
-    security(("operatorKey" = []))
+    responses(
+        (status = 201, body = KeyView, description = "The key"),
+        (status = 409, description = "The project has 100 keys"),
+    ),
+    security(("operatorKey" = [])),
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
@@ -102,7 +104,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<KeyView>), ApiError> {
     let project = app.find(&project).await?;
     if input.name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME) {
-        return Err(ApiError::validation("name", format!("holds at most {MAX_NAME} characters")));
+        return Err(ApiError::validation("name", format!("must be at most {MAX_NAME} characters")));
     }
     let scopes = input.scopes.unwrap_or_else(|| Scope::ALL.to_vec());
     let scopes: Vec<_> = Scope::ALL.into_iter().filter(|scope| scopes.contains(scope)).collect();
@@ -134,7 +136,7 @@ pub(crate) async fn create(
     get, path = "/projects/{id}/keys", tag = "Operator", operation_id = "listKeys",
     params(("id" = ProjectId, Path), ListParams),
     responses((status = 200, body = [KeyView], description = "A page of keys")),
-    security(("operatorKey" = []))
+    security(("operatorKey" = [])),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -153,9 +155,10 @@ pub(crate) async fn list(
 #[utoipa::path(
     delete, path = "/projects/{id}/keys/{key_id}", tag = "Operator", operation_id = "revokeKey",
     params(("id" = ProjectId, Path), ("key_id" = KeyId, Path)),
-    responses((status = 200, body = Revoked, description = "It opens nothing any more, within a \
-        minute")),
-    security(("operatorKey" = []))
+    responses(
+        (status = 200, body = Revoked, description = "Revoked. Takes effect within a minute"),
+    ),
+    security(("operatorKey" = [])),
 )]
 pub(crate) async fn revoke(
     State(app): State<Arc<App>>,

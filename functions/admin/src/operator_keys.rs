@@ -31,7 +31,7 @@ const MAX_KEYS: usize = 100;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "Billing backend"}))]
 pub(crate) struct NewOperatorKey {
-    /// Who or what uses it. No two operator keys have the same name.
+    /// Who or what uses the key. No two operator keys have the same name.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
 }
@@ -49,7 +49,7 @@ pub(crate) struct OperatorKeyView {
     /// Unix seconds.
     #[schema(example = 1_767_225_600)]
     created_at: u64,
-    /// The key itself, only in the answer to a creation.
+    /// The key itself, only in the response to a creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "operator_…")]
     key: Option<String>,
@@ -102,7 +102,8 @@ impl App {
 
 /// Create an operator key
 ///
-/// The answer holds the key itself, this once. It may do everything, for all projects.
+/// The response holds the key itself, only this once. An operator key may do everything, in all
+/// projects.
 #[utoipa::path(
     post, path = "/operator-keys", tag = "Operator", operation_id = "createOperatorKey",
     request_body = NewOperatorKey,
@@ -110,7 +111,7 @@ impl App {
         (status = 201, body = OperatorKeyView, description = "The key"),
         (status = 409, description = "The name is taken, or there are 100 operator keys"),
     ),
-    security(("operatorKey" = []))
+    security(("operatorKey" = [])),
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
@@ -125,7 +126,7 @@ pub(crate) async fn create(
     get, path = "/operator-keys", tag = "Operator", operation_id = "listOperatorKeys",
     params(ListParams),
     responses((status = 200, body = [OperatorKeyView], description = "A page of operator keys")),
-    security(("operatorKey" = []))
+    security(("operatorKey" = [])),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -141,14 +142,15 @@ pub(crate) async fn list(
 
 /// Revoke an operator key
 ///
-/// The last one may be revoked too: whoever may invoke the function `admin` can make a new one.
+/// You may revoke the last one too: whoever is allowed to invoke the function `admin` can create a
+/// new one.
 #[utoipa::path(
     delete, path = "/operator-keys/{id}", tag = "Operator", operation_id = "revokeOperatorKey",
     params(("id" = OperatorKeyId, Path)),
     responses(
-        (status = 200, body = Revoked, description = "It opens nothing any more, within a minute"),
+        (status = 200, body = Revoked, description = "Revoked. Takes effect within a minute"),
     ),
-    security(("operatorKey" = []))
+    security(("operatorKey" = [])),
 )]
 pub(crate) async fn revoke(
     State(app): State<Arc<App>>,

@@ -37,24 +37,26 @@ const MAX_BRAND: usize = 40;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "Acme", "brand": "Acme"}))]
 pub(crate) struct NewProject {
-    /// For people; not blank.
+    /// Display name; must not be blank.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     name: String,
-    /// The name in brand-specific headers (`<Brand>-Signature`); the deployment's if absent or
+    /// The name in brand-specific headers (`<Brand>-Signature`). The deployment's name if absent or
     /// null.
     #[serde(default)]
     #[schema(max_length = 40, pattern = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")]
     brand: Option<String>,
-    /// How requests are signed where an endpoint doesn't say; `standard` if absent or null.
+    /// How requests are signed for endpoints that set no `signatures`. `standard` if absent or
+    /// null.
     #[serde(default)]
     #[schema(min_items = 1)]
     signatures: Option<Vec<SignatureStyle>>,
-    /// What bodies look like where an endpoint doesn't say.
+    /// The form of the body for endpoints that set no `body`.
     #[serde(default)]
     body: Option<BodyShape>,
 }
 
-/// What changes of a project. What is absent stays; null sets back to the default.
+/// The fields of a project to change. Omitted fields are unchanged; `null` resets a field to its
+/// default.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(example = json!({"signatures": ["standard", "timestamped"]}))]
@@ -85,10 +87,10 @@ pub(crate) struct ProjectView {
     /// The name in brand-specific headers (`<Brand>-Signature`).
     #[schema(example = "Acme")]
     brand: String,
-    /// How requests are signed where an endpoint doesn't say.
+    /// How requests are signed for endpoints that set no `signatures`.
     signatures: Vec<SignatureStyle>,
-    /// What bodies look like where an endpoint doesn't say; null is `event` for endpoints, and
-    /// `data` for URLs without one.
+    /// The form of the body for endpoints that set no `body`. `null` means `event` for endpoints,
+    /// and `data` for URLs without an endpoint.
     #[schema(required)]
     body: Option<BodyShape>,
     /// Unix seconds.
@@ -115,7 +117,7 @@ impl ProjectView {
     post, path = "/projects", tag = "Operator", operation_id = "createProject",
     request_body = NewProject,
     responses((status = 201, body = ProjectView, description = "The project")),
-    security(("operatorKey" = []))
+    security(("operatorKey" = [])),
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
@@ -140,7 +142,7 @@ pub(crate) async fn create(
     get, path = "/projects", tag = "Operator", operation_id = "listProjects",
     params(ListParams),
     responses((status = 200, body = [ProjectView], description = "A page of projects")),
-    security(("operatorKey" = []))
+    security(("operatorKey" = [])),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -159,7 +161,7 @@ pub(crate) async fn list(
     get, path = "/projects/{id}", tag = "Operator", operation_id = "getProject",
     params(("id" = ProjectId, Path)),
     responses((status = 200, body = ProjectView, description = "The project")),
-    security(("operatorKey" = []))
+    security(("operatorKey" = [])),
 )]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
@@ -172,14 +174,16 @@ pub(crate) async fn read(
 
 /// Change a project
 ///
-/// What isn't named stays; null sets back to the default.
+/// Omitted fields are unchanged; `null` resets a field to its default.
 #[utoipa::path(
     patch, path = "/projects/{id}", tag = "Operator", operation_id = "changeProject",
     params(("id" = ProjectId, Path)),
     request_body = ProjectChanges,
-    responses((status = 200, body = ProjectView, description = "The project"), (status = 409,
-        description = "It was changed at the same time")),
-    security(("operatorKey" = []))
+    responses(
+        (status = 200, body = ProjectView, description = "The project"),
+        (status = 409, description = "Modified concurrently: read it again and retry"),
+    ),
+    security(("operatorKey" = [])),
 )]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
@@ -227,7 +231,8 @@ impl App {
         {
             Some(style) => {
                 let message = format!(
-                    "`{}` needs a secret in base64, and the project's is another: rotate it first",
+                    "`{}` needs a base64 secret, and the project's secret is not base64: rotate it \
+                        first",
                     style.name()
                 );
                 Err(ApiError::validation("signatures", message))

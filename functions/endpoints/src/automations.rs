@@ -53,33 +53,33 @@ pub(crate) struct AutomationFilter {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Input {
-    /// For people. Null is none.
+    /// Display name. `null` removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 200)]
     name: Field<String>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = TriggerInput, required = false)]
     trigger: Field<TriggerInput>,
-    /// What is done then.
+    /// The requests to send.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Vec<StepInput>, required = false, min_items = 1, max_items = 5)]
     workflow: Field<Vec<StepInput>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Status, required = false)]
     status: Field<Status>,
-    /// Left alone.
+    /// Ignored; accepted so that a response can be sent back.
     #[serde(default, rename = "id")]
     #[schema(value_type = Value)]
     _id: serde::de::IgnoredAny,
-    /// Left alone.
+    /// Ignored; accepted so that a response can be sent back.
     #[serde(default, rename = "object")]
     #[schema(value_type = Value)]
     _object: serde::de::IgnoredAny,
-    /// Left alone.
+    /// Ignored; accepted so that a response can be sent back.
     #[serde(default, rename = "created_at")]
     #[schema(value_type = Value)]
     _created_at: serde::de::IgnoredAny,
-    /// Left alone.
+    /// Ignored; accepted so that a response can be sent back.
     #[serde(default, rename = "updated_at")]
     #[schema(value_type = Value)]
     _updated_at: serde::de::IgnoredAny,
@@ -93,11 +93,11 @@ body_schema! {
     }
 }
 body_schema! {
-    /// What changes of an automation. What is absent stays.
+    /// The fields of an automation to change. Omitted fields are unchanged.
     AutomationChanges: Input, requires [], without [], like {"status": "paused"}
 }
 
-/// What sets an automation off.
+/// What triggers an automation.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewAutomationTrigger)]
@@ -117,13 +117,13 @@ struct StepInput {
     kind: String,
     #[schema(value_type = EndpointUrl)]
     url: String,
-    /// Its name within the workflow; by default its place: `step-1`.
+    /// The name of the step within the workflow. By default its position: `step-1`.
     #[serde(default, rename = "ref")]
     #[schema(min_length = 1, max_length = 64, example = "publish")]
     name: Option<String>,
 }
 
-/// Whether an automation is on.
+/// Whether an automation is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = AutomationStatus)]
@@ -132,7 +132,7 @@ enum Status {
     Paused,
 }
 
-/// Requests that a topic sets off.
+/// Requests that an event of a topic triggers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Automation)]
 pub(crate) struct AutomationView {
@@ -152,7 +152,7 @@ pub(crate) struct AutomationView {
     updated_at: u64,
 }
 
-/// What sets an automation off.
+/// What triggers an automation.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AutomationTrigger)]
 struct TriggerView {
@@ -168,7 +168,7 @@ struct StepView {
     #[schema(pattern = "^webhook$", example = "webhook")]
     kind: &'static str,
     url: EndpointUrl,
-    /// Its name within the workflow.
+    /// The name of the step within the workflow.
     #[serde(rename = "ref")]
     #[schema(example = "publish")]
     name: String,
@@ -196,14 +196,16 @@ impl From<Automation> for AutomationView {
 
 /// Create an automation
 ///
-/// When an event of its topic is posted, its data goes to each step's URL, signed with the
-/// project's secret.
+/// When an event of the topic is posted, Posthaste sends its data to the URL of each step, signed
+/// with the project's secret.
 #[utoipa::path(
     post, path = "/automations", tag = "Automations", operation_id = "createAutomation",
     request_body = NewAutomation,
-    responses((status = 201, body = AutomationView, description = "The automation"), (status = 409,
-        description = "The project has 50 automations")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 201, body = AutomationView, description = "The automation"),
+        (status = 409, description = "The project has 50 automations"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
@@ -245,7 +247,7 @@ pub(crate) async fn create(
     get, path = "/automations", tag = "Automations", operation_id = "listAutomations",
     params(ListParams, AutomationFilter),
     responses((status = 200, body = [AutomationView], description = "A page of automations")),
-    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
+    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -271,7 +273,7 @@ pub(crate) async fn list(
     get, path = "/automations/{id}", tag = "Automations", operation_id = "getAutomation",
     params(("id" = AutomationId, Path)),
     responses((status = 200, body = AutomationView, description = "The automation")),
-    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
+    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
@@ -284,14 +286,16 @@ pub(crate) async fn read(
 
 /// Change an automation
 ///
-/// What isn't named stays; null takes away its name.
+/// Omitted fields are unchanged; `name: null` removes the name.
 #[utoipa::path(
     patch, path = "/automations/{id}", tag = "Automations", operation_id = "changeAutomation",
     params(("id" = AutomationId, Path)),
     request_body = AutomationChanges,
-    responses((status = 200, body = AutomationView, description = "The automation"), (status = 409,
-        description = "It was changed at the same time")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 200, body = AutomationView, description = "The automation"),
+        (status = 409, description = "Modified concurrently: read it again and retry"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
@@ -332,8 +336,8 @@ pub(crate) async fn change(
 #[utoipa::path(
     delete, path = "/automations/{id}", tag = "Automations", operation_id = "deleteAutomation",
     params(("id" = AutomationId, Path)),
-    responses((status = 200, body = Deleted, description = "It is gone")),
-    security(("projectKey" = ["endpoints"]))
+    responses((status = 200, body = Deleted, description = "Deleted")),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
@@ -371,7 +375,7 @@ fn required(field: &str) -> ApiError {
 
 fn checked_name(name: String) -> Result<String, ApiError> {
     if name.chars().count() > MAX_NAME {
-        return Err(ApiError::validation("name", format!("holds at most {MAX_NAME} characters")));
+        return Err(ApiError::validation("name", format!("must be at most {MAX_NAME} characters")));
     }
     Ok(name)
 }
@@ -412,7 +416,10 @@ fn checked_workflow(steps: Vec<StepInput>, rules: &Rules) -> Result<Vec<Step>, A
             return Err(refused("ref", format!("must be 1 to {MAX_REF} characters")));
         }
         if !names.insert(name.clone()) {
-            return Err(refused("ref", format!("`{name}` is there twice")));
+            return Err(refused(
+                "ref",
+                format!("`{name}` is duplicated; each step needs its own name"),
+            ));
         }
         let url = rules.judge.url(&step.url).map_err(|error| refused("url", error.to_string()))?;
         checked.push(Step { name, url });

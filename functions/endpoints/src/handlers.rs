@@ -49,13 +49,15 @@ pub(crate) type Answer<T> = Result<Json<T>, ApiError>;
 
 /// Create an endpoint
 ///
-/// The answer holds its secret, this once.
+/// The response holds the secret of the endpoint, only this once.
 #[utoipa::path(
     post, path = "/webhooks/endpoints", tag = "Endpoints", operation_id = "createEndpoint",
     request_body = NewEndpoint,
-    responses((status = 201, body = EndpointView, description = "The endpoint, with its \
-        secret"), (status = 409, description = "The project has 500 endpoints")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 201, body = EndpointView, description = "The endpoint, with its secret"),
+        (status = 409, description = "The project has 500 endpoints"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
@@ -100,7 +102,7 @@ pub(crate) async fn create(
     get, path = "/webhooks/endpoints", tag = "Endpoints", operation_id = "listEndpoints",
     params(ListParams, EndpointFilter),
     responses((status = 200, body = [EndpointView], description = "A page of endpoints")),
-    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
+    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -132,7 +134,7 @@ pub(crate) async fn list(
     get, path = "/webhooks/endpoints/{id}", tag = "Endpoints", operation_id = "getEndpoint",
     params(("id" = EndpointId, Path)),
     responses((status = 200, body = EndpointView, description = "The endpoint")),
-    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"]))
+    security(("projectKey" = ["read"]), ("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
@@ -146,14 +148,16 @@ pub(crate) async fn read(
 
 /// Change an endpoint
 ///
-/// What isn't named stays; null sets back to the default.
+/// Omitted fields are unchanged; `null` resets a field to its default.
 #[utoipa::path(
     patch, path = "/webhooks/endpoints/{id}", tag = "Endpoints", operation_id = "changeEndpoint",
     params(("id" = EndpointId, Path)),
     request_body = EndpointChanges,
-    responses((status = 200, body = EndpointView, description = "The endpoint"), (status = 409,
-        description = "It was changed at the same time")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 200, body = EndpointView, description = "The endpoint"),
+        (status = 409, description = "Modified concurrently: read it again and retry"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
@@ -167,14 +171,17 @@ pub(crate) async fn change(
 
 /// Replace an endpoint
 ///
-/// What isn't named is as on a new endpoint, but for its identity, its secret and whether it is on.
+/// Full replacement. Omitted fields are reset to their defaults; the id, the secret and the status
+/// are kept.
 #[utoipa::path(
     put, path = "/webhooks/endpoints/{id}", tag = "Endpoints", operation_id = "replaceEndpoint",
     params(("id" = EndpointId, Path)),
     request_body = EndpointReplacement,
-    responses((status = 200, body = EndpointView, description = "The endpoint"), (status = 409,
-        description = "It was changed at the same time")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 200, body = EndpointView, description = "The endpoint"),
+        (status = 409, description = "Modified concurrently: read it again and retry"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn replace(
     State(app): State<Arc<App>>,
@@ -206,12 +213,12 @@ pub(crate) async fn replace(
 
 /// Delete an endpoint
 ///
-/// Deliveries that wait for a retry are given up. Its attempts stay in the log.
+/// Deliveries that wait for a retry fail. The attempts stay in the log.
 #[utoipa::path(
     delete, path = "/webhooks/endpoints/{id}", tag = "Endpoints", operation_id = "deleteEndpoint",
     params(("id" = EndpointId, Path)),
-    responses((status = 200, body = Deleted, description = "It is gone")),
-    security(("projectKey" = ["endpoints"]))
+    responses((status = 200, body = Deleted, description = "Deleted")),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
@@ -281,7 +288,7 @@ impl App {
         if input.secret.is_some() {
             return Err(ApiError::validation(
                 "secret",
-                "is chosen when an endpoint is created, and changed by POST …/secret/rotate",
+                "can't be changed here; rotate it with POST …/secret/rotate",
             ));
         }
         let rules = self.rules(self.projects.load(access).await?, headers);

@@ -34,100 +34,102 @@ pub(crate) struct Changes {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = EndpointUrl, required = false)]
     url: Field<String>,
-    /// An event is sent if one of them matches its topic.
+    /// An event is sent to the endpoint if one of these matches its topic.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Vec<Selector>, required = false, min_items = 1, max_items = 100)]
     topics: Field<Vec<String>>,
-    /// For people.
+    /// Display name.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 200)]
     name: Field<String>,
-    /// What it is for.
+    /// A description for your own use.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 1000)]
     description: Field<String>,
-    /// Your own notes: at most 50 entries, keys of 1 to 40 characters and values of at most 500.
+    /// Your own key-value pairs: at most 50, with keys of 1 to 40 characters and values of at most
+    /// 500.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     metadata: Field<Texts>,
-    /// Headers that each request carries beside ours: at most 20, names of at most 100 characters,
-    /// values of at most 1,024 visible ASCII characters. Null is none.
+    /// Headers to add to each request: at most 20, with names of at most 100 characters and values
+    /// of at most 1,024 visible ASCII characters. `null` removes them.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     headers: Field<Texts>,
-    /// How requests are signed; several at once while a receiver migrates (but `timestamped` and
-    /// `digest` exclude each other). Null is the project's default.
+    /// How requests are signed. Use several at once while a receiver migrates; `timestamped` and
+    /// `digest` exclude each other. `null` for the project's default.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<Vec<SignatureStyle>>, min_items = 1)]
     signatures: Field<Vec<SignatureStyle>>,
-    /// Null is the project's default.
+    /// `null` for the project's default.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<BodyShape>)]
     body: Field<BodyShape>,
-    /// Seconds that a receiver is given for the whole exchange. Null is the deployment's default.
+    /// Seconds that the receiver has for the whole exchange. `null` for the deployment's default.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<u8>, minimum = 1, maximum = 30)]
     timeout_seconds: Field<u64>,
-    /// Null is the deployment's default.
+    /// `null` for the deployment's default.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<Schedule>)]
     retry_schedule: Field<Vec<u32>>,
-    /// Deliveries a second at most; what is over it waits. Null is any number.
+    /// The most deliveries a second; deliveries over the limit wait. `null` for no limit.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<u16>, minimum = 1, maximum = 500)]
     rate_limit: Field<u64>,
-    /// `active` or `paused`; only Posthaste disables, and `active` ends that.
+    /// `active` or `paused`. Only Posthaste sets `disabled`; set `active` to enable the endpoint
+    /// again.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Status, required = false)]
     status: Field<Status>,
-    /// A secret of your own, 16 to 256 visible ASCII characters without spaces; `standard` and
-    /// `svix` need `whsec_` and the base64 of 24 to 64 bytes. Made for you if absent or null.
+    /// Your own secret: 16 to 256 visible ASCII characters without spaces. `standard` and `svix`
+    /// need `whsec_` and the base64 of 24 to 64 bytes. Generated if absent or null.
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<String>, min_length = 16, max_length = 256, pattern = "^[!-~]+$")]
     pub(crate) secret: Field<String>,
-    /// Left alone.
+    /// Ignored; accepted so that a response can be sent back.
     #[serde(rename = "id")]
     #[schema(value_type = Value)]
     _id: IgnoredAny,
-    /// Left alone.
+    /// Ignored; accepted so that a response can be sent back.
     #[serde(rename = "object")]
     #[schema(value_type = Value)]
     _object: IgnoredAny,
-    /// Left alone.
+    /// Ignored; accepted so that a response can be sent back.
     #[serde(rename = "disabled_reason")]
     #[schema(value_type = Value)]
     _disabled_reason: IgnoredAny,
-    /// Left alone.
+    /// Ignored; accepted so that a response can be sent back.
     #[serde(rename = "health")]
     #[schema(value_type = Value)]
     _health: IgnoredAny,
-    /// Left alone.
+    /// Ignored; accepted so that a response can be sent back.
     #[serde(rename = "created_at")]
     #[schema(value_type = Value)]
     _created_at: IgnoredAny,
-    /// Left alone.
+    /// Ignored; accepted so that a response can be sent back.
     #[serde(rename = "updated_at")]
     #[schema(value_type = Value)]
     _updated_at: IgnoredAny,
 }
 
 body_schema! {
-    /// A new endpoint. What is absent is by default.
+    /// A new endpoint. Omitted fields have their defaults.
     NewEndpoint: Changes, requires ["url", "topics"], without [], like {
         "url": "https://example.com/webhooks", "topics": ["task.*", "run.failed"],
         "name": "Billing", "metadata": {"team": "billing"}
     }
 }
 body_schema! {
-    /// An endpoint anew. What is absent is by default, but for its secret and whether it is on,
-    /// which stay.
+    /// Full replacement. Omitted fields are reset to their defaults; the secret and the status are
+    /// kept.
     EndpointReplacement: Changes, requires ["url", "topics"], without ["secret"], like {
         "url": "https://example.com/webhooks", "topics": ["task.*"], "signatures": ["standard",
             "timestamped"]
     }
 }
 body_schema! {
-    /// What changes of an endpoint. What is absent stays.
+    /// The fields of an endpoint to change. Omitted fields are unchanged.
     EndpointChanges: Changes, requires [], without ["secret"], like {"status": "paused",
         "timeout_seconds": 10}
 }
@@ -277,7 +279,7 @@ pub(crate) fn not_null(field: &str) -> ApiError {
 
 fn short(text: String, field: &str, most: usize) -> Result<String, ApiError> {
     if text.chars().count() > most {
-        return Err(ApiError::validation(field, format!("holds at most {most} characters")));
+        return Err(ApiError::validation(field, format!("must be at most {most} characters")));
     }
     Ok(text)
 }
@@ -294,8 +296,8 @@ fn metadata_within_limits(
         return Err(ApiError::validation(
             "metadata",
             format!(
-                "holds at most {MAX_METADATA} entries, keys of 1 to {MAX_METADATA_KEY} characters \
-                    and values of at most {MAX_METADATA_VALUE}"
+                "must have at most {MAX_METADATA} entries, with keys of 1 to {MAX_METADATA_KEY} \
+                    characters and values of at most {MAX_METADATA_VALUE}"
             ),
         ));
     }
@@ -304,7 +306,7 @@ fn metadata_within_limits(
     {
         return Err(ApiError::validation(
             "metadata",
-            format!("holds at most {MAX_METADATA_BYTES} bytes in all"),
+            format!("must be at most {MAX_METADATA_BYTES} bytes in all"),
         ));
     }
     Ok(metadata)

@@ -23,12 +23,12 @@ use crate::{
 
 /// Read the project's secret
 ///
-/// It signs what goes to URLs without an endpoint: the `webhook_url` of events, and steps of
+/// It signs requests to URLs without an endpoint: the `webhook_url` of events, and the steps of
 /// automations.
 #[utoipa::path(
     get, path = "/webhooks/secret", tag = "Project", operation_id = "getProjectSecret",
     responses((status = 200, body = SecretView, description = "The secret")),
-    security(("projectKey" = ["endpoints"]))
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller) -> Answer<SecretView> {
     let access = caller.access(&[Scope::Endpoints])?;
@@ -39,13 +39,15 @@ pub(crate) async fn read(State(app): State<Arc<App>>, caller: Caller) -> Answer<
 
 /// Rotate the project's secret
 ///
-/// As for an endpoint's secret.
+/// The old secret keeps signing beside the new one for the overlap. The body is optional.
 #[utoipa::path(
     post, path = "/webhooks/secret/rotate", tag = "Project", operation_id = "rotateProjectSecret",
     request_body = Option<Rotation>,
-    responses((status = 200, body = RotatedView, description = "The new secret"), (status = 409,
-        description = "It was changed at the same time")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 200, body = RotatedView, description = "The new secret"),
+        (status = 409, description = "Modified concurrently: read it again and retry"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn rotate(
     State(app): State<Arc<App>>,

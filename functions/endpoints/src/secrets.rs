@@ -32,17 +32,17 @@ const MAX_OVERLAP: u64 = 7 * 86_400;
 const MAX_BODY: usize = 4_096;
 
 // No `Debug`: it may hold a secret.
-/// How a secret is to be rotated.
+/// How to rotate a secret.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"overlap_seconds": 3600}))]
 pub(crate) struct Rotation {
-    /// Seconds that the old secret goes on signing; a day if absent or null.
+    /// Seconds for which the old secret keeps signing. A day if absent or null.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 604_800)]
     overlap_seconds: Option<u64>,
-    /// A secret of your own, 16 to 256 visible ASCII characters without spaces; made for you if
-    /// absent or null.
+    /// Your own secret: 16 to 256 visible ASCII characters without spaces. Generated if absent or
+    /// null.
     #[serde(default)]
     #[schema(min_length = 16, max_length = 256, pattern = "^[!-~]+$")]
     secret: Option<String>,
@@ -86,7 +86,10 @@ impl Wanted {
         vault: &Vault,
     ) -> Result<SecretRing, ApiError> {
         if self.secret == vault.open(&ring.secret, owner)? {
-            return Err(ApiError::validation("secret", "is the present secret already"));
+            return Err(ApiError::validation(
+                "secret",
+                "is already the current secret; send another one",
+            ));
         }
         let sealed = vault.seal(&self.secret, owner, rand::random())?;
         Ok(ring.rotated(sealed, self.until, self.now))
@@ -107,7 +110,7 @@ impl Wanted {
     operation_id = "getEndpointSecret",
     params(("id" = EndpointId, Path)),
     responses((status = 200, body = SecretView, description = "The secret")),
-    security(("projectKey" = ["endpoints"]))
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
@@ -122,15 +125,17 @@ pub(crate) async fn read(
 
 /// Rotate an endpoint's secret
 ///
-/// The old secret goes on signing beside the new one for the overlap. The body may be missing.
+/// The old secret keeps signing beside the new one for the overlap. The body is optional.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{id}/secret/rotate", tag = "Endpoints",
     operation_id = "rotateEndpointSecret",
     params(("id" = EndpointId, Path)),
     request_body = Option<Rotation>,
-    responses((status = 200, body = RotatedView, description = "The new secret"), (status = 409,
-        description = "It was changed at the same time")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 200, body = RotatedView, description = "The new secret"),
+        (status = 409, description = "Modified concurrently: read it again and retry"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn rotate(
     State(app): State<Arc<App>>,

@@ -34,15 +34,15 @@ const MAX_TOPICS: usize = 500;
 /// A topic of the project's own.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"description": "A task ended well", "example": {"id": "task_1",
+#[schema(example = json!({"description": "A task succeeded", "example": {"id": "task_1",
     "object": "task", "status": "succeeded"}}))]
 pub(crate) struct NewTopic {
-    /// What it means, for the developers who subscribe to it.
+    /// What the topic means, for the developers who subscribe to it.
     #[serde(default)]
     #[schema(max_length = 500)]
     description: String,
-    /// What a test of an endpoint sends: any JSON of at most 16 KiB. Made from the topic's name if
-    /// absent.
+    /// The payload of a test of an endpoint: any JSON of at most 16 KiB. Derived from the topic's
+    /// name if absent.
     #[serde(default)]
     #[schema(value_type = Value)]
     example: Option<Box<RawValue>>,
@@ -50,11 +50,15 @@ pub(crate) struct NewTopic {
 
 /// List topics
 ///
-/// The deployment's and the project's own, all in one answer.
+/// The deployment's topics and the project's own, all in one response.
 #[utoipa::path(
     get, path = "/webhooks/topics", tag = "Topics", operation_id = "listTopics",
     responses((status = 200, body = [TopicView], description = "All topics, by name")),
-    security(("projectKey" = ["endpoints"]), ("projectKey" = ["events"]), ("projectKey" = ["read"]))
+    security(
+        ("projectKey" = ["endpoints"]),
+        ("projectKey" = ["events"]),
+        ("projectKey" = ["read"]),
+    ),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -72,7 +76,11 @@ pub(crate) async fn list(
     get, path = "/webhooks/topics/{name}", tag = "Topics", operation_id = "getTopic",
     params(("name" = Topic, Path)),
     responses((status = 200, body = TopicView, description = "The topic")),
-    security(("projectKey" = ["endpoints"]), ("projectKey" = ["events"]), ("projectKey" = ["read"]))
+    security(
+        ("projectKey" = ["endpoints"]),
+        ("projectKey" = ["events"]),
+        ("projectKey" = ["read"]),
+    ),
 )]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
@@ -86,15 +94,17 @@ pub(crate) async fn read(
     Ok(Json(entry.into()))
 }
 
-/// Add a topic, or describe one anew
+/// Add or update a topic
 #[utoipa::path(
     put, path = "/webhooks/topics/{name}", tag = "Topics", operation_id = "putTopic",
     params(("name" = Topic, Path)),
     request_body = NewTopic,
-    responses((status = 200, body = TopicView, description = "The topic, described \
-        anew"), (status = 201, body = TopicView, description = "The topic, new to the \
-        project"), (status = 409, description = "The project has 500 topics")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 200, body = TopicView, description = "The updated topic"),
+        (status = 201, body = TopicView, description = "The new topic"),
+        (status = 409, description = "The project has 500 topics"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn write(
     State(app): State<Arc<App>>,
@@ -107,13 +117,13 @@ pub(crate) async fn write(
     if name.is_system() {
         return Err(ApiError::validation(
             "name",
-            format!("topics under `{SYSTEM_PREFIX}` are Posthaste's own"),
+            format!("topics under `{SYSTEM_PREFIX}` are reserved for Posthaste"),
         ));
     }
     if input.description.chars().count() > MAX_DESCRIPTION {
         return Err(ApiError::validation(
             "description",
-            format!("holds at most {MAX_DESCRIPTION} characters"),
+            format!("must be at most {MAX_DESCRIPTION} characters"),
         ));
     }
     let example = input.example.map(|example| checked_example(&example)).transpose()?;
@@ -128,13 +138,16 @@ pub(crate) async fn write(
 
 /// Delete a topic of the project's own
 ///
-/// Endpoints that name it keep it; events of it are refused from now on.
+/// Endpoints that subscribe to it keep their subscription; Posthaste refuses events of this topic
+/// from now on.
 #[utoipa::path(
     delete, path = "/webhooks/topics/{name}", tag = "Topics", operation_id = "deleteTopic",
     params(("name" = Topic, Path)),
-    responses((status = 200, body = Deleted, description = "It is gone"), (status = 409,
-        description = "It is the deployment's")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 200, body = Deleted, description = "Deleted"),
+        (status = 409, description = "The topic belongs to the deployment"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
@@ -160,7 +173,7 @@ fn checked_example(example: &RawValue) -> Result<String, ApiError> {
     if text.len() > MAX_EXAMPLE {
         return Err(ApiError::validation(
             "example",
-            format!("holds at most {MAX_EXAMPLE} bytes of compact JSON"),
+            format!("must be at most {MAX_EXAMPLE} bytes of compact JSON"),
         ));
     }
     Ok(text)

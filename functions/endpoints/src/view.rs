@@ -22,7 +22,7 @@ use crate::Defaults;
 const HIDDEN: &str = "***";
 
 // No `Debug`: it may hold a secret.
-/// A URL that wants events of some topics.
+/// A URL that subscribes to events of some topics.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Endpoint)]
 pub(crate) struct EndpointView {
@@ -32,30 +32,30 @@ pub(crate) struct EndpointView {
     #[schema(required, example = "Billing")]
     name: Option<String>,
     url: EndpointUrl,
-    /// An event is sent if one of them matches its topic.
+    /// An event is sent to the endpoint if one of these matches its topic.
     topics: Vec<Selector>,
     status: Status,
     /// Why Posthaste disabled it.
     #[schema(required, example = json!(null))]
     disabled_reason: Option<String>,
     health: HealthView,
-    #[schema(required, example = "Books succeeded tasks")]
+    #[schema(required, example = "Records completed tasks")]
     description: Option<String>,
-    /// Your own notes.
+    /// Your own key-value pairs.
     #[schema(example = json!({"team": "billing"}))]
     metadata: BTreeMap<String, String>,
-    /// Headers that each request carries beside ours. A key without the scope `endpoints` reads
-    /// `***` for their values.
+    /// Headers to add to each request. A key without the scope `endpoints` reads `***` in place of
+    /// their values.
     #[schema(example = json!({"x-tenant": "acme"}))]
     headers: BTreeMap<String, String>,
-    /// How requests are signed; several at once while a receiver migrates.
+    /// How requests are signed. Use several at once while a receiver migrates.
     signatures: Vec<SignatureStyle>,
     body: BodyShape,
-    /// Seconds that a receiver is given for the whole exchange.
+    /// Seconds that the receiver has for the whole exchange.
     #[schema(minimum = 1, maximum = 30, example = 5)]
     timeout_seconds: u8,
     retry_schedule: Schedule,
-    /// Deliveries a second at most; null is any number.
+    /// The most deliveries a second; null for no limit.
     #[schema(required, minimum = 1, maximum = 500, example = json!(null))]
     rate_limit: Option<u16>,
     /// Unix seconds.
@@ -64,7 +64,7 @@ pub(crate) struct EndpointView {
     /// Unix seconds.
     #[schema(example = 1_767_225_600)]
     updated_at: u64,
-    /// Only in the answer to a creation.
+    /// Only in the response to a creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     pub(crate) secret: Option<String>,
@@ -108,24 +108,24 @@ impl EndpointView {
     }
 }
 
-/// How an endpoint is doing.
+/// The health of an endpoint.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
 struct HealthView {
-    /// `healthy` or `failing`: many failures in a row, or an hour of nothing else.
+    /// `healthy`, or `failing`: many failures in a row, or an hour of failures only.
     #[schema(pattern = "^(healthy|failing)$", example = "healthy")]
     state: &'static str,
     /// Failures since the last success.
     #[schema(example = 0)]
     consecutive_failures: u64,
-    /// The first of them, in Unix seconds.
+    /// The first of these failures, in Unix seconds.
     #[schema(required, example = json!(null))]
     failing_since: Option<u64>,
     /// Unix seconds.
     #[schema(required, example = json!(null))]
     last_failure_at: Option<u64>,
-    /// In lists the last success that ended failures; of one endpoint also a later one. Unix
-    /// seconds.
+    /// Unix seconds. In lists, the last success that ended a series of failures; when one endpoint
+    /// is read, the last success of all.
     #[schema(required, example = json!(null))]
     last_success_at: Option<u64>,
     /// Whether deliveries are parked until a probe succeeds.
@@ -162,13 +162,13 @@ impl HealthView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Secret)]
 pub(crate) struct SecretView {
-    /// What requests are signed with.
+    /// The secret that signs requests.
     #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     pub(crate) secret: String,
 }
 
 // No `Debug`.
-/// What a rotation answers.
+/// The response to a rotation.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RotatedSecret)]
 pub(crate) struct RotatedView {
@@ -180,7 +180,7 @@ pub(crate) struct RotatedView {
     pub(crate) previous_expires_at: u64,
 }
 
-/// What a deletion answers.
+/// The response to a deletion.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Deleted {
     #[schema(example = true)]
@@ -192,17 +192,17 @@ impl Deleted {
     pub(crate) const YES: Self = Self { success: true };
 }
 
-/// A kind of events.
+/// A topic: one kind of events.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TopicEntry)]
 pub(crate) struct TopicView {
     pub(crate) name: Topic,
     #[schema(pattern = "^topic$", example = "topic")]
     object: &'static str,
-    /// What it means, for the developers who subscribe to it.
-    #[schema(example = "A task ended well")]
+    /// What the topic means, for the developers who subscribe to it.
+    #[schema(example = "A task succeeded")]
     description: String,
-    /// What a test of an endpoint sends: any JSON.
+    /// The payload of a test of an endpoint: any JSON.
     #[schema(value_type = Value, example = json!({"id": "task_example", "object": "task",
         "status": "succeeded"}))]
     example: Option<Box<RawValue>>,

@@ -29,7 +29,7 @@ use utoipa::ToSchema;
 
 use crate::{App, handlers::Answer};
 
-/// Where a worker's events go.
+/// The URL for a worker's events.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = WorkerWebhookChange, example = json!({"url": "https://example.com/workers/1"}))]
@@ -38,19 +38,18 @@ pub(crate) struct Wanted {
     #[schema(value_type = Option<EndpointUrl>, required)]
     #[serde(deserialize_with = "Option::deserialize")]
     url: Option<String>,
-    /// The first PUT takes it for the webhook's: who comes from elsewhere has one already. Later
-    /// ones keep what is there, so that what a GET answered may be put back.
+    /// Used as the webhook's token on the first PUT, for migrations. Ignored afterwards.
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 16, max_length = 256, pattern = "^[!-~]+$")]
     token: Option<Secret>,
 }
 
 // No `Debug`: it holds the token.
-/// A worker's webhook; both are null when there is none.
+/// A worker's webhook. Both fields are null if there is none.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WorkerWebhook)]
 pub(crate) struct WorkerView {
-    /// What each request carries as `X-<Brand>-Token`.
+    /// The token that each request carries in `X-<Brand>-Token`.
     #[schema(required, example = "whk_8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca")]
     token: Option<String>,
     #[schema(required, value_type = Option<EndpointUrl>)]
@@ -65,9 +64,13 @@ impl WorkerView {
 #[utoipa::path(
     get, path = "/api/workers/{id}/webhook", tag = "Workers", operation_id = "getWorkerWebhook",
     params(WorkerPath),
-    responses((status = 200, body = WorkerView, description = "The webhook; both null when there \
-        is none")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (
+            status = 200, body = WorkerView,
+            description = "The webhook; both fields are null if there is none",
+        ),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
@@ -83,15 +86,17 @@ pub(crate) async fn read(
 
 /// Set a worker's webhook
 ///
-/// The first time makes the token, or takes the one that it names; later ones keep it. A webhook
-/// that was disabled is on again.
+/// The first PUT creates the token, or uses the one in the body; later ones keep it. A disabled
+/// webhook is enabled again.
 #[utoipa::path(
     put, path = "/api/workers/{id}/webhook", tag = "Workers", operation_id = "putWorkerWebhook",
     params(WorkerPath),
     request_body = Wanted,
-    responses((status = 200, body = WorkerView, description = "The webhook"), (status = 409,
-        description = "It was changed at the same time")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 200, body = WorkerView, description = "The webhook"),
+        (status = 409, description = "Modified concurrently: read it again and retry"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn write(
     State(app): State<Arc<App>>,
@@ -146,13 +151,13 @@ pub(crate) async fn write(
 
 /// Remove a worker's webhook
 ///
-/// It is no error if there is none.
+/// Succeeds even if there is no webhook.
 #[utoipa::path(
     delete, path = "/api/workers/{id}/webhook", tag = "Workers",
     operation_id = "deleteWorkerWebhook",
     params(WorkerPath),
-    responses((status = 200, body = WorkerView, description = "Both null")),
-    security(("projectKey" = ["endpoints"]))
+    responses((status = 200, body = WorkerView, description = "Both fields are null")),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
@@ -163,16 +168,18 @@ pub(crate) async fn remove(
     app.remove_worker(access, worker_id("id", &id)?).await
 }
 
-/// Make a new token for a worker's webhook
+/// Regenerate the token of a worker's webhook
 ///
-/// The old one is void at once.
+/// The old token becomes invalid at once.
 #[utoipa::path(
     post, path = "/api/workers/{id}/webhook/regenerate-token", tag = "Workers",
     operation_id = "regenerateWorkerToken",
     params(WorkerPath),
-    responses((status = 200, body = WorkerView, description = "The webhook with its new \
-        token"), (status = 409, description = "It was changed at the same time")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 200, body = WorkerView, description = "The webhook with its new token"),
+        (status = 409, description = "Modified concurrently: read it again and retry"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn regenerate_token(
     State(app): State<Arc<App>>,

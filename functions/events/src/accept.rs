@@ -105,8 +105,8 @@ fn check_fan_out(recipients: &[Vec<Recipient>]) -> Result<(), ApiError> {
     let deliveries: usize = recipients.iter().map(Vec::len).sum();
     if recipients.len() > 1 && deliveries > MAX_DELIVERIES {
         let message = format!(
-            "mean {deliveries} deliveries, of at most {MAX_DELIVERIES} a request; send smaller \
-                batches"
+            "would cause {deliveries} deliveries, and a request may cause at most \
+                {MAX_DELIVERIES}; send smaller batches"
         );
         return Err(ApiError::too_large(Some("events"), message));
     }

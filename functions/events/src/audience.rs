@@ -54,7 +54,7 @@ impl Audience {
                 .map_err(|misfit| ApiError::validation("data", misfit.to_string()))?;
         }
         if draft.webhook_url.is_some() && !self.project.has_secret {
-            let message = "needs the project's secret to sign with, and there is no such project";
+            let message = "can't be signed, as there is no such project";
             return Err(ApiError::validation("webhook_url", message));
         }
         Ok(())

@@ -128,13 +128,13 @@ impl Claims {
                 Lease::Done(plan) => (plan, State::Done),
                 Lease::Busy => {
                     return Err(ApiError::busy(
-                        "a request with this idempotency key or id is under way",
+                        "a request with this idempotency key or id is still in progress",
                         1,
                     ));
                 }
                 Lease::Mismatch => {
                     return Err(ApiError::unprocessable(
-                        "this idempotency key or id was used with other content",
+                        "this idempotency key or id was used with different content",
                     ));
                 }
             };

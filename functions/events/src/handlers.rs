@@ -26,22 +26,33 @@ const MAX_KEY: usize = 255;
 
 /// Post an event
 ///
-/// Everybody who wants it gets one request, retried until it is taken. A `503` promises nothing:
-/// repeat it with the same `Idempotency-Key`, or the event's own `id`.
+/// Every endpoint that subscribes to it gets one request, retried until the receiver takes it. A
+/// `503` promises nothing: repeat the request with the same `Idempotency-Key`, or the event's own
+/// `id`.
 #[utoipa::path(
     post, path = "/events", tag = "Events", operation_id = "postEvent",
-    params((
-        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-        pattern = "^[!-~]+( +[!-~]+)*$",
-        description = "Makes a repeat harmless for a day: the same key and content get the \
-            same answer",
-    )),
+    params(
+        (
+            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            pattern = "^[!-~]+( +[!-~]+)*$",
+            description = "Repeating a request with the same key and content within 24 hours \
+                returns the original response",
+        ),
+    ),
     request_body = Posted,
-    responses((status = 202, body = EventView, description = "The event; each of its deliveries \
-        is on its way"), (status = 409, description = "A request with this idempotency key or id \
-        is under way"), (status = 422, description = "This idempotency key or id was used with \
-        other content"), (status = 429, description = "Too many events at once")),
-    security(("projectKey" = ["events"]))
+    responses(
+        (
+            status = 202, body = EventView,
+            description = "The event. Each of its deliveries is queued",
+        ),
+        (
+            status = 409,
+            description = "A request with this idempotency key or id is still in progress",
+        ),
+        (status = 422, description = "This idempotency key or id was used with different content"),
+        (status = 429, description = "Too many events a second"),
+    ),
+    security(("projectKey" = ["events"])),
 )]
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
@@ -63,21 +74,29 @@ pub(crate) async fn one(
 
 /// Post up to 100 events
 ///
-/// All are accepted or none. An error says by `errors` what is wrong with each refused one.
+/// Either all events are accepted or none. The `errors` of an error say what is wrong with each
+/// refused event.
 #[utoipa::path(
     post, path = "/events/batch", tag = "Events", operation_id = "postEvents",
-    params((
-        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-        pattern = "^[!-~]+( +[!-~]+)*$",
-        description = "Makes a repeat harmless for a day: the same key and content get the \
-            same answer",
-    )),
+    params(
+        (
+            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            pattern = "^[!-~]+( +[!-~]+)*$",
+            description = "Repeating a request with the same key and content within 24 hours \
+                returns the original response",
+        ),
+    ),
     request_body = PostedBatch,
-    responses((status = 202, body = [EventView], description = "The events, in the order of the \
-        batch"), (status = 409, description = "A request with this idempotency key or id is under \
-        way"), (status = 422, description = "This idempotency key or id was used with other \
-        content"), (status = 429, description = "Too many events at once")),
-    security(("projectKey" = ["events"]))
+    responses(
+        (status = 202, body = [EventView], description = "The events, in the order of the batch"),
+        (
+            status = 409,
+            description = "A request with this idempotency key or id is still in progress",
+        ),
+        (status = 422, description = "This idempotency key or id was used with different content"),
+        (status = 429, description = "Too many events a second"),
+    ),
+    security(("projectKey" = ["events"])),
 )]
 pub(crate) async fn many(
     State(app): State<Arc<App>>,

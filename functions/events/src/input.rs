@@ -27,50 +27,50 @@ const MAX_METADATA: usize = 16 * 1_024;
 /// How far an event's own id may be ahead of our clock.
 const AHEAD: Duration = Duration::from_mins(5);
 
-/// An event to be sent to everybody who wants it.
+/// An event to send to every endpoint that subscribes to it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewEvent, example = json!({"kind": "task.succeeded", "data": {"id": "task_1",
     "object": "task", "status": "succeeded"}}))]
 pub(crate) struct Posted {
     kind: Topic,
-    /// What happened: any JSON of at most 256 KiB in compact form.
+    /// The payload: any JSON of at most 256 KiB in compact form.
     #[schema(value_type = Value, required)]
     data: Box<RawValue>,
-    /// An id of your own, of the time in which the log holds events: the same event posted twice is
-    /// one.
+    /// Your own id of the event. Its time must lie within the retention of the log. Posting the
+    /// same id twice creates one event.
     #[serde(default)]
     id: Option<EventId>,
-    /// Your end user that it is about.
+    /// The id of your end user that the event is about.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200)]
     user_id: Option<String>,
-    /// Your worker that it is about: its webhook gets the event too. Without control characters and
-    /// `/`, `\`, `?`, `#`, `%`.
+    /// The id of your worker that the event is about: the worker's webhook gets the event too. It
+    /// must not contain control characters or `/`, `\`, `?`, `#`, `%`.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f/\\?#%]+$")]
     worker_id: Option<String>,
-    /// Where it goes besides, without an endpoint, signed with the project's secret.
+    /// A URL to send the event to as well, without an endpoint, signed with the project's secret.
     #[serde(default)]
     #[schema(value_type = Option<EndpointUrl>)]
     webhook_url: Option<String>,
-    /// Your own notes: any JSON of at most 16 KiB in compact form.
+    /// Your own data: any JSON of at most 16 KiB in compact form.
     #[serde(default)]
     #[schema(value_type = Value)]
     metadata: Option<Box<RawValue>>,
-    /// When it happened, in Unix seconds; now, if absent or null.
+    /// When it happened, in Unix seconds. Now if absent or null.
     #[serde(default)]
     #[schema(maximum = 99_999_999_999_i64)]
     created_at: Option<u64>,
 }
 
-/// Events that are accepted all or none.
+/// Events of which all or none are accepted.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewEvents, example = json!({"events": [{"kind": "task.created",
     "data": {"id": "task_1"}}, {"kind": "task.succeeded", "data": {"id": "task_1"}}]}))]
 pub(crate) struct PostedBatch {
-    /// At most 2 MiB together.
+    /// At most 2 MiB in all.
     #[schema(value_type = Vec<Posted>, min_items = 1, max_items = 100)]
     events: Vec<Box<RawValue>>,
 }
@@ -113,7 +113,7 @@ impl Draft {
         if posted.kind.is_system() {
             return Err(ApiError::validation(
                 "kind",
-                format!("topics under `{SYSTEM_PREFIX}` are Posthaste's own"),
+                format!("topics under `{SYSTEM_PREFIX}` are reserved for Posthaste"),
             ));
         }
         if let Some(id) = posted.id {
@@ -153,13 +153,13 @@ impl Draft {
         if events.is_empty() || events.len() > MAX_BATCH {
             return Err(ApiError::validation(
                 "events",
-                format!("must hold 1 to {MAX_BATCH} events"),
+                format!("must have 1 to {MAX_BATCH} events"),
             ));
         }
         let mut ids = HashSet::new();
         let read = |event: &RawValue| match Self::read(event.get().as_bytes(), rules) {
             Ok(Self { id: Some(id), .. }) if !ids.insert(id) => {
-                Err(ApiError::validation("id", "is there twice"))
+                Err(ApiError::validation("id", "is duplicated"))
             }
             other => other,
         };
@@ -186,7 +186,7 @@ impl Draft {
         if drafts.iter().map(Self::size).sum::<usize>() > MAX_BATCH_BYTES {
             return Err(ApiError::too_large(
                 Some("events"),
-                format!("hold at most {MAX_BATCH_BYTES} bytes of compact JSON together"),
+                format!("must be at most {MAX_BATCH_BYTES} bytes of compact JSON in all"),
             ));
         }
         Ok(drafts)
@@ -225,7 +225,7 @@ fn canonical(value: &RawValue, field: &str, most: usize) -> Result<Box<RawValue>
     if text.len() > most {
         return Err(ApiError::too_large(
             Some(field),
-            format!("holds at most {most} bytes of compact JSON, not {}", text.len()),
+            format!("must be at most {most} bytes of compact JSON, not {}", text.len()),
         ));
     }
     RawValue::from_string(text).map_err(|error| ApiError::validation(field, error.to_string()))

@@ -64,7 +64,7 @@ impl EventLimit {
         if by > BURST {
             let seconds = u16::try_from(by.saturating_sub(BURST).as_secs() + 1).unwrap_or(u16::MAX);
             return Err(ApiError::rate_limited(
-                format!("a project posts at most {} events a second", self.per_second),
+                format!("a project may post at most {} events a second", self.per_second),
                 seconds,
             ));
         }

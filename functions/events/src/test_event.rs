@@ -31,15 +31,15 @@ use crate::{
     input::{MAX_EVENT_BYTES, payload},
 };
 
-/// What a test sends.
+/// What to send as a test.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = TestEvent, example = json!({"kind": "task.succeeded"}))]
 pub(crate) struct Wanted {
-    /// Any topic of the catalogue; by default the first that the endpoint subscribes to.
+    /// Any topic of the catalogue. By default, the first that the endpoint subscribes to.
     #[serde(default)]
     kind: Option<Topic>,
-    /// By default the topic's example.
+    /// The payload. By default, the topic's example.
     #[serde(default)]
     #[schema(value_type = Value)]
     data: Option<Box<RawValue>>,
@@ -47,15 +47,17 @@ pub(crate) struct Wanted {
 
 /// Send a test event to an endpoint
 ///
-/// Whatever the endpoint subscribes to. It is logged, signed and delivered like any other, but
-/// tried only once. The body may be missing.
+/// Sent whatever the endpoint subscribes to. Posthaste logs, signs and delivers it like any other
+/// event, but tries only once. The body is optional.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{id}/test", tag = "Endpoints", operation_id = "testEndpoint",
     params(("id" = EndpointId, Path)),
     request_body = Option<Wanted>,
-    responses((status = 202, body = EventView, description = "The event; its delivery is on its \
-        way"), (status = 409, description = "The endpoint is not active")),
-    security(("projectKey" = ["endpoints"]))
+    responses(
+        (status = 202, body = EventView, description = "The event. Its delivery is queued"),
+        (status = 409, description = "The endpoint is not active"),
+    ),
+    security(("projectKey" = ["endpoints"])),
 )]
 pub(crate) async fn send(
     State(app): State<Arc<App>>,
@@ -74,7 +76,7 @@ pub(crate) async fn send(
         .find(|endpoint| Some(endpoint.id) == id)
         .ok_or_else(|| ApiError::not_found("endpoint"))?;
     if endpoint.status != Status::Active {
-        return Err(ApiError::conflict("the endpoint is not active; nothing is sent to it"));
+        return Err(ApiError::conflict("the endpoint is not active; activate it first"));
     }
 
     let now = clock::now();

@@ -65,17 +65,13 @@ impl AttemptFilter {
 
 /// List attempts
 ///
-/// Of a message, ordered by their own time; or of an endpoint, ordered by the time of their events.
+/// Attempts of a message are ordered by their own time, attempts of an endpoint by the time of
+/// their events.
 #[utoipa::path(
     get, path = "/webhooks/delivery-attempts", tag = "Attempts", operation_id = "listAttempts",
-    params(
-        ListParams,
-        AttemptsOf,
-        AttemptFilter,
-        TimeRange,
-    ),
+    params(ListParams, AttemptsOf, AttemptFilter, TimeRange),
     responses((status = 200, body = [AttemptView], description = "A page of attempts")),
-    security(("projectKey" = ["read"]))
+    security(("projectKey" = ["read"])),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -108,14 +104,14 @@ pub(crate) async fn list(
 
 /// List the attempts of an endpoint
 ///
-/// Ordered by the time of their events. A deleted endpoint's attempts can be read as long as the
-/// log has them.
+/// Ordered by the time of their events. Attempts of a deleted endpoint can be read as long as the
+/// log keeps them.
 #[utoipa::path(
     get, path = "/webhooks/endpoints/{id}/deliveries", tag = "Attempts",
     operation_id = "listEndpointAttempts",
     params(("id" = EndpointId, Path), ListParams, AttemptFilter, TimeRange),
     responses((status = 200, body = [AttemptView], description = "A page of attempts")),
-    security(("projectKey" = ["read"]))
+    security(("projectKey" = ["read"])),
 )]
 pub(crate) async fn of_endpoint(
     State(app): State<Arc<App>>,

@@ -31,13 +31,9 @@ pub(crate) struct EventFilter {
 /// List events
 #[utoipa::path(
     get, path = "/events", tag = "Events", operation_id = "listEvents",
-    params(
-        ListParams,
-        EventFilter,
-        TimeRange,
-    ),
+    params(ListParams, EventFilter, TimeRange),
     responses((status = 200, body = [EventView], description = "A page of events")),
-    security(("projectKey" = ["read"]))
+    security(("projectKey" = ["read"])),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -64,7 +60,7 @@ pub(crate) async fn list(
     get, path = "/events/{id}", tag = "Events", operation_id = "getEvent",
     params(("id" = EventId, Path)),
     responses((status = 200, body = EventView, description = "The event")),
-    security(("projectKey" = ["read"]))
+    security(("projectKey" = ["read"])),
 )]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,

@@ -42,11 +42,10 @@ pub(crate) struct ExecutionsView {
     page: usize,
     #[schema(example = 1, maximum = 200)]
     page_count: usize,
-    /// At most 10,000: no more are counted.
+    /// The number of executions. Counting stops at 10,000.
     #[schema(example = 1, maximum = 10_000)]
     total_count: usize,
-    /// Only there, and true, where not all were counted: `totalCount` and `pageCount` are then "at
-    /// least".
+    /// Present, and true, only if counting stopped: `totalCount` and `pageCount` are then minimums.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false, example = true)]
     total_count_is_minimum: bool,
@@ -74,18 +73,18 @@ struct ExecutionView {
     created_at: String,
     #[schema(example = 87)]
     duration_ms: u64,
-    /// What went wrong, in words.
+    /// What went wrong, in plain text.
     #[schema(required, example = json!(null))]
     error_message: Option<String>,
     #[schema(pattern = "^(success|error)$", example = "success")]
     request_status: &'static str,
-    /// The receiver's status code, if it answered.
+    /// The HTTP status of the receiver's answer, if it answered.
     #[schema(required, example = 200)]
     response_status: Option<u16>,
     /// The id of the task in the event's data.
     #[schema(required, example = "task_1")]
     task_id: Option<String>,
-    /// Its title.
+    /// The title of the task.
     #[schema(required, example = "Transcode")]
     task_title: Option<String>,
     #[schema(example = "https://example.com/workers/1")]
@@ -96,14 +95,19 @@ struct ExecutionView {
 
 /// List the executions of a worker's webhook
 ///
-/// Its attempts, newest first.
+/// The attempts of the webhook, newest first.
 #[utoipa::path(
     get, path = "/api/workers/{id}/webhook/executions", tag = "Workers",
     operation_id = "listWorkerExecutions",
-    params(WorkerPath, ("page" = Option<u16>, Query, description = "From 1; a page has 50 \
-        executions", minimum = 1, maximum = 200)),
+    params(
+        WorkerPath,
+        (
+            "page" = Option<u16>, Query, description = "The page, from 1. A page has 50 executions",
+            minimum = 1, maximum = 200,
+        ),
+    ),
     responses((status = 200, body = ExecutionsView, description = "A page of executions")),
-    security(("projectKey" = ["read"]))
+    security(("projectKey" = ["read"])),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,

@@ -42,13 +42,9 @@ pub(crate) struct MessageFilter {
 /// A message is an event with the state of its deliveries.
 #[utoipa::path(
     get, path = "/webhooks/messages", tag = "Messages", operation_id = "listMessages",
-    params(
-        ListParams,
-        MessageFilter,
-        TimeRange,
-    ),
+    params(ListParams, MessageFilter, TimeRange),
     responses((status = 200, body = [MessageView], description = "A page of messages")),
-    security(("projectKey" = ["read"]))
+    security(("projectKey" = ["read"])),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -70,7 +66,7 @@ pub(crate) async fn list(
     get, path = "/webhooks/messages/{id}", tag = "Messages", operation_id = "getMessage",
     params(("id" = EventId, Path)),
     responses((status = 200, body = MessageView, description = "The message")),
-    security(("projectKey" = ["read"]))
+    security(("projectKey" = ["read"])),
 )]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,

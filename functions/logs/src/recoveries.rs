@@ -31,25 +31,25 @@ use utoipa::ToSchema;
 
 use crate::App;
 
-/// Which events an endpoint is to get that it has failed to take or never got.
+/// The time range whose failed and missed events the endpoint gets again.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Recover)]
 pub(crate) struct Wanted {
-    /// Unix seconds: events from then on.
+    /// Unix seconds: events from this time on.
     #[schema(example = 1_767_225_600)]
     since: u64,
-    /// Unix seconds: events before then; now, if absent or null.
+    /// Unix seconds: events before this time. Now if absent or null.
     #[serde(default)]
     #[schema(example = json!(null))]
     until: Option<u64>,
-    /// Whether to count only.
+    /// Whether to count only, without sending.
     #[serde(default)]
     #[schema(example = true)]
     dry_run: bool,
 }
 
-/// Failed and missed deliveries of an endpoint, again, and how far that is.
+/// A recovery of an endpoint's failed and missed deliveries, and its progress.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Recovery)]
 pub(crate) struct RecoveryView {
@@ -57,10 +57,10 @@ pub(crate) struct RecoveryView {
     #[schema(pattern = "^recovery$", example = "recovery")]
     object: &'static str,
     endpoint_id: EndpointId,
-    /// `stopped` is ended early.
+    /// `stopped` means that it ended early.
     #[schema(value_type = String, pattern = "^(running|done|stopped)$", example = "done")]
     status: Progress,
-    /// Whether it only counts.
+    /// Whether the recovery only counts.
     dry_run: bool,
     /// Unix seconds.
     #[schema(example = 1_767_225_600)]
@@ -68,19 +68,19 @@ pub(crate) struct RecoveryView {
     /// Unix seconds.
     #[schema(example = 1_767_229_200)]
     until: u64,
-    /// Events that were looked at so far.
+    /// Events examined so far.
     #[schema(example = 1_000)]
     examined: u64,
-    /// Deliveries that had failed.
+    /// Failed deliveries found.
     #[schema(example = 12)]
     failed: u64,
-    /// Events that the endpoint never got.
+    /// Events found that the endpoint never got.
     #[schema(example = 3)]
     missed: u64,
-    /// Deliveries that were enqueued.
+    /// Deliveries queued.
     #[schema(example = 15)]
     enqueued: u64,
-    /// Why it ended before it had looked at all events.
+    /// Why the recovery stopped before it had examined all events.
     #[schema(required, example = json!(null))]
     stopped_because: Option<String>,
     /// Unix seconds.
@@ -114,7 +114,7 @@ impl From<Recovery> for RecoveryView {
 
 /// Recover an endpoint
 ///
-/// Sends again all deliveries of a time range that failed or were missed, also those of a time when
+/// Sends every delivery of a time range again that failed or was missed, including events from when
 /// the endpoint was paused, disabled or not yet subscribed. Safe to call twice.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{id}/recover", tag = "Endpoints",
@@ -122,12 +122,15 @@ impl From<Recovery> for RecoveryView {
     params(("id" = EndpointId, Path)),
     request_body = Wanted,
     responses(
-        (status = 202, body = RecoveryView, description = "The recovery has begun"),
-        (status = 200, body = RecoveryView, description = "It is running already"),
-        (status = 409, description = "The endpoint is not active, or a recovery of another range \
-            is running"),
+        (status = 202, body = RecoveryView, description = "The recovery has started"),
+        (status = 200, body = RecoveryView, description = "The recovery is already running"),
+        (
+            status = 409,
+            description = "The endpoint is not active, or a recovery of another time range is \
+                running",
+        ),
     ),
-    security(("projectKey" = ["events"]))
+    security(("projectKey" = ["events"])),
 )]
 pub(crate) async fn recover(
     State(app): State<Arc<App>>,
@@ -175,7 +178,7 @@ pub(crate) async fn recover(
     operation_id = "getRecovery",
     params(("id" = EndpointId, Path), ("recovery_id" = RecoveryId, Path)),
     responses((status = 200, body = RecoveryView, description = "The recovery")),
-    security(("projectKey" = ["read"]))
+    security(("projectKey" = ["read"])),
 )]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
@@ -196,7 +199,7 @@ pub(crate) async fn read(
     operation_id = "listRecoveries",
     params(("id" = EndpointId, Path), ListParams),
     responses((status = 200, body = [RecoveryView], description = "A page of recoveries")),
-    security(("projectKey" = ["read"]))
+    security(("projectKey" = ["read"])),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,

@@ -24,38 +24,40 @@ use crate::App;
 /// The largest body of a resend, in bytes.
 const MAX_BODY: usize = 4_096;
 
-/// To whom a message goes again.
+/// The endpoints to resend a message to.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Resend)]
 pub(crate) struct Wanted {
-    /// The one endpoint that it goes to; all of the message's, if absent or null.
+    /// The endpoint to resend to. All endpoints of the message if absent or null.
     #[serde(default)]
     endpoint_id: Option<EndpointId>,
 }
 
 // No more than a key that may not read could have sent.
-/// Where a message goes again.
+/// The result of a resend.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Resent {
     id: EventId,
     #[schema(pattern = "^message$", example = "message")]
     object: &'static str,
-    /// The endpoints that it goes to again.
+    /// The endpoints that get the message again.
     endpoint_ids: Vec<EndpointId>,
 }
 
 /// Send a message again
 ///
-/// To one of its endpoints, or to all that are active; each with a schedule of its own. The body
-/// may be missing.
+/// To one of its endpoints, or to all that are active. Each delivery starts its schedule again. The
+/// body is optional.
 #[utoipa::path(
     post, path = "/webhooks/messages/{id}/resend", tag = "Messages", operation_id = "resendMessage",
     params(("id" = EventId, Path)),
     request_body = Option<Wanted>,
-    responses((status = 202, body = Resent, description = "The deliveries are on their \
-        way"), (status = 409, description = "None of the message's endpoints is active")),
-    security(("projectKey" = ["events"]))
+    responses(
+        (status = 202, body = Resent, description = "The deliveries are queued"),
+        (status = 409, description = "None of the message's endpoints is active"),
+    ),
+    security(("projectKey" = ["events"])),
 )]
 pub(crate) async fn resend(
     State(app): State<Arc<App>>,

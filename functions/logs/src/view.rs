@@ -17,7 +17,7 @@ pub(crate) struct MessageView {
     pub(crate) deliveries: Vec<DeliveryView>,
 }
 
-/// One event's way to one endpoint.
+/// One event on its way to one endpoint.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub(crate) struct DeliveryView {
@@ -25,18 +25,18 @@ pub(crate) struct DeliveryView {
     #[schema(example = "https://example.com/webhooks")]
     url: String,
     pub(crate) status: DeliveryStatus,
-    /// How many there were.
+    /// How many attempts were made.
     #[schema(example = 1)]
     attempts: usize,
     /// Unix seconds.
     #[schema(required, example = 1_767_225_600)]
     last_attempt_at: Option<u64>,
-    /// Unix seconds; null unless one is to come.
+    /// Unix seconds; null if no attempt is due.
     #[schema(required, example = json!(null))]
     next_attempt_at: Option<u64>,
 }
 
-/// One request of a delivery, and what came back.
+/// One request of a delivery, and the receiver's answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Attempt)]
 pub(crate) struct AttemptView {
@@ -48,27 +48,27 @@ pub(crate) struct AttemptView {
     kind: Topic,
     #[schema(example = "https://example.com/webhooks")]
     url: String,
-    /// Which attempt of the delivery it was, from 1.
+    /// The number of the attempt within its delivery, from 1.
     #[schema(example = 1)]
     number: u32,
     trigger: Trigger,
     outcome: Outcome,
-    /// The receiver's status code, if it answered.
+    /// The HTTP status of the receiver's answer, if it answered.
     #[schema(required, example = 200)]
     response_status: Option<u16>,
-    /// The first KiB of its answer's body.
+    /// The first KiB of the body of the receiver's answer.
     #[schema(required, example = "ok")]
     response_body: Option<String>,
-    /// What went wrong, in words.
+    /// What went wrong, in plain text.
     #[schema(required, example = json!(null))]
     error: Option<String>,
-    /// How long the exchange took.
+    /// Milliseconds from the request to the end of the answer.
     #[schema(example = 87)]
     duration_ms: u64,
     /// Unix seconds.
     #[schema(example = 1_767_225_600)]
     created_at: u64,
-    /// Unix seconds; null after success and after the last.
+    /// Unix seconds; null after a success and after the last attempt.
     #[schema(required, example = json!(null))]
     next_attempt_at: Option<u64>,
 }

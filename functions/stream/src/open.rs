@@ -39,25 +39,35 @@ const BEFORE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Watch events live
 ///
-/// A project's events as server-sent events, in one order: by the time of their acceptance. A
-/// stream begins with what is accepted from now on or, with `Last-Event-ID`, behind that position.
-/// It ends after some minutes, and clients come back with the last id. In a deployment it has a URL
-/// of its own.
+/// A project's events as server-sent events, ordered by the time of acceptance. A stream begins
+/// with the next accepted event or, with `Last-Event-ID`, after that position. It ends after some
+/// minutes, and clients reconnect with the last id. In a deployment it has a URL of its own.
 #[utoipa::path(
     get, path = "/events/stream", tag = "Events", operation_id = "watchEvents",
     params(
-        ("topic" = Option<String>, Query, description = "Selectors as endpoints have them, \
-            separated by commas: at most 50. All events without", example = "task.*,run.failed"),
-        ("Last-Event-ID" = Option<EventId>, Header, description = "Where the viewer was; it \
-            misses nothing from there")
+        (
+            "topic" = Option<String>, Query,
+            description = "Filter by topic: at most 50 selectors, as endpoints have them, \
+                separated by commas. All events by default",
+            example = "task.*,run.failed",
+        ),
+        (
+            "Last-Event-ID" = Option<EventId>, Header,
+            description = "The last id that the client has seen; it misses nothing after that",
+        ),
     ),
-    responses((status = 200, body = String, description = "Events: the topic as `event`, what \
-        `GET /events/{id}` answers as `data`", content_type = "text/event-stream",
-        example = json!("id: evt_01JZ0000000000000000000000\nevent: task.succeeded\ndata: \
-            {\"id\":\"evt_01JZ0000000000000000000000\",\"object\":\"event\",\
-            \"kind\":\"task.succeeded\",\"data\":{\"id\":\"task_1\"},\
-            \"created_at\":1767225600}\n\n"))),
-    security(("projectKey" = ["read"]))
+    responses(
+        (
+            status = 200, body = String,
+            description = "Events: `event` is the topic, `data` is what `GET /events/{id}` returns",
+            content_type = "text/event-stream",
+            example = json!("id: evt_01JZ0000000000000000000000\nevent: task.succeeded\ndata: \
+                {\"id\":\"evt_01JZ0000000000000000000000\",\"object\":\"event\",\
+                \"kind\":\"task.succeeded\",\"data\":{\"id\":\"task_1\"},\
+                \"created_at\":1767225600}\n\n"),
+        ),
+    ),
+    security(("projectKey" = ["read"])),
 )]
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
@@ -94,10 +104,16 @@ fn topics(query: Option<&str>) -> Result<Vec<Selector>, ApiError> {
     let selectors: Result<Vec<Selector>, _> =
         text.split(',').map(|one| one.trim().parse()).collect();
     let selectors = selectors.map_err(|error| {
-        ApiError::validation("topic", format!("each, separated by commas, {error}"))
+        ApiError::validation(
+            "topic",
+            format!("must be selectors separated by commas; each {error}"),
+        )
     })?;
     if selectors.len() > MAX_TOPICS {
-        return Err(ApiError::validation("topic", format!("holds at most {MAX_TOPICS} selectors")));
+        return Err(ApiError::validation(
+            "topic",
+            format!("must have at most {MAX_TOPICS} selectors"),
+        ));
     }
     Ok(selectors)
 }

@@ -49,8 +49,8 @@ impl Caller {
             Self::Operator { acting_for: Some(access) } => Ok(*access),
             Self::Operator { acting_for: None } => Err(ApiError::validation(
                 "Posthaste-Project",
-                "the operator key acts for a project: name it by the header `Posthaste-Project: \
-                    proj_…`",
+                "an operator key acts for one project here; name the project in the header \
+                    `Posthaste-Project: proj_…`",
             )),
             Self::Key(key) if any_of.iter().any(|scope| self.may(*scope)) => {
                 Ok(Access::of_key(key))
@@ -59,7 +59,7 @@ impl Caller {
                 let names: Vec<_> =
                     any_of.iter().map(|scope| format!("`{}`", scope.name())).collect();
                 Err(ApiError::forbidden(format!(
-                    "this needs a key with the scope {}",
+                    "this route needs a key with the scope {}",
                     names.join(" or ")
                 )))
             }
@@ -78,7 +78,7 @@ impl Caller {
     pub fn operator(&self) -> Result<(), ApiError> {
         match self {
             Self::Operator { .. } => Ok(()),
-            Self::Key(_) => Err(ApiError::forbidden("this needs the operator key")),
+            Self::Key(_) => Err(ApiError::forbidden("this route needs an operator key")),
         }
     }
 }
@@ -127,7 +127,7 @@ impl Authenticator {
         };
         if named.is_some_and(|project| project != record.project) {
             return Err(ApiError::forbidden(
-                "this key opens another project than the header `Posthaste-Project` names",
+                "this key belongs to another project than the header `Posthaste-Project` names",
             ));
         }
         Ok(Caller::Key(record))

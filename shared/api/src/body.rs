@@ -48,7 +48,7 @@ pub async fn read_json(request: Request, most: usize) -> Result<bytes::Bytes, Ap
         return Err(ApiError::unsupported_coding());
     }
     axum::body::to_bytes(request.into_body(), most).await.map_err(|_| {
-        ApiError::too_large(None, format!("a request body holds at most {most} bytes"))
+        ApiError::too_large(None, format!("the request body must be at most {most} bytes"))
     })
 }
 
@@ -56,13 +56,13 @@ pub async fn read_json(request: Request, most: usize) -> Result<bytes::Bytes, Ap
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // serde would also take a struct's fields from an array, in their order.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(ApiError::malformed("send a JSON object"));
+        return Err(ApiError::malformed("the body must be a JSON object"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| explain(error.path().to_string(), error.inner()))?;
     deserializer.end().map_err(|error| {
-        ApiError::malformed(format!("the body goes on behind its JSON: {error}"))
+        ApiError::malformed(format!("unexpected data after the JSON value: {error}"))
     })?;
     Ok(value)
 }

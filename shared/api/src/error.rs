@@ -34,7 +34,7 @@ struct Details {
 /// What is wrong with one entry of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EntryError {
-    /// Its place in the batch, from 0.
+    /// The position of the entry in the batch, from 0.
     pub index: usize,
     #[schema(example = "validation_error")]
     kind: &'static str,
@@ -45,25 +45,25 @@ pub struct EntryError {
     field: Option<String>,
 }
 
-/// Every answer that is an error.
+/// An error.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct ErrorView<'a> {
-    /// What kind of error it is, for programs: `validation_error` (a field breaks a rule),
-    /// `malformed_request` (no JSON object), `unauthorized`, `forbidden`, `not_found`,
+    /// The kind of error, for programs: `validation_error` (a field breaks a rule),
+    /// `malformed_request` (not a JSON object), `unauthorized`, `forbidden`, `not_found`,
     /// `method_not_allowed`, `conflict`, `payload_too_large`, `unsupported_media_type`,
     /// `unprocessable`, `rate_limited` or `unavailable`.
     #[schema(example = "validation_error")]
     kind: &'a str,
-    /// What is wrong and what the rule is, for people.
+    /// What is wrong and what would be right, for people.
     #[schema(example = "must be 1 to 30 seconds")]
     message: &'a str,
-    /// The field, query parameter or header that is wrong, if it is one: `topics[1]`,
+    /// The field, query parameter or header that is wrong, if the error concerns one: `topics[1]`,
     /// `Idempotency-Key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "timeout_seconds")]
     field: Option<&'a str>,
-    /// Of a batch: what is wrong with each refused entry. None of the batch was accepted.
+    /// For a batch: what is wrong with each refused entry. No entry of the batch was accepted.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     errors: &'a [EntryError],
@@ -133,7 +133,7 @@ impl ApiError {
     /// 405: the path exists with other methods.
     pub fn method_not_allowed(allow: &'static str) -> Self {
         let header = (header::ALLOW, HeaderValue::from_static(allow));
-        let message = format!("this path takes {allow}");
+        let message = format!("method not allowed; allowed: {allow}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
             .with(|details| details.header = Some(header))
     }
@@ -171,7 +171,7 @@ impl ApiError {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
-            "send the body as it is, without `Content-Encoding`",
+            "compressed request bodies are not supported; send the body without `Content-Encoding`",
         )
     }
 

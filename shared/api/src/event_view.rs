@@ -9,37 +9,37 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// One thing that happened.
+/// Something that happened.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Event)]
 pub struct EventView {
-    /// Its id, which is also the `webhook-id` of every request that carries it.
+    /// The id of the event, which is also the `webhook-id` of every request that carries it.
     pub id: EventId,
     /// `event`; in a message, `message`.
     #[schema(pattern = "^(event|message)$", example = "event")]
     object: &'static str,
     kind: Topic,
-    /// What happened: any JSON, as it was posted.
+    /// The payload: any JSON, as it was posted.
     #[schema(value_type = Value, example = json!({"id": "task_1", "object": "task",
         "status": "succeeded"}))]
     data: Box<RawValue>,
-    /// Your end user that it is about.
+    /// The id of your end user that the event is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "user_1")]
     user_id: Option<String>,
-    /// Your worker that it is about.
+    /// The id of your worker that the event is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "worker_1")]
     worker_id: Option<String>,
-    /// Where it goes besides, without an endpoint.
+    /// A URL to send the event to as well, without an endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     webhook_url: Option<EndpointUrl>,
-    /// Your own notes: any JSON.
+    /// Your own data: any JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value, required = false, example = json!({"shard": 7}))]
     metadata: Option<Box<RawValue>>,
-    /// When it happened, as posted or else when it was accepted. Unix seconds.
+    /// When it happened, as posted; if absent, when Posthaste accepted it. Unix seconds.
     #[schema(example = 1_767_225_600)]
     created_at: u64,
 }

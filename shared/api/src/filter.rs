@@ -8,8 +8,8 @@ use crate::{ApiError, Params};
 
 /// What a list can be filtered by.
 ///
-/// A struct with [`IntoParams`] and [`Deserialize`] is one: its fields are the parameters, their doc
-/// comments the documentation. All fields are optional.
+/// Every struct with [`IntoParams`] and [`Deserialize`] is a filter: its fields are the parameters,
+/// and their doc comments the documentation. All fields are optional.
 pub trait Filter: Sized {
     /// The names of its parameters.
     fn names() -> Vec<String>;
@@ -126,7 +126,8 @@ mod tests {
         let refused = |query: &str| read::<ByColour>(query).unwrap_err().to_string();
         assert!(refused("colour=blue").ends_with("error: must be one of: red, green"));
         assert!(
-            refused("color=red").ends_with("error: no such query parameter; there are: colour")
+            refused("color=red")
+                .ends_with("error: no such query parameter; the parameters are: colour")
         );
     }
 }

@@ -22,11 +22,11 @@ impl Params {
             if !known.contains(&name.as_ref()) {
                 return Err(ApiError::validation(
                     name,
-                    format!("no such query parameter; there are: {}", known.join(", ")),
+                    format!("no such query parameter; the parameters are: {}", known.join(", ")),
                 ));
             }
             if pairs.iter().any(|(earlier, _)| *earlier == name) {
-                return Err(ApiError::validation(name, "is there twice"));
+                return Err(ApiError::validation(name, "is duplicated"));
             }
             pairs.push((name.into_owned(), value.into_owned()));
         }
@@ -86,7 +86,7 @@ pub const MAX_FOREIGN_ID: usize = 200;
 #[into_params(parameter_in = Path)]
 #[allow(dead_code, reason = "only described, never read")]
 pub struct WorkerPath {
-    /// Your own id of the worker, without control characters and `/`, `\`, `?`, `#`, `%`.
+    /// Your id of the worker. It must not contain control characters or `/`, `\`, `?`, `#`, `%`.
     #[param(
         min_length = 1,
         max_length = 200,

@@ -33,7 +33,7 @@ impl<'de> Visitor<'de> for EachOnce {
         let mut texts = BTreeMap::new();
         while let Some(key) = map.next_key::<String>()? {
             if texts.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("the key `{key}` is there twice")));
+                return Err(A::Error::custom(format_args!("the key `{key}` is duplicated")));
             }
             let value = map.next_value()?;
             texts.insert(key, value);
@@ -55,7 +55,7 @@ mod tests {
                 .err()
                 .unwrap()
                 .to_string()
-                .contains("`a` is there twice")
+                .contains("`a` is duplicated")
         );
         assert!(read(r#"{"a":1}"#).is_err() && read("[]").is_err() && read("null").is_err());
     }

@@ -13,7 +13,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// One event's way to one endpoint.
+/// One event on its way to one endpoint.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Message {
     /// The endpoint's project.

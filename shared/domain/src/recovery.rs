@@ -29,7 +29,7 @@ pub struct Recovery {
     pub since: Timestamp,
     /// And before this one.
     pub until: Timestamp,
-    /// Whether it only counts.
+    /// Whether the recovery only counts.
     pub dry_run: bool,
     /// Whether it goes on.
     #[serde(default)]
@@ -48,7 +48,7 @@ pub struct Recovery {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// Why it ended before it had looked at all events.
+    /// Why the recovery stopped before it had examined all events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_because: Option<String>,
 }
@@ -71,9 +71,9 @@ pub enum State {
 pub struct Found {
     /// Events that were looked at.
     pub examined: u64,
-    /// Deliveries that had failed.
+    /// Failed deliveries found.
     pub failed: u64,
-    /// Events that the endpoint never got.
+    /// Events found that the endpoint never got.
     pub missed: u64,
     /// Deliveries that were enqueued: all of both, but in a dry run none.
     pub enqueued: u64,

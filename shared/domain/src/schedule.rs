@@ -33,7 +33,7 @@ pub struct Schedule(Vec<u32>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// More than [`MAX_WAITS`].
-    #[error("must hold at most {MAX_WAITS} waits")]
+    #[error("must have at most {MAX_WAITS} waits")]
     TooMany,
     /// A wait of zero or over [`MAX_WAIT`].
     #[error("each wait must be 1 to {MAX_WAIT} seconds")]
@@ -117,7 +117,7 @@ described!(Schedule, {
         .examples([serde_json::json!(Self::default().0)]);
     waits.description(Some(
         "The waits between attempts, in seconds: n waits make n + 1 attempts. At most ten days in \
-            all; each is varied by a fifth.",
+            all. Each wait varies by ±20 %.",
     ))
 });
 

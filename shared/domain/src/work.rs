@@ -20,7 +20,7 @@ pub const VERSION: u32 = 1;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
-    /// One event's way to one endpoint.
+    /// One event on its way to one endpoint.
     Delivery(Box<Message>),
     /// Look after a receiver that keeps failing.
     Circuit(CircuitStep),

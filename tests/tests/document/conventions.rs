@@ -14,14 +14,14 @@ type Common = (&'static str, &'static str, &'static str);
 
 /// Errors that every route with a key can answer with.
 const ALWAYS: [Common; 5] = [
-    ("400", "BadRequest", "A field, parameter or header breaks a rule, which the message names"),
-    ("401", "Unauthorized", "No valid key"),
-    ("403", "Forbidden", "The key may not do this"),
-    ("404", "NotFound", "There is no such thing in the project, or no such project"),
+    ("400", "BadRequest", "A field, parameter or header breaks a rule; the message names it"),
+    ("401", "Unauthorized", "The key is missing or invalid"),
+    ("403", "Forbidden", "The key lacks the required scope"),
+    ("404", "NotFound", "Not found in this project, or no such project"),
     (
         "503",
         "Unavailable",
-        "A fault of ours or of AWS: try again. What was asked for is not promised",
+        "A fault of Posthaste or of AWS: try again. The request may or may not have taken effect",
     ),
 ];
 /// And those that take a body.
@@ -32,30 +32,31 @@ const WITH_BODY: [Common; 2] =
 pub(crate) fn add_to(document: &mut Json) {
     document["components"]["securitySchemes"] = json!({
         "projectKey": {"type": "http", "scheme": "bearer", "bearerFormat": "phk_…",
-            "description": "A project's key, with a scope that the route asks for: `endpoints`, \
+            "description": "A project's key with a scope that the route requires: `endpoints`, \
                 `events` or `read`."},
-        "operatorKey": {"type": "http", "scheme": "bearer", "description": "The operator key. It \
-            may do all that a project's key may, for the project that `Posthaste-Project` names."},
+        "operatorKey": {"type": "http", "scheme": "bearer", "description": "An operator key. It \
+            may do everything that a project's key may do, in the project that \
+            `Posthaste-Project` names."},
     });
     document["components"]["parameters"] = json!({
         "Posthaste-Project": {
             "name": "Posthaste-Project", "in": "header",
             "schema": {"$ref": "#/components/schemas/ProjectId"},
-            "description": "The project that the operator acts for; with a project's key, no \
-                other than its own.",
+            "description": "The project that the operator acts for. A project's key may only name \
+                its own project.",
         },
     });
     document["components"]["headers"] = json!({
-        "Has-More": {"description": "Whether the list goes on behind this page.", "required": true,
+        "Has-More": {"description": "Whether the list continues after this page.", "required": true,
             "schema": {"type": "boolean"}},
-        "Limit": {"description": "The most items of a page, as asked for.", "required": true,
+        "Limit": {"description": "The `limit` of the request.", "required": true,
             "schema": {"type": "integer"}},
         "Link": {
-            "description": "The pages beside this one (RFC 8288), `rel=\"next\"` and \
-                `rel=\"prev\"`, if there are any.", "schema": {"type": "string"},
+            "description": "The next and the previous page, if there are any: `rel=\"next\"` and \
+                `rel=\"prev\"` (RFC 8288).", "schema": {"type": "string"},
             "example": "</events?limit=20&after=evt_01JZ0000000000000000000000>; rel=\"next\"",
         },
-        "Retry-After": {"description": "Seconds after which to try again.",
+        "Retry-After": {"description": "Seconds to wait before the next try.",
             "schema": {"type": "integer"}},
         "WWW-Authenticate": {"description": "`Bearer`", "required": true,
             "schema": {"type": "string"}},

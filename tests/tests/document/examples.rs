@@ -78,16 +78,18 @@ pub(crate) fn error(status: &str) -> Option<Json> {
     let (kind, message, field) = match status {
         "400" => ("validation_error", "must be a whole number from 1 to 100", Some("limit")),
         "401" => ("unauthorized", "no such API key", None),
-        "403" => ("forbidden", "this needs a key with the scope `endpoints`", None),
+        "403" => ("forbidden", "this route needs a key with the scope `endpoints`", None),
         "404" => ("not_found", "no such endpoint", None),
         "409" => ("conflict", "it was changed at the same time; read it again and try again", None),
-        "413" => ("payload_too_large", "a request body holds at most 1048576 bytes", None),
+        "413" => ("payload_too_large", "the request body must be at most 1048576 bytes", None),
         "415" => (
             "unsupported_media_type",
             "send a JSON body with `Content-Type: application/json`",
             None,
         ),
-        "422" => ("unprocessable", "this idempotency key or id was used with other content", None),
+        "422" => {
+            ("unprocessable", "this idempotency key or id was used with different content", None)
+        }
         "429" => ("rate_limited", "too many events at once; nothing of it was done", None),
         "503" => ("unavailable", "the service can't do this right now; try again", None),
         _ => return None,

@@ -1,10 +1,10 @@
 //! The API's `OpenAPI` 3.1 document, made from the code: from the types that the functions read and
 //! write, and from what stands above each handler.
 //!
-//! A route is described by three lines: a summary as the handler's doc comment, `#[utoipa::path]`
-//! with its method, its path, its body, its answers and the scopes that it asks for, and its name in
-//! the function's `routes()`. What is so on every route is added here: [`conventions`](crate::conventions) the
-//! key, the headers and the errors, [`examples`](crate::examples) an example for every body.
+//! A handler describes its route: its doc comment is the summary, and `#[utoipa::path]` has the
+//! method, the path, the body, the responses and the scopes. The function's `routes()` names the
+//! handler. This file adds what every route has: [`conventions`](crate::conventions) the key, the
+//! headers and the errors, [`examples`](crate::examples) an example for every body.
 //!
 //! The functions don't carry this generator. What it makes is committed as `openapi.json`, which
 //! `admin` serves as it is; a test holds it to the code, to the template's routes and to the errors
@@ -33,14 +33,14 @@ function doesn't answer (500, 503, 504).";
 /// The groups of operations, in the order in which a reader needs them.
 const TAGS: [(&str, &str); 9] = [
     ("Events", "What happened."),
-    ("Endpoints", "URLs that want events of some topics."),
+    ("Endpoints", "URLs that subscribe to events of some topics."),
     ("Topics", "The kinds of events that there are."),
     ("Messages", "Events with the state of their deliveries."),
-    ("Attempts", "Each request, and what came back."),
-    ("Automations", "Topics that set off requests to URLs without an endpoint."),
+    ("Attempts", "Each request, and the receiver's answer."),
+    ("Automations", "Topics that trigger requests to URLs without an endpoint."),
     ("Workers", "The one webhook of a worker, with a shared token in place of a signature."),
     ("Project", "The project's own secret."),
-    ("Operator", "Projects and their keys, for the operator alone; and this document."),
+    ("Operator", "Projects and keys, for the operator only; and this document."),
 ];
 
 /// The document.

@@ -235,11 +235,11 @@ async fn topics_of_our_own_can_be_subscribed_to_but_not_posted_or_described() {
     project.post("/events", event).await.is_error(
         400,
         "validation_error",
-        "Posthaste's own",
+        "reserved for Posthaste",
         Some("kind"),
     );
     let topic = project.put("/webhooks/topics/webhook.mine", json!({})).await;
-    topic.is_error(400, "validation_error", "Posthaste's own", Some("name"));
+    topic.is_error(400, "validation_error", "reserved for Posthaste", Some("name"));
     let topics = project.get("/webhooks/topics").await.expect(200);
     assert!(
         topics.as_array().unwrap().iter().any(|topic| topic["name"] == "webhook.endpoint.disabled")

@@ -31,13 +31,13 @@ pub struct Attempt {
     pub trigger: Trigger,
     /// What happened.
     pub outcome: Outcome,
-    /// The receiver's status code, if it answered.
+    /// The HTTP status of the receiver's answer, if it answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_status: Option<u16>,
-    /// The first KiB of its answer's body.
+    /// The first KiB of the body of the receiver's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_body: Option<String>,
-    /// What went wrong, in words.
+    /// What went wrong, in plain text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// How long the exchange took, in milliseconds.
@@ -74,7 +74,7 @@ described!(
     )
 );
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -103,7 +103,7 @@ impl Outcome {
     }
 }
 
-/// How a delivery stands.
+/// The state of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryStatus {

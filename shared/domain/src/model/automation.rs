@@ -27,7 +27,7 @@ pub struct Automation {
     pub name: Option<String>,
     /// The topic that sets it off.
     pub trigger: Topic,
-    /// What is done then.
+    /// The requests to send.
     pub workflow: Vec<Step>,
     /// Whether it is on.
     pub active: bool,
@@ -42,7 +42,7 @@ pub struct Automation {
 /// One webhook of a workflow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Its name within the workflow.
+    /// The name of the step within the workflow.
     #[serde(rename = "ref")]
     pub name: String,
     /// Where it goes.

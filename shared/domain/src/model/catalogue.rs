@@ -26,7 +26,7 @@ pub const MAX_EXAMPLE: usize = 16 * 1_024;
 pub struct CatalogueEntry {
     /// The topic.
     pub name: Topic,
-    /// What it means, for the developers who subscribe to it.
+    /// What the topic means, for the developers who subscribe to it.
     pub description: String,
     /// The `data` of an event as it may look, canonical JSON: what a test of an endpoint sends.
     /// Made from the topic's name when absent.

@@ -48,7 +48,7 @@ pub struct Endpoint {
     /// Its name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it is for.
+    /// A description for your own use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The owner's own notes.
@@ -57,7 +57,7 @@ pub struct Endpoint {
     /// Headers that each request carries beside ours.
     #[serde(default, skip_serializing_if = "CustomHeaders::is_empty")]
     pub headers: CustomHeaders,
-    /// How requests are signed; several at once while a receiver migrates.
+    /// How requests are signed. Use several at once while a receiver migrates.
     pub signatures: Vec<SignatureStyle>,
     /// What the request's body looks like.
     pub body: BodyShape,

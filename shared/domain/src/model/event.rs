@@ -14,10 +14,10 @@ use crate::{
 /// The largest payload, in bytes of its compact form: 256 KiB.
 pub const MAX_PAYLOAD: usize = 256 * 1_024;
 
-/// One thing that happened.
+/// Something that happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
-    /// Its id, which is also the `webhook-id` of every request that carries it.
+    /// The id of the event, which is also the `webhook-id` of every request that carries it.
     pub id: EventId,
     /// Its topic.
     pub kind: Topic,
@@ -32,7 +32,7 @@ pub struct Event {
     /// The producer's worker that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_id: Option<String>,
-    /// Where it goes besides, without an endpoint.
+    /// A URL to send the event to as well, without an endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_url: Option<EndpointUrl>,
     /// The producer's own notes, canonical like `data`; not sent in the default body.

@@ -48,7 +48,7 @@ pub struct CustomHeaders(BTreeMap<String, String>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadersError {
     /// More than [`MAX_HEADERS`].
-    #[error("at most {MAX_HEADERS} headers")]
+    #[error("must have at most {MAX_HEADERS} headers")]
     TooMany,
     /// Not an HTTP token (RFC 9110, 5.6.2), or too long.
     #[error("`{0}` is not a header name of at most {MAX_HEADER_NAME} characters")]
@@ -57,7 +57,7 @@ pub enum HeadersError {
     #[error("`{0}` is set by Posthaste or by HTTP and can't be chosen")]
     Reserved(String),
     /// Given twice in different cases.
-    #[error("`{0}` is there twice")]
+    #[error("`{0}` is duplicated")]
     Twice(String),
     /// Not a field value (RFC 9110, 5.5), or too long.
     #[error("the value of `{0}` must be visible ASCII of at most {MAX_VALUE} characters")]

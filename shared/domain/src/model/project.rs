@@ -27,7 +27,7 @@ pub struct Project {
     /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signatures: Option<Vec<SignatureStyle>>,
-    /// What bodies look like where an endpoint doesn't say.
+    /// The form of the body for endpoints that set no `body`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<BodyShape>,
     /// When it was made.
@@ -42,7 +42,7 @@ impl Project {
         Self { id, name, brand: None, signatures: None, body: None, created_at: now, revision: 1 }
     }
 
-    /// How requests are signed where an endpoint doesn't say.
+    /// How requests are signed for endpoints that set no `signatures`.
     pub fn default_signatures(&self) -> Vec<SignatureStyle> {
         self.signatures.clone().unwrap_or_else(|| vec![SignatureStyle::STANDARD])
     }

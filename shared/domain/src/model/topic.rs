@@ -75,12 +75,9 @@ impl fmt::Display for Topic {
 
 described!(
     Topic,
-    text(
-        "The kind of an event. `GET /webhooks/topics` lists those that there are.",
-        "task.succeeded"
-    )
-    .max_length(Some(MAX_TOPIC))
-    .pattern(Some(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"))
+    text("The topic of an event. `GET /webhooks/topics` lists all topics.", "task.succeeded")
+        .max_length(Some(MAX_TOPIC))
+        .pattern(Some(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"))
 );
 
 /// What an endpoint subscribes to: a topic, all topics below a prefix (`task.*`), or all (`*`).

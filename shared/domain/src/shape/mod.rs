@@ -93,10 +93,10 @@ by_name!(
     BodyShape,
     SHAPES,
     UnknownShape,
-    "What the body of a request looks like: `event` is `{id, object, kind, data, created_at}`, \
-    `data` the event's data alone, `standard` Standard Webhooks' `{type, timestamp, data}`, \
-    `envelope` `{timestamp, user_id, event_id, event_type, data}` for data that holds a `task`, \
-    `cloudevents` structured JSON of CloudEvents 1.0."
+    "The form of the request body: `event` is `{id, object, kind, data, created_at}`, `data` is \
+        the event's data alone, `standard` is Standard Webhooks' `{type, timestamp, data}`, \
+        `envelope` is `{timestamp, user_id, event_id, event_type, data}` for data with a `task`, \
+        `cloudevents` is the structured JSON of CloudEvents 1.0."
 );
 
 #[cfg(test)]

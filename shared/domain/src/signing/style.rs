@@ -102,9 +102,9 @@ by_name!(
     SignatureStyle,
     STYLES,
     UnknownStyle,
-    "How a request proves where it comes from: `standard` are the headers of Standard Webhooks, \
-    `svix` the same by other names, `timestamped` is `<Brand>-Signature: t=…,v1=…`, `digest` \
-    `<Brand>-Signature: <hex>`, `token` the secret itself in `X-<Brand>-Token`."
+    "How a request is signed: `standard` sends the headers of Standard Webhooks, `svix` the same \
+        under other names, `timestamped` sends `<Brand>-Signature: t=…,v1=…`, `digest` sends \
+        `<Brand>-Signature: <hex>`, `token` sends the secret itself in `X-<Brand>-Token`."
 );
 
 #[cfg(test)]
