@@ -1,7 +1,6 @@
 //! What the user sees once the stack serves, and what to try next.
 //!
-//! Easy to get wrong: every command must work as it is printed, with this stack's own ports and
-//! keys.
+//! Every command must work as it is printed, with this stack's own ports and keys.
 
 use std::fmt::Write as _;
 use std::time::Duration;

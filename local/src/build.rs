@@ -1,8 +1,8 @@
 //! Builds the functions with cargo, or finds what was built before.
 //!
-//! Easy to get wrong: where cargo puts binaries depends on `CARGO_TARGET_DIR`, the configuration
-//! and the profile. So cargo is asked (`--message-format`), and the profile is the one that this
-//! binary itself was built with.
+//! Where cargo puts binaries depends on `CARGO_TARGET_DIR`, the configuration and the profile. So
+//! cargo is asked (`--message-format`), and the profile is the one that this binary itself was
+//! built with.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;

@@ -1,7 +1,7 @@
 //! `posthaste calls`: what a delivered event costs in AWS calls, as the stand-ins have counted.
 //!
-//! Easy to get wrong: the pollers' calls belong in the sum. On AWS the event source mapping makes
-//! them, and SQS bills them to the account.
+//! The pollers' calls belong in the sum. On AWS the event source mapping makes them, and SQS bills
+//! them to the account.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
 //! The command line.
 //!
-//! Easy to get wrong: the default data directory lies beside the template, not in the current
-//! directory, so that the stack goes on with the same data from whichever subfolder it is started.
+//! The default data directory lies beside the template, not in the current directory, so that the
+//! stack goes on with the same data from whichever subfolder it is started.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

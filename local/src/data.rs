@@ -1,7 +1,7 @@
 //! The data directory: one stack at a time, and the few secrets that outlive a process.
 //!
-//! Easy to get wrong: the lock is the operating system's, on an open file, so that a killed stack
-//! never leaves one behind. The process id in the file is only there to be named in the message.
+//! The lock is the operating system's, on an open file, so that a killed stack never leaves one
+//! behind. The process id in the file is only there to be named in the message.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};

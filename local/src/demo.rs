@@ -1,7 +1,7 @@
 //! A project to play with, made through the API on the first start and kept.
 //!
-//! Easy to get wrong: the kept key may have been revoked, or its project's table emptied. So it is
-//! tried, and replaced if it opens nothing.
+//! The kept key may have been revoked, or its project's table emptied. So it is tried, and replaced
+//! if it opens nothing.
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! The HTTP client with which the stack calls itself: its own API, and its own counters.
 //!
-//! Easy to get wrong: a proxy from the environment must not come between a stack and itself.
+//! A proxy from the environment must not come between a stack and itself.
 
 use std::time::Duration;
 

@@ -13,8 +13,8 @@
 //! - [`samples`] is what the sample events speak of, [`testing`] offers DynamoDB and SQS to the
 //!   tests of other crates
 //!
-//! Easy to get wrong: this is for development and small single-machine use. It holds the functions
-//! to what AWS would allow and give them; whatever it makes easier than AWS is a bug here.
+//! This is for development and small single-machine use. It holds the functions to what AWS would
+//! allow and give them; whatever it makes easier than AWS is a bug here.
 
 pub mod aws;
 pub mod banner;

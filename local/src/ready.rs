@@ -1,7 +1,6 @@
 //! The ready file: how to reach a stack, written once it serves and removed when it stops.
 //!
-//! Easy to get wrong: whoever waits for the file reads it the moment it is there, so it must never
-//! be there in part.
+//! Whoever waits for the file reads it the moment it is there, so it must never be there in part.
 
 use std::io;
 use std::path::Path;

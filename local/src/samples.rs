@@ -2,8 +2,7 @@
 //! everything.
 //!
 //! `--aws-only` puts both there, so that `cargo lambda invoke` has something to work on, and so do
-//! the functions' tests. Easy to get wrong: everybody knows these ids. The project has no key, so
-//! that only the operator can act for it.
+//! the functions' tests. The project has no key, so that only the operator can act for it.
 
 use aws_config::SdkConfig;
 use domain::endpoint_url::{EndpointUrl, TargetPolicy};

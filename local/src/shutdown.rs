@@ -1,7 +1,6 @@
 //! Ctrl-C and SIGTERM.
 //!
-//! Easy to get wrong: the first asks to drain, the second must end the process at once, wherever it
-//! is.
+//! The first asks to drain, the second must end the process at once, wherever it is.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;

@@ -1,8 +1,8 @@
 //! DynamoDB and SQS for the tests of other crates: in process, on a port of their own, with the
 //! tables and queues of the repository's `template.yaml`.
 //!
-//! Easy to get wrong: every test starts its own [`AwsStandIn`] and needs nothing from the others;
-//! all of it is gone when it is dropped.
+//! Every test starts its own [`AwsStandIn`] and needs nothing from the others; all of it is gone
+//! when it is dropped.
 
 use runtime::clock;
 mod api;

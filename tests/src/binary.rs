@@ -1,7 +1,7 @@
 //! The binaries under test: built once, beside the tests and with their profile.
 //!
-//! Easy to get wrong: features. Cargo unifies them over what is built together, so it is asked for
-//! the whole workspace, as `cargo test --workspace` is, or it would build everything twice.
+//! Cargo unifies them over what is built together, so it is asked for the whole workspace, as
+//! `cargo test --workspace` is, or it would build everything twice.
 
 use std::{
     ffi::OsString,

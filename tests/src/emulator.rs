@@ -1,8 +1,8 @@
 //! Another emulator of AWS, on which stacks run in place of the embedded stand-ins:
 //! `POSTHASTE_TEST_AWS_ENDPOINT=URL cargo test --workspace --test system`.
 //!
-//! Easy to get wrong: the stacks of one run share it, and would share queues and tables. Emulators
-//! take an access key id of twelve digits for an account, so each stack has an account of its own.
+//! The stacks of one run share it, and would share queues and tables. Emulators take an access key
+//! id of twelve digits for an account, so each stack has an account of its own.
 
 /// Where such an emulator is.
 const VARIABLE: &str = "POSTHASTE_TEST_AWS_ENDPOINT";

@@ -10,8 +10,8 @@
 //! - [`soak`] is the long run, behind a command of its own
 //! - [`processes`] tells which processes are there
 //!
-//! Easy to get wrong: leftovers. Tests share a stack where they can, so each makes a project of its
-//! own and looks at nothing else.
+//! Tests share a stack where they can, so each makes a project of its own and looks at nothing
+//! else.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,8 +1,8 @@
 //! Ends a stack when the tests' own process ends, however that happens.
 //!
-//! Easy to get wrong: a stack that several tests share lives in a `static`, which is never dropped.
-//! So a small shell process waits for the end of a pipe that only this process holds, and then does
-//! what dropping would have done.
+//! A stack that several tests share lives in a `static`, which is never dropped. So a small shell
+//! process waits for the end of a pipe that only this process holds, and then does what dropping
+//! would have done.
 
 use std::{
     path::Path,

@@ -1,5 +1,5 @@
-//! What reaches the function: a request to the API or, from whoever may invoke it directly, a
-//! command.
+//! What invokes the function: a request to the API or, from a caller with the IAM permission to
+//! invoke it directly, a command.
 //!
 //! A deployment begins without any operator key, and IAM decides who may make the first one:
 //! `sam remote invoke AdminFunction --event '{"create_operator_key": {"name": "first"}}'`.

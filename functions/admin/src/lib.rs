@@ -1,7 +1,7 @@
 //! The `admin` function: projects and their keys, for the operator alone; the API's own document;
 //! and the answer to routes that don't exist.
 //!
-//! Easy to get wrong: a key is in the answer to its creation, and nowhere else ever again.
+//! A key is in the answer to its creation, and nowhere else ever again.
 
 use std::sync::Arc;
 

@@ -1,8 +1,10 @@
 //! When Lambda ends an invocation.
 //!
-//! Easy to get wrong: Lambda's header holds a moment in Unix milliseconds, but `cargo lambda watch`
-//! always says 600000, which is meant as ten minutes. Taken for a moment of 1970 it would leave no
-//! time for any request.
+//! # Pitfalls
+//!
+//! Lambda's header holds a moment in Unix milliseconds, but `cargo lambda watch` always says
+//! 600000, which is meant as ten minutes. Taken for a moment of 1970 it would leave no time for any
+//! request.
 
 use std::time::Duration;
 

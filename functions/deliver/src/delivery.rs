@@ -88,8 +88,8 @@ impl DeliveryHandler {
         Ok((Attempted { attempt, judges, gone }, disposition))
     }
 
-    /// What is next for a delivery, by the log. A first attempt that nobody can have made yet does
-    /// not read it.
+    /// What the log says is next for a delivery. A first attempt that no invocation can have made
+    /// yet does not read the log.
     async fn due(&self, record: &Record, message: &Message) -> Result<Due, Disposition> {
         let step = if record.may_be_known(message) {
             let attempts = self.attempts.of(message.endpoint, message.event.id).await;
@@ -144,7 +144,7 @@ impl DeliveryHandler {
         turn: usize,
     ) -> Disposition {
         match self.by_schedule(endpoint, verdict, turn) {
-            // Whoever tests is looking, and tests again.
+            // A test is not retried: the customer is looking, and can test again.
             _ if message.trigger == Trigger::Test => Disposition::Drop,
             // A wait whose end SQS would not see: given up now, while there is a message to keep.
             Disposition::Again(wait)
@@ -166,7 +166,7 @@ impl DeliveryHandler {
     ) -> Disposition {
         match endpoint {
             _ if verdict.outcome == Outcome::Succeeded => Disposition::Drop,
-            // Nobody can ever want it again.
+            // No later attempt can succeed.
             None => Disposition::Drop,
             Some(endpoint) if endpoint.status == Status::Disabled || verdict.is_gone() => {
                 Disposition::Dead
@@ -181,9 +181,8 @@ impl DeliveryHandler {
     }
 }
 
-/// Whether a delivery may wait for its receiver. A test never does, nor the first attempt of a
-/// resend: somebody is waiting for the result. A recovery's deliveries are many, and wait like any
-/// others.
+/// Whether a delivery may be parked. A test never is, nor the first attempt of a resend: a customer
+/// is waiting for the result. Deliveries of a recovery are many, and are parked like any others.
 fn is_parkable(record: &Record, message: &Message) -> bool {
     match message.trigger {
         Trigger::Scheduled | Trigger::Probe => true,

@@ -1,4 +1,4 @@
-//! What becomes of a message.
+//! What happens to a message next.
 
 use std::time::Duration;
 
@@ -10,20 +10,21 @@ use domain::{
 
 use crate::incoming::Record;
 
-/// What becomes of a message.
+/// What happens to a message next.
 #[derive(Clone, Debug)]
 pub(crate) enum Disposition {
-    /// It is done with.
+    /// It is done: delete it.
     Drop,
-    /// It comes again after so long, on the retries queue.
+    /// It is sent to the retries queue, to arrive after this wait.
     Again(Duration),
-    /// It is replaced: this text comes after so long, as a new message on the retries queue.
+    /// It is replaced by a new message with this text on the retries queue, to arrive after this
+    /// wait.
     Replace(String, Duration),
-    /// It stays on its queue, hidden for so long, as nothing could be done for it.
+    /// It stays on its queue, hidden for this long: it could not be handled now.
     Hide(Duration),
     /// It goes to the dead-letter queue.
     Dead,
-    /// It waits in the log table until its receiver is well again.
+    /// It is parked in the log table until its receiver is well again.
     Park(Box<Message>),
     /// It stays on its queue until its visibility timeout ends.
     Keep,
@@ -44,9 +45,9 @@ pub(crate) struct Settled {
 #[derive(Debug)]
 pub(crate) struct Attempted {
     pub(crate) attempt: Attempt,
-    /// Whether it says something of the receiver.
+    /// Whether it reflects the health of the receiver.
     pub(crate) judges: bool,
-    /// The endpoint, if it said that it is gone.
+    /// The endpoint, if its receiver answered 410 (gone).
     pub(crate) gone: Option<Endpoint>,
 }
 
@@ -56,7 +57,7 @@ impl Settled {
         Self { record, delivery: None, attempted: None, disposition }
     }
 
-    /// A message that comes again soon, as nothing could be done for it now.
+    /// A message that could not be handled now, and is hidden for a short time.
     pub(crate) fn postponed(record: Record) -> Self {
         let pause = record.pause();
         Self::new(record, Disposition::Hide(pause))

@@ -53,8 +53,8 @@ impl Seen {
             let seen = all.entry(attempt.endpoint).or_default();
             match attempt.outcome {
                 Outcome::Succeeded => seen.successes += 1,
-                // A target that may not be reached is down like any other: otherwise its deliveries
-                // would fill the retries queue, and nobody would be told.
+                // A target that must not be reached counts as down like any other: otherwise its
+                // deliveries would fill the retries queue, and its owner would not be told.
                 Outcome::HttpError | Outcome::Unreachable | Outcome::Timeout | Outcome::Refused => {
                     seen.failures += 1;
                     seen.first_failure = Some(
@@ -163,8 +163,8 @@ impl EndpointHealth {
     async fn disable(&self, endpoint: &Endpoint, reason: &str) {
         match self.endpoints.disable(endpoint, reason, self.clock.now()).await {
             Ok(true) => self.tell(endpoint, &News::Disabled { reason: reason.to_owned() }).await,
-            // Changed, paused, disabled or deleted meanwhile: whoever did that knows better. Or a
-            // URL without an endpoint.
+            // The owner changed, paused, disabled or deleted the endpoint meanwhile, which takes
+            // precedence. Or it is a URL without an endpoint.
             Ok(false) => {}
             // Its next failure disables it.
             Err(error) => {

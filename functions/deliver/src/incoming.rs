@@ -13,8 +13,8 @@ use domain::{
 
 use crate::BatchError;
 
-/// How long a message is hidden for which there was no time, or that failed by a fault of ours; and
-/// the longest such pause.
+/// Backoff of messages that could not be handled (no time left, or a fault of Posthaste or AWS):
+/// the first wait and the longest.
 const SOON: Duration = Duration::from_secs(5);
 /// See [`SOON`].
 const LATER: Duration = Duration::from_mins(15);
@@ -105,8 +105,9 @@ impl Record {
         again || redriven || message.recheck || message.trigger == Trigger::Manual
     }
 
-    /// How long to hide it after a fault of ours: longer each time, so that a long fault doesn't
-    /// use up the receipts after which SQS takes a message for poison (1,000 in the template).
+    /// How long to hide the message after a fault of Posthaste or AWS. The wait doubles each time,
+    /// so that a long fault does not use up the receives after which SQS moves a message to the
+    /// dead-letter queue (1,000 in the template).
     pub(crate) fn pause(&self) -> Duration {
         let received = self.received.unwrap_or(1);
         SOON.saturating_mul(1 << received.saturating_sub(1).min(8)).min(LATER)

@@ -55,9 +55,9 @@ use incoming::Incoming;
 use settlement::Settlement;
 use tasks::Tasks;
 
-/// Time that is kept at the end of an invocation for writing down what happened.
+/// Time that is reserved at the end of an invocation for recording what happened.
 const RESERVE: Duration = Duration::from_secs(8);
-/// How long a message of newer code waits at least: a deploy is about to replace this code.
+/// The shortest wait of a message that newer code wrote: a deploy is about to replace this code.
 const DEPLOY: Duration = Duration::from_mins(1);
 
 /// The function, ready for batches.
@@ -97,7 +97,7 @@ pub enum BatchError {
 }
 
 impl App {
-    /// As [`Self::new`], only with the secrets key that belongs to the table.
+    /// As [`Self::new`], but refuses a secrets key that does not belong to the table.
     pub async fn start(aws: &SdkConfig, settings: &Settings) -> Result<Self, StartError> {
         let app = Self::new(aws, settings)?;
         app.key_check.verify(&app.vault).await?;
@@ -136,7 +136,7 @@ pub async fn handle(
     Ok(response(kept))
 }
 
-/// Does all at once, each in a task of its own, so that a panic costs one message.
+/// Handles all messages at once, each in its own task, so that a panic costs one message.
 async fn work_off(app: &Arc<App>, incoming: Vec<Incoming>, batch: &Arc<Batch>) -> Vec<Settled> {
     let (mut tasks, mut seen, mut settled) = (Tasks::new(), HashSet::new(), Vec::new());
     for item in incoming {
@@ -179,7 +179,7 @@ async fn handle_one(app: &App, Incoming { record, work }: Incoming, batch: &Batc
     }
 }
 
-/// What Lambda's event source mapping is told of a batch.
+/// The response to Lambda's event source mapping.
 fn response(kept: HashSet<String>) -> SqsBatchResponse {
     let failure = |id| {
         let mut failure = BatchItemFailure::default();

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 pub(crate) enum Pacing {
     /// Now: any wait is over.
     Now,
-    /// Later: this message is to come again after so long, with its slot in it.
+    /// Later: the message with its slot is sent again after this wait.
     Later(Box<Message>, Duration),
 }
 
@@ -27,8 +27,8 @@ pub(crate) struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// Waits for a near slot, and gives a far one to the message. Tests are not limited: whoever
-    /// tests is looking.
+    /// Waits for a near slot, and puts a far one into the message. Tests are not limited: a
+    /// customer is waiting for the result.
     pub(crate) async fn pace(
         &self,
         endpoint: Option<&Endpoint>,

@@ -1,8 +1,8 @@
-//! Writing down what happened to a batch.
+//! Records what happened to a batch.
 //!
 //! The order is the promise: first the log; then the other queue; only what both have taken leaves
-//! its own queue. Whatever fails on the way keeps its message, which comes again and finds in the
-//! log how far it got.
+//! its own queue. A delivery that fails on the way keeps its message, which comes again and finds
+//! in the log how far it got.
 
 use std::{
     collections::{HashMap, HashSet},

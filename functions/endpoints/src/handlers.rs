@@ -307,8 +307,7 @@ impl App {
         Ok(Json(self.view(new, true).await?))
     }
 
-    /// Reads, changes and writes an endpoint; again from the start when somebody else wrote it in
-    /// between.
+    /// Reads, changes and writes an endpoint. Starts again if another request wrote it in between.
     pub(crate) async fn update(
         &self,
         access: Access,

@@ -2,8 +2,8 @@
 //! automations; its topics, its secret.
 //!
 //! Read [`input`] for what may be asked, [`handlers`] for what is done, [`view`] for what is
-//! answered. Easy to get wrong: the secret, which is in the answer to a creation and to `GET
-//! …/secret`, and nowhere else.
+//! answered. The secret, which is in the answer to a creation and to `GET …/secret`, and nowhere
+//! else.
 
 use std::sync::Arc;
 

@@ -24,7 +24,7 @@ use crate::{
     view::{RotatedView, SecretView},
 };
 
-/// Seconds that the old secret goes on signing, unless the request says otherwise: a day.
+/// Seconds that the old secret keeps signing by default: a day.
 const DEFAULT_OVERLAP: u64 = 86_400;
 /// The longest overlap, in seconds: seven days.
 const MAX_OVERLAP: u64 = 7 * 86_400;

@@ -1,8 +1,8 @@
 //! A worker's one webhook: an endpoint that gets all of one worker's events, with a shared token in
 //! place of a signature.
 //!
-//! Easy to get wrong: the answers are the published ones of such systems, camelCase and without an
-//! envelope: `{token, url}`, both null when there is no webhook.
+//! The answers are the published ones of such systems, camelCase and without an envelope: `{token,
+//! url}`, both null when there is no webhook.
 
 use std::sync::Arc;
 

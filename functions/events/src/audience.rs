@@ -42,7 +42,7 @@ impl Audience {
         Ok(Self { project, workers, access })
     }
 
-    /// Refuses an event that somebody wants and that can't be delivered to them.
+    /// Refuses an event that cannot be delivered to one of its recipients.
     pub(crate) fn check(&self, draft: &Draft) -> Result<(), ApiError> {
         let own = self.own_url(draft).and_then(|recipient| recipient.via);
         let own = own

@@ -172,7 +172,7 @@ impl Claims {
         }
     }
 
-    /// It was refused before it did anything: lets go of all that it held.
+    /// Releases all leases of a request that was refused before it did anything.
     async fn abandon(self) {
         if let Err(error) = try_join_all(self.held.iter().map(|held| self.let_go(held))).await {
             tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not abandon an \
@@ -180,8 +180,8 @@ impl Claims {
         }
     }
 
-    /// A key that was free is free again, for any content. One that was taken over is not: an
-    /// earlier request may have enqueued what it planned, and whoever comes next must know.
+    /// A key that was free is free again, for any content. A key that was taken over is not: an
+    /// earlier request may have enqueued what it planned, and the next request must know.
     async fn let_go(&self, held: &Held) -> Result<(), StoreError> {
         let Held { key, holder, taken_over } = held;
         if *taken_over {

@@ -1,8 +1,12 @@
 //! The `events` function: accepts events and enqueues their deliveries.
 //!
 //! Read [`accept`] for the story, [`input`] for what may be posted, [`audience`] for who gets it,
-//! [`claims`] for idempotency. Easy to get wrong: the 202. It promises a delivery to everybody who
-//! wants the event, so it is given only when the log has the event and the queue has its messages.
+//! [`claims`] for idempotency.
+//!
+//! # Pitfalls
+//!
+//! The 202 promises a delivery to every recipient of the event, so the caller gets it only when the
+//! log has the event and the queue has its messages.
 
 use std::sync::Arc;
 

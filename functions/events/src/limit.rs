@@ -1,10 +1,13 @@
 //! How many events a project may post: so many a second, on average.
 //!
-//! Held in this process's memory, so that it costs an event nothing. Easy to get wrong: what it
-//! bounds. Each instance of the function counts for itself, and Lambda runs as many as there are
-//! requests at once: a project that posts on n connections may get n times the rate. So it stops a
-//! producer gone wild, whose batches of a hundred pass API Gateway's throttle as one request each;
-//! what all requests together may be is that throttle's to say (template.yaml).
+//! Held in this process's memory, so that it costs an event nothing.
+//!
+//! # Pitfalls
+//!
+//! Each instance of the function counts for itself, and Lambda runs as many as there are requests
+//! at once: a project that posts on n connections may get n times the rate. So it stops a producer
+//! gone wild, whose batches of a hundred pass API Gateway's throttle as one request each; what all
+//! requests together may be is that throttle's to say (template.yaml).
 
 use std::{
     collections::HashMap,

@@ -1,7 +1,9 @@
 //! The `logs` function: did you send it, what did my server say, send it again.
 //!
-//! Easy to get wrong: isolation. Attempts are stored by endpoint, not by project, so they are read
-//! only through an endpoint or an event that was itself found in the caller's project.
+//! # Pitfalls
+//!
+//! Attempts are stored by endpoint, not by project, so they are read only through an endpoint or an
+//! event that was itself found in the caller's project.
 
 use std::sync::Arc;
 

@@ -1,8 +1,7 @@
 //! Recoveries: all failed or missed deliveries of an endpoint in a time range, again.
 //!
-//! Easy to get wrong: asking twice. While a recovery runs, asking for it again gives that one, and
-//! sends its present step once more, so that a request that died before it had sent the first step
-//! is made good by its repetition.
+//! While a recovery runs, asking for it again gives that one, and sends its present step once more,
+//! so that a request that died before it had sent the first step is made good by its repetition.
 
 use std::{sync::Arc, time::Duration};
 

@@ -81,7 +81,8 @@ impl MessageView {
 }
 
 impl DeliveryView {
-    /// As its attempts tell; the status is known better by whoever knows what is parked.
+    /// From its attempts. `status` is passed in, because attempts alone cannot tell a parked
+    /// delivery from a pending one.
     pub(crate) fn of(target: &Target, attempts: &[Attempt], status: DeliveryStatus) -> Self {
         let last = attempts.iter().max_by_key(|attempt| (attempt.number, attempt.created_at));
         let next = last

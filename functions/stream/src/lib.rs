@@ -6,9 +6,11 @@
 //! invocation is one viewer: the function answers with a stream, behind a function URL, as an HTTP
 //! API waits for whole answers.
 //!
-//! Easy to get wrong: Lambda lets a stream run on, and bills it, when its viewer has gone (its
-//! guide, "Response streaming"). So a stream ends by itself after a few minutes (`STREAM_SECONDS`),
-//! and viewers come back with `Last-Event-ID`.
+//! # Pitfalls
+//!
+//! Lambda lets a stream run on, and bills it, when its viewer has gone (its guide, "Response
+//! streaming"). So a stream ends by itself after a few minutes (`STREAM_SECONDS`), and viewers come
+//! back with `Last-Event-ID`.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! The bytes of a stream (WHATWG HTML, "Parsing an event stream").
 //!
-//! Easy to get wrong: a line break in a field ends it. Ids and topics can hold none, and the JSON
-//! is compact, in which those of a text are escaped.
+//! A line break in a field ends it. Ids and topics can hold none, and the JSON is compact, in which
+//! those of a text are escaped.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(crate) fn heartbeat(position: EventId) -> Bytes {
     format!(": heartbeat\nid: {position}\n\n").into()
 }
 
-/// The end of a stream: where, and why, for whoever looks at it with curl.
+/// The end of a stream: the position, and the reason as a comment for people who read it with curl.
 pub(crate) fn end(position: EventId, why: &str) -> Bytes {
     format!(": end of stream: {why}\nid: {position}\n\n").into()
 }

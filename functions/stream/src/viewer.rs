@@ -1,8 +1,10 @@
 //! The story of a connection: what has settled since the viewer's position, every second; a
 //! heartbeat now and then; and at its end, why.
 //!
-//! Easy to get wrong: the position moves on with what is *not* shown too. Else a viewer of a rare
-//! topic would have hours to read again whenever it comes back.
+//! # Pitfalls
+//!
+//! The position moves on with what is *not* shown too. Else a viewer of a rare topic would have
+//! hours to read again whenever it comes back.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -174,8 +176,7 @@ impl Viewer {
     }
 }
 
-/// The stream ends, rather than to go on at a table that doesn't answer: the viewer comes back, and
-/// is told so if it is still so.
+/// The stream ends if the table does not answer. The viewer reconnects with its last position.
 fn fault(error: &StoreError) -> End {
     tracing::error!(%error, "could not read the feed");
     End::Fault

@@ -1,7 +1,7 @@
 //! SDK clients for one endpoint and one caller.
 //!
-//! Easy to get wrong: nothing is read from the user's environment or profile here; a stack on one
-//! machine must never reach a real account.
+//! Nothing is read from the user's environment or profile here; a stack on one machine must never
+//! reach a real account.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};

@@ -1,8 +1,7 @@
 //! How often which AWS call was made, by whom, and how many attempts were written: what a delivered
 //! event costs.
 //!
-//! Easy to get wrong: a call that fails is billed as well, so outcomes are told apart but none is
-//! left out.
+//! A call that fails is billed as well, so outcomes are told apart but none is left out.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

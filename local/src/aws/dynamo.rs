@@ -1,7 +1,7 @@
 //! DynamoDB, in process: the JSON protocol in front of `dynoxide`.
 //!
-//! Easy to get wrong: `dynoxide` blocks the calling thread and takes one call at a time, so calls
-//! run on blocking threads, and only a few of them at once: more would only wait for each other.
+//! `dynoxide` blocks the calling thread and takes one call at a time, so calls run on blocking
+//! threads, and only a few of them at once: more would only wait for each other.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,8 +1,7 @@
 //! Whether a function's role allows a call, decided as IAM does: no `Allow`, or any `Deny`, and the
 //! answer is no.
 //!
-//! Easy to get wrong: `Condition` blocks aren't evaluated; a statement counts as if its conditions
-//! held.
+//! `Condition` blocks aren't evaluated; a statement counts as if its conditions held.
 
 use std::collections::BTreeMap;
 

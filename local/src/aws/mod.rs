@@ -5,8 +5,8 @@
 //! ([`iam`]), and how often they did ([`counters`]); and for tests, what may go wrong there
 //! ([`faults`]).
 //!
-//! Easy to get wrong: a call is checked against IAM before anything else looks at it, as on AWS, so
-//! that a function that lacks a permission fails here as it would when deployed.
+//! A call is checked against IAM before anything else looks at it, as on AWS, so that a function
+//! that lacks a permission fails here as it would when deployed.
 
 pub mod caller;
 pub mod clients;

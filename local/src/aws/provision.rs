@@ -1,9 +1,8 @@
 //! Creates the template's tables and queues, through the SDK, so that embedded stand-ins and other
 //! emulators are treated alike.
 //!
-//! Easy to get wrong: `CreateQueue` on an existing queue with other attributes is an error, and a
-//! redrive policy needs its dead-letter queue first. So queues are created bare and given their
-//! attributes afterwards.
+//! `CreateQueue` on an existing queue with other attributes is an error, and a redrive policy needs
+//! its dead-letter queue first. So queues are created bare and given their attributes afterwards.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! What a call needs to be allowed: its IAM actions, each on a resource.
 //!
-//! Easy to get wrong: an operation's name isn't always its action. A transaction needs the action
-//! of each operation inside it, `SendMessageBatch` needs `sqs:SendMessage`; but `BatchWriteItem`
-//! and `BatchGetItem` are actions of their own (source: AWS service authorization reference).
+//! An operation's name isn't always its action. A transaction needs the action of each operation
+//! inside it, `SendMessageBatch` needs `sqs:SendMessage`; but `BatchWriteItem` and `BatchGetItem`
+//! are actions of their own (source: AWS service authorization reference).
 
 use serde_json::Value as Json;
 

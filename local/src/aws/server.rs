@@ -1,7 +1,7 @@
 //! One HTTP server for both stand-ins, and for the counters at `/_posthaste/calls`.
 //!
-//! Easy to get wrong: refusals differ by service. DynamoDB answers 400, SQS 403 and names the code
-//! in `x-amzn-query-error`, which is what its SDK reads.
+//! DynamoDB answers 400, SQS 403 and names the code in `x-amzn-query-error`, which is what its SDK
+//! reads.
 
 use std::net::SocketAddr;
 use std::path::Path;

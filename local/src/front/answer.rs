@@ -1,7 +1,7 @@
 //! A function's answer as an HTTP response.
 //!
-//! Easy to get wrong: an answer without `statusCode` is no fault; API Gateway then takes all of it
-//! as the body of a 200.
+//! An answer without `statusCode` is no fault; API Gateway then takes all of it as the body of a
+//! 200.
 
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, TRANSFER_ENCODING};

@@ -1,8 +1,7 @@
 //! Pages of other origins at a function URL: Lambda answers their preflights itself, and says in
 //! each answer who may read it (Fetch standard, "HTTP extensions"; `AWS::Lambda::Url`, `Cors`).
 //!
-//! Easy to get wrong: a function never sees a preflight, and an answer that is an error must be
-//! readable too.
+//! A function never sees a preflight, and an answer that is an error must be readable too.
 
 use axum::body::Body;
 use axum::http::header::{

@@ -1,7 +1,7 @@
 //! What the front door refuses by a request's head alone, before it looks for a route.
 //!
-//! API Gateway's functions never see such a request. Easy to get wrong: `lambda_http` takes that
-//! for granted, and panics at an event whose host and path make no URL.
+//! API Gateway's functions never see such a request. `lambda_http` takes that for granted, and
+//! panics at an event whose host and path make no URL.
 
 use axum::body::Body;
 use axum::http::header::HOST;

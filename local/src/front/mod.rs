@@ -1,7 +1,7 @@
 //! The HTTP API in front of the functions, as API Gateway's: routes, payload format 2.0, limits.
 //!
-//! Easy to get wrong: a path with the wrong method isn't 405 here. It is no route at all, as on API
-//! Gateway, unless the template has a `$default` route.
+//! A path with the wrong method isn't 405 here. It is no route at all, as on API Gateway, unless
+//! the template has a `$default` route.
 
 pub mod answer;
 mod cors;

@@ -1,7 +1,7 @@
 //! A request as the event that API Gateway gives a function (HTTP API, payload format 2.0).
 //!
-//! Easy to get wrong: `rawPath` is decoded but `rawQueryString` isn't, cookies are taken out of the
-//! headers, and a form (`application/x-www-form-urlencoded`) is no text: it comes as base64.
+//! `rawPath` is decoded but `rawQueryString` isn't, cookies are taken out of the headers, and a
+//! form (`application/x-www-form-urlencoded`) is no text: it comes as base64.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! Which function a request goes to: by a route of the HTTP API, or by a URL of its own, which is a
 //! path here.
 //!
-//! Easy to get wrong: of several routes that match, the most specific wins: segment by segment a
-//! fixed text beats a `{variable}`, which beats a `{greedy+}` one; then a method beats `ANY`;
-//! `$default` comes last (API Gateway, "Routes for HTTP APIs").
+//! Of several routes that match, the most specific wins: segment by segment a fixed text beats a
+//! `{variable}`, which beats a `{greedy+}` one; then a method beats `ANY`; `$default` comes last
+//! (API Gateway, "Routes for HTTP APIs").
 
 use std::collections::BTreeMap;
 

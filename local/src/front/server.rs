@@ -2,8 +2,8 @@
 //!
 //! A function with a URL of its own streams its answer, for as long as it runs.
 //!
-//! Easy to get wrong: API Gateway gives a function 30 s whatever its own timeout says, and answers
-//! 503 then, while the function goes on.
+//! API Gateway gives a function 30 s whatever its own timeout says, and answers 503 then, while the
+//! function goes on.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -2,8 +2,8 @@
 //! zero bytes, then the body as it comes (Lambda's guide, "Building a custom runtime", response
 //! streaming).
 //!
-//! Easy to get wrong: pieces know nothing of that form. The zero bytes may be split over two of
-//! them, and the body may begin in the last.
+//! Pieces know nothing of that form. The zero bytes may be split over two of them, and the body may
+//! begin in the last.
 
 use axum::body::Body;
 use axum::http::Response;

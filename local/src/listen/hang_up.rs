@@ -1,7 +1,7 @@
 //! Connections that are closed in place of an answer.
 //!
-//! Easy to get wrong: the request is read whole first, so that it can be printed. The answer then
-//! fails to be written, and the server closes the connection.
+//! The request is read whole first, so that it can be printed. The answer then fails to be written,
+//! and the server closes the connection.
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;

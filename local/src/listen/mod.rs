@@ -1,7 +1,6 @@
 //! `posthaste listen`: a receiver that verifies and prints what it gets, and fails as it is told.
 //!
-//! Easy to get wrong: what is verified is the body as it came, byte for byte. It is parsed only to
-//! be printed.
+//! What is verified is the body as it came, byte for byte. It is parsed only to be printed.
 
 mod behaviour;
 mod hang_up;

@@ -1,7 +1,6 @@
 //! What a request was, for a person or for a script.
 //!
-//! Easy to get wrong: the clock. `skew_seconds` is ours minus the sender's: positive for a request
-//! that was signed in the past.
+//! `skew_seconds` is ours minus the sender's: positive for a request that was signed in the past.
 
 use std::fmt;
 

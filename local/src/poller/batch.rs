@@ -1,8 +1,8 @@
 //! Which messages of a batch are done, by the function's answer (Lambda, "Reporting batch item
 //! failures").
 //!
-//! Easy to get wrong: an answer that can't be understood means that *all* failed, but an empty one
-//! (`null`, `{}`, no failures listed) that all succeeded.
+//! An answer that can't be understood means that *all* failed, but an empty one (`null`, `{}`, no
+//! failures listed) that all succeeded.
 
 use std::collections::BTreeSet;
 

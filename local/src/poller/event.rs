@@ -1,7 +1,7 @@
 //! Messages as Lambda's SQS event.
 //!
-//! Easy to get wrong: the message attributes' JSON spells its fields differently from the SQS API
-//! (`stringValue`, `dataType`).
+//! The message attributes' JSON spells its fields differently from the SQS API (`stringValue`,
+//! `dataType`).
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 use base64::Engine as _;

@@ -4,9 +4,8 @@
 //! - [`batch`]: which messages a function's answer calls done
 //! - `source`: the loop around both
 //!
-//! Easy to get wrong: a message is deleted only after the function has answered for it. Whatever
-//! happens before (a crash, a timeout, a kill) leaves it in the queue, to reappear at its
-//! visibility timeout.
+//! A message is deleted only after the function has answered for it. Whatever happens before (a
+//! crash, a timeout, a kill) leaves it in the queue, to reappear at its visibility timeout.
 
 pub mod batch;
 pub mod event;

@@ -1,7 +1,7 @@
 //! The loop of one event source: receive, invoke, delete.
 //!
-//! Easy to get wrong: a batch is received only when an invocation may start at once. Messages that
-//! waited here would use up their visibility timeout, and be hidden from everyone meanwhile.
+//! A batch is received only when an invocation may start at once. Messages that waited here would
+//! use up their visibility timeout, and be hidden from everyone meanwhile.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! `X-Amzn-Trace-Id`: where a chain of invocations began, and how often it has invoked whom.
 //!
-//! Easy to get wrong: AWS doesn't document how `Lineage` is written, so nobody but this file may
-//! rely on it. Here it is `function:count`, several joined by `|`.
+//! AWS doesn't document how `Lineage` is written, so nobody but this file may rely on it. Here it
+//! is `function:count`, several joined by `|`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};

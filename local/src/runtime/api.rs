@@ -4,8 +4,8 @@
 //! A function may stream its answer (`Lambda-Runtime-Function-Response-Mode: streaming`): its
 //! request then goes on for as long as the answer does.
 //!
-//! Easy to get wrong: `next` is a long poll that may last for days. It must answer only when there
-//! is an invocation, and must not take one along when the process goes away meanwhile.
+//! `next` is a long poll that may last for days. It must answer only when there is an invocation,
+//! and must not take one along when the process goes away meanwhile.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

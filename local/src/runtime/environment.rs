@@ -1,9 +1,8 @@
 //! The environment of a function process: what the template gives it, what Lambda adds, and little
 //! of the user's own.
 //!
-//! Easy to get wrong: nothing else is inherited. A variable that happens to be set in the user's
-//! shell must not make a function work here that fails when deployed, and a proxy there must not
-//! see the requests.
+//! Nothing else is inherited. A variable that happens to be set in the user's shell must not make a
+//! function work here that fails when deployed, and a proxy there must not see the requests.
 
 use std::collections::BTreeMap;
 

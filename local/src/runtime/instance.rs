@@ -1,7 +1,7 @@
 //! One process of a function, from its start to its end.
 //!
-//! Easy to get wrong: the process has a process group of its own, or a Ctrl-C in the terminal would
-//! end it in the middle of an invocation instead of letting the stack drain.
+//! The process has a process group of its own, or a Ctrl-C in the terminal would end it in the
+//! middle of an invocation instead of letting the stack drain.
 
 use std::process::Stdio;
 use std::sync::Arc;

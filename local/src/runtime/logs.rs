@@ -1,8 +1,7 @@
 //! Where a function's output goes: its log file in the data directory or, when verbose, the stack's
 //! own stderr.
 //!
-//! Easy to get wrong: a panic must never be seen only by those who look into the file. It is shown
-//! in both cases.
+//! A panic must never be seen only by those who look into the file. It is shown in both cases.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

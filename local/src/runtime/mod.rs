@@ -5,8 +5,8 @@
 //! - [`api`]: the HTTP side that a process talks to
 //! - [`logs`]: where its output goes
 //!
-//! Easy to get wrong: an instance takes one invocation at a time, as on AWS. A function that works
-//! only because two requests share a process would fail when deployed.
+//! An instance takes one invocation at a time, as on AWS. A function that works only because two
+//! requests share a process would fail when deployed.
 
 pub mod api;
 pub mod environment;

@@ -1,8 +1,8 @@
 //! The instances of one function: started when needed, kept warm, replaced when they break.
 //!
-//! Easy to get wrong: an invocation that its caller abandons (a client that hangs up) has still
-//! taken an instance, which must not go back to the idle ones while it may be busy. So an
-//! invocation runs in a task of its own.
+//! An invocation that its caller abandons (a client that hangs up) has still taken an instance,
+//! which must not go back to the idle ones while it may be busy. So an invocation runs in a task of
+//! its own.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Message attributes: the typed name-value pairs that travel beside a message's body.
 //!
-//! Easy to get wrong: a receive returns only the attributes that it names, and the digest it
-//! returns is over those alone, not over all that were sent.
+//! A receive returns only the attributes that it names, and the digest it returns is over those
+//! alone, not over all that were sent.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,7 @@
 //! The MD5 digests that SQS answers with and that SDKs check.
 //!
-//! Easy to get wrong: message attributes are digested in the order of their names, each part
-//! preceded by its length as four big-endian bytes, and the kind of value as one byte (1 text, 2
-//! binary).
+//! Message attributes are digested in the order of their names, each part preceded by its length as
+//! four big-endian bytes, and the kind of value as one byte (1 text, 2 binary).
 
 use md5::{Digest, Md5};
 

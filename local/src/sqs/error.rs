@@ -1,9 +1,8 @@
 //! The errors of the SQS API and how they look in its JSON protocol.
 //!
-//! Easy to get wrong: each error has two names. The JSON body's `__type` carries the shape's name,
-//! the header `x-amzn-query-error` the code of the older query protocol, and SDKs (the Rust one
-//! too) match on the latter: `QueueDoesNotExist` is known to them as
-//! `AWS.SimpleQueueService.NonExistentQueue`.
+//! Each error has two names. The JSON body's `__type` carries the shape's name, the header
+//! `x-amzn-query-error` the code of the older query protocol, and SDKs (the Rust one too) match on
+//! the latter: `QueueDoesNotExist` is known to them as `AWS.SimpleQueueService.NonExistentQueue`.
 
 /// Which error of the SQS API this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Receipt handles and task handles: opaque to clients, a few fields to us.
 //!
-//! Easy to get wrong: a receipt handle stands for one *receive*, not for the message. It carries
-//! the token of that receive, and once the message is received again the row's token differs, so
-//! that the old handle is stale.
+//! A receipt handle stands for one *receive*, not for the message. It carries the token of that
+//! receive, and once the message is received again the row's token differs, so that the old handle
+//! is stale.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};

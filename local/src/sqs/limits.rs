@@ -1,7 +1,6 @@
 //! The quotas of Amazon SQS standard queues, each in one place with its source.
 //!
-//! Easy to get wrong: since August 2025 a message and a batch may be 1 MiB, not the 256 KiB of
-//! older documentation.
+//! Since August 2025 a message and a batch may be 1 MiB, not the 256 KiB of older documentation.
 
 use std::ops::RangeInclusive;
 

@@ -15,8 +15,8 @@
 //! redriven to its only source queue), `ops::queues` (no waiting periods after `DeleteQueue` and
 //! `PurgeQueue`); no FIFO queues, tags or permissions.
 //!
-//! Easy to get wrong: queue URLs hold the port that the stand-in had when the queue was looked up.
-//! They are matched by their last segment only, so that a URL kept across a restart still works.
+//! Queue URLs hold the port that the stand-in had when the queue was looked up. They are matched by
+//! their last segment only, so that a URL kept across a restart still works.
 
 mod attributes;
 mod clock;

@@ -1,8 +1,7 @@
 //! Which queue a call is about, read without performing it: for permissions and counters at the
 //! front door.
 //!
-//! Easy to get wrong: a call names its queue in one of four ways: by URL, by name, by ARN, or
-//! inside a task handle.
+//! A call names its queue in one of four ways: by URL, by name, by ARN, or inside a task handle.
 
 use std::borrow::Cow;
 

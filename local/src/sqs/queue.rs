@@ -1,7 +1,7 @@
 //! A queue and its attributes.
 //!
-//! Easy to get wrong: attributes are text on the wire, numbers included, and `CreateQueue` compares
-//! them after parsing (a redrive policy with its members in another order is the same policy).
+//! Attributes are text on the wire, numbers included, and `CreateQueue` compares them after parsing
+//! (a redrive policy with its members in another order is the same policy).
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 

@@ -1,8 +1,7 @@
 //! The two policies of dead-letter queues: where a queue's hopeless messages go, and who may send
 //! theirs here.
 //!
-//! Easy to get wrong: `maxReceiveCount` comes as a number or as text; `CloudFormation` and the
-//! console differ.
+//! `maxReceiveCount` comes as a number or as text; `CloudFormation` and the console differ.
 
 use serde::{Deserialize, Deserializer, Serialize};
 

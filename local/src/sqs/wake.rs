@@ -1,7 +1,7 @@
 //! Wakes long polls: the one thing that lives in memory only.
 //!
-//! Easy to get wrong: a poll must register for the wake-up *before* it looks into the queue. A
-//! message that arrives between a look and a later registration would wake nobody.
+//! A poll must register for the wake-up *before* it looks into the queue. A message that arrives
+//! between a look and a later registration would wake nobody.
 
 use std::{
     collections::HashMap,

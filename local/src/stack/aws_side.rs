@@ -1,7 +1,7 @@
 //! DynamoDB and SQS of a stack: the embedded ones, or other emulators.
 //!
-//! Easy to get wrong: other emulators get one access key for everyone, since some keep data apart
-//! by it. So nothing is counted there, and roles aren't enforced.
+//! Other emulators get one access key for everyone, since some keep data apart by it. So nothing is
+//! counted there, and roles aren't enforced.
 
 use std::time::Duration;
 

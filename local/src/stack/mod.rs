@@ -5,9 +5,9 @@
 //! pollers, the demo project; the ready file comes last. Stopping is the other way round: nothing
 //! new comes in, what runs finishes, then the processes end, and AWS is there until the end.
 //!
-//! Easy to get wrong: whatever a killed stack had received from its queues must go on at once, so
-//! received messages are released at start. No consumer can be left: they ended with the stack, and
-//! the data folder's lock proves that it is gone.
+//! Whatever a killed stack had received from its queues must go on at once, so received messages
+//! are released at start. No consumer can be left: they ended with the stack, and the data folder's
+//! lock proves that it is gone.
 
 mod aws_side;
 mod error;

@@ -1,7 +1,6 @@
 //! What invokes a function: routes of the HTTP API, a URL of its own, and queues.
 //!
-//! Easy to get wrong: a route without a path, or with `/$default`, is the catch-all `$default`,
-//! which has no method.
+//! A route without a path, or with `/$default`, is the catch-all `$default`, which has no method.
 
 use serde_json::Value as Json;
 

@@ -1,7 +1,6 @@
 //! Functions of the template, with `Globals` merged in.
 //!
-//! Easy to get wrong: `Globals` maps (environment variables) are merged key by key, everything else
-//! is replaced whole.
+//! `Globals` maps (environment variables) are merged key by key, everything else is replaced whole.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Resolves CloudFormation's intrinsic functions: what `sam deploy` would have put in their place.
 //!
-//! Easy to get wrong: `AWS::NoValue` removes the key that holds it, so it is a value of its own
-//! here (`None`) until the enclosing map or list drops it.
+//! `AWS::NoValue` removes the key that holds it, so it is a value of its own here (`None`) until
+//! the enclosing map or list drops it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,9 +4,9 @@
 //! The local stack deploys from these types, and the system tests hold the template to rules
 //! through them.
 //!
-//! Easy to get wrong: what a template says depends on where it is deployed ([`Settings`]): a `!Ref`
-//! to a queue is its URL, which is known only once the queue exists. So a template is read twice:
-//! once for tables and queues, and again for the functions.
+//! What a template says depends on where it is deployed ([`Settings`]): a `!Ref` to a queue is its
+//! URL, which is known only once the queue exists. So a template is read twice: once for tables and
+//! queues, and again for the functions.
 //!
 //! - `yaml`: text to JSON with long-form functions
 //! - `intrinsic`: `!Ref`, `!Sub`, `!If` and so on; `dynamic`: `{{resolve:…}}`

@@ -1,8 +1,7 @@
 //! What a function may do: the statements of its role, or those in its own `Policies`.
 //!
-//! Easy to get wrong: managed policies (named by text) carry statements that aren't in the
-//! template; those that Lambda needs for its own logs are ignored here, since no call of ours
-//! depends on them.
+//! Managed policies (named by text) carry statements that aren't in the template; those that Lambda
+//! needs for its own logs are ignored here, since no call of ours depends on them.
 
 use serde_json::Value as Json;
 

@@ -1,7 +1,7 @@
 //! Tables and queues of the template.
 //!
-//! Easy to get wrong: a physical name that the template doesn't set is the logical id, never a
-//! generated one, so that a data directory stays usable from start to start.
+//! A physical name that the template doesn't set is the logical id, never a generated one, so that
+//! a data directory stays usable from start to start.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,7 @@
 //! YAML with CloudFormation's short tags (`!Ref`, `!Sub`, …), read into JSON in which every
 //! intrinsic function has its long form (`{"Ref": …}`, `{"Fn::Sub": …}`).
 //!
-//! Easy to get wrong: `!GetAtt A.B.C` splits at the first dot only, and `!Condition` and `!Ref`
-//! have no `Fn::` prefix.
+//! `!GetAtt A.B.C` splits at the first dot only, and `!Condition` and `!Ref` have no `Fn::` prefix.
 
 use serde_json::{Map, Number, Value as Json};
 use serde_norway::Value as Yaml;

@@ -1,8 +1,7 @@
 //! Server-sent events as a browser reads them (WHATWG HTML, "Interpreting an event stream"), as far
 //! as streams of ours go.
 //!
-//! Easy to get wrong: a block without data is no event, but its id is the last event's id from then
-//! on.
+//! A block without data is no event, but its id is the last event's id from then on.
 
 use serde_json::Value as Json;
 

@@ -26,7 +26,7 @@ pub const PROJECT_HEADER: &str = "posthaste-project";
 /// How long a process trusts a key that it has looked up. Revocation takes effect within a minute;
 /// this leaves half of it.
 const TRUSTED_FOR: Duration = Duration::from_secs(30);
-/// Keys that a process remembers at most; beyond, it forgets all and looks up anew.
+/// The most keys that a process remembers. At the limit it forgets all, and looks keys up again.
 const REMEMBERED: usize = 1_000;
 
 /// An authenticated caller.
@@ -184,8 +184,9 @@ impl<S: Authenticates + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Access with the scope `endpoints`, for handlers that take a body: extractors run in their order,
-/// so that who hasn't the scope is told so whatever they send.
+/// Requires the scope `endpoints`. Use it, rather than [`Caller`], in handlers with a body: axum
+/// runs extractors from left to right, so a caller without the scope gets 403 before the body is
+/// read.
 #[derive(Clone, Copy, Debug)]
 pub struct ManagesEndpoints(pub Access);
 

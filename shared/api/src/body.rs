@@ -1,7 +1,6 @@
 //! JSON request bodies.
 //!
-//! Easy to get wrong: the error. It names the field and the rule, not a line and column of our
-//! parser.
+//! An error names the field and the rule, not a line and column of our parser.
 
 use axum::extract::{FromRequest, Request};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -12,8 +11,8 @@ use crate::{ApiError, rule::rule};
 /// The largest request body but for batches of events: 1 MiB.
 const MAX_BODY: usize = 1 << 20;
 
-/// A request's JSON body. A handler that takes one takes its caller by
-/// [`crate::auth::ManagesEndpoints`] or another that refuses, not by a `Caller` to be asked later.
+/// A request's JSON body. Put an authorising extractor such as [`crate::auth::ManagesEndpoints`]
+/// before it; otherwise the body is read before the caller is authorised.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 

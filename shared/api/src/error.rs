@@ -1,9 +1,11 @@
 //! Every error that a caller can see: one shape, `{"kind", "message", "field"}`, and the right
 //! status.
 //!
-//! Easy to get wrong: what a *fault of ours* says. Its detail goes to the log and never to the
-//! caller. And what repeats the caller's own words: a megabyte of them, escaped twice, would be
-//! more than Lambda can answer.
+//! # Pitfalls
+//!
+//! What a *fault of ours* says. Its detail goes to the log and never to the caller. And what
+//! repeats the caller's own words: a megabyte of them, escaped twice, would be more than Lambda can
+//! answer.
 
 use axum::response::{IntoResponse, Response};
 use domain::{signing::VaultError, work::EncodeError};
@@ -187,8 +189,8 @@ impl ApiError {
             .with(|details| details.header = Some(header))
     }
 
-    /// 503 with `Retry-After`: a fault of ours or of AWS. What was asked for is not promised; with
-    /// an idempotency key, a repeat does nothing twice.
+    /// 503 with `Retry-After`: a fault of Posthaste or of AWS. The request may or may not have
+    /// taken effect; with an idempotency key, a repeat does nothing twice.
     pub fn unavailable() -> Self {
         let header = (header::RETRY_AFTER, HeaderValue::from_static("1"));
         Self::new(

@@ -115,8 +115,8 @@ pub fn listed<Id, T: Serialize>(
         format!("<{path}?{rest}{separator}{name}={cursor}>; rel=\"{rel}\"")
     };
     let ends = (page.items.first().map(&id), page.items.last().map(&id));
-    // Reading backwards, the page's own last item is where it goes on forwards, and where the
-    // reading stopped is where it goes on backwards.
+    // When the page was read backwards, the next page starts after its last item, and the previous
+    // page ends where reading stopped.
     let (next, prev) = if backwards {
         (ends.1, page.has_more.then(|| page.last_seen.clone()).flatten())
     } else {

@@ -1,7 +1,8 @@
 //! Query parameters.
 //!
-//! Easy to get wrong: a misspelt filter that is ignored returns everything. Unknown parameters are
-//! refused.
+//! # Pitfalls
+//!
+//! A misspelt filter that is ignored returns everything. Unknown parameters are refused.
 
 use std::str::FromStr;
 

@@ -1,4 +1,4 @@
-//! Read, change, write: again from the start when somebody else wrote in between.
+//! Read, change, write: again from the start when another request wrote in between.
 
 use std::future::Future;
 
@@ -12,7 +12,7 @@ const TRIES: usize = 3;
 /// Why an attempt to rewrite something failed.
 #[derive(Debug)]
 pub enum RewriteError {
-    /// Somebody else wrote it since it was read.
+    /// Another request wrote it since it was read.
     Overtaken,
     /// Anything else.
     Failed(ApiError),
@@ -33,8 +33,8 @@ impl From<ApiError> for RewriteError {
     }
 }
 
-/// Runs `attempt`, which reads, changes and writes something, until nobody comes in between; 409
-/// when somebody always does.
+/// Runs `attempt`, which reads, changes and writes something, until no other request interferes.
+/// 409 if one interferes each time.
 pub async fn rewrite<T, F: Future<Output = Result<T, RewriteError>>>(
     attempt: impl Fn() -> F,
 ) -> Result<T, ApiError> {

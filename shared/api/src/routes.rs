@@ -1,9 +1,10 @@
 //! Routes: each function lists its own; this makes a router of them.
 //!
-//! Easy to get wrong: API Gateway matches method and path, and sends what it can't match to
-//! `$default`. That function must tell "no such path" from "not this method" for *all* functions,
-//! so the table of methods by path stands here; a test holds it to the template and to the
-//! functions.
+//! # Pitfalls
+//!
+//! API Gateway matches method and path, and sends what it can't match to `$default`. That function
+//! must tell "no such path" from "not this method" for *all* functions, so the table of methods by
+//! path stands here; a test holds it to the template and to the functions.
 
 use axum::{
     Router,

@@ -1,7 +1,9 @@
 //! JSON objects of texts, such as `metadata` and `headers`.
 //!
-//! Easy to get wrong: a key that is there twice. A map would keep the last one without a word;
-//! whoever sent two meant something else.
+//! # Pitfalls
+//!
+//! A map would silently keep the last of two equal keys. A caller who sends a key twice made a
+//! mistake, so it is refused.
 
 use std::{collections::BTreeMap, fmt};
 

@@ -1,8 +1,10 @@
 //! What to do with a delivery's message, given what the log says: the heart of "at least once, and
 //! nothing twice that has succeeded".
 //!
-//! Easy to get wrong: SQS's receive count is not the attempt number (throttling and waiting raise
-//! it too). Only the log counts.
+//! # Pitfalls
+//!
+//! SQS's receive count is not the attempt number (throttling and waiting raise it too). Only the
+//! log counts.
 
 use std::time::Duration;
 
@@ -35,10 +37,10 @@ pub enum Step {
 /// The first attempt of a delivery that the log can't know yet.
 pub const FIRST: Step = Step::Send { number: 1, turn: 1 };
 
-/// Decides by all `attempts` in the log of this event to this endpoint. A resend's round is done by
-/// a success of its own or one that came after it was asked for, the delivery's own schedule by any
-/// success; all attempts together give the next number. A delivery that was given up and comes
-/// again was redriven by somebody: it gets one more attempt.
+/// Decides by all `attempts` in the log of this event to this endpoint. A scheduled delivery is
+/// done after any success. A resend is done after a success of its own round, or any success after
+/// it was requested. Numbers count all attempts. A delivery that was given up and arrives again was
+/// redriven by the operator: it gets one more attempt.
 pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> Step {
     // Probes are the circuit's own and use up no turn.
     let own = || {

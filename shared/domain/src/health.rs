@@ -1,12 +1,12 @@
 //! How an endpoint is doing, and what is done about one that keeps failing.
 //!
-//! A receiver that is down must neither fill the retries queue nor burn function time. After
+//! A receiver that is down must neither fill the retries queue nor occupy functions. After
 //! [`OPENS_AFTER`] failures in a row its *circuit* opens: deliveries are *parked* in the log table,
-//! their messages are gone, and one *probe* goes out at growing intervals. The first success lets
-//! the parked ones go, oldest first, at a pace that grows while it goes well.
+//! off the queues, and one *probe* is sent at growing intervals. The first success releases the
+//! parked deliveries, oldest first, at a pace that grows while they succeed.
 //!
-//! Easy to get wrong: a healthy endpoint pays nothing. Only failures, and the first success after
-//! some, write to an endpoint's health.
+//! A healthy endpoint pays nothing. Only failures, and the first success after some, write to an
+//! endpoint's health.
 
 use std::time::Duration;
 
@@ -24,23 +24,23 @@ pub const OPENS_AFTER: u64 = 10;
 const FAILING_AFTER: Duration = Duration::from_hours(1);
 /// The wait before the first probe; each next one is twice as long, up to [`MAX_PROBE_WAIT`].
 const FIRST_PROBE_WAIT: Duration = Duration::from_secs(5);
-/// So long at most does a receiver that is well again wait for its deliveries.
+/// The longest that a receiver that is well again waits for its deliveries.
 pub const MAX_PROBE_WAIT: Duration = Duration::from_mins(5);
-/// Parked deliveries that are let go in the first second.
+/// Parked deliveries that are released in the first second.
 const FIRST_PACE: usize = 10;
 /// And at most in any: 50 batches of SQS.
 const MAX_PACE: usize = 500;
 /// Between two lots of released deliveries.
 const RELEASE_WAIT: Duration = Duration::from_secs(1);
-/// A batch of deliveries that saw the circuit open may park some for as long as an invocation of
-/// `deliver` takes (a minute). For longer than that, somebody looks whether there are any.
+/// How long the circuit keeps checking for stragglers after its backlog is empty. A batch that saw
+/// the circuit open can still park deliveries until its invocation ends (a minute).
 const LINGER: Duration = Duration::from_mins(3);
 /// Between two such looks.
 const LINGER_WAIT: Duration = Duration::from_secs(45);
-/// A step is done, or given back, within an invocation of `deliver`; if its message comes again
-/// later, whoever was at it has died.
+/// The lease on a step. A live invocation finishes or releases its step within this time, so an
+/// expired lease means that its holder crashed.
 pub const STEP_TIME: Duration = Duration::from_mins(1);
-/// A step that is so late may be lost, and is sent once more.
+/// A step that is this late may be lost, and is sent again.
 const LOST_AFTER: Duration = Duration::from_mins(10);
 
 /// How an endpoint is doing. There is none for an endpoint that has never failed.
@@ -82,7 +82,7 @@ pub struct Circuit {
     pub due_at: Timestamp,
     /// What it will do.
     pub phase: Phase,
-    /// Until when somebody is at it: a step that comes twice is done once.
+    /// When the lease on the step expires. A step that arrives twice is run once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy_until: Option<Timestamp>,
 }
@@ -104,13 +104,13 @@ pub enum Phase {
 pub enum Found {
     /// Nothing was parked.
     Nothing,
-    /// The probe failed; or it could not be made, or nothing could be let go, as the endpoint is
-    /// paused. The receiver asked to be left alone for so long, if it asked.
+    /// The probe failed; or, as the endpoint is paused, no probe could be sent or nothing could be
+    /// released. With the wait that the receiver asked for, if it asked.
     Down(Duration),
     /// The probe arrived, or the endpoint takes no deliveries any more and its parked ones are to
     /// be told so.
     Up,
-    /// So many were let go.
+    /// The number of deliveries that were released.
     Released(usize),
 }
 
@@ -163,7 +163,7 @@ impl Health {
 }
 
 impl Circuit {
-    /// Whether somebody is at its step.
+    /// Whether an invocation holds the lease on its step.
     pub fn is_busy(&self, now: Timestamp) -> bool {
         self.busy_until.is_some_and(|until| now < until)
     }
@@ -217,7 +217,7 @@ impl Phase {
             (Self::Open(_), Found::Nothing) => Some(Self::Lingering(now + LINGER)),
             (Self::Open(_), Found::Up) => Some(Self::RECOVERED),
             (Self::Open(probes), _) => Some(Self::Open(probes.saturating_add(1))),
-            // Failures of before, as nothing has been sent since.
+            // These failures are older: nothing has been sent since.
             (Self::Lingering(until), Found::Released(0)) => (now < until).then_some(self),
             (_, Found::Down(_)) => Some(Self::FIRST),
             (_, Found::Released(_) | Found::Up) if failing_again => Some(Self::FIRST),
@@ -231,7 +231,7 @@ impl Phase {
         }
     }
 
-    /// How many parked deliveries a step of this phase lets go.
+    /// How many parked deliveries a step of this phase releases.
     pub fn pace(self) -> usize {
         match self {
             Self::Releasing(pace) => pace,
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn without_anything_parked_the_next_delivery_is_the_probe() {
-        // Deliveries are sent again, and somebody looks for what a batch parks that saw the circuit
+        // Deliveries are sent again, and the circuit checks for what a batch parks that saw it
         // open.
         let lingering = Phase::Open(5).after(Found::Nothing, 12, at(0)).unwrap();
         assert_eq!(lingering, Phase::Lingering(at(180)));

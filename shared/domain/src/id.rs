@@ -1,7 +1,9 @@
 //! Ids: a prefix that names the kind, and a ULID, so that ids sort by time.
 //!
-//! Easy to get wrong: an attempt's rows are stored under their event, so its id must lead back to
-//! the event's time; see [`AttemptId`].
+//! # Pitfalls
+//!
+//! An attempt's rows are stored under their event, so its id must lead back to the event's time;
+//! see [`AttemptId`].
 
 use std::{fmt, str::FromStr};
 
@@ -140,8 +142,8 @@ impl EndpointId {
         Self(Ulid::from_bytes(bytes))
     }
 
-    /// The id of a worker's webhook: the same whenever the webhook is made anew, so that its log
-    /// goes on.
+    /// The id of a worker's webhook. It stays the same when the webhook is deleted and created
+    /// again, so that its log continues.
     pub fn of_worker(project: ProjectId, worker_id: &str) -> Self {
         Self::derived(&[&project.to_string(), "worker", worker_id])
     }

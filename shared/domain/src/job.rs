@@ -1,8 +1,8 @@
-//! Work that goes on for longer than an invocation: a step of it is a message on the retries queue,
-//! beside the deliveries.
+//! Work that takes longer than an invocation. Each step is a message on the retries queue, beside
+//! the deliveries.
 //!
-//! A queue may hand out a message twice. Whoever does a step reads the row of the job, which says
-//! which step is next, so that a step that comes again does nothing, or nothing new.
+//! A queue may deliver a message twice. Each step first reads the row of the job, which names the
+//! next step, so that a repeated step does nothing, or nothing new.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{EndpointId, ProjectId, RecoveryId};
 
-/// A job that hasn't moved for so long stands still: somebody must look at it.
+/// A job that has not advanced for this long is stalled: the operator must look at it.
 pub const STALLS_AFTER: Duration = Duration::from_mins(15);
 /// The log line of a job that stands still. The template counts these lines, for an alarm.
 pub const STALLED: &str = "a job has not moved for 15 minutes";

@@ -45,7 +45,7 @@ pub struct Message {
     pub reserved: Option<Reserved>,
 }
 
-/// Where the settings of a receiver are that is not an endpoint of its own.
+/// Where to load the settings of a recipient that has no endpoint row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
@@ -120,7 +120,7 @@ impl Message {
         Self { reserved: Some(slot), ..self.clone() }
     }
 
-    /// The same without a slot: for when it isn't known when it goes on.
+    /// The same message without a slot, for when the time of its next attempt is unknown.
     #[must_use]
     pub fn without_slot(&self) -> Self {
         Self { reserved: None, ..self.clone() }

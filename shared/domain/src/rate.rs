@@ -1,10 +1,14 @@
 //! How many deliveries a second an endpoint takes.
 //!
 //! Each request of a limited endpoint has a slot, and slots are an interval apart: the generic cell
-//! rate algorithm without a burst. A row holds the next free one (see `store::rates`).
-//! Whoever gets a near slot waits for it; whoever gets a far one puts the message away until then,
-//! with the slot in it. Easy to get wrong: slots that come late. If a queue stood still, all of its
-//! messages' slots have passed, and sending them all at once would drown the receiver.
+//! rate algorithm without a burst. A row holds the next free slot (see `store::rates`). An
+//! invocation waits for a near slot; it sends the message back to the queue with a far slot, hidden
+//! until then.
+//!
+//! # Pitfalls
+//!
+//! If a queue stood still, all of its messages' slots have passed, and sending them all at once
+//! would drown the receiver.
 
 use std::time::Duration;
 
@@ -19,8 +23,8 @@ pub const RATE_LIMIT: std::ops::RangeInclusive<u16> = 1..=500;
 /// What is waited for where the message is, in place of putting it away. Queues' delays are whole
 /// seconds, so that what was put away comes up to one early.
 pub const NEAR: Duration = Duration::from_millis(1_500);
-/// How late a slot may be used; twice as late each time that it was too late, so that a slow queue
-/// can't go on for ever.
+/// How late a slot may still be used. Doubles after each miss, so that a slow queue cannot starve a
+/// delivery.
 const LATE: Duration = Duration::from_secs(2);
 
 /// The slot of an attempt, in its message.

@@ -1,10 +1,10 @@
 //! A recovery: all failed or missed deliveries of an endpoint in a time range, again.
 //!
 //! Missed is what the endpoint never got because it was paused, disabled, not there yet or not yet
-//! subscribed. Easy to get wrong: a step of a recovery may be done twice, by a queue that hands out
-//! its message twice or after a crash. So everything here follows from the recovery, the event and
-//! the log alone, and finds its own earlier work (the mark on the event's target, the attempts of
-//! its round) to be its own.
+//! subscribed. A step of a recovery may be done twice, by a queue that hands out its message twice
+//! or after a crash. So everything here follows from the recovery, the event and the log alone, and
+//! finds its own earlier work (the mark on the event's target, the attempts of its round) to be its
+//! own.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ pub struct Recovery {
     pub until: Timestamp,
     /// Whether the recovery only counts.
     pub dry_run: bool,
-    /// Whether it goes on.
+    /// Whether it is running, done or stopped.
     #[serde(default)]
     pub state: State,
     /// The step that is next, from 0.
@@ -53,7 +53,7 @@ pub struct Recovery {
     pub stopped_because: Option<String>,
 }
 
-/// Whether a recovery goes on.
+/// The state of a recovery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -117,8 +117,8 @@ impl Recovery {
         }
     }
 
-    /// Why it can't go on for the endpoint as it is now. A dry run only counts, and may also count
-    /// for an endpoint that takes nothing.
+    /// Why the recovery cannot continue for the endpoint as it is now. A dry run only counts, so it
+    /// may run for an endpoint that is not active.
     pub fn obstacle(&self, endpoint: Option<&Endpoint>) -> Option<&'static str> {
         match endpoint.map(|endpoint| endpoint.status) {
             None => Some("the endpoint was deleted"),

@@ -1,7 +1,9 @@
 //! The start of a response body.
 //!
-//! Easy to get wrong: reading "the body" and then cutting it. A hostile receiver sends gigabytes,
-//! so reading stops at the limit, and dropping the response then closes the connection.
+//! # Pitfalls
+//!
+//! Reading "the body" and then cutting it. A hostile receiver sends gigabytes, so reading stops at
+//! the limit, and dropping the response then closes the connection.
 
 use reqwest::Response;
 

@@ -7,8 +7,10 @@
 //! Trust roots are the platform's; the environment variable `SSL_CERT_FILE` replaces them
 //! (rustls-native-certs).
 //!
-//! Easy to get wrong: the timeout. It covers the whole exchange, with name lookup and the body: a
-//! receiver that sends one byte a second is as slow as one that sends none.
+//! # Pitfalls
+//!
+//! The timeout covers the whole exchange, with name lookup and the body: a receiver that sends one
+//! byte a second is as slow as one that sends none.
 
 use std::{
     sync::Arc,

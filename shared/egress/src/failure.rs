@@ -1,8 +1,10 @@
 //! From the HTTP client's error to what happened.
 //!
-//! Easy to get wrong: `reqwest::Error` displays the URL, whose query may hold a token, so its text
-//! is never used. And `io::Error::source` skips the error that it wraps, so TLS errors are only
-//! found through `get_ref`.
+//! # Pitfalls
+//!
+//! `reqwest::Error` displays the URL, whose query may hold a token, so its text is never used. And
+//! `io::Error::source` skips the error that it wraps, so TLS errors are only found through
+//! `get_ref`.
 
 use std::{error::Error, io, iter};
 

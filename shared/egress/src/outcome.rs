@@ -1,7 +1,7 @@
 //! What came of one HTTP exchange.
 //!
-//! Easy to get wrong: an answer of any status is an answer. Whether 500 or 302 is a failure is
-//! decided by whoever reads the outcome, not here.
+//! An answer of any status is an answer. The reader of the outcome decides whether 500 or 302 is a
+//! failure.
 
 use std::{fmt, time::Duration};
 

@@ -3,9 +3,10 @@
 //! The judged answers are the ones that the connection is then made to, so that nothing can change
 //! in between.
 //!
-//! Easy to get wrong: dropping only the bad answers. A name that mixes public and private addresses
-//! is an attack or a mistake, and the customer should hear of it, so one bad answer refuses the
-//! name.
+//! # Pitfalls
+//!
+//! Dropping only the bad answers. A name that mixes public and private addresses is an attack or a
+//! mistake, and the customer should hear of it, so one bad answer refuses the name.
 
 use std::{
     future::Future,

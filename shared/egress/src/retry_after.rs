@@ -1,7 +1,9 @@
 //! `Retry-After`: how long a receiver asks us to wait.
 //!
-//! Easy to get wrong: the header has two forms (RFC 9110 §10.2.3), and the date form may already be
-//! past, which means "now" and not "no header".
+//! # Pitfalls
+//!
+//! The header has two forms (RFC 9110 §10.2.3), and the date form may already be past, which means
+//! "now" and not "no header".
 
 use std::time::{Duration, SystemTime};
 

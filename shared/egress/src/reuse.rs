@@ -5,8 +5,10 @@
 //! [`super::DeliveryClient`] sends it again. On a fresh connection the same error is the receiver's
 //! doing, and is reported.
 //!
-//! Easy to get wrong: hyper races a new connection against one becoming idle. So what is noted is
-//! "began to connect", and only its absence proves reuse.
+//! # Pitfalls
+//!
+//! Hyper races a new connection against one becoming idle. So what is noted is "began to connect",
+//! and only its absence proves reuse.
 
 use std::{cell::Cell, future::Future};
 
@@ -27,7 +29,7 @@ pub(crate) async fn noting_reuse<T>(request: impl Future<Output = T>) -> (T, boo
 /// For the client's connector: called with each new connection's target, in the task of the request
 /// that wants it.
 pub(crate) fn note_connecting<Target>(target: Target) -> Target {
-    // Outside of a request (there is no such caller), there is nobody to tell.
+    // No caller connects outside of a request; if one did, there would be nothing to note.
     let _ = BEGAN_TO_CONNECT.try_with(|began| began.set(true));
     target
 }

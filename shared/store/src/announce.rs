@@ -1,10 +1,12 @@
 //! Events of Posthaste's own, which a project's endpoints may subscribe to like any others: an
 //! endpoint fails, is disabled, is well again; a delivery was given up.
 //!
-//! Easy to get wrong: loops. News must not cause news for ever. So a delivery of news that is given
-//! up is no news itself ([`may_cause_news`]), and an announcement is not sent to the endpoint that
-//! it is about; an endpoint that fails to take news is told about like any other, but that is told
-//! once until it is well again. And `*` doesn't mean these topics.
+//! # Pitfalls
+//!
+//! News must not cause news for ever. So a delivery of news that is given up is no news itself
+//! ([`may_cause_news`]), and an announcement is not sent to the endpoint that it is about; an
+//! endpoint that fails to take news is told about like any other, but that is told once until it is
+//! well again. And `*` doesn't mean these topics.
 
 use domain::{
     id::{EndpointId, EventId},

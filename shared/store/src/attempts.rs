@@ -1,7 +1,7 @@
 //! The log of attempts: append-only, one item per attempt.
 //!
-//! Easy to get wrong: the key ends with the attempt's own id. Two requests that were made under one
-//! number (a crash between sending and recording) are both on record.
+//! The key ends with the attempt's own id. Two requests that were made under one number (a crash
+//! between sending and recording) are both on record.
 
 use domain::{
     id::{AttemptId, EndpointId, EventId, SHARDS},

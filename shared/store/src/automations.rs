@@ -55,7 +55,7 @@ impl AutomationStore {
         listing.page(request, now, |row| async move { Ok(Some(parse(row)?).filter(keep)) }).await
     }
 
-    /// Overwrites an automation that nobody has changed since it was read at `revision`;
+    /// Overwrites an automation that is unchanged since it was read at `revision`;
     /// [`StoreError::Conflict`] otherwise.
     pub async fn replace(
         &self,

@@ -171,7 +171,7 @@ impl EndpointStore {
         listing.page(request, now, |row| async move { Ok(Some(parse(row)?).filter(keep)) }).await
     }
 
-    /// Overwrites an endpoint that nobody has changed since `endpoint` was read at `revision`;
+    /// Overwrites an endpoint that is unchanged since it was read at `revision`;
     /// [`StoreError::Conflict`] otherwise.
     pub async fn replace(
         &self,

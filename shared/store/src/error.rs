@@ -14,7 +14,7 @@ pub enum StoreError {
         /// What the SDK says.
         detail: String,
     },
-    /// A condition did not hold: somebody else was first, or the item isn't there (any more).
+    /// A condition did not hold: another request was first, or the item does not exist (any more).
     #[error("the item is not as expected")]
     Conflict,
     /// An item that this code can't read: written by newer code, or damaged.

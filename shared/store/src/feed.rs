@@ -14,9 +14,10 @@
 //! in time: then it moves although the viewer may have passed it. Within a connection, the viewer's
 //! own memory of ids catches that.
 //!
-//! Easy to get wrong: reads are strongly consistent. DynamoDB names no bound for how far the
-//! cheaper reads lag behind, and a row that shows up behind a viewer's position is lost to it for
-//! good.
+//! # Pitfalls
+//!
+//! Reads are strongly consistent. DynamoDB names no bound for how far the cheaper reads lag behind,
+//! and a row that shows up behind a viewer's position is lost to it for good.
 
 use std::time::Duration;
 

@@ -1,7 +1,9 @@
 //! Endpoints' health: one small row each, only of those that have failed.
 //!
-//! Easy to get wrong: many instances of `deliver` write it at once. Counts are added, not set, and
-//! every change of a circuit is bound to the opening and step that it was decided on.
+//! # Pitfalls
+//!
+//! Many instances of `deliver` write it at once. Counts are added, not set, and every change of a
+//! circuit is bound to the opening and step that it was decided on.
 
 use std::collections::HashMap;
 
@@ -100,8 +102,9 @@ impl HealthStore {
         self.update(endpoint, change, None, values).await
     }
 
-    /// A success after failures: they are over, and an open circuit goes on to let its parked
-    /// deliveries go. The health before, so that of many who see a success one can tell.
+    /// Records a success after failures: resets the failure count, and moves an open circuit on to
+    /// releasing. Returns the health before, so that of several invocations that see a success
+    /// exactly one announces it.
     pub async fn succeeded(&self, health: &Health, now: Timestamp) -> Result<Health, StoreError> {
         self.end_failures(health, Some(now)).await
     }
@@ -166,7 +169,7 @@ impl HealthStore {
         }
     }
 
-    /// Opens a circuit where there is none; [`StoreError::Conflict`] when somebody else did.
+    /// Opens a circuit where there is none; [`StoreError::Conflict`] if another invocation did.
     pub async fn open(&self, endpoint: EndpointId, circuit: &Circuit) -> Result<(), StoreError> {
         let values = [(":circuit", circuit_value(circuit)?)];
         self.update(
@@ -192,8 +195,8 @@ impl HealthStore {
         Ok(())
     }
 
-    /// Moves the next step's time, for whoever sends it once more. [`StoreError::Conflict`] when
-    /// somebody else does, or it is done.
+    /// Moves the due time of the next step, for an invocation that sends it again.
+    /// [`StoreError::Conflict`] if another invocation does, or the step is done.
     pub async fn put_due(
         &self,
         endpoint: EndpointId,
@@ -212,8 +215,9 @@ impl HealthStore {
         Ok(())
     }
 
-    /// Takes a step until a moment, by which it can be given back, so that nobody else does it at
-    /// the same time. [`StoreError::Conflict`] when it is not the next one, or somebody is at it.
+    /// Leases a step until `until`, so that no other invocation runs it at the same time. The
+    /// expiry identifies the lease when it is released. [`StoreError::Conflict`] if it is not the
+    /// next step, or is leased.
     pub async fn take(
         &self,
         endpoint: EndpointId,
@@ -255,8 +259,8 @@ impl HealthStore {
         }
     }
 
-    /// The step is done; this one is next. [`StoreError::Conflict`] when somebody else did it too,
-    /// or the phase has changed from `done`'s meanwhile.
+    /// Commits a step and names the next one. [`StoreError::Conflict`] if another invocation
+    /// committed it too, or the phase has changed from `done`'s meanwhile.
     pub async fn advance(
         &self,
         endpoint: EndpointId,

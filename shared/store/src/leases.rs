@@ -1,14 +1,16 @@
 //! Idempotency: one lease row per key, put before the event.
 //!
-//! The first request with a key takes the lease, with a plan: the ids and time that its events will
-//! have. A second one, while the first is at it, is told to come again; once the first is done, it
-//! gives the same answer, which the plan and its own equal content make. When the first died, its
-//! lease lapses, and the next takes over *with the same plan*, so that receivers can still
-//! deduplicate.
+//! The first request with a key takes the lease, with a plan: the ids and the time that its events
+//! will have. While it runs, a second request is told to retry. Once it is done, a repeat gets the
+//! same answer, rebuilt from the plan and the repeat's own equal content. If the first request
+//! crashes, its lease expires, and the next request takes over *with the same plan*, so that
+//! receivers can still deduplicate.
 //!
-//! Easy to get wrong: when the answer to a put is lost, the SDK puts again and meets its own row.
-//! So each row names its holder. And a lease that was taken over is given up, never abandoned: the
-//! events of its plan may be enqueued.
+//! # Pitfalls
+//!
+//! When the answer to a put is lost, the SDK puts again and meets its own row. So each row names
+//! its holder. And a lease that was taken over is given up, never abandoned: the events of its plan
+//! may be enqueued.
 
 use std::time::Duration;
 
@@ -39,7 +41,7 @@ pub struct Wanted<'a> {
     pub key: &'a str,
     /// Hash of the request's content.
     pub fingerprint: &'a str,
-    /// What the request is about to do, for whoever may have to take over.
+    /// What the request is about to do, for a request that may have to take over.
     pub plan: &'a str,
     /// How long all of it is kept.
     pub kept: Duration,
@@ -57,21 +59,21 @@ pub enum Lease {
     TakenOver(String),
     /// The plan of a request with the same content, which is done.
     Done(String),
-    /// A request that is still at it.
+    /// A request that still holds the lease.
     Busy,
     /// A request with other content has used the key.
     Mismatch,
 }
 
-/// A lease goes by its holder: it may have lapsed, and be somebody else's.
+/// A lease is identified by its holder: it may have expired, and belong to another request.
 const HELD: &str = "done = :done AND holder = :holder";
 
 #[derive(Serialize, Deserialize)]
 struct Row {
     /// Hash of the request's content.
     fingerprint: String,
-    /// What the request is about to do, for whoever takes over: its event ids. (PLAN is a reserved
-    /// word in DynamoDB's expressions.)
+    /// What the request is about to do, for a request that takes over: its event ids. (PLAN is a
+    /// reserved word in DynamoDB's expressions.)
     #[serde(rename = "planned")]
     plan: String,
     /// Unix seconds until which the lease holds.
@@ -162,8 +164,8 @@ impl Leases {
         .await
     }
 
-    /// Lets a lease lapse now, as its request has failed: whoever comes next takes over with the
-    /// same plan. [`StoreError::Conflict`] if another holds it by now.
+    /// Expires a lease at once, because its request has failed: the next request takes over with
+    /// the same plan. [`StoreError::Conflict`] if another request holds it by now.
     pub async fn give_up(
         &self,
         access: Access,

@@ -1,9 +1,12 @@
 //! Pages over one or several ordered partitions.
 //!
 //! A log is spread over [`SHARDS`](domain::id::SHARDS) partitions; a list merges their ordered
-//! queries, which run in parallel. Easy to get wrong: a cursor is an id, and an attempt's id names
-//! only the millisecond of its event's key, so a page may have to skip within one millisecond until
-//! it meets the cursor (see [`Cursor`]).
+//! queries, which run in parallel.
+//!
+//! # Pitfalls
+//!
+//! A cursor is an id, and an attempt's id names only the millisecond of its event's key, so a page
+//! may have to skip within one millisecond until it meets the cursor (see [`Cursor`]).
 
 use std::{
     collections::VecDeque,
@@ -60,10 +63,10 @@ pub struct PageRequest<Id> {
 pub struct Page<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
-    /// Whether the list goes on in the direction of reading.
+    /// Whether the list continues in the direction of reading.
     pub has_more: bool,
-    /// The id behind which the list goes on. Not always the last item's: with a rare filter a page
-    /// ends where it stopped looking.
+    /// The id after which the list continues. Not always the last item's: with a rare filter, a
+    /// page ends where it stopped looking.
     pub last_seen: Option<String>,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Merge<'a> {
     shards: Vec<Shard>,
 }
 
-/// Where a partition's query goes on.
+/// Where a partition's query continues.
 enum Next {
     Start,
     Behind(Item),

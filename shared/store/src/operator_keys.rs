@@ -60,7 +60,7 @@ impl OperatorKeyStore {
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
 
-    /// All operator keys. They are few: whoever makes them bounds their number.
+    /// All operator keys. They are few: `admin` bounds their number.
     pub async fn all(&self) -> Result<Vec<OperatorKeyRecord>, StoreError> {
         let rows = self.0.all(pk::OPERATOR_KEYS.to_owned(), OperatorKeyId::PREFIX).await?;
         rows.into_iter().map(|row| from_item(row).map_err(Into::into)).collect()

@@ -1,8 +1,10 @@
 //! Parked deliveries: messages that wait in the log table, not on a queue, until their receiver is
 //! well again.
 //!
-//! Easy to get wrong: they do not expire. A parked delivery is the only trace of a promise, so only
-//! whoever has sent it on, or has given it up in the log, deletes it.
+//! # Pitfalls
+//!
+//! Parked rows do not expire. A parked delivery is the only trace of a promise, so a row is deleted
+//! only after its delivery was sent on, or given up in the log.
 
 use aws_sdk_dynamodb::types::WriteRequest;
 use domain::{
@@ -78,10 +80,9 @@ impl ParkedStore {
         Self(log)
     }
 
-    /// Parks deliveries, each by the id of its queue message: one call for up to 25. Parking the
-    /// same queue message again changes nothing; a delivery that was let go and is parked anew has
-    /// another message and so another row, which whoever lets it go does not delete with the old
-    /// one.
+    /// Parks deliveries, each by the id of its queue message: one call for up to 25. Idempotent per
+    /// message id. A delivery that is released and parked again has a new message and so a new row:
+    /// deleting the released row cannot remove the new one.
     pub async fn park(
         &self,
         messages: &[(String, Message)],
@@ -125,7 +126,7 @@ impl ParkedStore {
             && let Some(row) = rows.try_next().await?
         {
             let Some((parked, size)) = read(&row)? else {
-                // It stays, for somebody to look at.
+                // The row stays, for the operator to look at.
                 tracing::error!(sk = text(&row, "sk"), %endpoint, "a parked delivery can't be \
                     read");
                 continue;
@@ -156,7 +157,7 @@ fn requests(
     now: Timestamp,
 ) -> Result<Vec<WriteRequest>, ParkError> {
     let items = messages.iter().map(|(queue_id, message)| {
-        // Whoever sends it on can't know what the log says of it.
+        // The step that releases it does not read the log, so `deliver` must.
         let body = work::encode(&Message { recheck: true, ..message.without_slot() })?;
         let mut item = item(
             pk::parked(message.endpoint, message.event.id.shard()),

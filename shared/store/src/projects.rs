@@ -56,7 +56,7 @@ impl ProjectStore {
         self.write(items, "attribute_not_exists(pk)", None).await
     }
 
-    /// Overwrites a project that nobody has changed since it was read at `revision`;
+    /// Overwrites a project that is unchanged since it was read at `revision`;
     /// [`StoreError::Conflict`] otherwise.
     pub async fn replace(&self, project: &Project, revision: u64) -> Result<(), StoreError> {
         let value = (":revision".to_owned(), number(revision));

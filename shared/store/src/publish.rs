@@ -1,8 +1,8 @@
 //! Publishing events: first the log, then the queue, so that whatever is delivered can be found.
 //!
-//! This is the only place where an event comes into being. When [`Publisher::publish`] returns
-//! `Ok`, each delivery is on the queue. When it fails, some may be: whoever repeats the request
-//! publishes the same events again, under the same ids.
+//! This is the only place that creates events. When [`Publisher::publish`] returns `Ok`, every
+//! delivery is on the queue. When it fails, some may be: a repeat of the request publishes the same
+//! events again, under the same ids.
 
 use std::time::Duration;
 

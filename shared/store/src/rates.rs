@@ -1,9 +1,9 @@
 //! Slots of endpoints with a rate limit: one small row each, with the first free slot (`tat`, the
-//! theoretical arrival time of GCRA, in Unix microseconds) and the limit that slots were taken
-//! under (`a_second`): under another one they begin anew.
+//! theoretical arrival time of GCRA, in Unix microseconds) and the limit under which slots were
+//! taken (`a_second`). A changed limit starts the slots again.
 //!
-//! Easy to get wrong: many instances at once. A slot is taken by one conditional write, either
-//! behind those that are taken, or now, if all of them have passed.
+//! A slot is taken by one conditional write, either behind those that are taken, or now, if all of
+//! them have passed.
 
 use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder, types::ReturnValue,
@@ -20,7 +20,7 @@ use crate::{
 /// How often it is tried: each try fails only if the row has gone from one case to the other in
 /// between.
 const TRIES: u32 = 6;
-/// A row that nobody has used for so long goes away.
+/// A row that was not used for this long expires.
 const KEPT_SECONDS: u64 = 30 * 86_400;
 
 /// Gives out slots.
@@ -33,8 +33,8 @@ impl RateStore {
         Self(log)
     }
 
-    /// The next free slot of an endpoint that takes `limit` deliveries a second. One call when
-    /// others wait, two when nobody does.
+    /// The next free slot of an endpoint that takes `limit` deliveries a second. One call if other
+    /// deliveries wait, two if none does.
     pub async fn take(
         &self,
         endpoint: EndpointId,

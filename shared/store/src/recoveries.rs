@@ -1,8 +1,8 @@
 //! Recoveries: a row each, and one row per endpoint that says which of them has it.
 //!
-//! Easy to get wrong: one at a time. The endpoint's row (`RECOVERING`) is put conditionally and
-//! decides; it holds the recovery as it was asked for, so that whoever comes after a crash can
-//! write the recovery's own row. A dry run needs no turn.
+//! At most one recovery runs per endpoint. The endpoint's row `RECOVERING`, which is put
+//! conditionally, decides. It holds the recovery as it was requested, so that a request after a
+//! crash can write the recovery's own row. A dry run needs no turn.
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -169,8 +169,8 @@ impl RecoveryStore {
     }
 }
 
-/// Moves recoveries on, for whoever does their steps. The project comes from a job, which only our
-/// own functions can enqueue.
+/// Reads and advances recoveries, for the steps of `deliver`. The project comes from a message,
+/// which only Posthaste's functions can enqueue.
 #[derive(Clone, Debug)]
 pub struct RecoveryProgress {
     config: Table,

@@ -28,7 +28,7 @@ impl ProjectSecrets {
         self.0.get(key(pk::project(access.project()), sk::PROJECT_SECRET)).await
     }
 
-    /// Overwrites a secret that nobody has changed since it was read at `revision`;
+    /// Overwrites a secret that is unchanged since it was read at `revision`;
     /// [`StoreError::Conflict`] otherwise.
     pub async fn replace(
         &self,

@@ -1,7 +1,7 @@
 //! The secrets key that belongs to a config table, proved by a row that it has sealed.
 //!
-//! A function with another key could open no secret, and would seal new ones that nobody else can
-//! open. It must not start.
+//! A function with another key could decrypt no secret, and would encrypt new ones that no other
+//! function can decrypt. It must not start.
 
 use domain::signing::{SealedSecret, Secret, Vault, VaultError};
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! The targets of logged events, read through and changed by recoveries.
 //!
-//! Easy to get wrong: two recoveries of different endpoints may change one event at a time. A
-//! change is on the condition that the targets are still as they were read, and is made anew from
-//! what is there if they are not.
+//! Two recoveries of different endpoints may change one event at the same time. A change is
+//! conditional on the targets being as they were read, and is repeated on the current ones if they
+//! are not.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
@@ -20,7 +20,7 @@ use crate::{
     row_keys::pk,
 };
 
-/// How often a change is tried whose event somebody else changes too.
+/// How often a change is tried while another recovery changes the same event.
 const TRIES: u32 = 8;
 
 /// The targets of an event as they were read.

@@ -1,9 +1,9 @@
 //! One function per parser of bytes that come from outside. Each panics when what must hold
 //! doesn't.
 //!
-//! Easy to get wrong: a target that only looks for panics. What is *accepted* must keep its
-//! promises too: an accepted URL has a public host, an accepted header can't end its line,
-//! canonical JSON is what JavaScript and serde read alike.
+//! A target that only looks for panics. What is *accepted* must keep its promises too: an accepted
+//! URL has a public host, an accepted header can't end its line, canonical JSON is what JavaScript
+//! and serde read alike.
 //!
 //! Run by cargo-fuzz (README.md), and on stable Rust by tests/tests/system/fuzz.rs, which includes
 //! this very file.

@@ -1,7 +1,7 @@
 //! A receiver's sockets: plain or TLS, and closed without an answer when it is told to hang up.
 //!
-//! Easy to get wrong: a client that connects and says nothing must not keep others from their
-//! handshake, so handshakes run beside each other.
+//! A client that connects and says nothing must not keep others from their handshake, so handshakes
+//! run beside each other.
 
 use std::{
     io::{Error, ErrorKind, Result},

@@ -1,8 +1,8 @@
 //! One dead endpoint next to a healthy one: what the healthy one notices, what the queues hold, and
 //! how everything arrives once the dead one is well.
 //!
-//! Easy to get wrong: the machine. Posting itself costs time that the healthy one's events wait
-//! for, so the same flood goes to an endpoint that takes it, for comparison.
+//! Posting itself costs time that the healthy one's events wait for, so the same flood goes to an
+//! endpoint that takes it, for comparison.
 
 use std::{
     collections::HashMap,

@@ -1,7 +1,7 @@
 //! The books: every acknowledged delivery, where it is, and whether that adds up.
 //!
-//! Easy to get wrong: what still moves. A delivery that the log calls pending must be in a queue
-//! *or* have moved on by the time that the queue was looked at.
+//! A delivery that the log calls pending must be in a queue *or* have moved on by the time that the
+//! queue was looked at.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -8,7 +8,7 @@
 //! - [`ledger`]: every acknowledged delivery, where it is and whether that adds up
 //! - [`dead`]: one dead endpoint next to a healthy one, under load
 //!
-//! Easy to get wrong: a seed repeats what is posted, answered and killed, but not the clock.
+//! A seed repeats what is posted, answered and killed, but not the clock.
 
 mod arrivals;
 pub mod dead;

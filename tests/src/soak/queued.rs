@@ -1,8 +1,7 @@
 //! What is in the queues: all messages, also those that are hidden or delayed, which no receive
 //! would show.
 //!
-//! Easy to get wrong: this reads the file of the embedded SQS beside the running stack. One query
-//! sees one moment.
+//! This reads the file of the embedded SQS beside the running stack. One query sees one moment.
 
 use std::{collections::HashSet, path::Path};
 

@@ -1,8 +1,8 @@
 //! Holds `docs/verify.md` to what it says: its code verifies what Posthaste signs, and refuses
 //! everything else.
 //!
-//! Easy to get wrong: a block that refuses by throwing. Its reader's server would answer 500 to a
-//! forgery, and the mistake that made it throw goes unnoticed; so a refusal is `false`.
+//! A block that refuses by throwing. Its reader's server would answer 500 to a forgery, and the
+//! mistake that made it throw goes unnoticed; so a refusal is `false`.
 //!
 //! - [`blocks`]: the page's marked blocks
 //! - [`styles`]: the styles, and what each signs

@@ -1,8 +1,8 @@
 //! Secrets that change under load: what receivers see that know the old secret, the new one, or
 //! both.
 //!
-//! Easy to get wrong: when a request was signed is what counts, not when it came. So every endpoint
-//! here also signs in the style `standard`, whose timestamp says so.
+//! When a request was signed is what counts, not when it came. So every endpoint here also signs in
+//! the style `standard`, whose timestamp says so.
 
 use std::{
     collections::HashMap,

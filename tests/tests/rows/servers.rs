@@ -5,8 +5,7 @@
 //! (`.ci/run` puts them there, and sets `RECEIVERS_REQUIRED`, with which a server that can't run is
 //! a failure); elsewhere they are reported as skipped.
 //!
-//! Easy to get wrong: leftovers. A server ends with its standard input, and so with this process,
-//! however that ends.
+//! A server ends with its standard input, and so with this process, however that ends.
 
 use std::{
     env,

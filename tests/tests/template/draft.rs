@@ -1,8 +1,7 @@
 //! A template that can be changed before it is read.
 //!
-//! Easy to get wrong: a change at a path that isn't there does nothing. That is on purpose: the
-//! test of the rule then fails, since the rule finds no fault, and so the path in the test is
-//! corrected.
+//! A change at a path that isn't there does nothing. That is on purpose: the test of the rule then
+//! fails, since the rule finds no fault, and so the path in the test is corrected.
 
 use local::template::{Settings, Template, TemplateError};
 use serde_json::Value as Json;

@@ -1,7 +1,7 @@
 //! Each HTTP function's routes, as the template has them and as the function serves them.
 //!
-//! Easy to get wrong: a route that only the function knows is answered locally by its own router's
-//! tests, and on AWS by the default route's 404.
+//! A route that only the function knows is answered locally by its own router's tests, and on AWS
+//! by the default route's 404.
 
 use std::collections::BTreeSet;
 

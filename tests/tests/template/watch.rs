@@ -1,8 +1,8 @@
 //! The routes of `cargo lambda watch` (`Cargo.toml`'s `workspace.metadata.lambda.watch.router`) are
 //! the template's.
 //!
-//! Easy to get wrong: cargo-lambda leaves a request hanging whose path it knows and whose method it
-//! doesn't, so that a path with a list of methods must name every method.
+//! Cargo-lambda leaves a request hanging whose path it knows and whose method it doesn't, so that a
+//! path with a list of methods must name every method.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,9 +1,10 @@
-//! A step of a circuit: probe a receiver that is down, let its parked deliveries go when it is
-//! well, give up those whose time is over.
+//! A step of a circuit: probe a receiver that is down, release its parked deliveries when it is
+//! well again, give up those whose schedule is over.
 //!
-//! Easy to get wrong: the order. A step's successor is sent before the row says that the step is
-//! done, so that a crash in between leaves two of them and not none; the row's count then lets only
-//! one go on (see [`domain::job`]).
+//! # Pitfalls
+//!
+//! A step sends its successor before it marks itself as done in the row. A crash in between leaves
+//! two successors, not none; the row's step count then admits only one (see [`domain::job`]).
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,7 +37,7 @@ use crate::{
 
 /// Parked deliveries that are given up at a time.
 const LOT: usize = 25;
-/// Parked deliveries that are let go at a time.
+/// Parked deliveries that are released at a time.
 const RELEASED: usize = 100;
 /// Such lots of one step; the next step takes the rest.
 const LOTS: usize = 20;
@@ -133,8 +134,8 @@ impl Circuits {
             None => self.rows.close(step.endpoint, &current).await.map_err(StepError::from),
         };
         match advanced {
-            // Done by somebody else too; or its phase has just changed, and this message is needed
-            // for what is to be done now.
+            // Another invocation did this step too; or the phase has just changed, and the step
+            // that is due now needs this message.
             Err(StepError::Store(StoreError::Conflict)) if self.is_to_come(step).await? => {
                 Err(StepError::Early)
             }
@@ -143,8 +144,8 @@ impl Circuits {
         }
     }
 
-    /// Whether a step that can't be taken now may have to be taken later: the one before it isn't
-    /// written down yet, or whoever is at it may die.
+    /// Whether a step that could not be leased is still pending: the step before it is not
+    /// committed yet, or its current holder may crash.
     async fn is_to_come(&self, step: &CircuitStep) -> Result<bool, StepError> {
         let health = self.rows.get(step.endpoint).await?;
         let circuit = health
@@ -170,7 +171,7 @@ impl Circuits {
                     return Ok(Found::Down(Duration::ZERO));
                 }
                 Some(endpoint) if endpoint.status == Status::Active => endpoint,
-                // Deleted or disabled: its parked deliveries are let go, to be refused like any
+                // Deleted or disabled: its parked deliveries are released, and refused like any
                 // others.
                 _ => return self.let_go(health).await,
             };
@@ -209,8 +210,8 @@ impl Circuits {
                 self.health.note(&endpoint, Some(health), Seen::failure(started)).await;
                 return Ok(down);
             }
-            // Unlike what a batch sees, this must be noted: with the old failures still counted,
-            // what is let go next would be parked again.
+            // Unlike the outcomes of a batch, this success must be recorded here: while the old
+            // failures still count, the deliveries that are released next would be parked again.
             self.health.note_success(&endpoint, health).await?;
             self.parked.delete(&[parked]).await?;
             return Ok(Found::Up);
@@ -219,7 +220,8 @@ impl Circuits {
         Ok(Found::Down(Duration::ZERO))
     }
 
-    /// There is nothing to wait for: failures of before don't keep anything parked.
+    /// Clears the failure count, so that parked deliveries are released and each is judged on its
+    /// own.
     async fn let_go(&self, health: &Health) -> Result<Found, StepError> {
         self.rows.start_afresh(health).await?;
         Ok(Found::Up)

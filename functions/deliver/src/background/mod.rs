@@ -1,4 +1,4 @@
-//! Background work: it goes on for longer than an invocation, one step at a time.
+//! Background work: it takes longer than an invocation, and is done one step at a time.
 //!
 //! [`step`] is what all steps have in common. [`schedule`] opens circuits and sends their steps;
 //! [`circuit`] does those steps: it looks after a receiver that is down. [`recovery`] does the

@@ -1,14 +1,15 @@
 //! A step of a recovery: looks at some hundred events, oldest first, and enqueues what has failed
 //! or was missed.
 //!
-//! Easy to get wrong: crashes. In order, a step 1. marks each event's target, so that its message
-//! shows a pending delivery, 2. enqueues the deliveries, 3. sends the next step, 4. moves the
-//! recovery's row on, on the condition that nobody else has. Before 4 the row names this step, so
-//! that whatever comes, its own message again or the next step's, does it anew: the marks are found
-//! to be its own, and what is enqueued twice is of one round, of which `deliver` drops what has
-//! succeeded. After 4 the next step's message exists for certain, and messages of earlier steps are
-//! dropped by their number: no crash loses the recovery, and none leaves two chains of steps
-//! behind.
+//! # Pitfalls
+//!
+//! In this order, a step 1. marks each event's target, so that its message shows a pending
+//! delivery, 2. enqueues the deliveries, 3. sends the next step, 4. advances the recovery's row, on
+//! the condition that no other invocation has. Until 4, the row names this step, so both a repeat
+//! of its message and the next step's message run it again. The repeat recognises its own marks.
+//! Deliveries that are enqueued twice belong to one round, of which `deliver` drops what has
+//! succeeded. After 4, the next step's message exists, and messages of earlier steps are dropped by
+//! their number. So no crash loses the recovery, and none leaves two chains of steps.
 
 use std::time::Duration;
 
@@ -74,7 +75,7 @@ impl Recoveries {
             return Ok(());
         };
         if recovery.state != State::Running {
-            // Whoever ended it may not have come to this.
+            // The invocation that ended the recovery may have crashed before this.
             return Ok(self.rows.release(&recovery).await?);
         }
         if job.step < recovery.step {
@@ -189,8 +190,8 @@ impl Recoveries {
         Ok(())
     }
 
-    /// Moves the row on. False if somebody else has done this step at the same time: the rest is
-    /// theirs.
+    /// Advances the row. False if another invocation has run this step at the same time; that one
+    /// does the rest.
     async fn advance(&self, recovery: &Recovery, next: &Recovery) -> Result<bool, StoreError> {
         match self.rows.advance(recovery, next).await {
             Ok(()) => Ok(true),

@@ -20,9 +20,9 @@ pub(crate) struct CircuitSchedule {
 }
 
 impl CircuitSchedule {
-    /// Sends a circuit's next step once more, to be done at once. Whichever message comes first
-    /// does it; to the other it is done. Whoever is at it already sees for himself what has
-    /// changed.
+    /// Sends a circuit's next step again, without a delay. Whichever of the two messages arrives
+    /// first runs it; the other finds it done. Does nothing while the step is leased: its holder
+    /// re-reads the row before it commits.
     pub(crate) async fn hurry(&self, health: &Health) -> Result<(), StepError> {
         let now = self.clock.now();
         let Some(circuit) = health.circuit.as_ref().filter(|circuit| !circuit.is_busy(now)) else {
@@ -30,7 +30,7 @@ impl CircuitSchedule {
         };
         match self.rows.put_due(health.endpoint, circuit, now).await {
             Ok(()) => {}
-            // Done, or sent once more by somebody else.
+            // The step is done, or another invocation has sent it again.
             Err(StoreError::Conflict) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
@@ -60,7 +60,7 @@ impl CircuitSchedule {
         self.steps.send(&first, phase.wait()).await?;
         let opened = self.rows.open(health.endpoint, &circuit).await;
         if matches!(opened, Err(StoreError::Conflict)) {
-            // Somebody else has opened it.
+            // Another invocation has opened it.
             return Ok(());
         }
         if opened.is_err() || self.clock.now().since(started) > phase.wait() / 2 {

@@ -1,6 +1,6 @@
 //! What is sent: body, headers, signatures.
 //!
-//! Easy to get wrong: the body is serialised once, and these bytes are signed and sent.
+//! The body is serialised once, and these bytes are signed and sent.
 
 use std::time::Duration;
 

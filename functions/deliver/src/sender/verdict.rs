@@ -1,4 +1,4 @@
-//! What came back, judged.
+//! Judges the answer of a receiver.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use domain::{
 };
 use egress::{Exchange, Outcome as Exchanged, UnreachableClass};
 
-/// The status by which a receiver says that it is gone for good (RFC 9110, 15.5.11).
+/// The status of a receiver that is gone for good (RFC 9110, 15.5.11).
 const GONE: u16 = 410;
 
 /// An exchange as the log and the schedule see it.
@@ -22,8 +22,8 @@ pub(crate) struct Verdict {
     pub(crate) error: Option<String>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) duration: Duration,
-    /// Whether it says something of the receiver. A name that leads to a private address does; what
-    /// is not sent as the endpoint is paused, say, doesn't.
+    /// Whether it reflects the health of the receiver. A name that resolves to a private address
+    /// does; a delivery that is not sent because its endpoint is paused does not.
     pub(crate) judges: bool,
 }
 

@@ -1,7 +1,7 @@
 //! How AWS words the calls that it doesn't carry out.
 //!
-//! Easy to get wrong: the SDKs decide by the error's name whether they try again, and for SQS by
-//! the name in `x-amzn-query-error`.
+//! The SDKs decide by the error's name whether they try again, and for SQS by the name in
+//! `x-amzn-query-error`.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};

@@ -1,7 +1,7 @@
 //! Faults of AWS, made to order: tests say which call of which function is to go wrong, and how.
 //!
-//! Easy to get wrong: the SDK tries again by itself, and each of its tries is a call here. A fault
-//! that is to be seen by the function must strike at least as often as the SDK tries (three times).
+//! The SDK tries again by itself, and each of its tries is a call here. A fault that is to be seen
+//! by the function must strike at least as often as the SDK tries (three times).
 
 mod errors;
 mod partly;

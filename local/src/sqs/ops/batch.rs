@@ -1,7 +1,7 @@
 //! What the three batch operations share: the rules for their entries, and the answer in two lists.
 //!
-//! Easy to get wrong: a bad batch (empty, too long, ids not distinct) is refused whole; a bad entry
-//! fails alone, and the call as such succeeds.
+//! A bad batch (empty, too long, ids not distinct) is refused whole; a bad entry fails alone, and
+//! the call as such succeeds.
 
 use std::collections::HashSet;
 

@@ -1,9 +1,9 @@
 //! `DeleteMessage` and `DeleteMessageBatch`.
 //!
-//! Easy to get wrong: on a standard queue a delete with the handle of an earlier receive succeeds
-//! and deletes nothing (SQS: "the request succeeds, but the message will not be deleted"); so does
-//! deleting twice. A handle whose visibility timeout has run out still works while nobody has
-//! received the message again.
+//! On a standard queue a delete with the handle of an earlier receive succeeds and deletes nothing
+//! (SQS: "the request succeeds, but the message will not be deleted"); so does deleting twice. A
+//! handle whose visibility timeout has run out still works while nobody has received the message
+//! again.
 
 use serde::Deserialize;
 

@@ -8,8 +8,8 @@
 //! dead-letter queue in its redrive policy, if there is exactly one; with several, the task fails
 //! as on SQS.
 //!
-//! Easy to get wrong: a moved message may fail again and come back while its task runs. A task
-//! therefore ends after as many messages as there were at its start.
+//! A moved message may fail again and come back while its task runs. A task therefore ends after as
+//! many messages as there were at its start.
 
 use std::sync::Arc;
 

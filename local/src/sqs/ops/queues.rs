@@ -1,8 +1,8 @@
 //! `CreateQueue`, `GetQueueUrl`, `ListQueues`, `ListDeadLetterSourceQueues`, `DeleteQueue` and
 //! `PurgeQueue`.
 //!
-//! Easy to get wrong: creating a queue that exists succeeds if every attribute *given* is as the
-//! queue has it; attributes not given don't matter.
+//! Creating a queue that exists succeeds if every attribute *given* is as the queue has it;
+//! attributes not given don't matter.
 //!
 //! Unlike SQS, a name can be used again at once after `DeleteQueue`, and a queue can be purged more
 //! than once a minute.

@@ -1,8 +1,7 @@
 //! `ReceiveMessage`: what a receive hands out.
 //!
-//! Easy to get wrong: the redrive policy acts here. A message that would be received once more than
-//! `maxReceiveCount` goes to the dead-letter queue instead, and the receive goes on to the next
-//! one.
+//! The redrive policy acts here. A message that would be received once more than `maxReceiveCount`
+//! goes to the dead-letter queue instead, and the receive goes on to the next one.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,6 @@
 //! `SendMessage` and `SendMessageBatch`.
 //!
-//! Easy to get wrong: a batch may hold 1 MiB in all, so ten messages that are each small enough may
-//! still be refused.
+//! A batch may hold 1 MiB in all, so ten messages that are each small enough may still be refused.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! `ChangeMessageVisibility` and `ChangeMessageVisibilityBatch`.
 //!
-//! Easy to get wrong: the new timeout counts from now, but all timeouts of one receive together may
-//! not exceed 12 hours: 43,200 seconds, asked for a moment after the receive, is too much.
+//! The new timeout counts from now, but all timeouts of one receive together may not exceed 12
+//! hours: 43,200 seconds, asked for a moment after the receive, is too much.
 
 use serde::Deserialize;
 

@@ -1,7 +1,7 @@
 //! Messages in the store.
 //!
-//! Easy to get wrong: a message is known by its row *and* its queue. A redrive takes the row to
-//! another queue, where a receipt handle of the first one must not reach it.
+//! A message is known by its row *and* its queue. A redrive takes the row to another queue, where a
+//! receipt handle of the first one must not reach it.
 
 use rusqlite::{OptionalExtension, Row, params};
 use uuid::Uuid;

@@ -4,9 +4,9 @@
 //! to wait for and no conflicts. Jobs that queue up while one runs share the next transaction: a
 //! commit costs more than a job.
 //!
-//! Easy to get wrong: an answer may leave only after the commit. Each job therefore hands back a
-//! closure that sends its answer, and the thread calls it when the transaction has ended, with the
-//! transaction's outcome.
+//! An answer may leave only after the commit. Each job therefore hands back a closure that sends
+//! its answer, and the thread calls it when the transaction has ended, with the transaction's
+//! outcome.
 
 mod messages;
 mod queues;

@@ -1,7 +1,6 @@
 //! Queues in the store.
 //!
-//! Easy to get wrong: the queues in memory are a copy. Whatever changes the table must read it
-//! again, in the same job.
+//! The queues in memory are a copy. Whatever changes the table must read it again, in the same job.
 
 use std::sync::Arc;
 

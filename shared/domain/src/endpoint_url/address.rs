@@ -3,9 +3,11 @@
 //! IPv4 is everything less the special ranges; IPv6 is only the allocated global unicast block less
 //! its special ranges, so that whatever IANA invents outside of it is refused by default.
 //!
-//! Easy to get wrong: addresses that embed another one. IPv4-mapped (`::ffff:10.0.0.1`) and NAT64
+//! # Pitfalls
+//!
+//! Some addresses embed another one. IPv4-mapped (`::ffff:10.0.0.1`) and NAT64
 //! (`64:ff9b::10.0.0.1`) lie outside of `2000::/3`, 6to4 and Teredo inside of it. All of them are
-//! refused whole, even when the embedded address is public: nobody publishes a webhook there.
+//! refused, even when the embedded address is public: no customer publishes a webhook there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

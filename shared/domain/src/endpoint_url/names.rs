@@ -4,9 +4,8 @@
 //! endpoint is created tells the customer more than a failed delivery, and because what a special
 //! name means depends on who resolves it.
 //!
-//! Easy to get wrong: a trailing dot (`localhost.`) changes nothing about what a name means. Case,
-//! Unicode lookalikes and ideographic dots don't arrive here: the `url` crate has mapped them (UTS
-//! #46).
+//! A trailing dot (`localhost.`) changes nothing about what a name means. Case, Unicode lookalikes
+//! and ideographic dots don't arrive here: the `url` crate has mapped them (UTS #46).
 
 use crate::endpoint_url::error::TargetError;
 

@@ -1,8 +1,9 @@
 //! The hosts that this service itself answers on, which it must not send to.
 //!
-//! Easy to get wrong: a deployed service owns its host on every port, while a local stack owns one
-//! port of a loopback address that the developer's receiver also lives on. So the port is part of
-//! it when it is given.
+//! # Pitfalls
+//!
+//! A deployed service owns its host on every port, while a local stack owns one port of a loopback
+//! address that the developer's receiver also lives on. So the port is part of it when it is given.
 
 use std::str::FromStr;
 

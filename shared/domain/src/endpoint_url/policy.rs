@@ -1,8 +1,10 @@
 //! How strict to be about targets: as deployed, or as on a developer's own machine.
 //!
-//! Easy to get wrong: the local policy is no "allow all". It adds plain `http` and this machine
-//! itself, and nothing else, so that private networks and cloud metadata stay out of reach of a
-//! stack that someone exposes by mistake.
+//! # Pitfalls
+//!
+//! The local policy is no "allow all". It adds plain `http` and this machine itself, and nothing
+//! else, so that private networks and cloud metadata stay out of reach of a stack that someone
+//! exposes by mistake.
 
 use std::{net::IpAddr, str::FromStr};
 

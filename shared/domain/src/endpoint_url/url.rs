@@ -4,9 +4,11 @@
 //! parsed host is judged: every spelling of an address (`0x7f.1`, `2130706433`, `127。0。0。1`) is the
 //! same [`Host`] by then.
 //!
-//! Easy to get wrong: the parser forgives a lot (`https:\\host`, `https:host`, tabs inside of
-//! names). What it would forgive is refused here, so that the text a customer reads back can't mean
-//! one host to them and another to us.
+//! # Pitfalls
+//!
+//! The parser forgives a lot (`https:\\host`, `https:host`, tabs inside of names). What it would
+//! forgive is refused here, so that the text a customer reads back can't mean one host to them and
+//! another to us.
 
 use std::{
     fmt,

@@ -5,10 +5,12 @@
 //! the text that JavaScript would print, and those bytes are signed and sent: compact, strings and
 //! numbers as ECMAScript prints them, keys in the order of a JavaScript object.
 //!
-//! Easy to get wrong: changing a value. A number whose decimal value isn't the one that JavaScript
-//! would print (`1e400`, `12345678901234567891`, and also 2^60, which a double holds but JavaScript
-//! prints as `1152921504606847000`) keeps its text, since receivers in other languages read it
-//! exactly. Lone surrogates (`"\ud800"`), which no Rust string can hold, stay escapes.
+//! # Pitfalls
+//!
+//! A number whose decimal value isn't the one that JavaScript would print (`1e400`,
+//! `12345678901234567891`, and also 2^60, which a double holds but JavaScript prints as
+//! `1152921504606847000`) keeps its text, since receivers in other languages read it exactly. Lone
+//! surrogates (`"\ud800"`), which no Rust string can hold, stay escapes.
 //!
 //! No `serde_json::Value` on the way: it would lose number text, refuse lone surrogates, and forget
 //! what a duplicate key means to JavaScript. The scanner checks RFC 8259 strictly itself.

@@ -4,9 +4,11 @@
 //! to it. When that decimal has the value that the producer wrote (`1.0`, `1.10`, `1e2`), the
 //! number is printed so; else its text is kept.
 //!
-//! Easy to get wrong: comparing through floats, where everything is equal to its nearest double.
-//! And exponents: `1e999999999` must not be written out. So both numbers are compared as digits and
-//! a power of ten, and no more than 17 digits matter, since ECMAScript never prints more.
+//! # Pitfalls
+//!
+//! Comparing through floats, where everything is equal to its nearest double. And exponents:
+//! `1e999999999` must not be written out. So both numbers are compared as digits and a power of
+//! ten, and no more than 17 digits matter, since ECMAScript never prints more.
 
 use super::error::{JsonError, JsonProblem};
 

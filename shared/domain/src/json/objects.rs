@@ -4,8 +4,8 @@
 //! keys as they came. A key that comes again gives its first place the last value, as `JSON.parse`
 //! does.
 //!
-//! Easy to get wrong: time. The members are already written when their order is known, so an object
-//! is rewritten only when it must change, and duplicates are found by hash, with a random seed.
+//! The members are already written when their order is known, so an object is rewritten only when
+//! it must change, and duplicates are found by hash, with a random seed.
 
 use std::collections::HashMap;
 

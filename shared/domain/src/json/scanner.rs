@@ -1,7 +1,6 @@
 //! Walks the input and writes the canonical text: one pass, values appended to one output.
 //!
-//! Easy to get wrong: recursion on a producer's input. It is bounded by [`MAX_DEPTH`], and nothing
-//! else recurses.
+//! Recursion on a producer's input. It is bounded by [`MAX_DEPTH`], and nothing else recurses.
 
 use super::{
     error::{JsonError, JsonProblem},

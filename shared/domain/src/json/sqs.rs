@@ -1,7 +1,8 @@
 //! JSON text in an SQS message.
 //!
-//! Easy to get wrong: SQS takes "any Unicode", less a few characters, and refuses the whole message
-//! for one of them.
+//! # Pitfalls
+//!
+//! SQS takes "any Unicode", less a few characters, and refuses the whole message for one of them.
 
 use std::borrow::Cow;
 

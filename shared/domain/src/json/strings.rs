@@ -3,9 +3,8 @@
 //! Only `"`, `\`, controls below U+0020 and lone surrogates are escaped, everything else stands for
 //! itself, U+007F, U+2028 and U+FFFF too.
 //!
-//! Easy to get wrong: surrogate escapes. `\ud83d\ude00` is one character and is written out; a half
-//! without its other half can only be an escape, in lower case. And a pair of halves in the wrong
-//! order is two lone ones.
+//! `\ud83d\ude00` is one character and is written out; a half without its other half can only be an
+//! escape, in lower case. And a pair of halves in the wrong order is two lone ones.
 
 use std::fmt::Write;
 

@@ -107,7 +107,7 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryStatus {
-    /// Not delivered yet; attempts are to come.
+    /// Not delivered yet; more attempts will follow.
     Pending,
     /// Not delivered yet, and not tried until its receiver is well again.
     Parked,

@@ -1,5 +1,5 @@
-//! The topics that exist: the deployment's catalogue, and what a project adds to it or describes
-//! anew.
+//! The topics that exist: the deployment's catalogue, and the topics that a project adds or
+//! redescribes.
 
 use std::{collections::BTreeMap, str::FromStr};
 

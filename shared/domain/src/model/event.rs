@@ -72,7 +72,7 @@ pub struct Target {
     /// Why it goes there.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub origin: Origin,
-    /// Whether it is a test of the endpoint, which concerns nobody else.
+    /// Whether it is a test of the endpoint, which goes to no other endpoint.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub test: bool,
     /// The last recovery that has sent it there, again or for the first time.

@@ -1,7 +1,7 @@
 //! The extra headers that an endpoint's owner may set.
 //!
-//! Easy to get wrong: a header that changes how the request is framed, routed or authenticated by
-//! *us* (`Host`, `Transfer-Encoding`, `webhook-signature`) would let a customer smuggle or forge.
+//! A header that changes how Posthaste frames, routes or authenticates the request (`Host`,
+//! `Transfer-Encoding`, `webhook-signature`) would let a customer smuggle or forge.
 
 use std::{collections::BTreeMap, fmt};
 

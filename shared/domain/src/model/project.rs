@@ -55,8 +55,8 @@ pub struct ProjectSecret {
     /// The secrets.
     #[serde(flatten)]
     pub secrets: SecretRing,
-    /// Whether the present one is base64, which some signature styles need; kept here so that
-    /// nobody has to open it to know.
+    /// Whether the current secret is base64, which some signature styles need. Kept here so that no
+    /// function has to decrypt the secret to know.
     pub decodable: bool,
     /// Counts its changes, so that two at once can't undo each other.
     pub revision: u64,

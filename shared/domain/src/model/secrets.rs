@@ -50,9 +50,9 @@ impl SecretRing {
         live.map(|secret| vault.open(secret, owner)).collect()
     }
 
-    /// With a new secret; the present one goes on signing until `until`, and earlier ones no longer
-    /// than that: who rotates without overlap wants nothing else to be valid. With none left of
-    /// [`MAX_RETIRING`], the oldest stops at once.
+    /// With a new secret. The current one keeps signing until `until`, and earlier ones no longer
+    /// than that: a rotation without overlap leaves only the new secret valid. If there are already
+    /// [`MAX_RETIRING`] old secrets, the oldest stops signing at once.
     #[must_use]
     pub fn rotated(self, secret: SealedSecret, until: Timestamp, now: Timestamp) -> Self {
         let replaced = RetiringSecret { secret: self.secret, until };

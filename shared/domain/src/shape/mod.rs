@@ -1,8 +1,8 @@
 //! What the body of a request looks like, chosen per endpoint by name. A new shape is one file, and
 //! one line in `SHAPES`.
 //!
-//! Easy to get wrong: what an event can't be shaped into is found out when it is posted, not at
-//! delivery. So a shape has a check of its own, and building what passed the check can't fail.
+//! What an event can't be shaped into is found out when it is posted, not at delivery. So a shape
+//! has a check of its own, and building what passed the check can't fail.
 
 mod cloudevents;
 mod data;

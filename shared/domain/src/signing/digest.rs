@@ -1,9 +1,10 @@
 //! The `digest` style: `<Brand>-Signature: <hex>`, over the body alone.
 //!
-//! Easy to get wrong: the key is the secret's text as shown, prefix and all. There is room for one
-//! signature only, so the oldest live secret signs alone until its overlap ends: a new secret is
-//! known only to those who have read the answer to the rotation, and its receiver has the overlap
-//! to learn it.
+//! # Pitfalls
+//!
+//! The key is the secret's text as shown, prefix and all. There is room for one signature only, so
+//! the oldest live secret signs alone until its overlap ends: a new secret is known only to those
+//! who have read the answer to the rotation, and its receiver has the overlap to learn it.
 
 use super::{Signing, Style, hmac};
 

@@ -1,7 +1,7 @@
 //! The `timestamped` style: `<Brand>-Signature: t=<unix>,v1=<hex>`, one `v1=` per live secret, over
 //! `t.body`. The scheme of Stripe, whose libraries verify it.
 //!
-//! Easy to get wrong: the key is the secret's text as shown, prefix and all.
+//! The key is the secret's text as shown, prefix and all.
 
 use super::{Signing, Style, hmac};
 

@@ -1,9 +1,12 @@
 //! Secrets at rest: sealed by a key that is not in the table.
 //!
 //! AES-256-GCM, with the owner's id (an endpoint's or a project's) as additional data: a sealed
-//! secret that is copied to another owner's row can't be opened there. Easy to get wrong: changing
-//! the key. There may be several; the first seals, any opens, so a new one is put in front and the
-//! old one stays.
+//! secret that is copied to another owner's row can't be opened there.
+//!
+//! # Pitfalls
+//!
+//! There may be several; the first seals, any opens, so a new one is put in front and the old one
+//! stays.
 
 use std::fmt;
 

@@ -16,7 +16,7 @@ pub struct QueueEntry {
     pub body: String,
     /// Whom it is for, so that a standard queue shares its consumers fairly among groups.
     pub group: Option<String>,
-    /// How long nobody receives it.
+    /// How long the message is hidden.
     pub delay: Duration,
 }
 

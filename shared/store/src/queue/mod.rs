@@ -1,7 +1,9 @@
 //! SQS: enqueue deliveries, hide a message until its time.
 //!
-//! Easy to get wrong: a batch call that "succeeds" may have failed entries. All calls here succeed
-//! wholly or say which part didn't.
+//! # Pitfalls
+//!
+//! A batch call that "succeeds" may have failed entries. All calls here succeed wholly or say which
+//! part didn't.
 
 use std::time::Duration;
 
@@ -21,8 +23,7 @@ mod batch;
 pub use batch::QueueEntry;
 use batch::batches;
 
-/// SQS: a message's delay is at most 15 minutes. Longer waits start with this one and go on by
-/// visibility.
+/// SQS: a message's delay is at most 15 minutes. A longer wait continues as a visibility timeout.
 pub const MAX_DELAY: Duration = Duration::from_mins(15);
 /// SQS: a message is hidden for at most 12 hours, counted from its receipt; less two minutes for
 /// the time since then.

@@ -1,7 +1,7 @@
 //! A kill at a step: where it is done, what is killed, and what must hold afterwards.
 //!
-//! Easy to get wrong: a message that a killed function had received comes back at its visibility
-//! timeout, six minutes as deployed. The template of these stacks says ten seconds.
+//! A message that a killed function had received comes back at its visibility timeout, six minutes
+//! as deployed. The template of these stacks says ten seconds.
 
 use std::{
     fmt::Display,
