@@ -14,7 +14,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::serve::ListenerExt;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -116,23 +116,9 @@ async fn serve(
     let Some(pool) = served.service.pools.get(&found.function) else {
         return answer::not_found();
     };
-    let announced = parts
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
-        return too_large();
-    }
-    let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return too_large(),
-        Err(_) => {
-            return answer::error(
-                StatusCode::BAD_REQUEST,
-                "malformed_request",
-                "the request's body ended early",
-            );
-        }
+    let body = match whole_body(&parts.headers, body).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
     };
     let about = Circumstances {
         source_ip: peer.ip(),
@@ -160,6 +146,24 @@ async fn serve(
         response.headers_mut().insert("apigw-requestid", id);
     }
     response
+}
+
+/// The request's body, or the answer to one that is too large or ends early.
+async fn whole_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Response<Body>> {
+    let announced =
+        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
+        return Err(too_large());
+    }
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(answer::error(
+            StatusCode::BAD_REQUEST,
+            "malformed_request",
+            "the request's body ended early",
+        )),
+    }
 }
 
 async fn whole(pool: &Arc<Pool>, event: String) -> Result<Response<Body>, InvokeError> {

@@ -42,6 +42,7 @@ pub(crate) struct WireError {
 
 impl ErrorCode {
     /// The names and status that clients see.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     pub(crate) fn on_the_wire(self) -> WireError {
         let (shape, query_code, status) = match self {
             Self::BatchEntryIdsNotDistinct => (

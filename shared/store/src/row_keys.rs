@@ -124,7 +124,7 @@ pub(crate) mod sk {
     pub(crate) const EVENTS: (&str, &str) = ("evt_", "evt_~");
 
     /// An item whose sort key is its id.
-    pub(crate) fn id(id: impl ToString) -> String {
+    pub(crate) fn id(id: impl ToString + Copy) -> String {
         id.to_string()
     }
 

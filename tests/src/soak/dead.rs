@@ -88,15 +88,9 @@ pub async fn run(plan: &DeadPlan) -> Figures {
     let (healthy, sink, dead) =
         (Receiver::start().await, Receiver::start().await, Receiver::start().await);
     dead.always(Reply::status(500));
-    for (receiver, topic) in
-        [(&healthy, "load.healthy"), (&sink, "load.sink"), (&dead, "load.dead")]
-    {
-        project
-            .put(&format!("/webhooks/topics/{topic}"), json!({"description": "The load"}))
-            .await
-            .expect(201);
-        project.create_endpoint(&receiver.url("/"), &[topic]).await;
-    }
+    subscribe(&project, &healthy, "load.healthy").await;
+    subscribe(&project, &sink, "load.sink").await;
+    subscribe(&project, &dead, "load.dead").await;
     let most: Arc<[AtomicUsize; 3]> = Arc::default();
 
     let times = beside(&project, async {
@@ -118,10 +112,8 @@ pub async fn run(plan: &DeadPlan) -> Figures {
     println!("beside the flood to the dead one: {beside_dead}");
     until_parked(&stack.queues()).await;
     watching.abort();
-    println!(
-        "{:.0} s after the start, all is parked; the dead one is well now",
-        started.elapsed().as_secs_f64()
-    );
+    let took = started.elapsed().as_secs_f64();
+    println!("{took:.0} s after the start, all is parked; the dead one is well now");
 
     let in_vain = dead.take().len();
     let healed = Instant::now();
@@ -150,6 +142,13 @@ pub async fn run(plan: &DeadPlan) -> Figures {
         release: (first - healed, last - first),
         displacement: displacement(&arrived),
     }
+}
+
+/// Makes a topic, and an endpoint that subscribes to it.
+async fn subscribe(project: &Client, receiver: &Receiver, topic: &str) {
+    let path = format!("/webhooks/topics/{topic}");
+    project.put(&path, json!({"description": "The load"})).await.expect(201);
+    project.create_endpoint(&receiver.url("/"), &[topic]).await;
 }
 
 /// Posts to the healthy endpoint for as long as `other` takes. When each event was posted, by its

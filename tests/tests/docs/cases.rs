@@ -30,6 +30,7 @@ const BODY: &str = r#"{"n":1.5,"text":"grüße 😀\u2028 </x>","list":[true,nul
 const BIG: &str = r#"{"big":12345678901234567891}"#;
 
 /// The cases of a style.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(crate) fn of(style: &Style) -> Vec<Case> {
     let [body, big] = [BODY, BIG].map(|text| canonicalise(text.as_bytes()).unwrap());
     let now = runtime::clock::now().seconds();

@@ -115,6 +115,7 @@ async fn a_tasks_own_url_gets_its_results() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn such_deliveries_are_retried_and_logged_and_sent_again_like_any_others() {
     let project = ittybit().await;
     let receiver = Receiver::start().await;

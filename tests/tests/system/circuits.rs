@@ -21,6 +21,7 @@ async fn wait_for_parking(project: &Client, endpoint: &str, parking: bool) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn deliveries_to_a_receiver_that_is_down_are_parked_and_all_arrive_once_it_is_well() {
     let stack = Stack::start().await;
     let (project, queues) = (stack.project().await, stack.queues());

@@ -21,6 +21,7 @@ const EVENTS: usize = 2_000;
 const CLIENTS: usize = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn killed_in_the_middle_of_two_thousand_events_every_accepted_one_arrives() {
     let mut stack = Stack::start().await;
     let project = stack.project().await;

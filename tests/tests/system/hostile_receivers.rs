@@ -184,6 +184,7 @@ fn wait(text: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn every_hostile_receiver_has_a_name_in_the_log_and_bounded_time_and_memory() {
     let stack = Stack::start().await;
     let project = stack.project().await;

@@ -243,6 +243,7 @@ fn asks(route: &HttpRoute, ids: &Ids) -> Vec<Ask> {
     asks
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn bodies(route: &HttpRoute, ids: &Ids) -> Vec<Option<Json>> {
     match (route.method.as_str(), route.path.as_str()) {
         // Everybody has a secret of their own, so no two answers are alike.

@@ -38,10 +38,9 @@ fn every_function_serves_its_routes_in_the_template_and_no_other() {
 }
 
 fn keys<App: Clone + Send + Sync + 'static>(routes: Routes<App>) -> BTreeSet<String> {
-    let document = serde_json::to_value(routes.into_openapi().paths).unwrap();
-    let paths = document.as_object().unwrap().iter();
-    let keys = paths.flat_map(|(path, methods)| {
-        let methods = methods.as_object().unwrap().keys();
+    let paths = serde_json::json!(routes.into_openapi().paths);
+    let keys = paths.as_object().into_iter().flatten().flat_map(|(path, methods)| {
+        let methods = methods.as_object().into_iter().flat_map(serde_json::Map::keys);
         methods.map(move |method| format!("{} {path}", method.to_uppercase()))
     });
     keys.collect()
