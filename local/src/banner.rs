@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::ready::Ready;
-use crate::samples;
 use crate::stack::{Plan, Stack};
+use emulator::samples;
 
 /// Where `posthaste listen` listens unless told otherwise.
 const RECEIVER: &str = "http://127.0.0.1:9000/";

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::aws::CountersReport;
-use crate::aws::server::COUNTERS_PATH;
 use crate::ready::Ready;
+use emulator::aws::CountersReport;
+use emulator::aws::server::COUNTERS_PATH;
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +107,7 @@ fn per_delivery(calls: u64, attempts: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::CallCount;
+    use emulator::aws::CallCount;
 
     fn call(caller: &str, operation: &str, resource: &str, outcome: &str, count: u64) -> CallCount {
         CallCount {

@@ -8,7 +8,8 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::{operator_key, secrets_key};
+use crate::secrets_key;
+use emulator::operator_key;
 
 /// Readable and writable by the owner only.
 const OWNER_ONLY: u32 = 0o600;

@@ -8,8 +8,8 @@ use local::cli::{CallsArgs, Cli, Command, RunArgs};
 use local::listen::{ListenArgs, Receiver};
 use local::shutdown::Shutdown;
 use local::stack::{Stack, default_data};
-use local::template::Template;
 use local::{banner, calls};
+use sam_template::Template;
 
 /// A process that was ended by Ctrl-C: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;

@@ -19,8 +19,8 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
+use emulator::aws::Caller;
 use http::{HeaderMap, StatusCode, Uri, header};
-use local::aws::Caller;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
 use crate::PATIENCE;

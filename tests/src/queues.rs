@@ -1,7 +1,7 @@
 //! SQS, as an operator looks into it and redrives it.
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use local::aws::Clients;
+use emulator::aws::Clients;
 
 use crate::eventually;
 

@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use local::{aws::CountersReport, ready::Ready};
+use emulator::aws::CountersReport;
+use local::ready::Ready;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -207,7 +208,7 @@ impl Stack {
 
     /// All AWS calls since it started.
     pub async fn calls(&self) -> CountersReport {
-        let url = format!("{}{}", self.ready.sqs_url, local::aws::server::COUNTERS_PATH);
+        let url = format!("{}{}", self.ready.sqs_url, emulator::aws::server::COUNTERS_PATH);
         let answer = self.operator().http.get(url).send().await.expect("the counters are served");
         serde_json::from_str(&answer.text().await.expect("a body")).expect("the counters are JSON")
     }

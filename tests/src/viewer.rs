@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use emulator::testing::{Shown, SseParser};
 use http::Method;
-use local::testing::{Shown, SseParser};
 
 use crate::{Answer, Client, PATIENCE};
 

@@ -265,7 +265,7 @@ fn decode(text: &str) -> Option<Plan> {
 
 #[cfg(test)]
 mod tests {
-    use local::testing::AwsStandIn;
+    use emulator::testing::AwsStandIn;
     use runtime::clock;
     use serde_json::value::RawValue;
     use store::Table;
@@ -299,7 +299,7 @@ mod tests {
             key: Option<&str>,
             now: Timestamp,
         ) -> Result<(Claims, Vec<Planned>), ApiError> {
-            let access = Access::of_project(&local::samples::project().unwrap());
+            let access = Access::of_project(&emulator::samples::project().unwrap());
             Claims::take(&self.leases, access, drafts, key.map(str::to_owned), KEY_KEPT, now).await
         }
     }

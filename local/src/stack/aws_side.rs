@@ -10,12 +10,12 @@ use tokio::task::JoinHandle;
 
 use super::error::StackError;
 use super::plan::Plan;
-use crate::aws::iam::Policies;
-use crate::aws::{AwsServer, Caller, Clients, Stores, clients};
-use crate::poller::Polls;
-use crate::runtime::environment::Surroundings;
-use crate::sqs::Clock;
-use crate::template::ACCOUNT;
+use emulator::aws::iam::Policies;
+use emulator::aws::{AwsServer, Caller, Clients, Stores, clients};
+use emulator::poller::Polls;
+use emulator::runtime::environment::Surroundings;
+use emulator::sqs::Clock;
+use sam_template::ACCOUNT;
 
 /// How often expired items are deleted. DynamoDB takes up to a few days; readers filter what has
 /// expired anyway.

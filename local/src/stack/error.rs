@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::aws::OpenError;
-use crate::aws::provision::ProvisionError;
 use crate::build::BuildError;
 use crate::data::DataError;
 use crate::demo::DemoError;
-use crate::runtime::InvokeError;
-use crate::samples::SamplesError;
-use crate::template::TemplateError;
+use emulator::aws::OpenError;
+use emulator::aws::provision::ProvisionError;
+use emulator::runtime::InvokeError;
+use emulator::samples::SamplesError;
+use sam_template::TemplateError;
 use store::StoreError;
 
 /// Why a stack doesn't start.

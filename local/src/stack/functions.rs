@@ -12,11 +12,11 @@ use tokio::net::TcpListener;
 use super::aws_side::AwsSide;
 use super::error::StackError;
 use super::plan::Plan;
-use crate::front::{Front, RouteTable, Service};
-use crate::poller::{Poller, concurrency};
-use crate::runtime::environment::{self, Surroundings};
-use crate::runtime::{FunctionSpec, LogSink, Pool, RuntimeApi};
-use crate::template::{Function, Template};
+use emulator::front::{Front, RouteTable, Service};
+use emulator::poller::{Poller, concurrency};
+use emulator::runtime::environment::{self, Surroundings};
+use emulator::runtime::{FunctionSpec, LogSink, Pool, RuntimeApi};
+use sam_template::{Function, Template};
 
 /// Instances of a function that serves HTTP: enough to keep a few cores busy while some wait for
 /// the database, and few enough to start quickly.

@@ -17,13 +17,13 @@ mod plan;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::aws::iam::Policies;
 use crate::cli::RunArgs;
 use crate::demo::{self, Demo};
-use crate::operator_key;
 use crate::ready::Ready;
-use crate::samples;
-use crate::template::Template;
+use emulator::aws::iam::Policies;
+use emulator::operator_key;
+use emulator::samples;
+use sam_template::Template;
 
 pub use error::StackError;
 pub use plan::{Plan, default_data};

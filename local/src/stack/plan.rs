@@ -9,12 +9,12 @@ use tokio::net::TcpListener;
 
 use super::aws_side::{AwsSide, foreign_account};
 use super::error::StackError;
-use crate::aws::provision::provision;
 use crate::build;
 use crate::cli::RunArgs;
 use crate::data::DataDirectory;
-use crate::runtime::environment;
-use crate::template::{Settings, Template};
+use emulator::aws::provision::provision;
+use emulator::runtime::environment;
+use sam_template::{Settings, Template};
 
 /// Data directory beside the template, where none is named.
 const DATA: &str = ".posthaste";

@@ -1,6 +1,6 @@
 //! `--aws-only`: DynamoDB and SQS, for functions that run elsewhere.
 
-use local::aws::Clients;
+use emulator::aws::Clients;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use api::ALLOWED;
-use local::template::{Settings, Template};
+use sam_template::{Settings, Template};
 use serde_json::Value as Json;
 
 use openapi::{document, functions, operations};

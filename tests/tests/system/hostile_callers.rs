@@ -12,7 +12,7 @@ mod raw;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use local::template::{HttpRoute, Settings, Template};
+use sam_template::{HttpRoute, Settings, Template};
 use serde_json::json;
 use system_tests::{Client, Stack, workspace};
 

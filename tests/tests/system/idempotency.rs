@@ -1,11 +1,11 @@
 //! The same event, posted again and again.
 
-use runtime::clock;
 use std::collections::{HashMap, HashSet};
 
 use domain::id::EventId;
 use futures::future::join_all;
 use http::Method;
+use runtime::clock;
 use serde_json::json;
 use system_tests::{Event, Receiver, Stack};
 

@@ -6,8 +6,8 @@
 
 use domain::id::EventId;
 use http::Method;
-use local::template::{HttpRoute, Settings, Template};
 use runtime::clock;
+use sam_template::{HttpRoute, Settings, Template};
 use serde_json::{Value as Json, json};
 use system_tests::{Answer, Client, Receiver, Stack, workspace};
 

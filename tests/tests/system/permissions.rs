@@ -5,15 +5,13 @@
 //! only once all has been used that there is: so [`everything`] is done once, on a stack whose
 //! calls are counted from its start.
 
-use runtime::clock;
 use std::collections::BTreeSet;
 
 use domain::{id::EventId, time::Timestamp};
+use emulator::aws::{CallCount, CountersReport};
 use http::Method;
-use local::{
-    aws::{CallCount, CountersReport},
-    template::{Effect, Settings, Template},
-};
+use runtime::clock;
+use sam_template::{Effect, Settings, Template};
 use serde_json::json;
 use system_tests::{Client, Event, Receiver, Reply, Stack, Viewer, eventually, workspace};
 

@@ -1,6 +1,5 @@
 //! The live stream.
 
-use runtime::clock;
 use std::{
     collections::BTreeSet,
     sync::{
@@ -13,6 +12,7 @@ use std::{
 use domain::{id::EventId, time::Timestamp};
 use futures::future::join_all;
 use nix::sys::signal::Signal;
+use runtime::clock;
 use serde_json::json;
 use system_tests::{Client, Stack, Viewer};
 

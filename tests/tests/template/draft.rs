@@ -3,7 +3,7 @@
 //! A change at a path that isn't there does nothing. That is on purpose: the test of the rule then
 //! fails, since the rule finds no fault, and so the path in the test is corrected.
 
-use local::template::{Settings, Template, TemplateError};
+use sam_template::{Settings, Template, TemplateError};
 use serde_json::Value as Json;
 
 const TEXT: &str = include_str!("../../../template.yaml");

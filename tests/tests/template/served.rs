@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use api::Routes;
-use local::template::Template;
+use sam_template::Template;
 
 use crate::draft::Draft;
 

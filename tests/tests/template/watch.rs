@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use local::template::Template;
+use sam_template::Template;
 use serde_json::{Value as Json, json};
 
 use crate::draft::Draft;

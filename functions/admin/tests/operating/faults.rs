@@ -1,7 +1,7 @@
 //! Faults of AWS, at every call of every request: it is done, or answered with 503 and not done by
 //! half.
 
-use local::{
+use emulator::{
     aws::Fault,
     testing::{Answer, Trouble},
 };

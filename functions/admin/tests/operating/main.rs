@@ -11,7 +11,7 @@ mod secrets_key;
 
 use std::sync::Arc;
 
-use local::{
+use emulator::{
     samples,
     testing::{Api, AwsStandIn},
 };

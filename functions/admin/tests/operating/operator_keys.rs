@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use admin::{App, handle};
+use emulator::{samples, testing::Api};
 use lambda_runtime::{Context, LambdaEvent};
-use local::{samples, testing::Api};
 use serde_json::{Value as Json, json, value::to_raw_value};
 
 use super::{Started, start};
@@ -75,7 +75,7 @@ async fn no_caller_of_the_api_can_give_a_command() {
         assert!([401, 404].contains(&answer.status), "{path}: {}", answer.body);
     }
     let mut event: Json =
-        serde_json::from_str(&local::testing::sample("create-endpoint.json")).unwrap();
+        serde_json::from_str(&emulator::testing::sample("create-endpoint.json")).unwrap();
     event["rawPath"] = json!("/operator-keys");
     event["routeKey"] = json!("POST /operator-keys");
     event["requestContext"]["http"]["path"] = json!("/operator-keys");

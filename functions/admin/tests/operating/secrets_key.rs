@@ -1,6 +1,6 @@
 //! The secrets key against the table whose secrets it sealed.
 
-use local::testing::AwsStandIn;
+use emulator::testing::AwsStandIn;
 use runtime::settings::Settings;
 
 const OURS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";

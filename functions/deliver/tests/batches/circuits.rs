@@ -11,11 +11,11 @@ use domain::{
     time::Timestamp,
     work,
 };
-use futures::{StreamExt, stream};
-use local::{
+use emulator::{
     samples,
     testing::{Trouble, delivery_in},
 };
+use futures::{StreamExt, stream};
 use runtime::clock;
 use serde_json::json;
 use store::{Table, health::HealthStore, parked::ParkedStore};

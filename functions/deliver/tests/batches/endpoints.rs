@@ -11,7 +11,7 @@ use domain::{
     model::{Endpoint, Outcome, Status},
     time::Timestamp,
 };
-use local::samples;
+use emulator::samples;
 use runtime::clock;
 use store::{Access, endpoints::EndpointStore};
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use deliver::{App, BatchError};
 use domain::{model::Outcome, time::Timestamp};
-use local::aws::Fault;
+use emulator::aws::Fault;
 use runtime::clock;
 use serde_json::json;
 
@@ -112,7 +112,7 @@ async fn an_endpoint_whose_row_cannot_be_read_keeps_its_own_deliveries_only() {
         .put_item()
         .table_name(started.aws.table_name("ConfigTable"));
     let put = put
-        .item("pk", text(&format!("PROJ#{}", local::samples::PROJECT)))
+        .item("pk", text(&format!("PROJ#{}", emulator::samples::PROJECT)))
         .item("sk", text(&format!("EP#{unreadable}")));
     put.item("id", text(&unreadable)).item("url", text("")).send().await.unwrap();
     assert_eq!(

@@ -16,7 +16,7 @@ use domain::{
     time::Timestamp,
     work,
 };
-use local::{
+use emulator::{
     aws::Fault,
     samples,
     sqs::Clock,
@@ -117,7 +117,7 @@ impl World {
 
     pub(super) fn event(&self, queue: &str, messages: &[SqsMessage]) -> SqsEvent {
         let arn = &self.started.aws.template().queue(queue).unwrap().arn;
-        serde_json::from_value(local::poller::event::event(messages, arn)).unwrap()
+        serde_json::from_value(emulator::poller::event::event(messages, arn)).unwrap()
     }
 
     /// What is visible on a queue.

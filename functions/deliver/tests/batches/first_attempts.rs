@@ -1,7 +1,7 @@
 //! First attempts: what is sent, what is recorded, what it costs.
 
 use domain::model::{Outcome, Trigger};
-use local::samples;
+use emulator::samples;
 use runtime::clock;
 use serde_json::{Value as Json, json};
 

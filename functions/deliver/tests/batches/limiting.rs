@@ -8,7 +8,7 @@ use domain::{
     rate::Reserved,
     time::Timestamp,
 };
-use local::{samples, testing::delivery_in};
+use emulator::{samples, testing::delivery_in};
 use runtime::clock;
 use serde_json::json;
 use store::{Table, rates::RateStore};

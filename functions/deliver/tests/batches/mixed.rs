@@ -60,10 +60,10 @@ async fn a_slow_receiver_costs_its_own_message_only() {
     let started = start_with(&[200], |endpoint| endpoint.timeout_seconds = Some(1)).await;
     let slow = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", slow.local_addr().unwrap());
-    let mut endpoint = local::samples::endpoint_of(
+    let mut endpoint = emulator::samples::endpoint_of(
         message_of("mixed-batch.json", 2).endpoint,
         &url,
-        local::samples::SECRETS_KEY,
+        emulator::samples::SECRETS_KEY,
     )
     .unwrap();
     endpoint.timeout_seconds = Some(1);
@@ -81,9 +81,10 @@ async fn a_slow_receiver_costs_its_own_message_only() {
 async fn a_secret_that_cannot_be_opened_is_our_fault_and_its_message_comes_again() {
     let foreign = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     let started = start_with(&[200], |endpoint| {
-        endpoint.secrets = local::samples::endpoint_of(endpoint.id, "http://127.0.0.1:1/", foreign)
-            .unwrap()
-            .secrets;
+        endpoint.secrets =
+            emulator::samples::endpoint_of(endpoint.id, "http://127.0.0.1:1/", foreign)
+                .unwrap()
+                .secrets;
     })
     .await;
     let event = started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use domain::{health::OPENS_AFTER, message::Message, time::Timestamp, work};
-use local::{
+use emulator::{
     recursion::{Guard, MOST, Sorted, Trace},
     sqs::Clock,
 };

@@ -1,7 +1,7 @@
 //! What an endpoint is by the time of an attempt.
 
 use domain::model::{Endpoint, Outcome, Status};
-use local::samples;
+use emulator::samples;
 use serde_json::Value as Json;
 use store::{Access, Table, endpoints::EndpointStore};
 

@@ -1,6 +1,5 @@
 //! Steps of a recovery.
 
-use runtime::clock;
 mod faults;
 
 use std::collections::BTreeSet;
@@ -18,7 +17,8 @@ use domain::{
     time::Timestamp,
     work,
 };
-use local::{samples, testing::delivery_in};
+use emulator::{samples, testing::delivery_in};
+use runtime::clock;
 use serde_json::value::RawValue;
 use store::{
     Access, Table,

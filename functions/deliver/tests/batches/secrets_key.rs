@@ -1,6 +1,6 @@
 //! A secrets key that is not the config table's.
 
-use local::testing::AwsStandIn;
+use emulator::testing::AwsStandIn;
 use runtime::settings::Settings;
 use store::{Table, secrets_key::KeyCheck};
 

@@ -11,8 +11,8 @@ use domain::{
     model::{Outcome, Trigger},
     time::Timestamp,
 };
+use emulator::aws::Fault;
 use futures::join;
-use local::aws::Fault;
 use runtime::clock;
 use serde_json::json;
 

@@ -13,7 +13,7 @@ use domain::{
     time::Timestamp,
     work,
 };
-use local::{
+use emulator::{
     samples,
     testing::{AwsStandIn, TestReceiver, delivery_in, sample},
 };
@@ -148,7 +148,7 @@ impl Started {
             .wait_time_seconds(20);
         let messages = receive.send().await.unwrap().messages.unwrap_or_default();
         let arn = &self.aws.template().queue(queue).unwrap().arn;
-        serde_json::from_value(local::poller::event::event(&messages, arn)).unwrap()
+        serde_json::from_value(emulator::poller::event::event(&messages, arn)).unwrap()
     }
 
     /// Puts a message on a queue and receives it.

@@ -1,8 +1,8 @@
 //! `/automations`.
 
 use domain::model::Scope;
+use emulator::{samples, testing::Answer};
 use futures::future::join_all;
-use local::{samples, testing::Answer};
 use serde_json::{Value as Json, json};
 
 use super::{Started, start, stranger};

@@ -100,7 +100,8 @@ async fn an_endpoint_can_be_paused_and_go_on() {
 async fn the_secret_cannot_be_changed_on_the_way() {
     let started = start().await;
     let path = path_of(&create(&started.api, minimal()).await);
-    let answer = started.api.ask("PATCH", &path, json!({"secret": local::samples::SECRET})).await;
+    let answer =
+        started.api.ask("PATCH", &path, json!({"secret": emulator::samples::SECRET})).await;
     assert_eq!((answer.status, answer.text("field")), (400, "secret"));
 }
 

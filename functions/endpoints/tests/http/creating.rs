@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use local::testing::{AwsStandIn, HOST, sample};
+use emulator::testing::{AwsStandIn, HOST, sample};
 use serde_json::{Value as Json, json};
 
 use super::{create, minimal, path_of, start, start_with};
@@ -127,8 +127,8 @@ async fn as_deployed_no_receiver_on_this_machine_is_taken() {
 async fn a_customers_own_secret_is_taken_as_it_is() {
     let started = start().await;
     let mut body = minimal();
-    body["secret"] = json!(local::samples::SECRET);
-    assert_eq!(create(&started.api, body).await["secret"], local::samples::SECRET);
+    body["secret"] = json!(emulator::samples::SECRET);
+    assert_eq!(create(&started.api, body).await["secret"], emulator::samples::SECRET);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Faults of AWS, at every call of every request: it is done, or answered with 503 and not done by
 //! half.
 
-use local::{
+use emulator::{
     aws::Fault,
     samples,
     testing::{Answer, Trouble},
@@ -148,7 +148,8 @@ async fn survives(started: &Started, request: (&str, &str, u16), place: usize, t
 async fn a_list_leaves_out_an_endpoint_that_cannot_be_read() {
     let started = start().await;
     let made = create(&started.api, minimal()).await;
-    let (pk, id) = (format!("PROJ#{}", local::samples::PROJECT), "we_01JZ0000000000000000000009");
+    let (pk, id) =
+        (format!("PROJ#{}", emulator::samples::PROJECT), "we_01JZ0000000000000000000009");
     let row = json!({"pk": {"S": pk}, "sk": {"S": format!("EP#{id}")}, "id": {"S": id},
         "url": {"S": "broken"}});
     started.aws.put_row("ConfigTable", &row).await;

@@ -1,8 +1,8 @@
 //! How much a project may have.
 
 use domain::{id::EndpointId, model::CatalogueEntry, time::Timestamp};
+use emulator::samples;
 use futures::future::join_all;
-use local::samples;
 use serde_json::{Value as Json, json};
 use store::{Access, Table, topics::TopicStore};
 

@@ -16,7 +16,7 @@ mod workers;
 use std::sync::Arc;
 
 use domain::model::Scope;
-use local::testing::{Api, AwsStandIn};
+use emulator::testing::{Api, AwsStandIn};
 use runtime::settings::Settings;
 use serde_json::{Value as Json, json};
 

@@ -1,8 +1,8 @@
 //! `/webhooks/secret`.
 
 use domain::model::{Project, Scope};
+use emulator::samples;
 use futures::future::join_all;
-use local::samples;
 use runtime::clock;
 use serde_json::{Value as Json, json};
 use store::{Access, Table, projects::ProjectStore};

@@ -1,6 +1,6 @@
 //! Reading and deleting endpoints, and who may.
 
-use local::samples;
+use emulator::samples;
 use serde_json::{Value as Json, json};
 
 use super::{create, minimal, path_of, start};

@@ -1,8 +1,8 @@
 //! `/api/workers/{id}/webhook`.
 
 use domain::model::Scope;
+use emulator::{samples, testing::HOST};
 use futures::future::join_all;
-use local::{samples, testing::HOST};
 use serde_json::{Value as Json, json};
 
 use super::{start, stranger};

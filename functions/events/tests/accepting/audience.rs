@@ -7,7 +7,7 @@ use domain::{
     model::{Automation, Endpoint, Origin, Scope, automation::Step},
     signing::SignatureStyle,
 };
-use local::samples;
+use emulator::samples;
 use runtime::clock;
 use serde_json::{Value as Json, json};
 use store::{Access, Table, automations::AutomationStore, endpoints::EndpointStore};

@@ -7,12 +7,12 @@ use std::{
 };
 
 use domain::{id::EventId, model::Scope, time::Timestamp};
-use futures::future::join_all;
-use local::{
+use emulator::{
     aws::{Fault, requirement::Requirement},
     samples,
     testing::{Answer, Api, Trouble},
 };
+use futures::future::join_all;
 use runtime::clock;
 use serde_json::{Value as Json, json};
 

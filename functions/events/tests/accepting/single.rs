@@ -1,7 +1,7 @@
 //! `POST /events`.
 
 use domain::model::{Scope, Status, Trigger};
-use local::{samples, testing::sample};
+use emulator::{samples, testing::sample};
 use serde_json::{Value as Json, json};
 
 use super::support::{api, event, start, start_with};

@@ -8,7 +8,7 @@ use domain::{
     message::Message,
     model::{Endpoint, event::LoggedEvent},
 };
-use local::{
+use emulator::{
     samples,
     testing::{Api, AwsStandIn, delivery_in},
 };

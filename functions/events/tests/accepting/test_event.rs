@@ -1,7 +1,7 @@
 //! `POST /webhooks/endpoints/{id}/test`.
 
 use domain::model::{Endpoint, Scope, Status, Trigger};
-use local::samples;
+use emulator::samples;
 use serde_json::{Value as Json, json};
 
 use super::support::{start, start_with};

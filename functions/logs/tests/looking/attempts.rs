@@ -1,7 +1,7 @@
 //! The log of attempts.
 
 use domain::model::{Attempt, Outcome};
-use local::samples;
+use emulator::samples;
 use serde_json::{Value as Json, json};
 
 use super::support::{Started, attempt, minute, start};

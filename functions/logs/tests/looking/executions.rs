@@ -4,7 +4,7 @@ use domain::{
     id::EndpointId,
     model::{Attempt, Event, Origin, Outcome, Scope, Target},
 };
-use local::samples;
+use emulator::samples;
 use runtime::clock;
 use serde_json::{Value as Json, json};
 use store::{

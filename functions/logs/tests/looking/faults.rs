@@ -1,7 +1,7 @@
 //! Faults of AWS, at every call of every request: answered as without them, or with 503.
 
 use domain::{message::Message, model::Outcome};
-use local::{
+use emulator::{
     samples,
     testing::{Answer, Trouble, delivery_in},
 };

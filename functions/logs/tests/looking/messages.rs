@@ -1,7 +1,7 @@
 //! Events, and messages with the state of their deliveries.
 
 use domain::model::{Outcome, Scope};
-use local::samples;
+use emulator::samples;
 use serde_json::{Value as Json, json};
 
 use super::support::{STRANGER, attempt, minute, start};

@@ -7,7 +7,7 @@ use domain::{
     message::{Message, Via},
     model::{Automation, Endpoint, Event, Origin, Target, automation::Step},
 };
-use local::{samples, testing::delivery_in};
+use emulator::{samples, testing::delivery_in};
 use serde_json::{Value as Json, json};
 use store::{Access, automations::AutomationStore, endpoints::EndpointStore};
 

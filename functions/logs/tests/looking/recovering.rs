@@ -6,7 +6,7 @@ use domain::{
     recovery::{Finding, Recovery},
     work::Work,
 };
-use local::samples;
+use emulator::samples;
 use runtime::clock;
 use serde_json::{Value as Json, json};
 use store::{Table, recoveries::RecoveryProgress};

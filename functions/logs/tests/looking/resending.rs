@@ -4,7 +4,7 @@ use domain::{
     message::Message,
     model::{Outcome, Scope, Status, Trigger},
 };
-use local::{samples, testing::delivery_in};
+use emulator::{samples, testing::delivery_in};
 use serde_json::{Value as Json, json};
 
 use super::support::{Started, attempt, minute, start, start_with};

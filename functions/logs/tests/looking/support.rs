@@ -7,7 +7,7 @@ use domain::{
     model::{Attempt, Endpoint, Event, Origin, Outcome, Target, Trigger, event::LoggedEvent},
     time::Timestamp,
 };
-use local::{
+use emulator::{
     samples,
     testing::{Api, AwsStandIn},
 };

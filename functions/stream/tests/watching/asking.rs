@@ -1,7 +1,7 @@
 //! What may be asked, and by whom.
 
 use domain::model::Scope;
-use local::samples;
+use emulator::samples;
 use serde_json::Value as Json;
 
 use crate::support::{Viewer, start};

@@ -1,7 +1,7 @@
 //! What a viewer is shown.
 
 use domain::time::Timestamp;
-use local::testing::Shown;
+use emulator::testing::Shown;
 use runtime::clock;
 use serde_json::json;
 

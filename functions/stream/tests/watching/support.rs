@@ -8,12 +8,12 @@ use std::{
 
 use axum::body::Body;
 use domain::{id::EventId, model::event::LoggedEvent, time::Timestamp};
-use http::Response;
-use http_body_util::BodyExt;
-use local::{
+use emulator::{
     samples,
     testing::{Api, AwsStandIn, Shown, SseParser},
 };
+use http::Response;
+use http_body_util::BodyExt;
 use runtime::clock;
 use serde_json::json;
 use store::{Access, Table, events::EventWriter};

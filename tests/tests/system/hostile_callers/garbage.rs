@@ -1,7 +1,7 @@
 //! Random requests to a route: most of them nearly good, with one thing or another wrong.
 
-use local::template::HttpRoute;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use sam_template::HttpRoute;
 use serde_json::{Value as Json, json};
 
 /// What there is, and what is another project's.

@@ -1,7 +1,7 @@
 //! Alarms: whoever runs this hears of trouble before customers do.
 
 use domain::job::STALLED;
-use local::template::{Function, Template};
+use sam_template::{Function, Template};
 use serde_json::{Value as Json, json};
 
 use super::{functions::may_send, referred, resources};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use local::template::{HttpRoute, Template};
+use sam_template::{HttpRoute, Template};
 use serde_json::Value as Json;
 
 use super::{properties, referred, resources};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use local::template::{Function, QueueSource, Statement, Template};
+use sam_template::{Function, QueueSource, Statement, Template};
 
 use super::{missing, properties, referred};
 

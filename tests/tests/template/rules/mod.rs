@@ -7,7 +7,7 @@ mod queues;
 mod roles;
 mod tables;
 
-use local::template::Template;
+use sam_template::Template;
 use serde_json::Value as Json;
 
 /// A rule and what it is called in a report.

@@ -1,7 +1,7 @@
 //! Queues: nothing is lost to a timeout, to a limit or to a too eager dead-letter policy.
 
 use domain::schedule::MAX_WAITS;
-use local::template::{Function, Queue, Template};
+use sam_template::{Function, Queue, Template};
 use serde_json::Value as Json;
 
 use super::{missing, properties, referred, resources};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use local::template::{Effect, Function, Template};
+use sam_template::{Effect, Function, Template};
 use serde_json::json;
 
 use super::{properties, referred};

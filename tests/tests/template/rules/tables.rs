@@ -1,6 +1,6 @@
 //! Tables: on demand, encrypted, recoverable, and safe from a deleted stack.
 
-use local::template::Template;
+use sam_template::Template;
 use serde_json::Value as Json;
 
 use super::{missing, resources};

@@ -2,8 +2,8 @@
 //! counts are right.
 
 use domain::recovery::{Found, State};
+use emulator::testing::Trouble;
 use futures::{StreamExt, stream};
-use local::testing::Trouble;
 
 use super::a_past_of_each;
 

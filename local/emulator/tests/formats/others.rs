@@ -1,0 +1,390 @@
+//! Rows of another project: of circuits, parked deliveries, recoveries, rate limits, automations,
+//! workers, and secrets of projects.
+
+use domain::{
+    health::Phase,
+    id::{EndpointId, EventId, RecoveryId},
+    model::{Origin, Outcome, Project, Target, Trigger},
+    recovery::{Recovery, State},
+    signing::{Secret, Vault},
+    time::Timestamp,
+};
+use emulator::samples;
+use futures::TryStreamExt;
+use runtime::clock;
+use store::{
+    StoreError,
+    attempts::{AttemptReader, Count, Owned},
+    automations::AutomationStore,
+    deliveries::DeliveryEndpoints,
+    endpoints::{EndpointStore, ProjectViews},
+    events::EventReader,
+    feed::{Feed, Window, before},
+    health::HealthStore,
+    leases::{Lease, Leases, Wanted},
+    parked::ParkedStore,
+    projects::{ProjectReader, ProjectStore},
+    rates::RateStore,
+    recoveries::{RecoveryProgress, RecoveryStore, Turn},
+    secrets::ProjectSecrets,
+    targets::TargetStore,
+};
+
+use super::{OTHER, Past, all, message, past};
+
+const LIMITED: &str = "we_01JZ0000000000000000000002";
+const STOPPED: &str = "we_01JZ0000000000000000000003";
+const TO_ALL: &str = "evt_01JZ1MH2Z80000000000000001";
+const TEST: &str = "evt_01JZ1MH3YG0000000000000002";
+const MOVED: &str = "evt_01JZ1MH4XR0000000000000003";
+const RUNNING: &str = "rcv_01JZ0000000000000000000000";
+
+/// So many seconds after the samples were written.
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_seconds(1_751_328_000 + seconds)
+}
+
+#[tokio::test]
+async fn rows_carry_the_version_of_their_form() {
+    let past = past("v1").await;
+    past.aws
+        .plant(&[samples::endpoint_of(
+            LIMITED.parse().unwrap(),
+            samples::RECEIVER,
+            samples::SECRETS_KEY,
+        )
+        .unwrap()])
+        .await;
+    for row in past.aws.rows("ConfigTable").await {
+        assert_eq!(row["v"]["N"], "1", "a new form needs samples in a folder of its own: {row}");
+    }
+}
+
+#[tokio::test]
+async fn projects_with_defaults_and_their_secrets() {
+    let past = past("v1").await;
+    let project =
+        ProjectReader::new(past.config.clone()).get(past.other.project()).await.unwrap().unwrap();
+    assert_eq!(
+        project.default_signatures().iter().map(|style| style.name()).collect::<Vec<_>>(),
+        ["svix", "timestamped"]
+    );
+    assert_eq!(
+        (project.body.map(domain::shape::BodyShape::name), project.brand.as_deref()),
+        (Some("data"), Some("Other"))
+    );
+    let listed =
+        ProjectStore::new(past.config.clone()).list(&all(), clock::now()).await.unwrap().items;
+    assert_eq!(listed.last(), Some(&project));
+
+    // Only one of two can change it.
+    let (store, changed) =
+        (ProjectStore::new(past.config.clone()), Project { revision: 2, ..project });
+    store.replace(&changed, 1).await.unwrap();
+    assert!(matches!(store.replace(&changed, 1).await, Err(StoreError::Conflict)));
+
+    let secrets = ProjectSecrets::new(past.config);
+    let secret = secrets.get(past.other).await.unwrap().unwrap();
+    let live = secret.secrets.live(&past.other.project(), clock::now(), &vault()).unwrap();
+    assert_eq!(
+        live.iter().map(Secret::reveal).collect::<Vec<_>>(),
+        [samples::SECRET; 2],
+        "the present one, and one that retires"
+    );
+    assert!(secret.decodable);
+    secrets
+        .replace(past.other, &domain::model::project::ProjectSecret { revision: 3, ..secret }, 2)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn automations() {
+    let past = past("v1").await;
+    let store = AutomationStore::new(past.config.clone());
+    let [full, minimal] = store
+        .list(past.other, &all(), clock::now(), |_| true)
+        .await
+        .unwrap()
+        .items
+        .try_into()
+        .unwrap();
+    assert_eq!(
+        (full.name.as_deref(), full.active, full.trigger.as_str()),
+        (Some("Publish"), true, "media.created")
+    );
+    let steps: Vec<_> =
+        full.workflow.iter().map(|step| (step.name.as_str(), step.url.as_written())).collect();
+    assert_eq!(steps, [("notify", "https://example.com/a"), ("step-2", "https://example.com/b")]);
+    assert_eq!((minimal.name.as_deref(), minimal.active), (None, false));
+    let view = ProjectViews::new(past.config).load(past.other).await.unwrap();
+    assert_eq!(
+        (view.automations.len(), view.endpoints.len(), view.unreadable.len(), view.has_secret),
+        (2, 1, 0, true)
+    );
+    assert_eq!(view.endpoints[0].rate_limit, Some(7));
+    store.replace(past.other, &domain::model::Automation { revision: 4, ..full }, 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn receivers_that_are_no_endpoints() {
+    let past = past("v1").await;
+    let store = EndpointStore::new(past.config.clone());
+    let worker = store.worker(past.other, "worker_1").await.unwrap().unwrap();
+    assert_eq!(
+        worker.id,
+        EndpointId::of_worker(past.other.project(), "worker_1"),
+        "its log goes on"
+    );
+    let [found] = ProjectViews::new(past.config.clone())
+        .workers(past.other, ["worker_1".to_owned()])
+        .await
+        .unwrap()
+        .try_into()
+        .unwrap();
+    assert_eq!(found, worker);
+
+    // Messages on their way find them.
+    let messages = [
+        message("message-to-a-worker"),
+        message("message-to-a-url"),
+        message("message-of-an-automation"),
+    ];
+    let mut found =
+        DeliveryEndpoints::new(past.config, past.log).load(&messages).await.unwrap().endpoints;
+    for (message, url) in messages.iter().zip([
+        "https://example.com/worker",
+        "https://example.com/own",
+        "https://example.com/a",
+    ]) {
+        let endpoint = found.remove(&message.endpoint).unwrap().unwrap();
+        assert_eq!(endpoint.url.as_written(), url);
+        assert_eq!(
+            endpoint.live_secrets(clock::now(), &vault()).unwrap()[0].reveal(),
+            samples::SECRET,
+            "{url}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn events_with_targets_of_every_origin() {
+    let past = past("v1").await;
+    let logged = EventReader::new(past.log.clone())
+        .get(past.other, event(TO_ALL), clock::now())
+        .await
+        .unwrap()
+        .unwrap();
+    let [endpoint, worker, url, automation] = &logged.targets[..] else {
+        panic!("{:?}", logged.targets)
+    };
+    assert_eq!(
+        (endpoint.origin, endpoint.recovery),
+        (Origin::Endpoint, Some(RUNNING.parse().unwrap()))
+    );
+    assert_eq!((worker.origin, url.origin), (Origin::Worker, Origin::Event));
+    assert_eq!(
+        automation.origin,
+        Origin::Automation("auto_01JZ0000000000000000000000".parse().unwrap())
+    );
+    assert_eq!(
+        url.endpoint,
+        EndpointId::of_url(past.other.project(), logged.event.webhook_url.unwrap().normalised())
+    );
+
+    // A recovery marks them as they stand there.
+    let store = TargetStore::new(past.log.clone());
+    let read = |logged: domain::model::event::LoggedEvent, targets| async move {
+        Ok(Some((logged, targets)))
+    };
+    let mut page = store.list(past.other, &all(), clock::now(), read).await.unwrap().items;
+    assert_eq!(
+        page.iter().map(|(logged, _)| logged.event.id.to_string()).collect::<Vec<_>>(),
+        [TO_ALL, TEST, MOVED]
+    );
+    let (tested, targets) = page.remove(1);
+    assert!(tested.targets[0].test);
+    let marked = |targets: &[Target]| {
+        targets
+            .iter()
+            .cloned()
+            .map(|target| Target { recovery: RUNNING.parse().ok(), ..target })
+            .collect()
+    };
+    store.change(past.other, targets, marked).await.unwrap();
+    let changed = EventReader::new(past.log)
+        .get(past.other, event(TEST), clock::now())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(changed.targets[0].recovery.is_some() && changed.targets[0].test);
+}
+
+#[tokio::test]
+async fn the_feed_with_an_event_out_of_its_place() {
+    let past = past("v1").await;
+    let window = Window::settled(before(at(0)), at(200)).unwrap();
+    let feed: Vec<_> =
+        Feed::new(past.log).read(past.other, window, at(200)).try_collect().await.unwrap();
+    let ids: Vec<_> =
+        feed.iter().map(|(position, event)| (position.time(), event.id.to_string())).collect();
+    assert_eq!(
+        ids,
+        [(at(1), TO_ALL.to_owned()), (at(2), TEST.to_owned()), (at(60), MOVED.to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn executions_of_a_worker() {
+    let past = past("v1").await;
+    let (reader, owned) = (AttemptReader::new(past.log), Owned::worker(past.other, "worker_1"));
+    assert_eq!(
+        reader.count(owned, 9, clock::now()).await.unwrap(),
+        Count { number: 1, complete: true }
+    );
+    let [attempt] = reader.slice(owned, 0, 9, clock::now()).await.unwrap().try_into().unwrap();
+    assert_eq!(
+        (attempt.trigger, attempt.outcome, attempt.duration_ms),
+        (Trigger::Probe, Outcome::Timeout, 5_000)
+    );
+}
+
+#[tokio::test]
+async fn health_in_every_phase() {
+    let past = past("v1").await;
+    let store = HealthStore::new(past.log);
+    let health = async |id: &str| store.get(id.parse().unwrap()).await.unwrap().unwrap();
+    let failing = health("we_01JZ0000000000000000000080").await;
+    assert_eq!((failing.failures, failing.announced, failing.circuit.is_none()), (12, false, true));
+    assert_eq!((failing.failing_since, failing.last_failure_at), (Some(at(0)), Some(at(5))));
+    let well = health("we_01JZ00000000000000000000G0").await;
+    assert_eq!((well.failures, well.failing_since, well.last_success_at), (0, None, Some(at(6))));
+    for (id, phase) in [
+        ("we_01JZ00000000000000000000R0", Phase::Open(3)),
+        ("we_01JZ0000000000000000000100", Phase::Releasing(40)),
+        ("we_01JZ0000000000000000000180", Phase::Lingering(at(180))),
+    ] {
+        // The step that is next can be taken, and done.
+        let circuit = health(id).await.circuit.unwrap();
+        assert_eq!(
+            (circuit.phase, circuit.step, circuit.opening.as_str(), circuit.due_at),
+            (phase, 4, "0f1e2d3c", at(9))
+        );
+        let taken = store
+            .take(id.parse().unwrap(), "0f1e2d3c", 4, at(100), at(160))
+            .await
+            .unwrap()
+            .circuit
+            .unwrap();
+        let next = domain::health::Circuit { step: 5, busy_until: None, ..taken.clone() };
+        store.advance(id.parse().unwrap(), &taken, &next).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn parked_deliveries() {
+    let past = past("v1").await;
+    let store = ParkedStore::new(past.log);
+    let endpoint = LIMITED.parse().unwrap();
+    let parked = store.oldest(endpoint, 9).await.unwrap();
+    let [small, large] = &parked[..] else { panic!("{parked:?}") };
+    assert_eq!((small.message.event.id.to_string().as_str(), small.parked_at), (TO_ALL, at(7)));
+    assert!(
+        small.message.recheck && small.message.round.is_some_and(|round| round.is_of_recovery())
+    );
+    assert_eq!(large.message.event.data.get(), format!(r#"{{"text":"{}"}}"#, "abc ".repeat(1_000)));
+    assert!(store.holds(endpoint, event(TO_ALL)).await.unwrap());
+    store.delete(&parked).await.unwrap();
+    assert!(store.oldest(endpoint, 9).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn recoveries_and_their_turns() {
+    let past = past("v1").await;
+    let store = RecoveryStore::new(past.log.clone());
+    let recovery = |id: &str| id.parse::<RecoveryId>().unwrap();
+    let endpoint = limited(&past).await;
+    let [running, done] =
+        store.list(&endpoint, &all(), clock::now()).await.unwrap().items.try_into().unwrap();
+    assert_eq!(
+        (running.state, running.step, running.found.examined, running.found.enqueued),
+        (State::Running, 1, 2, 1)
+    );
+    assert_eq!(running.looked_at, Some(event(TEST)));
+    assert_eq!(
+        (done.state, done.dry_run, done.found.missed, done.finished_at),
+        (State::Done, true, 1, Some(at(201)))
+    );
+    let stopped = store
+        .get(
+            past.other,
+            STOPPED.parse().unwrap(),
+            recovery("rcv_01JZ0000000000000000000002"),
+            at(300),
+        )
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (stopped.state, stopped.stopped_because.as_deref()),
+        (State::Stopped, Some("the endpoint was paused"))
+    );
+
+    // One runs, and goes on where it was. The other has given back its turn.
+    let wanted = Recovery::new(
+        recovery("rcv_01JZ0000000000000000000009"),
+        &endpoint,
+        at(0),
+        at(100),
+        false,
+        at(300),
+    );
+    assert!(matches!(store.begin(wanted.clone(), at(300)).await.unwrap(),
+            Turn::Held(holder) if holder == running));
+    let other = Recovery { endpoint: STOPPED.parse().unwrap(), ..wanted };
+    assert!(matches!(store.begin(other.clone(), at(300)).await.unwrap(),
+            Turn::Taken(taken) if taken == other));
+    let progress = RecoveryProgress::new(past.config.clone(), past.log);
+    let loaded = progress.load(endpoint.id, running.id).await.unwrap().unwrap();
+    progress.advance(&loaded, &loaded.after(&[], false, at(301))).await.unwrap();
+    let (receiver, project) = progress.receiver(past.other.project(), endpoint.id).await.unwrap();
+    assert_eq!(
+        (receiver, project.map(|project: Project| project.id.to_string())),
+        (Some(endpoint), Some(OTHER.to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn slots_and_leases() {
+    let past = past("v1").await;
+    let slot = RateStore::new(past.log.clone())
+        .take(LIMITED.parse().unwrap(), 7, clock::now)
+        .await
+        .unwrap();
+    assert_eq!(slot, Timestamp::from_seconds(4_000_000_000), "behind those that are taken");
+    let wanted = Wanted {
+        key: "key:open",
+        fingerprint: "ab",
+        plan: "other",
+        kept: std::time::Duration::from_hours(1),
+        holder: 8,
+    };
+    let taken = Leases::new(past.log).take(past.other, wanted, clock::now()).await.unwrap();
+    assert_eq!(taken, Lease::TakenOver(r#"{"ids":[]}"#.to_owned()));
+}
+
+async fn limited(past: &Past) -> domain::model::Endpoint {
+    EndpointStore::new(past.config.clone())
+        .get(past.other, LIMITED.parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+fn vault() -> Vault {
+    samples::SECRETS_KEY.parse().unwrap()
+}
+
+fn event(id: &str) -> EventId {
+    id.parse().unwrap()
+}
