@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    delivery::{FIRST, Step, decide},
+    delivery::{FIRST, NextAction, decide},
     health::Health,
     id::AttemptId,
     message::Message,
@@ -94,8 +94,7 @@ impl DeliveryHandler {
         let step = if record.may_be_known(message) {
             let attempts = self.attempts.of(message.endpoint, message.event.id).await;
             let attempts = attempts.map_err(|error| {
-                tracing::error!(event = %message.event.id, %error, "could not read how a delivery \
-                    stands");
+                tracing::error!(%error, "could not read the attempts of a delivery");
                 Disposition::Hide(record.pause())
             })?;
             decide(&attempts, message.round, self.clock.now())
@@ -103,9 +102,9 @@ impl DeliveryHandler {
             FIRST
         };
         match step {
-            Step::Drop => Err(Disposition::Drop),
-            Step::Wait(wait) => Err(Disposition::Again(wait)),
-            Step::Send { number, turn } => Ok(Due { number, turn }),
+            NextAction::Drop => Err(Disposition::Drop),
+            NextAction::Wait(wait) => Err(Disposition::Again(wait)),
+            NextAction::Send { number, turn } => Ok(Due { number, turn }),
         }
     }
 
@@ -126,9 +125,7 @@ impl DeliveryHandler {
                 }
             },
             Err(error) => {
-                let endpoint = message.endpoint;
-                tracing::error!(%endpoint, %error, "could not tell when an endpoint takes the \
-                    next delivery");
+                tracing::error!(%error, "could not take a slot of an endpoint's rate limit");
                 Err(Disposition::Hide(record.pause()))
             }
         }
@@ -204,9 +201,7 @@ fn find<'a>(
     message: &Message,
 ) -> Result<Option<&'a Endpoint>, Disposition> {
     receivers.endpoints.get(&message.endpoint).map(Result::as_ref).transpose().map_err(|error| {
-        let endpoint = message.endpoint;
-        tracing::error!(%endpoint, %error, "an endpoint's row can't be read; its deliveries stay \
-            on the queue");
+        tracing::error!(%error, "an endpoint's row can't be read; its deliveries stay on the queue");
         Disposition::Keep
     })
 }

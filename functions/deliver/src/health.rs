@@ -16,7 +16,7 @@ use domain::{
     time::Timestamp,
 };
 use store::{
-    announce::{Announcer, News, may_cause_news},
+    announce::{Announcer, SystemEvent, may_cause_system_event},
     deliveries::{DeliveryEndpoints, Receivers},
     health::HealthStore,
 };
@@ -92,7 +92,7 @@ impl EndpointHealth {
             if health.is_stalled(now) {
                 tracing::error!(endpoint = %health.endpoint, "{STALLED}");
             }
-            if let Err(error) = self.schedule.hurry(health).await {
+            if let Err(error) = self.schedule.run_step_now(health).await {
                 tracing::error!(endpoint = %health.endpoint, %error, "could not send a circuit's \
                     step once more");
             }
@@ -126,10 +126,10 @@ impl EndpointHealth {
     ) -> Result<(), StepError> {
         let before = self.rows.succeeded(known, self.clock.now()).await?;
         if before.announced {
-            self.tell(endpoint, &News::Recovered).await;
+            self.tell(endpoint, &SystemEvent::Recovered).await;
         }
         // What is parked need not wait for a probe that may be minutes away.
-        if before.is_open() { self.schedule.hurry(&before).await } else { Ok(()) }
+        if before.is_open() { self.schedule.run_step_now(&before).await } else { Ok(()) }
     }
 
     async fn note_failures(&self, endpoint: &Endpoint, seen: Seen) -> Result<(), StepError> {
@@ -141,7 +141,7 @@ impl EndpointHealth {
             self.schedule.open(&health).await?;
         }
         if health.is_failing() && !health.announced && self.rows.announced(endpoint.id).await? {
-            let news = News::Failing {
+            let news = SystemEvent::Failing {
                 consecutive_failures: health.failures,
                 failing_since: health.failing_since,
             };
@@ -162,7 +162,9 @@ impl EndpointHealth {
 
     async fn disable(&self, endpoint: &Endpoint, reason: &str) {
         match self.endpoints.disable(endpoint, reason, self.clock.now()).await {
-            Ok(true) => self.tell(endpoint, &News::Disabled { reason: reason.to_owned() }).await,
+            Ok(true) => {
+                self.tell(endpoint, &SystemEvent::Disabled { reason: reason.to_owned() }).await;
+            }
             // The owner changed, paused, disabled or deleted the endpoint meanwhile, which takes
             // precedence. Or it is a URL without an endpoint.
             Ok(false) => {}
@@ -174,9 +176,9 @@ impl EndpointHealth {
     }
 
     /// Tells the project, as far as that goes.
-    pub(crate) async fn tell(&self, about: &Endpoint, news: &News) {
-        if let News::DeliveryFailed { kind, .. } = news
-            && !may_cause_news(kind)
+    pub(crate) async fn tell(&self, about: &Endpoint, news: &SystemEvent) {
+        if let SystemEvent::DeliveryFailed { kind, .. } = news
+            && !may_cause_system_event(kind)
         {
             return;
         }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsMessage;
 use domain::{
     delivery::REDRIVEN_AFTER,
+    job::{CircuitStep, RecoveryStep},
     message::Message,
     model::Trigger,
     time::Timestamp,
     work::{Unreadable, Work},
 };
+use tracing::{Span, error_span};
 
 use crate::BatchError;
 
@@ -88,6 +90,26 @@ impl Incoming {
             body,
         };
         Ok(Self { record, work })
+    }
+
+    /// What every log line about it holds. An error's span: a lower level would be filtered out
+    /// with `ApplicationLogLevel`, and the lines would lose their fields.
+    pub(crate) fn span(&self) -> Span {
+        let id = &self.record.id;
+        match &self.work {
+            Ok(Work::Delivery(message)) => {
+                let Message { project, endpoint, .. } = **message;
+                let event = message.event.id;
+                error_span!("delivery", message = id, %project, %event, %endpoint)
+            }
+            Ok(Work::Circuit(CircuitStep { project, endpoint, .. })) => {
+                error_span!("circuit", message = id, %project, %endpoint)
+            }
+            Ok(Work::Recovery(RecoveryStep { project, endpoint, recovery, .. })) => {
+                error_span!("recovery", message = id, %project, %endpoint, %recovery)
+            }
+            Err(_) => error_span!("unreadable", message = id),
+        }
     }
 
     /// The delivery, if it is one.

@@ -31,6 +31,7 @@ use store::{
     deliveries::{DeliveryEndpoints, Receivers},
     secrets_key::{KeyCheck, KeyCheckError},
 };
+use tracing::Instrument;
 
 mod background;
 mod clock;
@@ -148,8 +149,9 @@ async fn work_off(app: &Arc<App>, incoming: Vec<Incoming>, batch: &Arc<Batch>) -
             continue;
         }
         let panicked = Settled::new(item.record.clone(), Disposition::Keep);
-        let (app, batch) = (Arc::clone(app), Arc::clone(batch));
-        tasks.spawn(panicked, async move { handle_one(&app, item, &batch).await });
+        let (app, batch, span) = (Arc::clone(app), Arc::clone(batch), item.span());
+        let handling = async move { handle_one(&app, item, &batch).await };
+        tasks.spawn(panicked, handling.instrument(span));
     }
     settled.extend(tasks.finish().await);
     settled
@@ -160,20 +162,19 @@ async fn handle_one(app: &App, Incoming { record, work }: Incoming, batch: &Batc
         Ok(Work::Delivery(message)) => app.deliveries.handle(record, *message, batch).await,
         Ok(Work::Circuit(step)) => {
             let done = app.circuits.step(&step, batch.deadline).await;
-            background::settled(record, step.endpoint, done, app.clock.now())
+            background::settled(record, done, app.clock.now())
         }
         Ok(Work::Recovery(step)) => {
             let done = app.recoveries.step(&step, batch.deadline).await;
-            background::settled(record, step.endpoint, done, app.clock.now())
+            background::settled(record, done, app.clock.now())
         }
         Err(Unreadable::Newer(version)) => {
-            tracing::warn!(message = record.id, version, "a message of newer code waits for it");
+            tracing::warn!(version, "a message of newer code waits for it");
             let wait = DEPLOY.max(record.pause());
             Settled::new(record, Disposition::Hide(wait))
         }
         Err(Unreadable::Poison(error)) => {
-            tracing::error!(message = record.id, %error, "a message that is none of ours goes to \
-                the dead-letter queue");
+            tracing::error!(%error, "an unreadable message goes to the dead-letter queue");
             Settled::new(record, Disposition::Dead)
         }
     }

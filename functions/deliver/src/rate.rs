@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{
     message::Message,
     model::{Endpoint, Status, Trigger},
-    rate::{NEAR, Reserved, Slot, judge},
+    rate::{NEAR, RateSlot, SlotCheck, check_slot},
 };
 use store::{StoreError, rates::RateStore};
 
@@ -42,9 +42,9 @@ impl RateLimiter {
             endpoint.filter(active).and_then(|endpoint| Some((endpoint.id, endpoint.rate_limit?)));
         let Some((endpoint, limit)) = limited else { return Ok(Pacing::Now) };
         let reserved = message.reserved.filter(|slot| slot.is_under(limit));
-        let slot = match judge(reserved, number, self.clock.now()) {
-            Slot::Good(slot) => slot,
-            Slot::Needed { passed } => Reserved {
+        let slot = match check_slot(reserved, number, self.clock.now()) {
+            SlotCheck::Good(slot) => slot,
+            SlotCheck::Needed { passed } => RateSlot {
                 number,
                 at: self.slots.take(endpoint, limit, || self.clock.now()).await?,
                 passed,

@@ -11,7 +11,7 @@ use std::{
 
 use domain::id::EndpointId;
 use store::{
-    announce::News,
+    announce::SystemEvent,
     attempts::AttemptLog,
     deliveries::Receivers,
     parked::ParkedStore,
@@ -166,7 +166,7 @@ impl Settlement {
     async fn tell(
         &self,
         receivers: &Receivers,
-        given_up: Vec<(String, EndpointId, News)>,
+        given_up: Vec<(String, EndpointId, SystemEvent)>,
         kept: &HashSet<String>,
     ) {
         for (_, endpoint, news) in given_up.into_iter().filter(|(id, ..)| !kept.contains(id)) {
@@ -178,11 +178,11 @@ impl Settlement {
 }
 
 /// The deliveries of a batch that are given up, by their messages.
-fn given_up(batch: &[Settled]) -> Vec<(String, EndpointId, News)> {
+fn given_up(batch: &[Settled]) -> Vec<(String, EndpointId, SystemEvent)> {
     let dead = batch.iter().filter(|item| matches!(item.disposition, Disposition::Dead));
     let news = dead.filter_map(|item| {
         let attempt = &item.attempted.as_ref()?.attempt;
-        let news = News::DeliveryFailed {
+        let news = SystemEvent::DeliveryFailed {
             event: attempt.event,
             kind: attempt.kind.clone(),
             attempts: attempt.number,

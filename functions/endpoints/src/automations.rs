@@ -18,7 +18,7 @@ use domain::{
     id::AutomationId,
     model::{
         Automation, Scope, Topic,
-        automation::{MAX_REF, MAX_STEPS, Step},
+        automation::{MAX_REF, MAX_STEPS, WorkflowStep},
         project::MAX_NAME,
     },
 };
@@ -43,7 +43,7 @@ const MAX_AUTOMATIONS: usize = 50;
 #[into_params(parameter_in = Query)]
 pub(crate) struct AutomationFilter {
     /// Filter by state.
-    status: Option<Status>,
+    status: Option<AutomationStatus>,
     /// Filter by topic: automations that it triggers.
     event: Option<Topic>,
 }
@@ -52,7 +52,7 @@ pub(crate) struct AutomationFilter {
 /// that what was read can be put back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Input {
+pub(crate) struct AutomationInput {
     /// Display name. `null` removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 200)]
@@ -65,8 +65,8 @@ pub(crate) struct Input {
     #[schema(value_type = Vec<StepInput>, required = false, min_items = 1, max_items = 5)]
     workflow: Field<Vec<StepInput>>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Status, required = false)]
-    status: Field<Status>,
+    #[schema(value_type = AutomationStatus, required = false)]
+    status: Field<AutomationStatus>,
     /// Ignored; accepted so that a response can be sent back.
     #[serde(default, rename = "id")]
     #[schema(value_type = Value)]
@@ -87,14 +87,14 @@ pub(crate) struct Input {
 
 body_schema! {
     /// A new automation.
-    NewAutomation: Input, requires ["trigger", "workflow"], without [], like {
+    NewAutomation: AutomationInput, requires ["trigger", "workflow"], without [], like {
         "name": "Publish", "trigger": {"kind": "event", "event": "media.created"},
         "workflow": [{"kind": "webhook", "url": "https://example.com/media", "ref": "publish"}]
     }
 }
 body_schema! {
     /// The fields of an automation to change. Omitted fields are unchanged.
-    AutomationChanges: Input, requires [], without [], like {"status": "paused"}
+    AutomationChanges: AutomationInput, requires [], without [], like {"status": "paused"}
 }
 
 /// What triggers an automation.
@@ -127,7 +127,7 @@ struct StepInput {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = AutomationStatus)]
-enum Status {
+enum AutomationStatus {
     Active,
     Paused,
 }
@@ -143,7 +143,7 @@ pub(crate) struct AutomationView {
     name: Option<String>,
     trigger: TriggerView,
     workflow: Vec<StepView>,
-    status: Status,
+    status: AutomationStatus,
     /// Unix seconds.
     #[schema(example = 1_767_225_600)]
     created_at: u64,
@@ -180,14 +180,18 @@ const WEBHOOK: &str = "webhook";
 
 impl From<Automation> for AutomationView {
     fn from(automation: Automation) -> Self {
-        let step = |step: Step| StepView { kind: WEBHOOK, url: step.url, name: step.name };
+        let step = |step: WorkflowStep| StepView { kind: WEBHOOK, url: step.url, name: step.name };
         Self {
             id: automation.id,
             object: "automation",
             name: automation.name,
             trigger: TriggerView { kind: EVENT, event: automation.trigger },
             workflow: automation.workflow.into_iter().map(step).collect(),
-            status: if automation.active { Status::Active } else { Status::Paused },
+            status: if automation.active {
+                AutomationStatus::Active
+            } else {
+                AutomationStatus::Paused
+            },
             created_at: automation.created_at.seconds(),
             updated_at: automation.updated_at.seconds(),
         }
@@ -211,7 +215,7 @@ pub(crate) async fn create(
     State(app): State<Arc<App>>,
     ManagesEndpoints(access): ManagesEndpoints,
     headers: HeaderMap,
-    Body(input): Body<Input>,
+    Body(input): Body<AutomationInput>,
 ) -> Result<(StatusCode, Json<AutomationView>), ApiError> {
     let project = app.projects.load(access).await?;
     if project.automations.len() >= MAX_AUTOMATIONS {
@@ -233,7 +237,7 @@ pub(crate) async fn create(
             input.workflow.flatten().ok_or_else(|| required("workflow"))?,
             &rules,
         )?,
-        active: named(input.status, "status")? != Some(Status::Paused),
+        active: named(input.status, "status")? != Some(AutomationStatus::Paused),
         created_at: now,
         updated_at: now,
         revision: 1,
@@ -257,7 +261,7 @@ pub(crate) async fn list(
     let access = caller.access(&[Scope::Read, Scope::Endpoints])?;
     let (request, params, filter) = page_request::<AutomationId, AutomationFilter>(uri.query())?;
     let wanted = |automation: &Automation| {
-        filter.status.is_none_or(|status| (status == Status::Active) == automation.active)
+        filter.status.is_none_or(|status| (status == AutomationStatus::Active) == automation.active)
             && filter.event.as_ref().is_none_or(|topic| *topic == automation.trigger)
     };
     let page = app
@@ -302,7 +306,7 @@ pub(crate) async fn change(
     ManagesEndpoints(access): ManagesEndpoints,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Body(input): Body<Input>,
+    Body(input): Body<AutomationInput>,
 ) -> Answer<AutomationView> {
     let rules = app.rules(app.projects.load(access).await?, &headers);
     let name = input.name.map(|name| name.map(checked_name).transpose()).transpose()?;
@@ -320,7 +324,7 @@ pub(crate) async fn change(
             name: name.clone().unwrap_or(old.name),
             trigger: trigger.clone().unwrap_or(old.trigger),
             workflow: workflow.clone().unwrap_or(old.workflow),
-            active: status.map_or(old.active, |status| status == Status::Active),
+            active: status.map_or(old.active, |status| status == AutomationStatus::Active),
             updated_at: clock::now(),
             revision: revision + 1,
             ..old
@@ -398,7 +402,7 @@ fn checked_trigger(trigger: &TriggerInput, rules: &Rules) -> Result<Topic, ApiEr
 }
 
 /// Each step has a name of its own within the workflow; one without gets its place.
-fn checked_workflow(steps: Vec<StepInput>, rules: &Rules) -> Result<Vec<Step>, ApiError> {
+fn checked_workflow(steps: Vec<StepInput>, rules: &Rules) -> Result<Vec<WorkflowStep>, ApiError> {
     if steps.is_empty() || steps.len() > MAX_STEPS {
         return Err(ApiError::validation("workflow", format!("must have 1 to {MAX_STEPS} steps")));
     }
@@ -422,7 +426,7 @@ fn checked_workflow(steps: Vec<StepInput>, rules: &Rules) -> Result<Vec<Step>, A
             ));
         }
         let url = rules.judge.url(&step.url).map_err(|error| refused("url", error.to_string()))?;
-        checked.push(Step { name, url });
+        checked.push(WorkflowStep { name, url });
     }
     Ok(checked)
 }

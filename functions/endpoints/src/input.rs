@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{ApiError, Field, Texts, given, judge::Judge};
+use api::{ApiError, Field, Texts, given, judge::TargetCheck};
 use domain::{
     body_schema,
     endpoint_url::EndpointUrl,
@@ -139,7 +139,7 @@ pub(crate) struct Rules {
     /// The topics that exist.
     pub(crate) catalogue: Catalogue,
     /// Where requests may go.
-    pub(crate) judge: Judge,
+    pub(crate) judge: TargetCheck,
     /// The project, for its defaults.
     pub(crate) project: Option<Project>,
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use api::{
     Routes,
     auth::{Authenticates, Authenticator},
-    judge::Targets,
+    judge::TargetRules,
 };
 use domain::{model::Catalogue, schedule::Schedule, signing::Vault};
 use runtime::{
@@ -61,7 +61,7 @@ pub struct App {
     project_secrets: ProjectSecrets,
     catalogue: Catalogue,
     defaults: Defaults,
-    targets: Targets,
+    targets: TargetRules,
     vault: Vault,
     key_check: KeyCheck,
 }
@@ -87,7 +87,7 @@ impl App {
                 timeout_seconds: settings.parsed("DEFAULT_TIMEOUT_SECONDS")?,
                 schedule: settings.parsed("DEFAULT_RETRY_SCHEDULE")?,
             },
-            targets: Targets::from_settings(settings)?,
+            targets: TargetRules::from_settings(settings)?,
             vault: settings.parsed("SECRETS_KEY")?,
         })
     }

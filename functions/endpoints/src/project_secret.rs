@@ -17,7 +17,7 @@ use crate::{
     App,
     handlers::Answer,
     input::check_secret,
-    secrets::{Rotation, Wanted},
+    secrets::{NewSecret, Rotation},
     view::{RotatedView, SecretView},
 };
 
@@ -55,7 +55,7 @@ pub(crate) async fn rotate(
     request: Request,
 ) -> Answer<RotatedView> {
     let access = caller.access(&[Scope::Endpoints])?;
-    let wanted = Wanted::read(request).await?;
+    let wanted = NewSecret::read(request).await?;
     check_secret(&app.styles_of(access).await?, &wanted.secret)?;
     rewrite(|| async {
         let old = app.project_secret(access).await?;

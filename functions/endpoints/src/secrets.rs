@@ -49,13 +49,13 @@ pub(crate) struct Rotation {
 }
 
 /// What a rotation asks for: the new secret, and when the old one ends.
-pub(crate) struct Wanted {
+pub(crate) struct NewSecret {
     pub(crate) secret: Secret,
     pub(crate) now: Timestamp,
     pub(crate) until: Timestamp,
 }
 
-impl Wanted {
+impl NewSecret {
     /// A new secret, or the one in the request. The body may be missing.
     pub(crate) async fn read(request: Request) -> Result<Self, ApiError> {
         let body = read_json(request, MAX_BODY).await?;
@@ -144,7 +144,7 @@ pub(crate) async fn rotate(
     request: Request,
 ) -> Answer<RotatedView> {
     let access = caller.access(&[Scope::Endpoints])?;
-    let wanted = Wanted::read(request).await?;
+    let wanted = NewSecret::read(request).await?;
     app.update(access, &id, |old| {
         check_secret(&old.signatures, &wanted.secret)?;
         Ok(Endpoint { secrets: wanted.apply(old.secrets.clone(), &old.id, &app.vault)?, ..old })

@@ -33,7 +33,7 @@ use crate::{App, handlers::Answer};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = WorkerWebhookChange, example = json!({"url": "https://example.com/workers/1"}))]
-pub(crate) struct Wanted {
+pub(crate) struct WebhookRequest {
     /// Null removes the webhook.
     #[schema(value_type = Option<EndpointUrl>, required)]
     #[serde(deserialize_with = "Option::deserialize")]
@@ -91,7 +91,7 @@ pub(crate) async fn read(
 #[utoipa::path(
     put, path = "/api/workers/{id}/webhook", tag = "Workers", operation_id = "putWorkerWebhook",
     params(WorkerPath),
-    request_body = Wanted,
+    request_body = WebhookRequest,
     responses(
         (status = 200, body = WorkerView, description = "The webhook"),
         (status = 409, description = "Modified concurrently: read it again and retry"),
@@ -103,7 +103,7 @@ pub(crate) async fn write(
     ManagesEndpoints(access): ManagesEndpoints,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Body(input): Body<Wanted>,
+    Body(input): Body<WebhookRequest>,
 ) -> Answer<WorkerView> {
     let id = worker_id("id", &id)?;
     let Some(url) = input.url else { return app.remove_worker(access, id).await };

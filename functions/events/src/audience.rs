@@ -7,7 +7,7 @@ use api::ApiError;
 use domain::{
     endpoint_url::EndpointUrl,
     id::EndpointId,
-    message::{Recipient, Via},
+    message::{Recipient, SettingsSource},
     model::{Endpoint, Origin, Target},
 };
 use store::{
@@ -45,9 +45,9 @@ impl Audience {
     /// Refuses an event that cannot be delivered to one of its recipients.
     pub(crate) fn check(&self, draft: &Draft) -> Result<(), ApiError> {
         let own = self.own_url(draft).and_then(|recipient| recipient.via);
-        let own = own
-            .iter()
-            .filter_map(|via| if let Via::Url { body, .. } = via { Some(*body) } else { None });
+        let own = own.iter().filter_map(|via| {
+            if let SettingsSource::Url { body, .. } = via { Some(*body) } else { None }
+        });
         for shape in self.endpoints(draft).map(|endpoint| endpoint.body).chain(own) {
             shape
                 .check(&draft.data)
@@ -103,7 +103,7 @@ impl Audience {
     fn to_url(&self, endpoint: EndpointId, url: &EndpointUrl, origin: Origin) -> Recipient {
         Recipient {
             target: Target::new(endpoint, url.to_string(), origin),
-            via: Some(Via::url(self.project.project.as_ref(), url.clone(), origin)),
+            via: Some(SettingsSource::url(self.project.project.as_ref(), url.clone(), origin)),
         }
     }
 }
@@ -117,6 +117,6 @@ fn to_endpoint(endpoint: &Endpoint) -> Recipient {
     let origin = if endpoint.worker_id.is_some() { Origin::Worker } else { Origin::Endpoint };
     Recipient {
         target: Target::new(endpoint.id, endpoint.url.to_string(), origin),
-        via: endpoint.worker_id.clone().map(Via::Worker),
+        via: endpoint.worker_id.clone().map(SettingsSource::Worker),
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{
     Access, StoreError,
-    leases::{LEASE_SECONDS, Lease, Leases, Wanted},
+    leases::{LEASE_SECONDS, Lease, LeaseRequest, Leases},
 };
 
 use crate::input::Draft;
@@ -111,7 +111,7 @@ impl Claims {
             })?;
             let (key, fingerprint) = (&claim.key, &claim.fingerprint);
             let wanted =
-                Wanted { key, fingerprint, plan: &plan, kept: claim.kept, holder: *holder };
+                LeaseRequest { key, fingerprint, plan: &plan, kept: claim.kept, holder: *holder };
             Ok::<_, ApiError>(self.leases.take(self.access, wanted, now).await?)
         }))
         .await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{ApiError, EventView, auth::Caller, judge::Judge, read_json};
+use api::{ApiError, EventView, auth::Caller, judge::TargetCheck, read_json};
 use axum::{
     Json,
     extract::{Request, State},
@@ -116,7 +116,7 @@ pub(crate) async fn many(
 }
 
 impl App {
-    fn rules(&self, project: &ProjectView, judge: Judge, now: Timestamp) -> Rules {
+    fn rules(&self, project: &ProjectView, judge: TargetCheck, now: Timestamp) -> Rules {
         Rules {
             catalogue: self.catalogue.with(project.topics.iter().cloned()),
             judge,

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use api::{ABSURD_SECONDS, ApiError, MAX_FOREIGN_ID, judge::Judge, parse_json, worker_id};
+use api::{ABSURD_SECONDS, ApiError, MAX_FOREIGN_ID, judge::TargetCheck, parse_json, worker_id};
 use domain::{
     endpoint_url::EndpointUrl,
     id::EventId,
@@ -80,7 +80,7 @@ pub(crate) struct Rules {
     /// The topics that exist.
     pub(crate) catalogue: Catalogue,
     /// Where requests may go.
-    pub(crate) judge: Judge,
+    pub(crate) judge: TargetCheck,
     /// When the request came.
     pub(crate) now: Timestamp,
     /// How long the log keeps events, in days.
@@ -249,7 +249,7 @@ mod tests {
         let settings = [("TARGET_POLICY".to_owned(), "strict".to_owned())].into_iter().collect();
         Rules {
             catalogue: "a;task.created".parse().unwrap(),
-            judge: api::judge::Targets::from_settings(&settings)
+            judge: api::judge::TargetRules::from_settings(&settings)
                 .unwrap()
                 .judge(&http::HeaderMap::new()),
             now: Timestamp::from_seconds(1_800_000_000),

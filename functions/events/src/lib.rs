@@ -13,7 +13,7 @@ use std::sync::Arc;
 use api::{
     Routes,
     auth::{Authenticates, Authenticator},
-    judge::Targets,
+    judge::TargetRules,
 };
 use domain::model::Catalogue;
 use runtime::{
@@ -44,7 +44,7 @@ pub struct App {
     publisher: Publisher,
     leases: Leases,
     catalogue: Catalogue,
-    targets: Targets,
+    targets: TargetRules,
     retention_days: u32,
     limit: limit::EventLimit,
 }
@@ -64,7 +64,7 @@ impl App {
             publisher: Publisher::new(EventWriter::new(log.clone(), retention_days), deliveries),
             leases: Leases::new(log),
             catalogue: settings.parsed("TOPICS")?,
-            targets: Targets::from_settings(settings)?,
+            targets: TargetRules::from_settings(settings)?,
             retention_days,
             limit: limit::EventLimit::new(settings.parsed("EVENTS_PER_SECOND")?),
         })

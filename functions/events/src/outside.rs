@@ -3,7 +3,7 @@
 //! Everything else here is private. This says only whether a body would be accepted, and as which
 //! payloads.
 
-use api::{ApiError, judge::Judge};
+use api::{ApiError, judge::TargetCheck};
 use domain::{model::Catalogue, time::Timestamp};
 
 use crate::input::{Draft, Rules};
@@ -13,7 +13,7 @@ pub fn payloads(
     body: &[u8],
     batch: bool,
     catalogue: &Catalogue,
-    judge: &Judge,
+    judge: &TargetCheck,
     now: Timestamp,
 ) -> Result<Vec<String>, ApiError> {
     let rules =

@@ -35,7 +35,7 @@ use crate::{
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = TestEvent, example = json!({"kind": "task.succeeded"}))]
-pub(crate) struct Wanted {
+pub(crate) struct TestRequest {
     /// Any topic of the catalogue. By default, the first that the endpoint subscribes to.
     #[serde(default)]
     kind: Option<Topic>,
@@ -52,7 +52,7 @@ pub(crate) struct Wanted {
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{id}/test", tag = "Endpoints", operation_id = "testEndpoint",
     params(("id" = EndpointId, Path)),
-    request_body = Option<Wanted>,
+    request_body = Option<TestRequest>,
     responses(
         (status = 202, body = EventView, description = "The event. Its delivery is queued"),
         (status = 409, description = "The endpoint is not active"),
@@ -67,7 +67,8 @@ pub(crate) async fn send(
 ) -> Result<(StatusCode, Json<EventView>), ApiError> {
     let access = caller.access(&[Scope::Endpoints])?;
     let body = read_json(request, MAX_EVENT_BYTES).await?;
-    let wanted: Wanted = if body.is_empty() { Wanted::default() } else { parse_json(&body)? };
+    let wanted: TestRequest =
+        if body.is_empty() { TestRequest::default() } else { parse_json(&body)? };
     let project = app.projects.load(access).await?;
     let id: Option<EndpointId> = id.parse().ok();
     let endpoint = project
@@ -101,7 +102,7 @@ pub(crate) async fn send(
 }
 
 fn event(
-    wanted: Wanted,
+    wanted: TestRequest,
     endpoint: &Endpoint,
     catalogue: &Catalogue,
     now: Timestamp,

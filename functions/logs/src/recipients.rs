@@ -5,7 +5,7 @@ use api::ApiError;
 use domain::{
     endpoint_url::EndpointUrl,
     id::{AutomationId, EndpointId},
-    message::{Recipient, Via},
+    message::{Recipient, SettingsSource},
     model::{Endpoint, Origin, Project, Status, Target, event::LoggedEvent},
 };
 use futures::future::try_join_all;
@@ -54,14 +54,14 @@ impl App {
         let active = |endpoint: Option<Endpoint>| {
             endpoint.is_some_and(|endpoint| endpoint.status == Status::Active)
         };
-        let to_url = |url: EndpointUrl| Some(Via::url(project, url, target.origin));
+        let to_url = |url: EndpointUrl| Some(SettingsSource::url(project, url, target.origin));
         let via = match target.origin {
             Origin::Endpoint => {
                 active(self.endpoints.get(access, target.endpoint).await?).then_some(None)
             }
             Origin::Worker => match &logged.event.worker_id {
                 Some(id) => active(self.endpoints.worker(access, id).await?)
-                    .then(|| Some(Via::Worker(id.clone()))),
+                    .then(|| Some(SettingsSource::Worker(id.clone()))),
                 None => None,
             },
             Origin::Event => logged.event.webhook_url.clone().map(to_url),

@@ -34,7 +34,7 @@ use crate::App;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Recover)]
-pub(crate) struct Wanted {
+pub(crate) struct RecoveryRequest {
     /// Unix seconds: events from this time on.
     #[schema(example = 1_767_225_600)]
     since: u64,
@@ -119,7 +119,7 @@ impl From<Recovery> for RecoveryView {
     post, path = "/webhooks/endpoints/{id}/recover", tag = "Endpoints",
     operation_id = "recoverEndpoint",
     params(("id" = EndpointId, Path)),
-    request_body = Wanted,
+    request_body = RecoveryRequest,
     responses(
         (status = 202, body = RecoveryView, description = "The recovery has started"),
         (status = 200, body = RecoveryView, description = "The recovery is already running"),
@@ -135,7 +135,7 @@ pub(crate) async fn recover(
     State(app): State<Arc<App>>,
     SendsEvents(access): SendsEvents,
     Path(id): Path<String>,
-    Body(wanted): Body<Wanted>,
+    Body(wanted): Body<RecoveryRequest>,
 ) -> Result<(StatusCode, Json<RecoveryView>), ApiError> {
     let endpoint = app.endpoint(access, &id).await?;
     let now = clock::now();
@@ -232,7 +232,7 @@ impl App {
 
 /// The range, if the log holds it.
 fn range(
-    wanted: &Wanted,
+    wanted: &RecoveryRequest,
     retention_days: u32,
     now: Timestamp,
 ) -> Result<(Timestamp, Timestamp), ApiError> {
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn a_range_ends_by_now_and_begins_where_the_log_does() {
         let now = Timestamp::from_seconds(30 * 86_400 + 1_000);
-        let of = |since, until| range(&Wanted { since, until, dry_run: false }, 30, now);
+        let of = |since, until| range(&RecoveryRequest { since, until, dry_run: false }, 30, now);
         assert_eq!(of(1_000, None).unwrap(), (Timestamp::from_seconds(1_000), now));
         assert_eq!(of(1_000, Some(1_001)).unwrap().1, Timestamp::from_seconds(1_001));
         for (since, until) in [

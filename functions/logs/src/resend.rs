@@ -28,7 +28,7 @@ const MAX_BODY: usize = 4_096;
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Resend)]
-pub(crate) struct Wanted {
+pub(crate) struct ResendRequest {
     /// The endpoint to resend to. All endpoints of the message if absent or null.
     #[serde(default)]
     endpoint_id: Option<EndpointId>,
@@ -52,7 +52,7 @@ pub(crate) struct Resent {
 #[utoipa::path(
     post, path = "/webhooks/messages/{id}/resend", tag = "Messages", operation_id = "resendMessage",
     params(("id" = EventId, Path)),
-    request_body = Option<Wanted>,
+    request_body = Option<ResendRequest>,
     responses(
         (status = 202, body = Resent, description = "The deliveries are queued"),
         (status = 409, description = "None of the message's endpoints is active"),
@@ -67,7 +67,7 @@ pub(crate) async fn resend(
 ) -> Result<(StatusCode, Json<Resent>), ApiError> {
     let access = caller.access(&[Scope::Events])?;
     let body = read_json(request, MAX_BODY).await?;
-    let wanted = if body.is_empty() { Wanted::default() } else { parse_json(&body)? };
+    let wanted = if body.is_empty() { ResendRequest::default() } else { parse_json(&body)? };
     let logged = app.find(access, &id, "message").await?;
     let project = app.projects.get(access.project()).await?;
     let recipients = app.recipients(access, project.as_ref(), &logged, wanted.endpoint_id).await?;

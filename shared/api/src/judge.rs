@@ -6,7 +6,7 @@ use runtime::settings::{Settings, SettingsError};
 
 /// What a function knows of where requests may go.
 #[derive(Clone, Debug)]
-pub struct Targets {
+pub struct TargetRules {
     policy: TargetPolicy,
     own_host: Option<OwnHost>,
 }
@@ -14,12 +14,12 @@ pub struct Targets {
 /// The same within one request, which tells one more name of this service: the one that it was
 /// reached by.
 #[derive(Clone, Debug)]
-pub struct Judge {
+pub struct TargetCheck {
     policy: TargetPolicy,
     own_hosts: Vec<OwnHost>,
 }
 
-impl Targets {
+impl TargetRules {
     /// By the settings `TARGET_POLICY` and `OWN_HOST`.
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         Ok(Self {
@@ -29,16 +29,16 @@ impl Targets {
     }
 
     /// For a request with these headers.
-    pub fn judge(&self, headers: &HeaderMap) -> Judge {
+    pub fn judge(&self, headers: &HeaderMap) -> TargetCheck {
         let asked = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse().ok());
-        Judge {
+        TargetCheck {
             policy: self.policy,
             own_hosts: self.own_host.iter().cloned().chain(asked).collect(),
         }
     }
 }
 
-impl Judge {
+impl TargetCheck {
     /// The URL, if requests may go there.
     pub fn url(&self, text: &str) -> Result<EndpointUrl, TargetError> {
         let url = EndpointUrl::parse(text, self.policy)?;

@@ -20,7 +20,7 @@ pub const REDRIVEN_AFTER: Duration = Duration::from_mins(1);
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum NextAction {
     /// It has succeeded: drop the message.
     Drop,
     /// It is not due: hide the message for so long.
@@ -35,13 +35,13 @@ pub enum Step {
 }
 
 /// The first attempt of a delivery that the log can't know yet.
-pub const FIRST: Step = Step::Send { number: 1, turn: 1 };
+pub const FIRST: NextAction = NextAction::Send { number: 1, turn: 1 };
 
 /// Decides by all `attempts` in the log of this event to this endpoint. A scheduled delivery is
 /// done after any success. A resend is done after a success of its own round, or any success after
 /// it was requested. Numbers count all attempts. A delivery that was given up and arrives again was
 /// redriven by the operator: it gets one more attempt.
-pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> Step {
+pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> NextAction {
     // Probes are the circuit's own and use up no turn.
     let own = || {
         attempts
@@ -53,12 +53,12 @@ pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> S
     };
     let done = |attempt: &Attempt| attempt.outcome == Outcome::Succeeded && counts(attempt);
     if attempts.iter().any(done) {
-        return Step::Drop;
+        return NextAction::Drop;
     }
     let last = own().max_by_key(|attempt| (attempt.number, attempt.created_at));
     match last.and_then(|attempt| attempt.next_attempt_at) {
-        Some(due) if due > now => Step::Wait(due.since(now)),
-        _ => Step::Send {
+        Some(due) if due > now => NextAction::Wait(due.since(now)),
+        _ => NextAction::Send {
             number: attempts
                 .iter()
                 .map(|attempt| attempt.number)
@@ -112,68 +112,68 @@ mod tests {
     #[test]
     fn what_has_succeeded_is_never_sent_again() {
         let log = [attempt(1, Outcome::HttpError, Some(5)), attempt(2, Outcome::Succeeded, None)];
-        assert_eq!(decide(&log, None, at(99)), Step::Drop);
+        assert_eq!(decide(&log, None, at(99)), NextAction::Drop);
         assert_eq!(
             decide(
                 &[attempt(1, Outcome::Succeeded, None), attempt(2, Outcome::Timeout, Some(5))],
                 None,
                 at(99)
             ),
-            Step::Drop
+            NextAction::Drop
         );
     }
 
     #[test]
     fn before_its_time_a_retry_waits_and_then_is_sent_with_the_next_number() {
         let log = [attempt(1, Outcome::HttpError, Some(100))];
-        assert_eq!(decide(&log, None, at(40)), Step::Wait(Duration::from_mins(1)));
-        assert_eq!(decide(&log, None, at(100)), Step::Send { number: 2, turn: 2 });
+        assert_eq!(decide(&log, None, at(40)), NextAction::Wait(Duration::from_mins(1)));
+        assert_eq!(decide(&log, None, at(100)), NextAction::Send { number: 2, turn: 2 });
     }
 
     #[test]
     fn a_redriven_delivery_gets_one_more_attempt() {
         let log = [attempt(1, Outcome::HttpError, Some(5)), attempt(2, Outcome::HttpError, None)];
-        assert_eq!(decide(&log, None, at(99)), Step::Send { number: 3, turn: 3 });
+        assert_eq!(decide(&log, None, at(99)), NextAction::Send { number: 3, turn: 3 });
     }
 
     #[test]
     fn a_probe_counts_as_an_attempt_but_not_as_a_turn_of_the_schedule() {
         let probe = Attempt { trigger: Trigger::Probe, ..attempt(2, Outcome::Timeout, Some(500)) };
         let log = [attempt(1, Outcome::HttpError, Some(5)), probe];
-        assert_eq!(decide(&log, None, at(99)), Step::Send { number: 3, turn: 2 });
+        assert_eq!(decide(&log, None, at(99)), NextAction::Send { number: 3, turn: 2 });
     }
 
     #[test]
     fn an_attempt_recorded_twice_uses_one_turn_of_the_schedule() {
         let log =
             [attempt(1, Outcome::HttpError, Some(5)), attempt(1, Outcome::HttpError, Some(6))];
-        assert_eq!(decide(&log, None, at(99)), Step::Send { number: 2, turn: 2 });
+        assert_eq!(decide(&log, None, at(99)), NextAction::Send { number: 2, turn: 2 });
     }
 
     #[test]
     fn a_resend_has_a_schedule_of_its_own_and_numbers_that_go_on() {
         let round = RoundId::new(at(50), 1);
         let log = [attempt(1, Outcome::Succeeded, None)];
-        assert_eq!(decide(&log, Some(round), at(99)), Step::Send { number: 2, turn: 1 });
+        assert_eq!(decide(&log, Some(round), at(99)), NextAction::Send { number: 2, turn: 1 });
         let log = [
             attempt(1, Outcome::Succeeded, None),
             Attempt { round: Some(round), ..attempt(2, Outcome::Timeout, Some(60)) },
         ];
-        assert_eq!(decide(&log, Some(round), at(99)), Step::Send { number: 3, turn: 2 });
+        assert_eq!(decide(&log, Some(round), at(99)), NextAction::Send { number: 3, turn: 2 });
         let log = [
             attempt(1, Outcome::Timeout, Some(500)),
             Attempt { round: Some(round), ..attempt(2, Outcome::Succeeded, None) },
         ];
-        assert_eq!(decide(&log, Some(round), at(99)), Step::Drop);
+        assert_eq!(decide(&log, Some(round), at(99)), NextAction::Drop);
         assert_eq!(
             decide(&log, None, at(999)),
-            Step::Drop,
+            NextAction::Drop,
             "a resend that arrived makes the waiting retry needless"
         );
         let earlier = RoundId::new(at(1), 2);
         assert_eq!(
             decide(&log, Some(earlier), at(999)),
-            Step::Drop,
+            NextAction::Drop,
             "and an earlier resend that waits or was given up"
         );
     }

@@ -101,7 +101,7 @@ pub enum Phase {
 
 /// What came of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum StepResult {
     /// Nothing was parked.
     Nothing,
     /// The probe failed; or, as the endpoint is paused, no probe could be sent or nothing could be
@@ -189,9 +189,9 @@ impl Phase {
     /// How long to wait after a step that found this: longer where the receiver asks for it, but no
     /// longer than for any probe. Its deliveries were told the same, and would otherwise be tried
     /// in vain.
-    pub fn wait_after(self, found: Found) -> Duration {
+    pub fn wait_after(self, found: StepResult) -> Duration {
         match found {
-            Found::Down(asked) => self.wait().max(asked.min(MAX_PROBE_WAIT)),
+            StepResult::Down(asked) => self.wait().max(asked.min(MAX_PROBE_WAIT)),
             _ => self.wait(),
         }
     }
@@ -208,24 +208,24 @@ impl Phase {
 
     /// The phase after a step that found this; none when all is done. `failures` is what the
     /// endpoint's health says by then.
-    pub fn after(self, found: Found, failures: u64, now: Timestamp) -> Option<Self> {
+    pub fn after(self, found: StepResult, failures: u64, now: Timestamp) -> Option<Self> {
         let failing_again = failures >= OPENS_AFTER;
         match (self, found) {
             // With nothing parked there is nothing to probe with: the next delivery is the probe,
             // and opens the circuit again if it fails. But a batch that saw the circuit open may be
             // about to park some.
-            (Self::Open(_), Found::Nothing) => Some(Self::Lingering(now + LINGER)),
-            (Self::Open(_), Found::Up) => Some(Self::RECOVERED),
+            (Self::Open(_), StepResult::Nothing) => Some(Self::Lingering(now + LINGER)),
+            (Self::Open(_), StepResult::Up) => Some(Self::RECOVERED),
             (Self::Open(probes), _) => Some(Self::Open(probes.saturating_add(1))),
             // These failures are older: nothing has been sent since.
-            (Self::Lingering(until), Found::Released(0)) => (now < until).then_some(self),
-            (_, Found::Down(_)) => Some(Self::FIRST),
-            (_, Found::Released(_) | Found::Up) if failing_again => Some(Self::FIRST),
-            (Self::Releasing(pace), Found::Released(count)) if count >= pace => {
+            (Self::Lingering(until), StepResult::Released(0)) => (now < until).then_some(self),
+            (_, StepResult::Down(_)) => Some(Self::FIRST),
+            (_, StepResult::Released(_) | StepResult::Up) if failing_again => Some(Self::FIRST),
+            (Self::Releasing(pace), StepResult::Released(count)) if count >= pace => {
                 // One failure is a hint to go no faster.
                 Some(Self::Releasing(if failures == 0 { (pace * 2).min(MAX_PACE) } else { pace }))
             }
-            (Self::Lingering(_), Found::Released(count)) if count > 0 => Some(Self::RECOVERED),
+            (Self::Lingering(_), StepResult::Released(count)) if count > 0 => Some(Self::RECOVERED),
             (Self::Lingering(until), _) => (now < until).then_some(self),
             (Self::Releasing(_), _) => Some(Self::Lingering(now + LINGER)),
         }
@@ -288,22 +288,22 @@ mod tests {
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
         assert_eq!(Phase::Open(u32::MAX).wait(), MAX_PROBE_WAIT);
         assert_eq!(
-            Phase::Open(3).after(Found::Down(Duration::ZERO), 50, at(0)),
+            Phase::Open(3).after(StepResult::Down(Duration::ZERO), 50, at(0)),
             Some(Phase::Open(4))
         );
     }
 
     #[test]
     fn a_success_lets_the_parked_ones_go_faster_and_faster() {
-        let mut phase = Phase::Open(3).after(Found::Up, 0, at(0)).unwrap();
+        let mut phase = Phase::Open(3).after(StepResult::Up, 0, at(0)).unwrap();
         let mut paces = Vec::new();
         for _ in 0..8 {
             paces.push(phase.pace());
-            phase = phase.after(Found::Released(phase.pace()), 0, at(0)).unwrap();
+            phase = phase.after(StepResult::Released(phase.pace()), 0, at(0)).unwrap();
         }
         assert_eq!(paces, [10, 20, 40, 80, 160, 320, 500, 500]);
         assert_eq!(
-            Phase::Releasing(40).after(Found::Released(40), 3, at(0)),
+            Phase::Releasing(40).after(StepResult::Released(40), 3, at(0)),
             Some(Phase::Releasing(40)),
             "no faster after a failure"
         );
@@ -312,11 +312,11 @@ mod tests {
     #[test]
     fn a_receiver_that_asks_for_more_time_gets_it_within_reason() {
         let waits = [0, 30, 9_999].map(|asked| {
-            Phase::Open(1).wait_after(Found::Down(Duration::from_secs(asked))).as_secs()
+            Phase::Open(1).wait_after(StepResult::Down(Duration::from_secs(asked))).as_secs()
         });
         assert_eq!(waits, [10, 30, 300]);
         assert_eq!(
-            Phase::Open(9).wait_after(Found::Down(Duration::from_secs(30))),
+            Phase::Open(9).wait_after(StepResult::Down(Duration::from_secs(30))),
             MAX_PROBE_WAIT,
             "never less"
         );
@@ -326,31 +326,34 @@ mod tests {
     fn no_more_is_let_go_than_the_endpoint_takes() {
         assert_eq!(Phase::Releasing(80).at_most(Some(5)), Phase::Releasing(5));
         assert_eq!(Phase::Releasing(80).at_most(None), Phase::Releasing(80));
-        let all = Phase::Releasing(80).at_most(Some(5)).after(Found::Released(5), 0, at(0));
+        let all = Phase::Releasing(80).at_most(Some(5)).after(StepResult::Released(5), 0, at(0));
         assert_eq!(all, Some(Phase::Releasing(10)), "there may be more");
     }
 
     #[test]
     fn a_receiver_that_fails_again_is_probed_again() {
         for phase in [Phase::Releasing(500), Phase::Lingering(at(99))] {
-            assert_eq!(phase.after(Found::Released(1), OPENS_AFTER, at(0)), Some(Phase::FIRST));
+            assert_eq!(
+                phase.after(StepResult::Released(1), OPENS_AFTER, at(0)),
+                Some(Phase::FIRST)
+            );
         }
     }
 
     #[test]
     fn what_is_parked_waits_while_the_endpoint_is_paused() {
         for phase in [Phase::Releasing(500), Phase::Lingering(at(99))] {
-            assert_eq!(phase.after(Found::Down(Duration::ZERO), 0, at(0)), Some(Phase::FIRST));
+            assert_eq!(phase.after(StepResult::Down(Duration::ZERO), 0, at(0)), Some(Phase::FIRST));
         }
     }
 
     #[test]
     fn what_was_parked_late_is_found_before_all_is_done() {
-        let lingering = Phase::Releasing(20).after(Found::Released(3), 0, at(0)).unwrap();
+        let lingering = Phase::Releasing(20).after(StepResult::Released(3), 0, at(0)).unwrap();
         assert_eq!(lingering, Phase::Lingering(at(180)));
-        assert_eq!(lingering.after(Found::Released(0), 0, at(100)), Some(lingering));
-        assert_eq!(lingering.after(Found::Released(2), 0, at(100)), Some(Phase::RECOVERED));
-        assert_eq!(lingering.after(Found::Released(0), 0, at(180)), None);
+        assert_eq!(lingering.after(StepResult::Released(0), 0, at(100)), Some(lingering));
+        assert_eq!(lingering.after(StepResult::Released(2), 0, at(100)), Some(Phase::RECOVERED));
+        assert_eq!(lingering.after(StepResult::Released(0), 0, at(180)), None);
         assert!(LINGER > Duration::from_mins(2), "longer than two invocations");
     }
 
@@ -358,15 +361,15 @@ mod tests {
     fn without_anything_parked_the_next_delivery_is_the_probe() {
         // Deliveries are sent again, and the circuit checks for what a batch parks that saw it
         // open.
-        let lingering = Phase::Open(5).after(Found::Nothing, 12, at(0)).unwrap();
+        let lingering = Phase::Open(5).after(StepResult::Nothing, 12, at(0)).unwrap();
         assert_eq!(lingering, Phase::Lingering(at(180)));
         assert_eq!(
-            lingering.after(Found::Released(0), 12, at(100)),
+            lingering.after(StepResult::Released(0), 12, at(100)),
             Some(lingering),
             "the failures are those of before"
         );
-        assert_eq!(lingering.after(Found::Released(1), 12, at(100)), Some(Phase::FIRST));
-        assert_eq!(lingering.after(Found::Released(0), 12, at(180)), None);
+        assert_eq!(lingering.after(StepResult::Released(1), 12, at(100)), Some(Phase::FIRST));
+        assert_eq!(lingering.after(StepResult::Released(0), 12, at(180)), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     endpoint_url::EndpointUrl,
     id::{EndpointId, ProjectId, RoundId},
     model::{Event, Origin, Project, Target, Trigger},
-    rate::Reserved,
+    rate::RateSlot,
     shape::BodyShape,
     signing::SignatureStyle,
     time::Timestamp,
@@ -22,7 +22,7 @@ pub struct Message {
     pub endpoint: EndpointId,
     /// How it gets there, where there is no endpoint's row to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub via: Option<Via>,
+    pub via: Option<SettingsSource>,
     /// What goes there.
     pub event: Event,
     /// When the message was first sent. A queue's own time much later than this tells of a redrive.
@@ -42,13 +42,13 @@ pub struct Message {
     pub recheck: bool,
     /// When it may be sent, if its endpoint has a rate limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reserved: Option<Reserved>,
+    pub reserved: Option<RateSlot>,
 }
 
 /// Where to load the settings of a recipient that has no endpoint row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Via {
+pub enum SettingsSource {
     /// In the row of this worker's webhook.
     Worker(String),
     /// Here. Only the secret is elsewhere: it is the project's.
@@ -62,7 +62,7 @@ pub enum Via {
     },
 }
 
-impl Via {
+impl SettingsSource {
     /// To a URL of this origin, with the project's defaults. The body is the bare resource, as the
     /// systems that know such URLs publish it, unless the project says otherwise; an automation's
     /// always is.
@@ -88,7 +88,7 @@ pub struct Recipient {
     /// The target, as the log has it.
     pub target: Target,
     /// See [`Message::via`].
-    pub via: Option<Via>,
+    pub via: Option<SettingsSource>,
 }
 
 impl Message {
@@ -116,7 +116,7 @@ impl Message {
 
     /// The same, with a slot of its endpoint's rate limit.
     #[must_use]
-    pub fn with_slot(&self, slot: Reserved) -> Self {
+    pub fn with_slot(&self, slot: RateSlot) -> Self {
         Self { reserved: Some(slot), ..self.clone() }
     }
 

@@ -29,7 +29,7 @@ const LATE: Duration = Duration::from_secs(2);
 
 /// The slot of an attempt, in its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reserved {
+pub struct RateSlot {
     /// The attempt that it is for, by its number in the log. A later one needs a slot of its own.
     pub number: u32,
     /// Its time.
@@ -41,7 +41,7 @@ pub struct Reserved {
     pub limit: u16,
 }
 
-impl Reserved {
+impl RateSlot {
     /// Whether it was taken under this limit.
     pub fn is_under(&self, limit: u16) -> bool {
         self.limit == limit
@@ -55,24 +55,24 @@ pub fn interval(limit: u16) -> u64 {
 
 /// What a message's slot is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slot {
+pub enum SlotCheck {
     /// It is this attempt's: at this time, or now if that has passed.
-    Good(Reserved),
+    Good(RateSlot),
     /// There is none, or it has passed: another is needed.
     Needed {
-        /// See [`Reserved::passed`].
+        /// See [`RateSlot::passed`].
         passed: u32,
     },
 }
 
 /// Judges the slot that a message brings, for the attempt that is due now.
-pub fn judge(reserved: Option<Reserved>, number: u32, now: Timestamp) -> Slot {
+pub fn check_slot(reserved: Option<RateSlot>, number: u32, now: Timestamp) -> SlotCheck {
     match reserved.filter(|reserved| reserved.number == number) {
-        None => Slot::Needed { passed: 0 },
+        None => SlotCheck::Needed { passed: 0 },
         Some(slot) if now.since(slot.at) <= LATE.saturating_mul(1 << slot.passed.min(16)) => {
-            Slot::Good(slot)
+            SlotCheck::Good(slot)
         }
-        Some(Reserved { passed, .. }) => Slot::Needed { passed: passed.saturating_add(1) },
+        Some(RateSlot { passed, .. }) => SlotCheck::Needed { passed: passed.saturating_add(1) },
     }
 }
 
@@ -93,12 +93,12 @@ mod tests {
             (0..count).map(|message| (start + late(), message)).collect();
         let mut slots = vec![None; count];
         while let Some((now, message)) = waiting.pop_first() {
-            let slot = match judge(slots[message], 1, Timestamp::from_millis(now)) {
-                Slot::Good(slot) => slot,
-                Slot::Needed { passed } => {
+            let slot = match check_slot(slots[message], 1, Timestamp::from_millis(now)) {
+                SlotCheck::Good(slot) => slot,
+                SlotCheck::Needed { passed } => {
                     let taken = next_slot.max(now * 1_000);
                     next_slot = taken + interval(limit);
-                    Reserved {
+                    RateSlot {
                         number: 1,
                         at: Timestamp::from_millis(taken.div_ceil(1_000)),
                         passed,
@@ -122,15 +122,22 @@ mod tests {
     #[test]
     fn a_slot_is_for_one_attempt_and_not_for_much_later() {
         let at = Timestamp::from_seconds(100);
-        let slot = |passed| Reserved { number: 2, at, passed, limit: 5 };
+        let slot = |passed| RateSlot { number: 2, at, passed, limit: 5 };
         let reserved = |passed| Some(slot(passed));
         let after = |seconds: u64| Timestamp::from_seconds(100 + seconds);
-        assert_eq!(judge(None, 1, at), Slot::Needed { passed: 0 });
-        assert_eq!(judge(reserved(0), 3, at), Slot::Needed { passed: 0 }, "another attempt's");
-        assert_eq!(judge(reserved(0), 2, Timestamp::from_seconds(1)), Slot::Good(slot(0)));
-        assert_eq!(judge(reserved(0), 2, after(2)), Slot::Good(slot(0)));
-        assert_eq!(judge(reserved(0), 2, after(3)), Slot::Needed { passed: 1 });
-        assert_eq!(judge(reserved(1), 2, after(4)), Slot::Good(slot(1)));
+        assert_eq!(check_slot(None, 1, at), SlotCheck::Needed { passed: 0 });
+        assert_eq!(
+            check_slot(reserved(0), 3, at),
+            SlotCheck::Needed { passed: 0 },
+            "another attempt's"
+        );
+        assert_eq!(
+            check_slot(reserved(0), 2, Timestamp::from_seconds(1)),
+            SlotCheck::Good(slot(0))
+        );
+        assert_eq!(check_slot(reserved(0), 2, after(2)), SlotCheck::Good(slot(0)));
+        assert_eq!(check_slot(reserved(0), 2, after(3)), SlotCheck::Needed { passed: 1 });
+        assert_eq!(check_slot(reserved(1), 2, after(4)), SlotCheck::Good(slot(1)));
     }
 
     proptest! {
@@ -174,8 +181,8 @@ mod tests {
         fn whatever_the_delay_a_message_is_sent_in_the_end(late in 0..1_000_u64) {
             let at = Timestamp::from_seconds(1_000);
             let now = Timestamp::from_seconds(1_000 + late);
-            let mut slots = (0..20).map(|passed| Reserved { number: 1, at, passed, limit: 5 });
-            let good = slots.any(|slot| judge(Some(slot), 1, now) == Slot::Good(slot));
+            let mut slots = (0..20).map(|passed| RateSlot { number: 1, at, passed, limit: 5 });
+            let good = slots.any(|slot| check_slot(Some(slot), 1, now) == SlotCheck::Good(slot));
             prop_assert!(good);
         }
     }

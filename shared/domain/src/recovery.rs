@@ -42,7 +42,7 @@ pub struct Recovery {
     pub looked_at: Option<EventId>,
     /// What it found so far.
     #[serde(flatten)]
-    pub found: Found,
+    pub found: RecoveryCounts,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When it ended.
@@ -68,7 +68,7 @@ pub enum State {
 
 /// Counts of a recovery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct RecoveryCounts {
     /// Events that were looked at.
     pub examined: u64,
     /// Failed deliveries found.
@@ -110,7 +110,7 @@ impl Recovery {
             state: State::Running,
             step: 0,
             looked_at: None,
-            found: Found::default(),
+            found: RecoveryCounts::default(),
             created_at: now,
             finished_at: None,
             stopped_because: None,
@@ -181,7 +181,7 @@ impl Recovery {
     pub fn after(&self, findings: &[(EventId, Finding)], has_more: bool, now: Timestamp) -> Self {
         let count = |finding| findings.iter().filter(|(_, other)| *other == finding).count() as u64;
         let (failed, missed) = (count(Finding::Failed), count(Finding::Missed));
-        let found = Found {
+        let found = RecoveryCounts {
             examined: self.found.examined + findings.len() as u64,
             failed: self.found.failed + failed,
             missed: self.found.missed + missed,
@@ -373,8 +373,11 @@ mod tests {
         let id = event(vec![]).event.id;
         let log = [attempt(1, None, Outcome::Succeeded, None)];
         let decide = |round| crate::delivery::decide(&log, Some(round), at(900));
-        assert_eq!(decide(recovery(1).id.round(id)), crate::delivery::Step::Drop);
-        assert!(matches!(decide(RoundId::new(at(500), 1)), crate::delivery::Step::Send { .. }));
+        assert_eq!(decide(recovery(1).id.round(id)), crate::delivery::NextAction::Drop);
+        assert!(matches!(
+            decide(RoundId::new(at(500), 1)),
+            crate::delivery::NextAction::Send { .. }
+        ));
         assert_ne!(recovery(1).id.round(id), recovery(2).id.round(id));
     }
 
@@ -387,7 +390,7 @@ mod tests {
             .collect();
         let after =
             recovery(1).after(&findings, true, at(600)).after(&findings[..2], false, at(700));
-        assert_eq!(after.found, Found { examined: 6, failed: 2, missed: 2, enqueued: 4 });
+        assert_eq!(after.found, RecoveryCounts { examined: 6, failed: 2, missed: 2, enqueued: 4 });
         assert_eq!((after.state, after.step, after.finished_at), (State::Done, 2, Some(at(700))));
         assert_eq!(after.looked_at, Some(findings[1].0));
         let counting = Recovery { dry_run: true, ..recovery(1) };

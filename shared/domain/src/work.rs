@@ -139,7 +139,7 @@ mod tests {
     use crate::{
         id::{EventId, ProjectId},
         model::{Event, Trigger},
-        rate::Reserved,
+        rate::RateSlot,
         time::Timestamp,
     };
 
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_delivery_comes_off_the_queue_as_it_went_on_even_with_what_sqs_does_not_carry() {
-        let slot = Reserved { number: 2, at: Timestamp::from_seconds(9), passed: 1, limit: 5 };
+        let slot = RateSlot { number: 2, at: Timestamp::from_seconds(9), passed: 1, limit: 5 };
         let awkward = [
             "{\"z\":1,\"a\":\"é😀\"}",
             "\"\u{fffe}\u{ffff}\"",

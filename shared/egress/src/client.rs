@@ -33,7 +33,7 @@ use url::Url;
 
 use crate::{
     body, failure,
-    outcome::{Exchange, Outcome},
+    outcome::{Exchange, ExchangeResult},
     resolver::{JudgingResolver, Lookup, system_lookup},
     retry_after, reuse,
 };
@@ -69,7 +69,7 @@ const FRAMING: [HeaderName; 9] = [
 ];
 
 /// One POST to make.
-pub struct Outgoing {
+pub struct SignedRequest {
     /// Where to: judged again, by the client's policy, before anything is sent.
     pub url: String,
     /// All headers apart from framing, `User-Agent` and `Accept`.
@@ -140,16 +140,21 @@ impl DeliveryClient {
     }
 
     /// Makes one exchange. Never fails: whatever happens is an outcome.
-    pub async fn send(&self, request: Outgoing) -> Exchange {
+    pub async fn send(&self, request: SignedRequest) -> Exchange {
         let started = Instant::now();
         let outcome = match EndpointUrl::parse(&request.url, self.policy) {
             Ok(url) => self.exchange(url.into_url(), request, started).await,
-            Err(error) => Outcome::Refused { reason: error.to_string() },
+            Err(error) => ExchangeResult::Refused { reason: error.to_string() },
         };
         Exchange { outcome, duration: started.elapsed() }
     }
 
-    async fn exchange(&self, url: Url, mut request: Outgoing, started: Instant) -> Outcome {
+    async fn exchange(
+        &self,
+        url: Url,
+        mut request: SignedRequest,
+        started: Instant,
+    ) -> ExchangeResult {
         let timeout = request.timeout.min(MAX_TIMEOUT);
         let deadline = started + timeout;
         for name in FRAMING {
@@ -159,20 +164,22 @@ impl DeliveryClient {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return failure::outcome_of(&error),
             Err(_) => {
-                return Outcome::Timeout { detail: format!("no response within {timeout:?}") };
+                return ExchangeResult::Timeout {
+                    detail: format!("no response within {timeout:?}"),
+                };
             }
         };
         let status = response.status().as_u16();
         let retry_after = retry_after_of(&response);
         match timeout_at(deadline, body::read_start(response)).await {
-            Ok(Ok(body)) => Outcome::Answered {
+            Ok(Ok(body)) => ExchangeResult::Answered {
                 status,
                 retry_after,
                 body: body.text,
                 truncated: body.truncated,
             },
             Ok(Err(error)) => failure::outcome_of(&error),
-            Err(_) => Outcome::Timeout {
+            Err(_) => ExchangeResult::Timeout {
                 detail: format!("status {status}, but not the whole body within {timeout:?}"),
             },
         }
@@ -180,7 +187,11 @@ impl DeliveryClient {
 
     /// Sends until a connection was fresh or answered: each pooled connection that turns out dead
     /// is one less in the pool.
-    async fn request(&self, url: &Url, request: &Outgoing) -> Result<Response, reqwest::Error> {
+    async fn request(
+        &self,
+        url: &Url,
+        request: &SignedRequest,
+    ) -> Result<Response, reqwest::Error> {
         let mut dead_connections = 0;
         loop {
             let post = post(url.clone(), request);
@@ -199,7 +210,7 @@ impl DeliveryClient {
     }
 }
 
-fn post(url: Url, request: &Outgoing) -> Request {
+fn post(url: Url, request: &SignedRequest) -> Request {
     let mut post = Request::new(Method::POST, url);
     *post.headers_mut() = request.headers.clone();
     *post.body_mut() = Some(request.body.clone().into());

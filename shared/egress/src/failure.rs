@@ -9,7 +9,7 @@
 use std::{error::Error, io, iter};
 
 use crate::{
-    outcome::{Outcome, UnreachableClass},
+    outcome::{ExchangeResult, UnreachableClass},
     resolver::Refusal,
 };
 
@@ -17,9 +17,9 @@ use crate::{
 const MAX_DETAIL: usize = 200;
 
 /// What happened, by the error of a request or of reading its response.
-pub(crate) fn outcome_of(error: &reqwest::Error) -> Outcome {
+pub(crate) fn outcome_of(error: &reqwest::Error) -> ExchangeResult {
     if let Some(refusal) = find::<Refusal>(error) {
-        return Outcome::Refused { reason: refusal.to_string() };
+        return ExchangeResult::Refused { reason: refusal.to_string() };
     }
     if error.is_timeout() {
         let what = if error.is_connect() {
@@ -27,14 +27,14 @@ pub(crate) fn outcome_of(error: &reqwest::Error) -> Outcome {
         } else {
             "the connection timed out"
         };
-        return Outcome::Timeout { detail: what.to_owned() };
+        return ExchangeResult::Timeout { detail: what.to_owned() };
     }
     let (class, mut detail) = class_of(error);
     if let Some((end, _)) = detail.char_indices().nth(MAX_DETAIL) {
         detail.truncate(end);
         detail.push('…');
     }
-    Outcome::Unreachable { class, detail }
+    ExchangeResult::Unreachable { class, detail }
 }
 
 /// Whether the connection ended before there was a response: what a dead pooled connection looks

@@ -20,7 +20,7 @@ mod reuse;
 pub use self::{
     body::RESPONSE_BODY_LIMIT,
     client::{
-        ClientError, ClientOptions, DeliveryClient, MAX_IDLE_PER_HOST, MAX_TIMEOUT, Outgoing,
+        ClientError, ClientOptions, DeliveryClient, MAX_IDLE_PER_HOST, MAX_TIMEOUT, SignedRequest,
     },
-    outcome::{Exchange, Outcome, UnreachableClass},
+    outcome::{Exchange, ExchangeResult, UnreachableClass},
 };

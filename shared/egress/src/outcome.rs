@@ -9,7 +9,7 @@ use std::{fmt, time::Duration};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
     /// What happened.
-    pub outcome: Outcome,
+    pub outcome: ExchangeResult,
     /// From the call to the outcome: name lookup, connecting, sending and reading.
     pub duration: Duration,
 }
@@ -17,7 +17,7 @@ pub struct Exchange {
 /// What happened. Details are for people: short, in English, and free of the URL and of header
 /// values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ExchangeResult {
     /// An HTTP response came.
     Answered {
         /// Its status, 100 to 999.

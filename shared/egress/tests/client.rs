@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::endpoint_url::TargetPolicy;
-use egress::{DeliveryClient, Outcome, Outgoing, UnreachableClass};
+use egress::{DeliveryClient, ExchangeResult, SignedRequest, UnreachableClass};
 use http::HeaderMap;
 
 /// Long enough to never matter, on any machine.
@@ -43,8 +43,8 @@ fn local_client() -> DeliveryClient {
     DeliveryClient::new(TargetPolicy::Local).unwrap()
 }
 
-fn post(url: impl Into<String>) -> Outgoing {
-    Outgoing {
+fn post(url: impl Into<String>) -> SignedRequest {
+    SignedRequest {
         url: url.into(),
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"{}"),
@@ -53,7 +53,7 @@ fn post(url: impl Into<String>) -> Outgoing {
 }
 
 /// Sends to the URL and checks what holds for every outcome.
-async fn outcome_of(client: &DeliveryClient, request: Outgoing) -> Outcome {
+async fn outcome_of(client: &DeliveryClient, request: SignedRequest) -> ExchangeResult {
     let exchange = client.send(request).await;
     assert!(
         !format!("{:?}", exchange.outcome).contains("sesame"),
@@ -64,9 +64,9 @@ async fn outcome_of(client: &DeliveryClient, request: Outgoing) -> Outcome {
 }
 
 /// The class of an exchange that broke.
-fn class_of(outcome: &Outcome) -> UnreachableClass {
+fn class_of(outcome: &ExchangeResult) -> UnreachableClass {
     match outcome {
-        Outcome::Unreachable { class, .. } => *class,
+        ExchangeResult::Unreachable { class, .. } => *class,
         other => panic!("expected the exchange to break, but: {other:?}"),
     }
 }

@@ -3,10 +3,10 @@
 //!
 //! # Pitfalls
 //!
-//! News must not cause news for ever. So a delivery of news that is given up is no news itself
-//! ([`may_cause_news`]), and an announcement is not sent to the endpoint that it is about; an
-//! endpoint that fails to take news is told about like any other, but that is told once until it is
-//! well again. And `*` doesn't mean these topics.
+//! System events must not cause system events without end. So a system event whose delivery is
+//! given up causes none ([`may_cause_system_event`]), and none is sent to the endpoint that it is
+//! about. An endpoint that fails to take system events causes one like any other, but only one
+//! until it is well again. The selector `*` does not include these topics.
 
 use domain::{
     id::{EndpointId, EventId},
@@ -24,7 +24,7 @@ use crate::{
 
 /// What there is to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum SystemEvent {
     /// An endpoint keeps failing.
     Failing {
         /// Failures since the last success.
@@ -50,7 +50,7 @@ pub enum News {
     },
 }
 
-impl News {
+impl SystemEvent {
     fn topic(&self) -> &'static str {
         let [failing, recovered, disabled, failed] = SYSTEM_TOPICS;
         let (topic, _) = match self {
@@ -111,7 +111,7 @@ impl Announcer {
     pub async fn tell(
         &self,
         about: &Endpoint,
-        news: &News,
+        news: &SystemEvent,
         clock: impl Fn() -> Timestamp,
     ) -> Result<(), AnnounceError> {
         let now = clock();
@@ -149,7 +149,7 @@ impl Announcer {
 }
 
 /// Whether it may be told that a delivery of this topic was given up.
-pub fn may_cause_news(topic: &Topic) -> bool {
+pub fn may_cause_system_event(topic: &Topic) -> bool {
     !topic.is_system()
 }
 

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::{
     health::Health,
     id::EndpointId,
-    message::{Message, Via},
+    message::{Message, SettingsSource},
     model::{Endpoint, endpoint::SecretOwner, project::ProjectSecret},
     time::Timestamp,
 };
@@ -162,8 +162,8 @@ impl DeliveryEndpoints {
 fn row_of(message: &Message) -> (String, String) {
     let sk = match &message.via {
         None => sk::endpoint(message.endpoint),
-        Some(Via::Worker(id)) => sk::worker(id),
-        Some(Via::Url { .. }) => sk::PROJECT_SECRET.to_owned(),
+        Some(SettingsSource::Worker(id)) => sk::worker(id),
+        Some(SettingsSource::Url { .. }) => sk::PROJECT_SECRET.to_owned(),
     };
     (pk::project(message.project), sk)
 }
@@ -184,7 +184,9 @@ fn requests(keys: Vec<(String, Item)>) -> Result<HashMap<String, KeysAndAttribut
 
 /// A message's receiver.
 fn receiver(message: &Message, row: Item) -> Result<Endpoint, StoreError> {
-    let Some(Via::Url { url, signatures, body }) = &message.via else { return parse(row) };
+    let Some(SettingsSource::Url { url, signatures, body }) = &message.via else {
+        return parse(row);
+    };
     let ProjectSecret { secrets, .. } = parse(row)?;
     let blank = Endpoint::new(
         message.endpoint,

@@ -197,7 +197,7 @@ impl HealthStore {
 
     /// Moves the due time of the next step, for an invocation that sends it again.
     /// [`StoreError::Conflict`] if another invocation does, or the step is done.
-    pub async fn put_due(
+    pub async fn reschedule(
         &self,
         endpoint: EndpointId,
         circuit: &Circuit,

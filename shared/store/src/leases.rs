@@ -36,7 +36,7 @@ pub const LEASE_SECONDS: u64 = 20;
 
 /// A lease that a request asks for.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct LeaseRequest<'a> {
     /// The idempotency key.
     pub key: &'a str,
     /// Hash of the request's content.
@@ -99,7 +99,7 @@ impl Leases {
     pub async fn take(
         &self,
         access: Access,
-        wanted: Wanted<'_>,
+        wanted: LeaseRequest<'_>,
         now: Timestamp,
     ) -> Result<Lease, StoreError> {
         let row = Row {
@@ -209,7 +209,7 @@ impl Leases {
     async fn take_over(
         &self,
         access: Access,
-        wanted: Wanted<'_>,
+        wanted: LeaseRequest<'_>,
         row: Row,
         got: Lease,
         now: Timestamp,

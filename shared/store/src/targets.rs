@@ -25,7 +25,7 @@ const TRIES: u32 = 8;
 
 /// The targets of an event as they were read.
 #[derive(Clone, Debug)]
-pub struct Targets {
+pub struct EventTargets {
     event: EventId,
     read: Vec<Target>,
     stored: Option<AttributeValue>,
@@ -51,7 +51,7 @@ impl TargetStore {
         keep: F,
     ) -> Result<Page<T>, StoreError>
     where
-        F: Fn(LoggedEvent, Targets) -> Fut,
+        F: Fn(LoggedEvent, EventTargets) -> Fut,
         Fut: Future<Output = Result<Option<T>, StoreError>>,
     {
         let partitions = (0..SHARDS).map(|shard| pk::events(access.project(), shard)).collect();
@@ -60,8 +60,11 @@ impl TargetStore {
             let stored = row.get("targets").cloned();
             match unpack_row(row) {
                 Ok(logged) => {
-                    let targets =
-                        Targets { event: logged.event.id, read: logged.targets.clone(), stored };
+                    let targets = EventTargets {
+                        event: logged.event.id,
+                        read: logged.targets.clone(),
+                        stored,
+                    };
                     keep(logged, targets).await
                 }
                 Err(error) => {
@@ -77,7 +80,7 @@ impl TargetStore {
     pub async fn change(
         &self,
         access: Access,
-        read: Targets,
+        read: EventTargets,
         change: impl Fn(&[Target]) -> Vec<Target>,
     ) -> Result<(), StoreError> {
         let mut there = read;
@@ -100,7 +103,7 @@ impl TargetStore {
                 .await?;
             let Some(row) = row else { return Ok(()) };
             let stored = row.get("targets").cloned();
-            there = Targets { read: unpack_row(row)?.targets, stored, ..there };
+            there = EventTargets { read: unpack_row(row)?.targets, stored, ..there };
         }
         Err(StoreError::Conflict)
     }
@@ -108,7 +111,7 @@ impl TargetStore {
     async fn write(
         &self,
         access: Access,
-        there: &Targets,
+        there: &EventTargets,
         changed: &[Target],
     ) -> Result<(), StoreError> {
         let stored = there.stored.clone().ok_or(StoreError::Damaged("an event's targets"))?;

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use api::{ApiError, NoFilter, TimeRange, judge::Targets, page_request};
+use api::{ApiError, NoFilter, TimeRange, judge::TargetRules, page_request};
 use domain::{
     endpoint_url::{EndpointUrl, MAX_URL_LENGTH, OwnHost, TargetPolicy, address::is_global},
     id::{AttemptId, EndpointId, EventId, KeyId, ProjectId, RoundId},
@@ -47,7 +47,7 @@ pub fn batch(bytes: &[u8]) {
 fn posted(bytes: &[u8], batch: bool) {
     let catalogue: Catalogue = "a;task.created".parse().expect("a catalogue");
     let settings = [("TARGET_POLICY".to_owned(), "strict".to_owned())].into_iter().collect();
-    let judge = Targets::from_settings(&settings).expect("settings").judge(&HeaderMap::new());
+    let judge = TargetRules::from_settings(&settings).expect("settings").judge(&HeaderMap::new());
     match events::outside::payloads(bytes, batch, &catalogue, &judge, NOW) {
         Ok(payloads) => {
             assert!(batch || payloads.len() == 1);

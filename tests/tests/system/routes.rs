@@ -44,7 +44,7 @@ async fn another_method_is_refused_and_the_right_ones_are_named() {
         ("/projects/proj_1/keys/key_1", Method::GET, "DELETE"),
     ] {
         let answer = project.send(project.request(method.clone(), path)).await;
-        answer.is_error(405, "method_not_allowed", "takes", None);
+        answer.is_error(405, "method_not_allowed", "allowed", None);
         let named: BTreeSet<_> = answer.header("allow").split(", ").map(str::to_owned).collect();
         assert_eq!(named, allowed.split(' ').map(str::to_owned).collect(), "{method} {path}");
     }

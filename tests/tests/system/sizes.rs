@@ -32,7 +32,7 @@ async fn a_batch_that_grows_beyond_an_answer_is_refused_before_anything_is_done(
     let event = format!(r#"{{"kind":"task.created","data":[{}]}}"#, vec!["1e20"; 10_000].join(","));
     let batch = format!(r#"{{"events":[{}]}}"#, vec![event.as_str(); 20].join(","));
     let answer = project.send_text(Method::POST, "/events/batch", &batch).await;
-    answer.is_error(413, "payload_too_large", "together", Some("events"));
+    answer.is_error(413, "payload_too_large", "in all", Some("events"));
     assert!(project.get("/events").await.ids().is_empty());
 }
 

@@ -9,8 +9,8 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    delivery::{Step, decide},
-    health::{Found, Health, MAX_PROBE_WAIT, Phase, STEP_TIME},
+    delivery::{NextAction, decide},
+    health::{Health, MAX_PROBE_WAIT, Phase, STEP_TIME, StepResult},
     id::AttemptId,
     job::CircuitStep,
     message::Message,
@@ -20,7 +20,7 @@ use domain::{
 };
 use store::{
     StoreError,
-    announce::News,
+    announce::SystemEvent,
     attempts::AttemptLog,
     deliveries::DeliveryEndpoints,
     health::HealthStore,
@@ -101,7 +101,7 @@ impl Circuits {
         {
             Ok(health) => health,
             Err(StoreError::Conflict) => {
-                return if self.is_to_come(step).await? { Err(StepError::Early) } else { Ok(()) };
+                return if self.is_pending(step).await? { Err(StepError::Early) } else { Ok(()) };
             }
             Err(error) => return Err(error.into()),
         };
@@ -136,7 +136,7 @@ impl Circuits {
         match advanced {
             // Another invocation did this step too; or the phase has just changed, and the step
             // that is due now needs this message.
-            Err(StepError::Store(StoreError::Conflict)) if self.is_to_come(step).await? => {
+            Err(StepError::Store(StoreError::Conflict)) if self.is_pending(step).await? => {
                 Err(StepError::Early)
             }
             Err(StepError::Store(StoreError::Conflict)) => Ok(()),
@@ -146,7 +146,7 @@ impl Circuits {
 
     /// Whether a step that could not be leased is still pending: the step before it is not
     /// committed yet, or its current holder may crash.
-    async fn is_to_come(&self, step: &CircuitStep) -> Result<bool, StepError> {
+    async fn is_pending(&self, step: &CircuitStep) -> Result<bool, StepError> {
         let health = self.rows.get(step.endpoint).await?;
         let circuit = health
             .and_then(|health| health.circuit)
@@ -160,15 +160,15 @@ impl Circuits {
         health: &Health,
         next: Phase,
         deadline: Timestamp,
-    ) -> Result<Found, StepError> {
+    ) -> Result<StepResult, StepError> {
         self.give_up_what_is_over(health, deadline).await?;
         for _ in 0..LOT {
             let Some(parked) = self.parked.oldest(health.endpoint, 1).await?.pop() else {
-                return Ok(Found::Nothing);
+                return Ok(StepResult::Nothing);
             };
             let endpoint = match self.receiver(&parked.message).await? {
                 Some(endpoint) if endpoint.status == Status::Paused => {
-                    return Ok(Found::Down(Duration::ZERO));
+                    return Ok(StepResult::Down(Duration::ZERO));
                 }
                 Some(endpoint) if endpoint.status == Status::Active => endpoint,
                 // Deleted or disabled: its parked deliveries are released, and refused like any
@@ -177,8 +177,8 @@ impl Circuits {
             };
             let attempts = self.attempts.of(endpoint.id, parked.message.event.id).await?;
             let number = match decide(&attempts, parked.message.round, Timestamp::MAX) {
-                Step::Send { number, .. } => number,
-                Step::Drop | Step::Wait(_) => {
+                NextAction::Send { number, .. } => number,
+                NextAction::Drop | NextAction::Wait(_) => {
                     self.parked.delete(&[parked]).await?;
                     continue;
                 }
@@ -192,7 +192,7 @@ impl Circuits {
             let (outcome, gone, judges) = (verdict.outcome, verdict.is_gone(), verdict.judges);
             let (succeeded, down) = (
                 outcome == Outcome::Succeeded,
-                Found::Down(verdict.retry_after.unwrap_or_default()),
+                StepResult::Down(verdict.retry_after.unwrap_or_default()),
             );
             let next = (!succeeded).then(|| self.clock.now() + next.wait_after(down));
             self.attempts
@@ -214,28 +214,32 @@ impl Circuits {
             // failures still count, the deliveries that are released next would be parked again.
             self.health.note_success(&endpoint, health).await?;
             self.parked.delete(&[parked]).await?;
-            return Ok(Found::Up);
+            return Ok(StepResult::Up);
         }
         // The rest in the next step.
-        Ok(Found::Down(Duration::ZERO))
+        Ok(StepResult::Down(Duration::ZERO))
     }
 
     /// Clears the failure count, so that parked deliveries are released and each is judged on its
     /// own.
-    async fn let_go(&self, health: &Health) -> Result<Found, StepError> {
+    async fn let_go(&self, health: &Health) -> Result<StepResult, StepError> {
         self.rows.start_afresh(health).await?;
-        Ok(Found::Up)
+        Ok(StepResult::Up)
     }
 
     /// Lets the oldest parked deliveries go, a lot at a time: all at once they may be larger than
     /// memory. Gives the pace that this endpoint allows.
-    async fn release(&self, health: &Health, phase: Phase) -> Result<(Phase, Found), StepError> {
+    async fn release(
+        &self,
+        health: &Health,
+        phase: Phase,
+    ) -> Result<(Phase, StepResult), StepError> {
         let mut lot = self.parked.oldest(health.endpoint, RELEASED.min(phase.pace())).await?;
-        let Some(first) = lot.first() else { return Ok((phase, Found::Released(0))) };
+        let Some(first) = lot.first() else { return Ok((phase, StepResult::Released(0))) };
         let endpoint = self.receiver(&first.message).await?;
         // Let go, they would be refused one by one.
         if endpoint.as_ref().is_some_and(|endpoint| endpoint.status == Status::Paused) {
-            return Ok((phase, Found::Down(Duration::ZERO)));
+            return Ok((phase, StepResult::Down(Duration::ZERO)));
         }
         let phase = phase.at_most(endpoint.and_then(|endpoint| endpoint.rate_limit));
         lot.truncate(phase.pace());
@@ -251,7 +255,7 @@ impl Circuits {
                 Vec::new()
             };
         }
-        Ok((phase, Found::Released(released)))
+        Ok((phase, StepResult::Released(released)))
     }
 
     /// Deliveries whose whole time span went by while the receiver was down.
@@ -281,7 +285,8 @@ impl Circuits {
             for Parked { message, .. } in &over {
                 let attempts = self.attempts.of(endpoint.id, message.event.id).await?;
                 // What has arrived in another way is only deleted.
-                if let Step::Send { number, .. } = decide(&attempts, message.round, Timestamp::MAX)
+                if let NextAction::Send { number, .. } =
+                    decide(&attempts, message.round, Timestamp::MAX)
                 {
                     given_up.push(attempt(
                         message,
@@ -298,7 +303,7 @@ impl Circuits {
             self.dead_letters.send(dead.into_iter()).await?;
             self.parked.delete(&over).await?;
             for attempt in given_up {
-                let news = News::DeliveryFailed {
+                let news = SystemEvent::DeliveryFailed {
                     event: attempt.event,
                     kind: attempt.kind,
                     attempts: attempt.number,

@@ -27,7 +27,7 @@ use store::{
     attempts::AttemptLog,
     queue::{Queue, QueueEntry},
     recoveries::RecoveryProgress,
-    targets::{TargetStore, Targets},
+    targets::{EventTargets, TargetStore},
 };
 
 use super::{StepError, StepQueue, step::within};
@@ -46,7 +46,7 @@ struct Examined {
     id: EventId,
     finding: Finding,
     /// What to enqueue, unless there is nothing to, or it has been done.
-    again: Option<(Message, Targets)>,
+    again: Option<(Message, EventTargets)>,
 }
 
 /// Does the steps of recoveries.

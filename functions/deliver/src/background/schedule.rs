@@ -23,12 +23,12 @@ impl CircuitSchedule {
     /// Sends a circuit's next step again, without a delay. Whichever of the two messages arrives
     /// first runs it; the other finds it done. Does nothing while the step is leased: its holder
     /// re-reads the row before it commits.
-    pub(crate) async fn hurry(&self, health: &Health) -> Result<(), StepError> {
+    pub(crate) async fn run_step_now(&self, health: &Health) -> Result<(), StepError> {
         let now = self.clock.now();
         let Some(circuit) = health.circuit.as_ref().filter(|circuit| !circuit.is_busy(now)) else {
             return Ok(());
         };
-        match self.rows.put_due(health.endpoint, circuit, now).await {
+        match self.rows.reschedule(health.endpoint, circuit, now).await {
             Ok(()) => {}
             // The step is done, or another invocation has sent it again.
             Err(StoreError::Conflict) => return Ok(()),

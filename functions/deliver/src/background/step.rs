@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use domain::{
-    id::EndpointId,
     job::{STALLED, STALLS_AFTER},
     time::Timestamp,
     work::{EncodeError, WorkRef},
@@ -57,16 +56,11 @@ impl StepQueue {
 }
 
 /// What becomes of the message of a step that was done, or has failed.
-pub(crate) fn settled(
-    record: Record,
-    endpoint: EndpointId,
-    done: Result<(), StepError>,
-    now: Timestamp,
-) -> Settled {
+pub(crate) fn settled(record: Record, done: Result<(), StepError>, now: Timestamp) -> Settled {
     let Err(error) = done else { return Settled::new(record, Disposition::Drop) };
-    tracing::error!(%endpoint, %error, "a step of a job failed; it comes again");
+    tracing::error!(%error, "a step of a job failed; its message comes again");
     if now.since(record.first_received) >= STALLS_AFTER {
-        tracing::error!(%endpoint, "{STALLED}");
+        tracing::error!("{STALLED}");
     }
     Settled::postponed(record)
 }

@@ -84,7 +84,7 @@ impl Sender {
         match request::build(endpoint, message, &self.brand, &self.vault, timeout, now) {
             Ok(request) => Verdict::of(self.client.send(request).await).ok_or(NotSent),
             Err(RequestError::Vault(error)) => {
-                tracing::error!(endpoint = %endpoint.id, %error, "could not sign a request");
+                tracing::error!(%error, "could not sign a request");
                 Err(NotSent)
             }
             Err(error) => Ok(Verdict::refused(&error.to_string())),

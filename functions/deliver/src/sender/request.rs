@@ -11,7 +11,7 @@ use domain::{
     signing::{Signing, Vault, VaultError},
     time::Timestamp,
 };
-use egress::Outgoing;
+use egress::SignedRequest;
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 
 /// Why a request can't be made.
@@ -38,7 +38,7 @@ pub(crate) fn build(
     vault: &Vault,
     timeout: Duration,
     now: Timestamp,
-) -> Result<Outgoing, RequestError> {
+) -> Result<SignedRequest, RequestError> {
     let body = endpoint
         .body
         .build(&message.event, message.project)
@@ -58,7 +58,7 @@ pub(crate) fn build(
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable())?;
         headers.insert(header, HeaderValue::from_str(&value).map_err(|_| unsendable())?);
     }
-    Ok(Outgoing {
+    Ok(SignedRequest {
         url: endpoint.url.as_written().to_owned(),
         headers,
         body: Bytes::from(body),

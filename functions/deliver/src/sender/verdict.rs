@@ -8,7 +8,7 @@ use domain::{
     model::{Attempt, Outcome},
     time::Timestamp,
 };
-use egress::{Exchange, Outcome as Exchanged, UnreachableClass};
+use egress::{Exchange, ExchangeResult, UnreachableClass};
 
 /// The status of a receiver that is gone for good (RFC 9110, 15.5.11).
 const GONE: u16 = 410;
@@ -41,11 +41,11 @@ impl Verdict {
             judges: true,
         };
         match exchange.outcome {
-            Exchanged::Unreachable { class: UnreachableClass::Internal, detail } => {
+            ExchangeResult::Unreachable { class: UnreachableClass::Internal, detail } => {
                 tracing::error!(detail, "a request failed on this side");
                 None
             }
-            Exchanged::Answered { status, retry_after, body, .. } => {
+            ExchangeResult::Answered { status, retry_after, body, .. } => {
                 let succeeded = (200..300).contains(&status);
                 Some(Self {
                     outcome: if succeeded { Outcome::Succeeded } else { Outcome::HttpError },
@@ -57,11 +57,11 @@ impl Verdict {
                     judges: true,
                 })
             }
-            Exchanged::Unreachable { class, detail } => {
+            ExchangeResult::Unreachable { class, detail } => {
                 Some(failed(Outcome::Unreachable, format!("{class}: {detail}")))
             }
-            Exchanged::Timeout { detail } => Some(failed(Outcome::Timeout, detail)),
-            Exchanged::Refused { reason } => Some(failed(Outcome::Refused, reason)),
+            ExchangeResult::Timeout { detail } => Some(failed(Outcome::Timeout, detail)),
+            ExchangeResult::Refused { reason } => Some(failed(Outcome::Refused, reason)),
         }
     }
 
@@ -127,12 +127,12 @@ fn explain(status: u16) -> String {
 mod tests {
     use super::*;
 
-    fn verdict(outcome: Exchanged) -> Option<Verdict> {
+    fn verdict(outcome: ExchangeResult) -> Option<Verdict> {
         Verdict::of(Exchange { outcome, duration: Duration::from_millis(5) })
     }
 
-    fn answered(status: u16) -> Exchanged {
-        Exchanged::Answered { status, retry_after: None, body: "b".into(), truncated: false }
+    fn answered(status: u16) -> ExchangeResult {
+        ExchangeResult::Answered { status, retry_after: None, body: "b".into(), truncated: false }
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_fault_of_ours_is_no_verdict() {
         assert_eq!(
-            verdict(Exchanged::Unreachable {
+            verdict(ExchangeResult::Unreachable {
                 class: UnreachableClass::Internal,
                 detail: "no sockets".into()
             }),
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn failures_keep_their_kind_and_reason() {
-        let unreachable = verdict(Exchanged::Unreachable {
+        let unreachable = verdict(ExchangeResult::Unreachable {
             class: UnreachableClass::Dns,
             detail: "no address".into(),
         })
@@ -174,11 +174,11 @@ mod tests {
             (Outcome::Unreachable, Some("dns: no address"))
         );
         assert_eq!(
-            verdict(Exchanged::Timeout { detail: "no answer".into() }).unwrap().outcome,
+            verdict(ExchangeResult::Timeout { detail: "no answer".into() }).unwrap().outcome,
             Outcome::Timeout
         );
         assert_eq!(
-            verdict(Exchanged::Refused { reason: "private".into() }).unwrap().outcome,
+            verdict(ExchangeResult::Refused { reason: "private".into() }).unwrap().outcome,
             Outcome::Refused
         );
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{
     message::Message,
     model::{Outcome, Trigger},
-    rate::Reserved,
+    rate::RateSlot,
     time::Timestamp,
 };
 use emulator::{samples, testing::delivery_in};
@@ -31,8 +31,8 @@ async fn moved(started: &Started) -> (aws_lambda_events::sqs::SqsEvent, Message)
     (event, message)
 }
 
-fn slot(number: u32, ahead: Duration, limit: u16) -> Reserved {
-    Reserved { number, at: clock::now() + ahead, passed: 0, limit }
+fn slot(number: u32, ahead: Duration, limit: u16) -> RateSlot {
+    RateSlot { number, at: clock::now() + ahead, passed: 0, limit }
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn a_retry_needs_a_slot_of_its_own_and_so_does_one_whose_slot_has_long_pas
         "the slot was the first attempt's"
     );
 
-    let passed = Reserved { number: 3, at: Timestamp::from_seconds(1), passed: 0, limit: 500 };
+    let passed = RateSlot { number: 3, at: Timestamp::from_seconds(1), passed: 0, limit: 500 };
     let mut again = message.with_slot(passed);
     again.trigger = Trigger::Manual;
     again.round = Some(domain::id::RoundId::new(clock::now(), 1));

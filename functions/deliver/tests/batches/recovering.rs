@@ -13,7 +13,7 @@ use domain::{
         Attempt, Endpoint, Event, Origin, Outcome, Target, attempt::DeliveryStatus,
         event::LoggedEvent,
     },
-    recovery::{Found, Recovery, State},
+    recovery::{Recovery, RecoveryCounts, State},
     time::Timestamp,
     work,
 };
@@ -248,12 +248,15 @@ async fn a_past_of_each() -> (Past, [LoggedEvent; 2]) {
 async fn it_counts_and_sends_what_failed_and_what_was_missed_and_nothing_else() {
     let (past, [failed, missed]) = a_past_of_each().await;
     let (counted, _) = past.finish(&past.begin(true).await).await;
-    assert_eq!(counted.found, Found { examined: 9, failed: 1, missed: 1, enqueued: 0 });
+    assert_eq!(counted.found, RecoveryCounts { examined: 9, failed: 1, missed: 1, enqueued: 0 });
     assert_eq!(past.started.count("DeliveriesQueue").await, 0, "a dry run only counts");
     assert_eq!(past.message_status(&missed).await, None);
 
     let (done, _) = past.finish(&past.begin(false).await).await;
-    assert_eq!((done.state, done.found), (State::Done, Found { enqueued: 2, ..counted.found }));
+    assert_eq!(
+        (done.state, done.found),
+        (State::Done, RecoveryCounts { enqueued: 2, ..counted.found })
+    );
     for event in [&failed, &missed] {
         assert_eq!(
             past.message_status(event).await,
@@ -263,7 +266,7 @@ async fn it_counts_and_sends_what_failed_and_what_was_missed_and_nothing_else() 
     }
     // While they are on their way, there is nothing to do for another recovery.
     let (second, _) = past.finish(&past.begin(false).await).await;
-    assert_eq!(second.found, Found { examined: 9, ..Found::default() });
+    assert_eq!(second.found, RecoveryCounts { examined: 9, ..RecoveryCounts::default() });
     past.deliver().await;
     let mut expected = vec![failed.event.id.to_string(), missed.event.id.to_string()];
     expected.sort();
@@ -273,7 +276,7 @@ async fn it_counts_and_sends_what_failed_and_what_was_missed_and_nothing_else() 
     }
     // And none once they have arrived.
     let (third, _) = past.finish(&past.begin(false).await).await;
-    assert_eq!(third.found, Found { examined: 9, ..Found::default() });
+    assert_eq!(third.found, RecoveryCounts { examined: 9, ..RecoveryCounts::default() });
     past.deliver().await;
     assert_eq!(past.arrived(), expected);
 }
@@ -360,7 +363,10 @@ async fn more_than_a_thousand_events_take_several_steps() {
     let (done, steps) = past.finish(&recovery).await;
     assert_eq!(
         (done.state, done.found),
-        (State::Done, Found { examined: EVENTS, failed: 0, missed: EVENTS, enqueued: EVENTS })
+        (
+            State::Done,
+            RecoveryCounts { examined: EVENTS, failed: 0, missed: EVENTS, enqueued: EVENTS }
+        )
     );
     assert_eq!(steps, 3);
     assert_eq!(past.started.count("RetriesQueue").await, 0, "no step is left over");

@@ -223,7 +223,7 @@ async fn a_lost_step_is_sent_again_as_the_same_step() {
     let parked = world.park_some(1).await;
     let circuit = world.the_circuit(id).await.unwrap();
     let eleven_minutes_ago = Timestamp::from_seconds(clock::now().seconds() - 660);
-    world.health().put_due(id, &circuit, eleven_minutes_ago).await.unwrap();
+    world.health().reschedule(id, &circuit, eleven_minutes_ago).await.unwrap();
     // A delivery comes, and is parked too.
     let another = world.message(1);
     assert_eq!(world.deliver(&another).await, [""; 0]);

@@ -3,8 +3,8 @@
 use domain::{
     endpoint_url::{EndpointUrl, TargetPolicy},
     id::{AutomationId, EndpointId},
-    message::{Message, Via},
-    model::{Automation, Endpoint, Origin, Scope, automation::Step},
+    message::{Message, SettingsSource},
+    model::{Automation, Endpoint, Origin, Scope, automation::WorkflowStep},
     signing::SignatureStyle,
 };
 use emulator::samples;
@@ -41,7 +41,7 @@ async fn automation(started: &Started, steps: &[&str]) -> Automation {
         trigger: "task.created".parse().unwrap(),
         workflow: steps
             .iter()
-            .map(|step| Step { name: (*step).to_owned(), url: url(step) })
+            .map(|step| WorkflowStep { name: (*step).to_owned(), url: url(step) })
             .collect(),
         active: true,
         created_at: now,
@@ -96,7 +96,7 @@ async fn an_events_own_url_is_one_more_target_and_says_how_it_is_signed() {
 
     let messages = started.messages().await;
     assert_eq!(messages.len(), 2);
-    let Some(Via::Url { url, signatures, body }) = &to(&messages, implicit).via else {
+    let Some(SettingsSource::Url { url, signatures, body }) = &to(&messages, implicit).via else {
         panic!("{messages:?}")
     };
     assert_eq!(
@@ -138,7 +138,7 @@ async fn a_workers_webhook_gets_its_events_for_one_call_more() {
     let messages = started.messages().await;
     let targets: Vec<_> =
         messages.iter().map(|message| (message.endpoint, message.via.clone())).collect();
-    assert_eq!(targets, [(ours, Some(Via::Worker("worker_1".to_owned())))]);
+    assert_eq!(targets, [(ours, Some(SettingsSource::Worker("worker_1".to_owned())))]);
 
     started.aws.forget_calls();
     let batch: Vec<_> = (0..10).map(|_| with(&json!({"worker_id": "worker_1"}))).collect();

@@ -4,8 +4,8 @@
 use domain::{
     endpoint_url::{EndpointUrl, TargetPolicy},
     id::{AutomationId, EndpointId},
-    message::{Message, Via},
-    model::{Automation, Endpoint, Event, Origin, Target, automation::Step},
+    message::{Message, SettingsSource},
+    model::{Automation, Endpoint, Event, Origin, Target, automation::WorkflowStep},
 };
 use emulator::{samples, testing::delivery_in};
 use serde_json::{Value as Json, json};
@@ -28,7 +28,7 @@ async fn automation(started: &Started) -> Automation {
         project: access().project(),
         name: None,
         trigger: "task.created".parse().unwrap(),
-        workflow: vec![Step { name: "notify".to_owned(), url: url("step") }],
+        workflow: vec![WorkflowStep { name: "notify".to_owned(), url: url("step") }],
         active: true,
         created_at: now,
         updated_at: now,
@@ -83,7 +83,7 @@ async fn each_of_them_gets_it_again_the_way_it_got_it_first() {
     assert_eq!((status, messages.len()), (202, 3));
     let to = |endpoint| messages.iter().find(|message| message.endpoint == endpoint).unwrap();
     let url_of = |message: &Message| match &message.via {
-        Some(Via::Url { url, body, .. }) => (url.as_written().to_owned(), body.name()),
+        Some(SettingsSource::Url { url, body, .. }) => (url.as_written().to_owned(), body.name()),
         other => panic!("{other:?}"),
     };
     assert_eq!(url_of(to(own)), (url("own").to_string(), "data"));
@@ -93,7 +93,7 @@ async fn each_of_them_gets_it_again_the_way_it_got_it_first() {
         format!(r#"{{"id":"task_1","automation_id":"{}"}}"#, automation.id)
     );
     assert_eq!(to(own).event.data.get(), r#"{"id":"task_1"}"#);
-    assert_eq!(to(webhook.id).via, Some(Via::Worker("worker_1".to_owned())));
+    assert_eq!(to(webhook.id).via, Some(SettingsSource::Worker("worker_1".to_owned())));
 
     let (status, messages) = resend(&started, &event, json!({"endpoint_id": step})).await;
     assert_eq!((status, messages.len(), messages[0].endpoint), (202, 1, step));
@@ -111,7 +111,7 @@ async fn what_is_gone_gets_nothing_any_more() {
 
     // A step of another URL is another endpoint.
     let moved = Automation {
-        workflow: vec![Step { name: "notify".to_owned(), url: url("moved") }],
+        workflow: vec![WorkflowStep { name: "notify".to_owned(), url: url("moved") }],
         revision: 2,
         ..automation.clone()
     };

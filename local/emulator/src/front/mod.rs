@@ -12,5 +12,5 @@ pub mod route;
 mod server;
 mod streamed;
 
-pub use route::{Match, RouteTable, Via};
+pub use route::{Match, RouteTable, SettingsSource};
 pub use server::{Front, Service};

@@ -24,12 +24,12 @@ struct Route {
     segments: Vec<Segment>,
     key: String,
     function: String,
-    via: Via,
+    via: SettingsSource,
 }
 
 /// By what a request reaches a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Via {
+pub enum SettingsSource {
     /// The HTTP API, which waits for a whole answer.
     HttpApi,
     /// The function's own URL, by which it streams.
@@ -53,7 +53,7 @@ pub struct Match {
     /// Values of the path's variables, decoded.
     pub path_parameters: BTreeMap<String, String>,
     /// By what it gets there.
-    pub via: Via,
+    pub via: SettingsSource,
 }
 
 impl RouteTable {
@@ -82,7 +82,7 @@ impl RouteTable {
             segments: segments_of(&route.path).map(Segment::of).collect(),
             key: route.key(),
             function: function.to_owned(),
-            via: Via::HttpApi,
+            via: SettingsSource::HttpApi,
         });
     }
 
@@ -93,7 +93,7 @@ impl RouteTable {
             segments: segments_of(&url.path).map(Segment::of).collect(),
             key: "$default".to_owned(),
             function: function.to_owned(),
-            via: Via::Url(url.clone()),
+            via: SettingsSource::Url(url.clone()),
         });
     }
 
@@ -115,7 +115,7 @@ impl RouteTable {
                 function,
                 route_key: "$default".to_owned(),
                 path_parameters: BTreeMap::new(),
-                via: Via::HttpApi,
+                via: SettingsSource::HttpApi,
             })
         };
         found.or_else(default)
@@ -222,9 +222,9 @@ mod tests {
         for method in ["GET", "POST"] {
             let found = table.find(method, "/events/stream").unwrap();
             assert_eq!((found.function.as_str(), found.route_key.as_str()), ("stream", "$default"));
-            assert!(matches!(found.via, Via::Url(_)));
+            assert!(matches!(found.via, SettingsSource::Url(_)));
         }
-        assert_eq!(table.find("GET", "/events/stream2").unwrap().via, Via::HttpApi);
+        assert_eq!(table.find("GET", "/events/stream2").unwrap().via, SettingsSource::HttpApi);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod others;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use domain::delivery::{Step, decide};
+use domain::delivery::{NextAction, decide};
 use domain::id::{EndpointId, EventId, ProjectId};
 use domain::model::{ApiKey, Outcome, Project, Scope, Status, Target, Trigger};
 use domain::signing::Vault;
@@ -20,7 +20,7 @@ use messages::message;
 use runtime::clock;
 use serde_json::Value as Json;
 use store::Access;
-use store::leases::{Lease, Leases, Wanted};
+use store::leases::{Lease, LeaseRequest, Leases};
 use store::{
     PageRequest, Table,
     api_keys::{KeyReader, KeyStore},
@@ -255,7 +255,7 @@ async fn attempts_of_version_1() {
         (minimal.outcome, minimal.trigger, minimal.duration_ms),
         (Outcome::Succeeded, Trigger::Scheduled, 12)
     );
-    assert_eq!(decide(&attempts, None, clock::now()), Step::Drop, "it has succeeded");
+    assert_eq!(decide(&attempts, None, clock::now()), NextAction::Drop, "it has succeeded");
     let endpoint = EndpointStore::new(past.config)
         .get(past.project, MINIMAL.parse().unwrap())
         .await
@@ -276,7 +276,7 @@ async fn leases_of_version_1() {
     let past = past("v1").await;
     let leases = Leases::new(past.log);
     let fingerprint = "4b4cdef0f9c26840cc03f3693fff6c8e1bdf8da2bdb0ee96178f6f5f5b41d77d";
-    let wanted = Wanted {
+    let wanted = LeaseRequest {
         key: "key:k",
         fingerprint,
         plan: "{}",
@@ -287,6 +287,6 @@ async fn leases_of_version_1() {
         panic!("it is done")
     };
     assert!(plan.contains(EVENT), "{plan}");
-    let other = Wanted { fingerprint: "other", ..wanted };
+    let other = LeaseRequest { fingerprint: "other", ..wanted };
     assert_eq!(leases.take(past.project, other, clock::now()).await.unwrap(), Lease::Mismatch);
 }

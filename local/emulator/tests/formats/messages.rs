@@ -1,7 +1,7 @@
 //! Messages, of every version that may be on a queue.
 
 use domain::{
-    message::{Message, Via},
+    message::{Message, SettingsSource},
     model::Trigger,
     work::{VERSION, Work},
 };
@@ -69,14 +69,14 @@ fn deliveries_to_workers_urls_and_automations() {
     let worker = message("message-to-a-worker");
     assert_eq!(
         (worker.via, worker.brand.as_deref()),
-        (Some(Via::Worker("worker_1".to_owned())), Some("Other"))
+        (Some(SettingsSource::Worker("worker_1".to_owned())), Some("Other"))
     );
     assert_eq!(
         (worker.project.to_string().as_str(), worker.event.worker_id.as_deref()),
         (OTHER, Some("worker_1"))
     );
     let url = message("message-to-a-url");
-    let Some(Via::Url { url, signatures, body }) = url.via else { panic!("{url:?}") };
+    let Some(SettingsSource::Url { url, signatures, body }) = url.via else { panic!("{url:?}") };
     assert_eq!((url.as_written(), body.name()), ("https://example.com/own", "data"));
     assert_eq!(
         signatures.iter().map(|style| style.name()).collect::<Vec<_>>(),
@@ -103,7 +103,7 @@ fn deliveries_with_a_slot() {
     assert_eq!(slot("message-to-a-worker-with-a-slot"), (2, 1_751_328_009_000, 0, 7));
     assert_eq!(
         message("message-to-a-worker-with-a-slot").via,
-        Some(Via::Worker("worker_1".to_owned()))
+        Some(SettingsSource::Worker("worker_1".to_owned()))
     );
 }
 

@@ -21,7 +21,7 @@ use store::{
     events::EventReader,
     feed::{Feed, Window, before},
     health::HealthStore,
-    leases::{Lease, Leases, Wanted},
+    leases::{Lease, LeaseRequest, Leases},
     parked::ParkedStore,
     projects::{ProjectReader, ProjectStore},
     rates::RateStore,
@@ -362,7 +362,7 @@ async fn slots_and_leases() {
         .await
         .unwrap();
     assert_eq!(slot, Timestamp::from_seconds(4_000_000_000), "behind those that are taken");
-    let wanted = Wanted {
+    let wanted = LeaseRequest {
         key: "key:open",
         fingerprint: "ab",
         plan: "other",

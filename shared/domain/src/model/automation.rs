@@ -28,7 +28,7 @@ pub struct Automation {
     /// The topic that sets it off.
     pub trigger: Topic,
     /// The requests to send.
-    pub workflow: Vec<Step>,
+    pub workflow: Vec<WorkflowStep>,
     /// Whether it is on.
     pub active: bool,
     /// When it was made.
@@ -41,7 +41,7 @@ pub struct Automation {
 
 /// One webhook of a workflow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct WorkflowStep {
     /// The name of the step within the workflow.
     #[serde(rename = "ref")]
     pub name: String,
@@ -57,7 +57,7 @@ impl Automation {
 
     /// The implicit endpoint of one of its steps. Two steps may have one URL, so the step's name is
     /// part of it.
-    pub fn endpoint_of(&self, step: &Step) -> EndpointId {
+    pub fn endpoint_of(&self, step: &WorkflowStep) -> EndpointId {
         EndpointId::derived(&[
             &self.project.to_string(),
             &self.id.to_string(),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use egress::{Outcome, RESPONSE_BODY_LIMIT};
+use egress::{ExchangeResult, RESPONSE_BODY_LIMIT};
 use http::{HeaderName, HeaderValue, header};
 use tokio::{io::AsyncWriteExt, sync::Mutex};
 
@@ -11,8 +11,8 @@ use crate::{
     receiver::{Receiver, read_request},
 };
 
-fn answered(status: u16, body: &str, truncated: bool) -> Outcome {
-    Outcome::Answered { status, retry_after: None, body: body.to_owned(), truncated }
+fn answered(status: u16, body: &str, truncated: bool) -> ExchangeResult {
+    ExchangeResult::Answered { status, retry_after: None, body: body.to_owned(), truncated }
 }
 
 #[tokio::test]
@@ -77,7 +77,12 @@ async fn retry_after_is_read_whatever_the_status() {
     let retry_after = Some(Duration::from_mins(2));
     assert_eq!(
         outcome,
-        Outcome::Answered { status: 429, retry_after, body: String::new(), truncated: false }
+        ExchangeResult::Answered {
+            status: 429,
+            retry_after,
+            body: String::new(),
+            truncated: false
+        }
     );
 }
 

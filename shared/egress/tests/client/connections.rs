@@ -1,6 +1,6 @@
 //! Connections: refused, reused, and found dead.
 
-use egress::{MAX_IDLE_PER_HOST, Outcome, UnreachableClass};
+use egress::{ExchangeResult, MAX_IDLE_PER_HOST, UnreachableClass};
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 
 use crate::{
@@ -10,9 +10,9 @@ use crate::{
 
 const NO_CONTENT: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
-fn status_of(outcome: &Outcome) -> u16 {
+fn status_of(outcome: &ExchangeResult) -> u16 {
     match outcome {
-        Outcome::Answered { status, .. } => *status,
+        ExchangeResult::Answered { status, .. } => *status,
         other => panic!("expected an answer, but: {other:?}"),
     }
 }

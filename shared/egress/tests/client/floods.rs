@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use egress::{Exchange, Outcome, UnreachableClass};
+use egress::{Exchange, ExchangeResult, UnreachableClass};
 use tokio::{io::AsyncWriteExt, sync::mpsc, time};
 
 use crate::{
@@ -95,7 +95,7 @@ async fn of_an_endless_body_little_more_is_read_than_what_is_kept() {
         let (exchange, read) = flood(start, rest, Duration::from_secs(30)).await;
         eprintln!("{what}: {read} bytes in {:?}", exchange.duration);
         assert!(
-            matches!(&exchange.outcome, Outcome::Answered { truncated: true, .. }),
+            matches!(&exchange.outcome, ExchangeResult::Answered { truncated: true, .. }),
             "{what}: {exchange:?}"
         );
         assert!(read <= BODY_AT_MOST, "{what}: {read} bytes were read");
@@ -131,7 +131,7 @@ async fn what_leads_nowhere_is_read_and_forgotten_until_the_timeout() {
     ] {
         let (exchange, read) = flood(start, rest, Duration::from_secs(1)).await;
         eprintln!("{what}: {read} bytes in {:?}", exchange.duration);
-        assert!(matches!(exchange.outcome, Outcome::Timeout { .. }), "{what}: {exchange:?}");
+        assert!(matches!(exchange.outcome, ExchangeResult::Timeout { .. }), "{what}: {exchange:?}");
         assert!(exchange.duration < Duration::from_secs(5), "{exchange:?}");
     }
 }
@@ -166,13 +166,13 @@ async fn a_flood_at_full_speed_delays_neither_its_own_timeout_nor_another_exchan
             request.timeout = Duration::from_secs(30);
             let exchange = client.send(request).await;
             assert!(
-                matches!(exchange.outcome, Outcome::Answered { status: 200, .. }),
+                matches!(exchange.outcome, ExchangeResult::Answered { status: 200, .. }),
                 "{exchange:?}"
             );
             slowest = slowest.max(exchange.duration);
         }
         let exchange = flooded.await.unwrap();
-        assert!(matches!(exchange.outcome, Outcome::Timeout { .. }), "{what}: {exchange:?}");
+        assert!(matches!(exchange.outcome, ExchangeResult::Timeout { .. }), "{what}: {exchange:?}");
         assert!(
             exchange.duration < Duration::from_secs(10),
             "{what} held up its own timeout: {exchange:?}"

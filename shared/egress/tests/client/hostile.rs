@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use egress::{Outcome, RESPONSE_BODY_LIMIT, UnreachableClass};
+use egress::{ExchangeResult, RESPONSE_BODY_LIMIT, UnreachableClass};
 use tokio::{io::AsyncWriteExt, sync::mpsc, time};
 
 use crate::{
@@ -17,7 +17,7 @@ async fn no_headers_in_time_is_a_timeout() {
     let mut request = post(receiver.url());
     request.timeout = BRIEF;
     let outcome = outcome_of(&local_client(), request).await;
-    assert_eq!(outcome, Outcome::Timeout { detail: "no response within 300ms".to_owned() });
+    assert_eq!(outcome, ExchangeResult::Timeout { detail: "no response within 300ms".to_owned() });
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_body_that_drips_is_a_timeout_though_each_byte_is_soon() {
     let mut request = post(receiver.url());
     request.timeout = BRIEF;
     let outcome = outcome_of(&local_client(), request).await;
-    assert!(matches!(outcome, Outcome::Timeout { .. }), "{outcome:?}");
+    assert!(matches!(outcome, ExchangeResult::Timeout { .. }), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn headers_that_drip_are_a_timeout() {
     let mut request = post(receiver.url());
     request.timeout = BRIEF;
     let outcome = outcome_of(&local_client(), request).await;
-    assert!(matches!(outcome, Outcome::Timeout { .. }), "{outcome:?}");
+    assert!(matches!(outcome, ExchangeResult::Timeout { .. }), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn an_endless_body_is_read_up_to_the_limit_and_the_connection_closed() {
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
         assert_eq!(
             outcome,
-            Outcome::Answered { status: 200, retry_after: None, body, truncated: true }
+            ExchangeResult::Answered { status: 200, retry_after: None, body, truncated: true }
         );
         was_closed.recv().await.expect("the client hangs up");
     }
@@ -122,7 +122,7 @@ async fn a_hundred_headers_are_still_an_answer() {
     let receiver =
         Receiver::answering(format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(100))).await;
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
-    assert!(matches!(outcome, Outcome::Answered { status: 200, .. }), "{outcome:?}");
+    assert!(matches!(outcome, ExchangeResult::Answered { status: 200, .. }), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_body_that_would_unpack_to_a_hundred_megabytes_stays_packed() {
         );
         let receiver = Receiver::answering([head.as_bytes(), &bomb].concat()).await;
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
-        let Outcome::Answered { status: 200, body, truncated: true, .. } = outcome else {
+        let ExchangeResult::Answered { status: 200, body, truncated: true, .. } = outcome else {
             panic!("{encoding}: {outcome:?}")
         };
         assert_eq!(
@@ -193,7 +193,12 @@ async fn an_upgrade_that_nobody_asked_for_is_an_answer_without_a_body() {
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
     assert_eq!(
         outcome,
-        Outcome::Answered { status: 101, retry_after: None, body: String::new(), truncated: false }
+        ExchangeResult::Answered {
+            status: 101,
+            retry_after: None,
+            body: String::new(),
+            truncated: false
+        }
     );
 }
 
@@ -211,7 +216,7 @@ async fn one_answer_before_its_request_is_not_taken_for_the_next_ones() {
     let client = local_client();
     for _ in 0..2 {
         let outcome = outcome_of(&client, post(receiver.url())).await;
-        assert!(matches!(outcome, Outcome::Answered { status: 500, .. }), "{outcome:?}");
+        assert!(matches!(outcome, ExchangeResult::Answered { status: 500, .. }), "{outcome:?}");
     }
     assert_eq!(receiver.connections(), 2, "the connection was given up");
 }
@@ -232,7 +237,7 @@ async fn an_absurd_retry_after_is_a_long_wait_or_none_and_never_an_error() {
         ))
         .await;
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
-        let Outcome::Answered { status: 503, retry_after, .. } = outcome else {
+        let ExchangeResult::Answered { status: 503, retry_after, .. } = outcome else {
             panic!("{value}: {outcome:?}")
         };
         assert_eq!(retry_after.map(|wait| wait.as_secs()), expected, "{value}");
@@ -243,5 +248,8 @@ async fn an_absurd_retry_after_is_a_long_wait_or_none_and_never_an_error() {
     )
     .await;
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
-    assert!(matches!(outcome, Outcome::Answered { retry_after: Some(_), .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, ExchangeResult::Answered { retry_after: Some(_), .. }),
+        "{outcome:?}"
+    );
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use domain::endpoint_url::TargetPolicy;
-use egress::{ClientOptions, DeliveryClient, Outcome, UnreachableClass};
+use egress::{ClientOptions, DeliveryClient, ExchangeResult, UnreachableClass};
 
 use crate::{BRIEF, class_of, outcome_of, post, receiver::Receiver};
 
@@ -38,7 +38,7 @@ async fn a_name_is_connected_to_at_its_addresses() {
     let client = client_resolving_to(TargetPolicy::Local, &["127.0.0.1"]);
     let outcome =
         outcome_of(&client, post(format!("http://example.com:{}/", receiver.port()))).await;
-    assert!(matches!(outcome, Outcome::Answered { status: 200, .. }), "{outcome:?}");
+    assert!(matches!(outcome, ExchangeResult::Answered { status: 200, .. }), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn a_name_with_any_address_that_is_not_allowed_is_refused_and_nothing_conn
             outcome_of(&client_resolving_to(TargetPolicy::Strict, answers), post(&url)).await;
         let reason =
             "url has a host name that resolves to a private, local or reserved address".to_owned();
-        assert_eq!(outcome, Outcome::Refused { reason }, "{answers:?}");
+        assert_eq!(outcome, ExchangeResult::Refused { reason }, "{answers:?}");
     }
     let outcome = outcome_of(
         &client_resolving_to(TargetPolicy::Local, &["127.0.0.1", "10.0.0.1"]),
@@ -65,7 +65,7 @@ async fn a_name_with_any_address_that_is_not_allowed_is_refused_and_nothing_conn
     )
     .await;
     assert!(
-        matches!(outcome, Outcome::Refused { .. }),
+        matches!(outcome, ExchangeResult::Refused { .. }),
         "private addresses stay refused locally: {outcome:?}"
     );
     assert_eq!(receiver.connections(), 0);
@@ -85,7 +85,7 @@ async fn a_refused_url_is_refused_at_send_too() {
     ];
     for url in urls {
         let outcome = outcome_of(&strict, post(&url)).await;
-        assert!(matches!(outcome, Outcome::Refused { .. }), "{url}: {outcome:?}");
+        assert!(matches!(outcome, ExchangeResult::Refused { .. }), "{url}: {outcome:?}");
     }
     assert_eq!(receiver.connections(), 0);
 }
@@ -112,7 +112,7 @@ async fn a_name_that_takes_too_long_to_resolve_is_a_timeout() {
     let mut request = post("https://example.com/?token=sesame");
     request.timeout = BRIEF;
     let outcome = outcome_of(&client, request).await;
-    assert!(matches!(outcome, Outcome::Timeout { .. }), "{outcome:?}");
+    assert!(matches!(outcome, ExchangeResult::Timeout { .. }), "{outcome:?}");
 }
 
 /// The attack is called DNS rebinding: a name's first answer passes the check, its second is what
@@ -140,11 +140,11 @@ async fn a_name_that_resolves_differently_on_the_second_look_is_looked_at_once_f
     for connections in 1..=5 {
         let outcome = outcome_of(&client, post(&url)).await;
         assert!(
-            matches!(outcome, Outcome::Answered { status: 200, .. }),
+            matches!(outcome, ExchangeResult::Answered { status: 200, .. }),
             "the judged address is the one that is used: {outcome:?}"
         );
         let outcome = outcome_of(&client, post(&url)).await;
-        assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+        assert!(matches!(outcome, ExchangeResult::Refused { .. }), "{outcome:?}");
         assert_eq!(receiver.connections(), connections);
     }
     assert_eq!(
@@ -178,7 +178,10 @@ async fn no_header_of_an_answer_leads_anywhere_else() {
             .await;
             let outcome = outcome_of(&client, post(receiver.url())).await;
             assert!(
-                matches!(outcome, Outcome::Answered { status: there, .. } if there == status),
+                matches!(
+                    outcome,
+                    ExchangeResult::Answered { status: there, .. } if there == status
+                ),
                 "{header}: {outcome:?}"
             );
             assert_eq!(receiver.connections(), 1, "{status} {header}");

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::endpoint_url::TargetPolicy;
-use egress::{ClientOptions, DeliveryClient, Outcome, UnreachableClass};
+use egress::{ClientOptions, DeliveryClient, ExchangeResult, UnreachableClass};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{
@@ -83,7 +83,7 @@ impl TlsReceiver {
 async fn a_certificate_of_a_trusted_authority_is_accepted() {
     let receiver = TlsReceiver::named("localhost").await;
     let outcome = outcome_of(&receiver.trusting_client(), post(receiver.url())).await;
-    assert!(matches!(outcome, Outcome::Answered { status: 200, .. }), "{outcome:?}");
+    assert!(matches!(outcome, ExchangeResult::Answered { status: 200, .. }), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -199,9 +199,11 @@ async fn a_handshake_without_end_is_a_tls_error_or_a_timeout() {
         request.timeout = Duration::from_secs(1);
         let exchange = local_client().send(request).await;
         assert!(exchange.duration < Duration::from_secs(5), "{exchange:?}");
-        let tls =
-            matches!(exchange.outcome, Outcome::Unreachable { class: UnreachableClass::Tls, .. });
-        assert!(tls || matches!(exchange.outcome, Outcome::Timeout { .. }), "{exchange:?}");
+        let tls = matches!(
+            exchange.outcome,
+            ExchangeResult::Unreachable { class: UnreachableClass::Tls, .. }
+        );
+        assert!(tls || matches!(exchange.outcome, ExchangeResult::Timeout { .. }), "{exchange:?}");
         if rest.is_empty() {
             assert!(!tls, "{exchange:?}");
         }

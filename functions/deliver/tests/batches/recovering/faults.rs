@@ -1,7 +1,7 @@
 //! Faults of AWS at every call of a recovery's step: all that is to go again arrives once, and the
 //! counts are right.
 
-use domain::recovery::{Found, State};
+use domain::recovery::{RecoveryCounts, State};
 use emulator::testing::Trouble;
 use futures::{StreamExt, stream};
 
@@ -41,14 +41,18 @@ async fn recover(place: usize, trouble: Option<Trouble>) -> usize {
 
     let (case, done) = (format!("call {place}: {trouble:?}"), past.now(&recovery).await);
     assert_eq!(done.state, State::Done, "{case}");
-    assert_eq!(done.found, Found { examined: 9, failed: 1, missed: 1, enqueued: 2 }, "{case}");
+    assert_eq!(
+        done.found,
+        RecoveryCounts { examined: 9, failed: 1, missed: 1, enqueued: 2 },
+        "{case}"
+    );
     let mut expected = again.map(|event| event.event.id.to_string());
     expected.sort();
     assert_eq!(past.arrived(), expected, "{case}");
     // Another one can begin.
     assert_eq!(
         past.finish(&past.begin(false).await).await.0.found,
-        Found { examined: 9, ..Found::default() },
+        RecoveryCounts { examined: 9, ..RecoveryCounts::default() },
         "{case}"
     );
     calls
