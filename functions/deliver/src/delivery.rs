@@ -201,7 +201,8 @@ fn find<'a>(
     message: &Message,
 ) -> Result<Option<&'a Endpoint>, Disposition> {
     receivers.endpoints.get(&message.endpoint).map(Result::as_ref).transpose().map_err(|error| {
-        tracing::error!(%error, "an endpoint's row can't be read; its deliveries stay on the queue");
+        tracing::error!(%error, "an endpoint's row can't be read; its deliveries stay on their \
+            queue");
         Disposition::Keep
     })
 }

@@ -1,5 +1,5 @@
 //! What attempts say of their endpoints: which of them fail, recover, open a circuit or are
-//! disabled; and telling their projects.
+//! disabled; and the system events about that.
 //!
 //! # Pitfalls
 //!
@@ -68,7 +68,7 @@ impl Seen {
     }
 }
 
-/// Notes how endpoints are doing, and tells their projects.
+/// Records the health of endpoints, and announces its changes.
 #[derive(Clone, Debug)]
 pub(crate) struct EndpointHealth {
     pub(crate) rows: HealthStore,
@@ -126,7 +126,7 @@ impl EndpointHealth {
     ) -> Result<(), StepError> {
         let before = self.rows.succeeded(known, self.clock.now()).await?;
         if before.announced {
-            self.tell(endpoint, &SystemEvent::Recovered).await;
+            self.announce(endpoint, &SystemEvent::Recovered).await;
         }
         // What is parked need not wait for a probe that may be minutes away.
         if before.is_open() { self.schedule.run_step_now(&before).await } else { Ok(()) }
@@ -141,11 +141,11 @@ impl EndpointHealth {
             self.schedule.open(&health).await?;
         }
         if health.is_failing() && !health.announced && self.rows.announced(endpoint.id).await? {
-            let news = SystemEvent::Failing {
+            let event = SystemEvent::Failing {
                 consecutive_failures: health.failures,
                 failing_since: health.failing_since,
             };
-            self.tell(endpoint, &news).await;
+            self.announce(endpoint, &event).await;
         }
         if health.must_be_disabled(self.disable_after) {
             let days = self.disable_after.as_secs() / 86_400;
@@ -163,7 +163,7 @@ impl EndpointHealth {
     async fn disable(&self, endpoint: &Endpoint, reason: &str) {
         match self.endpoints.disable(endpoint, reason, self.clock.now()).await {
             Ok(true) => {
-                self.tell(endpoint, &SystemEvent::Disabled { reason: reason.to_owned() }).await;
+                self.announce(endpoint, &SystemEvent::Disabled { reason: reason.to_owned() }).await;
             }
             // The owner changed, paused, disabled or deleted the endpoint meanwhile, which takes
             // precedence. Or it is a URL without an endpoint.
@@ -176,15 +176,14 @@ impl EndpointHealth {
     }
 
     /// Tells the project, as far as that goes.
-    pub(crate) async fn tell(&self, about: &Endpoint, news: &SystemEvent) {
-        if let SystemEvent::DeliveryFailed { kind, .. } = news
+    pub(crate) async fn announce(&self, about: &Endpoint, event: &SystemEvent) {
+        if let SystemEvent::DeliveryFailed { kind, .. } = event
             && !may_cause_system_event(kind)
         {
             return;
         }
-        if let Err(error) = self.announcer.tell(about, news, || self.clock.now()).await {
-            tracing::error!(endpoint = %about.id, %error, "could not tell a project of its \
-                endpoint");
+        if let Err(error) = self.announcer.announce(about, event, || self.clock.now()).await {
+            tracing::error!(endpoint = %about.id, %error, "could not publish a system event");
         }
     }
 }

@@ -80,7 +80,7 @@ impl Settlement {
         kept.extend(send(&self.retries, moved, "retries").await);
         kept.extend(send(&self.dead_letters, dead, "dead-letter").await);
         self.hide(hidden).await;
-        self.tell(receivers, given_up, &kept).await;
+        self.announce(receivers, given_up, &kept).await;
         kept
     }
 
@@ -163,15 +163,15 @@ impl Settlement {
     }
 
     /// Tells the projects of the given up deliveries, but for those whose messages stay after all.
-    async fn tell(
+    async fn announce(
         &self,
         receivers: &Receivers,
         given_up: Vec<(String, EndpointId, SystemEvent)>,
         kept: &HashSet<String>,
     ) {
-        for (_, endpoint, news) in given_up.into_iter().filter(|(id, ..)| !kept.contains(id)) {
+        for (_, endpoint, event) in given_up.into_iter().filter(|(id, ..)| !kept.contains(id)) {
             if let Some(Ok(endpoint)) = receivers.endpoints.get(&endpoint) {
-                self.health.tell(endpoint, &news).await;
+                self.health.announce(endpoint, &event).await;
             }
         }
     }
@@ -180,16 +180,16 @@ impl Settlement {
 /// The deliveries of a batch that are given up, by their messages.
 fn given_up(batch: &[Settled]) -> Vec<(String, EndpointId, SystemEvent)> {
     let dead = batch.iter().filter(|item| matches!(item.disposition, Disposition::Dead));
-    let news = dead.filter_map(|item| {
+    let events = dead.filter_map(|item| {
         let attempt = &item.attempted.as_ref()?.attempt;
-        let news = SystemEvent::DeliveryFailed {
+        let event = SystemEvent::DeliveryFailed {
             event: attempt.event,
             kind: attempt.kind.clone(),
             attempts: attempt.number,
         };
-        Some((item.record.id.clone(), attempt.endpoint, news))
+        Some((item.record.id.clone(), attempt.endpoint, event))
     });
-    news.collect()
+    events.collect()
 }
 
 /// Sends messages to another queue. Returns the ids of all of them when that fails: some may then

@@ -22,7 +22,7 @@ use crate::{
     publish::{PublishError, Publisher},
 };
 
-/// What there is to tell.
+/// An event of Posthaste about an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SystemEvent {
     /// An endpoint keeps failing.
@@ -79,7 +79,7 @@ impl SystemEvent {
     }
 }
 
-/// Why a project wasn't told.
+/// Why a system event was not published.
 #[derive(Debug, thiserror::Error)]
 pub enum AnnounceError {
     /// The project's endpoints can't be read.
@@ -93,7 +93,7 @@ pub enum AnnounceError {
     Data(#[from] serde_json::Error),
 }
 
-/// Tells projects what their endpoints should know of each other.
+/// Publishes system events to the endpoints that subscribe to them.
 #[derive(Clone, Debug)]
 pub struct Announcer {
     projects: ProjectViews,
@@ -106,20 +106,20 @@ impl Announcer {
         Self { projects, publisher }
     }
 
-    /// Makes an event of the news about an endpoint, if another of the project's endpoints
+    /// Publishes a system event about an endpoint, if another of the project's endpoints
     /// subscribes to it.
-    pub async fn tell(
+    pub async fn announce(
         &self,
         about: &Endpoint,
-        news: &SystemEvent,
+        what: &SystemEvent,
         clock: impl Fn() -> Timestamp,
     ) -> Result<(), AnnounceError> {
         let now = clock();
         let (access, project) = (Access::of_endpoint(about), about.project);
         let view = self.projects.load(access).await?;
         let topic: Topic =
-            news.topic().parse().map_err(|_| StoreError::Damaged("a topic of our own"))?;
-        let data = RawValue::from_string(news.data(about.id, about.url.as_written()).to_string())?;
+            what.topic().parse().map_err(|_| StoreError::Damaged("a topic of our own"))?;
+        let data = RawValue::from_string(what.data(about.id, about.url.as_written()).to_string())?;
         // Some body shapes can't carry it.
         let can = |endpoint: &&Endpoint| {
             endpoint.id != about.id && endpoint.wants(&topic) && endpoint.body.check(&data).is_ok()
@@ -148,7 +148,7 @@ impl Announcer {
     }
 }
 
-/// Whether it may be told that a delivery of this topic was given up.
+/// Whether a delivery of this topic that is given up causes a system event.
 pub fn may_cause_system_event(topic: &Topic) -> bool {
     !topic.is_system()
 }

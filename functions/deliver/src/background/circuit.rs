@@ -303,12 +303,12 @@ impl Circuits {
             self.dead_letters.send(dead.into_iter()).await?;
             self.parked.delete(&over).await?;
             for attempt in given_up {
-                let news = SystemEvent::DeliveryFailed {
+                let event = SystemEvent::DeliveryFailed {
                     event: attempt.event,
                     kind: attempt.kind,
                     attempts: attempt.number,
                 };
-                self.health.tell(&endpoint, &news).await;
+                self.health.announce(&endpoint, &event).await;
             }
         }
         Ok(())
