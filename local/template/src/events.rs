@@ -4,8 +4,7 @@
 
 use serde_json::Value as Json;
 
-use super::function::number;
-use super::intrinsic::plain;
+use super::intrinsic::{number, plain};
 
 /// SAM's default for SQS sources.
 const DEFAULT_BATCH_SIZE: usize = 10;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::events::{self, FunctionUrl, HttpRoute, QueueSource};
-use super::intrinsic::{Reference, Resolver, plain};
+use super::intrinsic::{Reference, Resolver, number, plain};
 use super::policy::{self, Statement};
 use super::storage::name_of;
 
@@ -129,12 +129,4 @@ fn merged(globals: &Json, own: &Json) -> Json {
         (globals, Json::Null) => globals.clone(),
         (_, own) => own.clone(),
     }
-}
-
-pub(super) fn number<N: std::str::FromStr>(value: &Json) -> Result<Option<N>, String> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    let text = plain(value)?;
-    text.parse().map(Some).map_err(|_| format!("{text} isn't a whole number that fits here"))
 }

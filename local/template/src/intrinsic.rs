@@ -283,3 +283,12 @@ pub(super) fn plain(value: &Json) -> Result<String, String> {
         other => Err(format!("a single value is needed here, not {other}")),
     }
 }
+
+/// A whole number that may be absent or stand as text.
+pub(super) fn number<N: std::str::FromStr>(value: &Json) -> Result<Option<N>, String> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let text = plain(value)?;
+    text.parse().map(Some).map_err(|_| format!("{text} isn't a whole number that fits here"))
+}

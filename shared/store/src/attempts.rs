@@ -31,14 +31,16 @@ pub struct AttemptLog {
     retention_seconds: u64,
 }
 
+/// How long attempts are kept where events are kept so many days.
+fn kept_seconds(retention_days: u32) -> u64 {
+    u64::from(retention_days.max(MIN_RETENTION_DAYS)) * 86_400
+}
+
 impl AttemptLog {
     /// Over the log table, for attempts that are kept so many days, but `MIN_RETENTION_DAYS` at
     /// least.
     pub fn new(log: Table, retention_days: u32) -> Self {
-        Self {
-            table: log,
-            retention_seconds: u64::from(retention_days.max(MIN_RETENTION_DAYS)) * 86_400,
-        }
+        Self { table: log, retention_seconds: kept_seconds(retention_days) }
     }
 
     /// All attempts of one delivery so far. Strongly consistent: what was recorded as delivered is
@@ -243,4 +245,17 @@ impl AttemptReader {
 
 fn partitions(endpoint: EndpointId) -> Vec<String> {
     (0..SHARDS).map(|shard| pk::attempts(endpoint, shard)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_outlive_every_message_however_briefly_events_are_kept() {
+        // SQS keeps a message for 14 days at most, in its queue and again in the dead-letter queue.
+        assert!(kept_seconds(1) >= 28 * 86_400);
+        assert_eq!(kept_seconds(1), kept_seconds(30));
+        assert_eq!(kept_seconds(400), 400 * 86_400);
+    }
 }

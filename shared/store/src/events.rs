@@ -3,56 +3,28 @@
 //! An event's row is written once and names its targets, so that its deliveries are found without
 //! an index.
 
-use std::{
-    io::{Read, Write},
-    time::Duration,
-};
+use std::time::Duration;
 
-use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use domain::{
-    endpoint_url::EndpointUrl,
     id::{EventId, ProjectId, SHARDS},
-    model::{Event, Target, event::LoggedEvent},
+    model::event::LoggedEvent,
     time::Timestamp,
 };
-use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use serde::{Deserialize, Serialize};
-use serde_dynamo::aws_sdk_dynamodb_1::from_item;
-use serde_json::value::RawValue;
 
 use crate::{
-    Access, Page, PageRequest, StoreError, Table, feed,
-    item::{INFLATED, Item, item, key, number, string},
+    Access, Page, PageRequest, StoreError, Table,
+    event_row::{row_of, unpack_row},
+    feed,
+    item::{Item, key, number, string},
     list::Listing,
     row_keys::pk,
     writes,
 };
 
-/// Payloads from here on are stored compressed: below, deflate saves less than a write unit (1
-/// KiB).
-const COMPRESS_FROM: usize = 2_048;
-/// Characters of a target's URL that are kept.
-const SHOWN_URL: usize = 100;
 /// How often events are written that turn out too slow for their position in the feed.
 const ROUNDS: u32 = 3;
 /// How much later their next position is, each time.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// No stored payload inflates to more: data and metadata, with room.
-const MAX_INFLATED: u64 = 1 << 20;
-
-#[derive(Serialize, Deserialize)]
-struct Row {
-    id: EventId,
-    kind: domain::model::Topic,
-    created_at: u64,
-    accepted_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    worker_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    webhook_url: Option<EndpointUrl>,
-}
 
 /// Writes events.
 #[derive(Clone, Debug)]
@@ -133,30 +105,7 @@ impl EventWriter {
     }
 
     fn item(&self, project: ProjectId, logged: &LoggedEvent) -> Result<Item, StoreError> {
-        let event = &logged.event;
-        let row = Row {
-            id: event.id,
-            kind: event.kind.clone(),
-            created_at: event.created_at,
-            accepted_at: logged.accepted_at,
-            user_id: event.user_id.clone(),
-            worker_id: event.worker_id.clone(),
-            webhook_url: event.webhook_url.clone(),
-        };
-        let mut item = item(pk::events(project, event.id.shard()), event.id.to_string(), &row)?;
-        let targets = targets_text(&logged.targets)?;
-        let parts = [
-            ("data", Some(event.data.get())),
-            ("metadata", event.metadata.as_deref().map(RawValue::get)),
-            ("targets", Some(&*targets)),
-        ];
-        let mut inflated = 0;
-        for (name, text) in parts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
-            let packed = pack(text);
-            inflated += if packed.is_b() { text.len() as u64 } else { 0 };
-            item.insert(name.to_owned(), packed);
-        }
-        item.insert(INFLATED.to_owned(), number(inflated));
+        let mut item = row_of(project, logged)?;
         item.insert("expires_at".to_owned(), number(self.expiry(logged)));
         Ok(item)
     }
@@ -201,99 +150,5 @@ impl EventReader {
         Listing::new(&self.0, partitions, EventId::PREFIX)
             .page(request, now, |row| async move { keep(unpack_row(row)?).await })
             .await
-    }
-}
-
-pub(crate) fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
-    let data = unpack(item.remove("data")).ok_or(StoreError::Damaged("an event's data"))?;
-    let metadata = item
-        .remove("metadata")
-        .map(|value| unpack(Some(value)).ok_or(StoreError::Damaged("an event's metadata")));
-    let targets =
-        unpack(item.remove("targets")).and_then(|json| serde_json::from_str(json.get()).ok());
-    let row: Row = from_item(item)?;
-    Ok(LoggedEvent {
-        event: Event {
-            id: row.id,
-            kind: row.kind,
-            data,
-            created_at: row.created_at,
-            user_id: row.user_id,
-            worker_id: row.worker_id,
-            webhook_url: row.webhook_url,
-            metadata: metadata.transpose()?,
-        },
-        targets: targets.ok_or(StoreError::Damaged("an event's targets"))?,
-        accepted_at: row.accepted_at,
-    })
-}
-
-/// Targets as a row holds them.
-pub(crate) fn targets_text(targets: &[Target]) -> Result<String, StoreError> {
-    serde_json::to_string(&targets.iter().map(shortened).collect::<Vec<_>>())
-        .map_err(|_| StoreError::Damaged("an event's targets"))
-}
-
-/// A target whose URL takes little room: 750 of them (endpoints, and steps of automations) must fit
-/// into an item of at most 400 KB (DynamoDB), beside a payload. Attempts have the whole URL.
-fn shortened(target: &Target) -> Target {
-    let url = match target.url.char_indices().nth(SHOWN_URL) {
-        Some((end, _)) => format!("{}…", &target.url[..end]),
-        None => target.url.clone(),
-    };
-    Target { url, ..*target }
-}
-
-/// A payload as an attribute: text when small, deflated bytes when that saves something.
-pub(crate) fn pack(text: &str) -> AttributeValue {
-    let deflate = || {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).ok()
-    };
-    match (text.len() >= COMPRESS_FROM).then(deflate).flatten() {
-        Some(bytes) if bytes.len() < text.len() => AttributeValue::B(Blob::new(bytes)),
-        _ => AttributeValue::S(text.to_owned()),
-    }
-}
-
-fn unpack(value: Option<AttributeValue>) -> Option<Box<RawValue>> {
-    RawValue::from_string(unpack_text(&value?)?).ok()
-}
-
-/// Undoes [`pack`].
-pub(crate) fn unpack_text(value: &AttributeValue) -> Option<String> {
-    match value {
-        AttributeValue::S(text) => Some(text.clone()),
-        AttributeValue::B(bytes) => {
-            let mut text = String::new();
-            DeflateDecoder::new(bytes.as_ref())
-                .take(MAX_INFLATED)
-                .read_to_string(&mut text)
-                .ok()?;
-            Some(text)
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn payloads_survive_packing_small_large_and_incompressible() {
-        let noise: String = (0..5_000_u32)
-            .map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 90))
-            .filter(|c| !"\"\\".contains(*c))
-            .collect();
-        for (text, packed) in [
-            ("{}".to_owned(), false),
-            (format!("\"{}\"", "a".repeat(100_000)), true),
-            (format!("\"{noise}\""), true),
-        ] {
-            let value = pack(&text);
-            assert_eq!(value.is_b(), packed);
-            assert_eq!(unpack(Some(value)).unwrap().get(), text);
-        }
     }
 }

@@ -30,7 +30,7 @@ use futures::{Stream, TryStreamExt, future::ready};
 
 use crate::{
     Access, StoreError, Table,
-    events::unpack_row,
+    event_row::unpack_row,
     item::{Item, expired, key, number, string, text},
     merge::Merge,
     row_keys::pk,

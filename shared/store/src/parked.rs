@@ -18,9 +18,9 @@ use serde::Serialize;
 
 use crate::{
     StoreError, Table,
-    events::{pack, unpack_text},
     item::{Item, item, key, text},
     merge::Merge,
+    packed::{pack, unpack_text},
     row_keys::{pk, sk},
     writes,
 };

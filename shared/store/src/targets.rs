@@ -14,9 +14,10 @@ use domain::{
 use crate::{
     Access, Page, PageRequest, StoreError, Table,
     error::failed,
-    events::{pack, targets_text, unpack_row},
+    event_row::{targets_text, unpack_row},
     item::key,
     list::Listing,
+    packed::pack,
     row_keys::pk,
 };
 

@@ -18,6 +18,7 @@
 //! Queue URLs hold the port that the stand-in had when the queue was looked up. They are matched by
 //! their last segment only, so that a URL kept across a restart still works.
 
+mod arn;
 mod attributes;
 mod clock;
 mod digest;

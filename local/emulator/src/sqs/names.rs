@@ -7,10 +7,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{
-    handle::TaskHandle,
-    queue::{name_of_arn, name_of_url},
-};
+use super::{arn::name_of_arn, handle::TaskHandle, queue::name_of_url};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

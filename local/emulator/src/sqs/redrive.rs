@@ -6,9 +6,9 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
+    arn::name_of_arn,
     error::{ErrorCode, SqsError},
     limits,
-    queue::name_of_arn,
 };
 
 /// A source queue's `RedrivePolicy`.

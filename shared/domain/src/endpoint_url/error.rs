@@ -3,7 +3,9 @@
 //! The texts go to customers as they are (`"url must use https"`), so they name the rule and never
 //! repeat the URL, whose query may hold a secret.
 
-use crate::endpoint_url::url::MAX_URL_LENGTH;
+/// The longest URL taken, in characters as written and in bytes once percent-encoded: what browsers
+/// and proxies agree on.
+pub const MAX_URL_LENGTH: usize = 2048;
 
 /// The rule that a URL breaks. Displays as a sentence for the API's `message`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

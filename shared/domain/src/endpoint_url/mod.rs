@@ -17,8 +17,8 @@ mod url;
 mod tests;
 
 pub use self::{
-    error::TargetError,
+    error::{MAX_URL_LENGTH, TargetError},
     own_host::{NotAHost, OwnHost},
     policy::{TargetPolicy, UnknownPolicy},
-    url::{EndpointUrl, MAX_URL_LENGTH},
+    url::EndpointUrl,
 };

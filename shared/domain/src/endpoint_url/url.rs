@@ -21,13 +21,13 @@ use url::{Host, Url};
 use utoipa::openapi::SchemaFormat;
 
 use crate::{
-    endpoint_url::{error::TargetError, own_host::OwnHost, policy::TargetPolicy},
+    endpoint_url::{
+        error::{MAX_URL_LENGTH, TargetError},
+        own_host::OwnHost,
+        policy::TargetPolicy,
+    },
     schema::{described, text},
 };
-
-/// The longest URL taken, in characters as written and in bytes once percent-encoded: what browsers
-/// and proxies agree on.
-pub const MAX_URL_LENGTH: usize = 2048;
 
 /// A URL that a [`TargetPolicy`] has allowed. Displays and serialises as the customer wrote it,
 /// without white space around.

@@ -1,6 +1,7 @@
 //! Why a text is not JSON, and where.
 
-use super::scanner::MAX_DEPTH;
+/// How deep arrays and objects may nest. Most JSON libraries stop somewhere near this.
+pub const MAX_DEPTH: usize = 128;
 
 /// A problem and its place. Displays as a phrase for the API's `message`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -26,8 +26,7 @@ mod strings;
 mod tests;
 
 pub use self::{
-    error::{JsonError, JsonProblem},
-    scanner::MAX_DEPTH,
+    error::{JsonError, JsonProblem, MAX_DEPTH},
     sqs::escape_for_sqs,
 };
 

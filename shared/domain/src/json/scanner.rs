@@ -3,12 +3,9 @@
 //! Recursion on a producer's input. It is bounded by [`MAX_DEPTH`], and nothing else recurses.
 
 use super::{
-    error::{JsonError, JsonProblem},
+    error::{JsonError, JsonProblem, MAX_DEPTH},
     numbers, objects, strings,
 };
-
-/// How deep arrays and objects may nest. Most JSON libraries stop somewhere near this.
-pub const MAX_DEPTH: usize = 128;
 
 /// A place in the input, and the canonical text of what lies before it.
 pub(super) struct Scanner<'a> {

@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use super::check_range;
 use crate::sqs::{
+    arn::name_of_arn,
     error::{ErrorCode, SqsError},
     handle::TaskHandle,
     limits,
-    queue::{Queue, name_of_arn},
+    queue::Queue,
     store::{MoveTask, Store, TaskStatus},
 };
 

@@ -8,8 +8,9 @@ use rusqlite::params;
 
 use super::Store;
 use crate::sqs::{
+    arn::name_of_arn,
     error::SqsError,
-    queue::{Queue, QueueAttributes, name_of_arn, name_of_url},
+    queue::{Queue, QueueAttributes, name_of_url},
 };
 
 impl Store {
