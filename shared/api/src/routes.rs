@@ -12,7 +12,8 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use http::Uri;
+use http::{Method, Uri};
+use lambda_http::{RequestExt, request::RequestContext};
 use percent_encoding::percent_decode_str;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -27,32 +28,44 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Routes<S>, state: S) -> 
     let served = Router::from(routes);
     let served = served.fallback(no_such_route).method_not_allowed_fallback(no_such_route);
     let served = served.layer(middleware::from_fn(refuse_methods_of_literal_paths));
-    served.layer(middleware::from_fn(refuse_paths_of_no_text)).with_state(state)
+    served.layer(middleware::from_fn(refuse_ambiguous_paths)).with_state(state)
 }
 
 /// 405 for a path that stands in the API as it is and doesn't take the method, though a pattern
 /// that it matches does: `/events/batch` names no event.
 async fn refuse_methods_of_literal_paths(request: Request, next: Next) -> Response {
     match ALLOWED.iter().find(|(pattern, _)| *pattern == request.uri().path()) {
-        Some((_, allow)) if !allow.split(", ").any(|method| method == request.method()) => {
+        Some((_, allow)) if !takes(allow, request.method()) => {
             ApiError::method_not_allowed(allow).into_response()
         }
         _ => next.run(request).await,
     }
 }
 
-/// 404 for a path whose percent-encoding isn't UTF-8: it names nothing, and axum would answer in a
-/// format of its own.
-async fn refuse_paths_of_no_text(request: Request, next: Next) -> Response {
-    if is_text(request.uri().path()) {
+/// 404 for a path that means one thing to API Gateway and another to the router.
+///
+/// API Gateway chooses a route and then decodes the path. So an id may hold `/`, `?` or `..`, and
+/// what `lambda_http` makes of it is a path of more or fewer parts, or one with a query.
+async fn refuse_ambiguous_paths(request: Request, next: Next) -> Response {
+    let route = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref(),
+        _ => None,
+    };
+    if is_clear(request.uri().path(), request.raw_http_path(), route) {
         next.run(request).await
     } else {
         ApiError::not_found("route").into_response()
     }
 }
 
-fn is_text(path: &str) -> bool {
-    percent_decode_str(path).decode_utf8().is_ok()
+/// Whether a path is text, and the `decoded` one, if that is known, with as many parts as the
+/// `route`, for example `GET /events/{id}`.
+fn is_clear(path: &str, decoded: &str, route: Option<&str>) -> bool {
+    let Ok(text) = percent_decode_str(path).decode_utf8() else { return false };
+    let parts = |path: &str| path.split('/').count();
+    let routed =
+        route.filter(|key| *key != "$default").is_none_or(|key| parts(key) == parts(&text));
+    (decoded.is_empty() || text == decoded) && routed
 }
 
 /// The methods of every path of the API.
@@ -92,15 +105,23 @@ pub const ALLOWED: &[(&str, &str)] = &[
     ("/webhooks/topics/{name}", "DELETE, GET, PUT"),
 ];
 
-/// 405 with `Allow` for a path that exists, 404 for any other.
-pub async fn no_such_route(uri: Uri) -> Response {
+/// 405 with `Allow` for a path that exists but doesn't take the method, 404 for any other. One that
+/// takes it is another function's, and isn't what the client asked for: API Gateway matched the
+/// path before it decoded a `%2F` in it.
+pub async fn no_such_route(method: Method, uri: Uri) -> Response {
     let path = uri.path();
     let matched = ALLOWED.iter().filter(|(pattern, _)| matches(pattern, path));
     // `/events/batch` is itself, not an event's id.
     match matched.min_by_key(|(pattern, _)| pattern.contains('{')) {
-        Some((_, allow)) => ApiError::method_not_allowed(allow).into_response(),
-        None => ApiError::not_found("route").into_response(),
+        Some((_, allow)) if !takes(allow, &method) => {
+            ApiError::method_not_allowed(allow).into_response()
+        }
+        _ => ApiError::not_found("route").into_response(),
     }
+}
+
+fn takes(allow: &str, method: &Method) -> bool {
+    allow.split(", ").any(|allowed| allowed == method)
 }
 
 fn matches(pattern: &str, path: &str) -> bool {
@@ -119,8 +140,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_text_when_its_escapes_are_utf_8() {
-        for (path, text) in [
+    fn a_path_is_clear_when_its_escapes_are_utf_8() {
+        for (path, clear) in [
             ("/a/%20", true),
             ("/a/%c3%a4", true),
             ("/%", true),
@@ -129,21 +150,40 @@ mod tests {
             ("/%ff", false),
             ("/%c3", false),
         ] {
-            assert_eq!(is_text(path), text, "{path}");
+            assert_eq!(is_clear(path, "", None), clear, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_clear_when_it_is_the_decoded_one_and_has_the_parts_of_the_route() {
+        let (one, any) = (Some("GET /a/{id}"), Some("$default"));
+        for (path, decoded, route, clear) in [
+            ("/a/b", "/a/b", one, true),
+            ("/a/b%20c", "/a/b c", one, true),
+            ("/a/b%25c", "/a/b%c", one, true),
+            ("/a/b/c", "/a/b/c", any, true),
+            ("/a/b", "/a/b?c", one, false),
+            ("/a/b", "/a/b#c", one, false),
+            ("/a/b/c", "/a/b/c", one, false),
+            ("/", "/a/..", any, false),
+            ("/a/b%41", "/a/b%41", one, false),
+        ] {
+            assert_eq!(is_clear(path, decoded, route), clear, "{path} of {decoded} by {route:?}");
         }
     }
 
     #[tokio::test]
     async fn a_known_path_says_which_methods_it_takes_and_an_unknown_one_is_not_found() {
-        for (path, status, allow) in [
-            ("/events/batch", 405, Some("POST")),
-            ("/events/evt_1", 405, Some("GET")),
-            ("/webhooks/endpoints/we_1", 405, Some("DELETE, GET, PATCH, PUT")),
-            ("/webhooks/endpoints/", 404, None),
-            ("/", 404, None),
-            ("/events/a/b", 404, None),
+        for (method, path, status, allow) in [
+            (Method::GET, "/events/batch", 405, Some("POST")),
+            (Method::PUT, "/events/evt_1", 405, Some("GET")),
+            (Method::POST, "/webhooks/endpoints/we_1", 405, Some("DELETE, GET, PATCH, PUT")),
+            (Method::GET, "/webhooks/endpoints/we_1", 404, None),
+            (Method::GET, "/webhooks/endpoints/", 404, None),
+            (Method::GET, "/", 404, None),
+            (Method::GET, "/events/a/b", 404, None),
         ] {
-            let response = no_such_route(path.parse().unwrap()).await;
+            let response = no_such_route(method, path.parse().unwrap()).await;
             assert_eq!(response.status(), status, "{path}");
             assert_eq!(
                 response.headers().get("allow").map(|v| v.to_str().unwrap()),

@@ -49,3 +49,22 @@ async fn another_method_is_refused_and_the_right_ones_are_named() {
         assert_eq!(named, allowed.split(' ').map(str::to_owned).collect(), "{method} {path}");
     }
 }
+
+/// API Gateway gives functions a decoded path, in which these look like more than a part of an id.
+#[tokio::test]
+async fn an_escaped_delimiter_in_an_id_names_nothing_and_nothing_else() {
+    let project = Stack::shared().await.project().await;
+    let endpoint = project.create_endpoint("https://example.com/hook", &["*"]).await;
+    let path = format!("/webhooks/endpoints/{}", endpoint.id);
+    for escaped in
+        ["%3Fx", "%3F/recoveries/x", "%23x", "%2Fsecret", "%2Fdeliveries", "%2F..%2Fx", "%5Csecret"]
+    {
+        for method in [Method::GET, Method::DELETE] {
+            let answer = project.send(project.request(method.clone(), &(path.clone() + escaped)));
+            let answer = answer.await;
+            eprintln!("{method} {escaped} → {} {}", answer.status, answer.text);
+            answer.is_error(404, "not_found", "no such", None);
+        }
+    }
+    assert_eq!(project.get(&path).await.status, 200, "it is still there");
+}

@@ -78,6 +78,7 @@ async fn no_caller_of_the_api_can_give_a_command() {
         serde_json::from_str(&emulator::testing::sample("create-endpoint.json")).unwrap();
     event["rawPath"] = json!("/operator-keys");
     event["routeKey"] = json!("POST /operator-keys");
+    event["requestContext"]["routeKey"] = json!("POST /operator-keys");
     event["requestContext"]["http"]["path"] = json!("/operator-keys");
     event["headers"]["authorization"] = json!("Bearer operator_wrong");
     event["body"] = json!(command.to_string());

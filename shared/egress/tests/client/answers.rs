@@ -17,7 +17,7 @@ fn answered(status: u16, body: &str, truncated: bool) -> ExchangeResult {
 
 #[tokio::test]
 async fn an_answer_is_reported_with_its_status_and_body() {
-    let receiver = Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await;
+    let receiver = Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
     assert_eq!(
         outcome_of(&local_client(), post(receiver.url())).await,
         answered(200, "hello", false)
@@ -34,8 +34,7 @@ async fn the_request_carries_the_given_headers_and_body_and_its_own_framing() {
             *requests.lock().await = read_request(&mut stream).await;
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
         }
-    })
-    .await;
+    });
     let mut request = post(receiver.url());
     request
         .headers
@@ -71,8 +70,7 @@ async fn the_request_carries_the_given_headers_and_body_and_its_own_framing() {
 async fn retry_after_is_read_whatever_the_status() {
     let receiver = Receiver::answering(
         "HTTP/1.1 429 Too Many\r\nretry-after: 120\r\ncontent-length: 0\r\n\r\n",
-    )
-    .await;
+    );
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
     let retry_after = Some(Duration::from_mins(2));
     assert_eq!(
@@ -88,13 +86,13 @@ async fn retry_after_is_read_whatever_the_status() {
 
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_not_followed() {
-    let elsewhere = Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let elsewhere = Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     for status in [301, 302, 303, 307, 308] {
         let answer = format!(
             "HTTP/1.1 {status} Moved\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n",
             elsewhere.url()
         );
-        let receiver = Receiver::answering(answer).await;
+        let receiver = Receiver::answering(answer);
         assert_eq!(
             outcome_of(&local_client(), post(receiver.url())).await,
             answered(status, "", false)
@@ -109,13 +107,13 @@ async fn only_the_start_of_a_long_body_is_kept() {
     let answer =
         |body: &str| format!("HTTP/1.1 500 Oh\r\ncontent-length: {}\r\n\r\n{body}", body.len());
 
-    let exact = Receiver::answering(answer(&whole)).await;
+    let exact = Receiver::answering(answer(&whole));
     assert_eq!(outcome_of(&local_client(), post(exact.url())).await, answered(500, &whole, false));
 
-    let longer = Receiver::answering(answer(&format!("{whole}y"))).await;
+    let longer = Receiver::answering(answer(&format!("{whole}y")));
     assert_eq!(outcome_of(&local_client(), post(longer.url())).await, answered(500, &whole, true));
 
-    let until_the_end = Receiver::answering(format!("HTTP/1.1 500 Oh\r\n\r\n{whole}y")).await;
+    let until_the_end = Receiver::answering(format!("HTTP/1.1 500 Oh\r\n\r\n{whole}y"));
     assert_eq!(
         outcome_of(&local_client(), post(until_the_end.url())).await,
         answered(500, &whole, true)
@@ -129,8 +127,7 @@ async fn a_character_that_the_limit_cuts_is_left_out() {
     let receiver = Receiver::answering(format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
-    ))
-    .await;
+    ));
     assert_eq!(
         outcome_of(&local_client(), post(receiver.url())).await,
         answered(200, &start, true)
@@ -140,7 +137,7 @@ async fn a_character_that_the_limit_cuts_is_left_out() {
 #[tokio::test]
 async fn a_body_that_is_no_text_is_shown_as_well_as_it_can_be() {
     let receiver =
-        Receiver::answering(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\na\xffb".to_vec()).await;
+        Receiver::answering(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\na\xffb".to_vec());
     assert_eq!(
         outcome_of(&local_client(), post(receiver.url())).await,
         answered(200, "a\u{fffd}b", false)
@@ -150,7 +147,7 @@ async fn a_body_that_is_no_text_is_shown_as_well_as_it_can_be() {
 #[tokio::test]
 async fn a_compressed_body_is_not_unpacked() {
     let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 8\r\n\r\n";
-    let receiver = Receiver::answering(format!("{head}not gzip")).await;
+    let receiver = Receiver::answering(format!("{head}not gzip"));
     assert_eq!(
         outcome_of(&local_client(), post(receiver.url())).await,
         answered(200, "not gzip", false)

@@ -32,8 +32,7 @@ async fn connections_are_reused() {
         while !read_request(&mut stream).await.is_empty() {
             stream.write_all(NO_CONTENT).await.unwrap();
         }
-    })
-    .await;
+    });
     let client = local_client();
     for _ in 0..20 {
         assert_eq!(status_of(&outcome_of(&client, post(receiver.url())).await), 204);
@@ -54,8 +53,7 @@ async fn a_pooled_connection_that_turns_out_dead_costs_no_attempt() {
             return;
         }
         read_request(&mut stream).await;
-    })
-    .await;
+    });
     let client = local_client();
     assert_eq!(status_of(&outcome_of(&client, post(receiver.url())).await), 204);
     assert_eq!(status_of(&outcome_of(&client, post(receiver.url())).await), 204);
@@ -70,8 +68,7 @@ async fn a_receiver_that_always_hangs_up_is_not_asked_for_ever() {
             stream.write_all(NO_CONTENT).await.unwrap();
             read_request(&mut stream).await;
         }
-    })
-    .await;
+    });
     let client = local_client();
     assert_eq!(status_of(&outcome_of(&client, post(receiver.url())).await), 204);
     let outcome = outcome_of(&client, post(receiver.url())).await;

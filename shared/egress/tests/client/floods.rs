@@ -1,8 +1,8 @@
 //! Receivers that never stop sending: how much of it is read, and for how long.
 //!
-//! Bytes are counted by the receiver, which writes slowly enough for the client to keep up. So what
-//! it could write until the client hung up is what the client has read, and not what lay in the
-//! sockets' buffers.
+//! Bytes are counted by the receiver. What it could write until the client hung up is what the
+//! client has read and what the sockets' buffers hold: up to 32 KiB of the receiver's, up to 128 KiB
+//! of the client's, which the system enlarges while a client reads on.
 
 use std::{
     io::{Read, Write},
@@ -23,10 +23,10 @@ use crate::{
 const PIECE: usize = 8 << 10;
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// hyper reads at most 400 KiB of response head; the rest is what can be under way.
-const HEAD_AT_MOST: usize = 512 << 10;
-/// The first KiB is kept and a piece more is read; the rest is what can be under way.
-const BODY_AT_MOST: usize = 64 << 10;
+/// hyper reads at most 400 KiB of response head; the rest is what buffers hold.
+const HEAD_AT_MOST: usize = 1 << 20;
+/// The first KiB is kept and a piece more is read; the rest is what buffers hold.
+const BODY_AT_MOST: usize = 256 << 10;
 
 /// Sends `start` and then `rest` for ever. What the client made of it, and the bytes that it took.
 async fn flood(start: &str, rest: &str, timeout: Duration) -> (Exchange, usize) {
@@ -45,8 +45,7 @@ async fn flood(start: &str, rest: &str, timeout: Duration) -> (Exchange, usize) 
             }
             ended.send(count).unwrap();
         }
-    })
-    .await;
+    });
     let mut request = post(receiver.url());
     request.timeout = timeout;
     let exchange = local_client().send(request).await;
@@ -142,8 +141,7 @@ async fn what_leads_nowhere_is_read_and_forgotten_until_the_timeout() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 12)]
 async fn a_flood_at_full_speed_delays_neither_its_own_timeout_nor_another_exchange() {
     let healthy =
-        Receiver::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-            .await;
+        Receiver::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     let client = local_client();
     for (what, start, rest) in [
         ("continue", "", "HTTP/1.1 100 Continue\r\n\r\n"),

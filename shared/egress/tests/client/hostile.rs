@@ -13,7 +13,7 @@ use crate::{
 #[tokio::test]
 async fn no_headers_in_time_is_a_timeout() {
     let receiver =
-        Receiver::serving(|mut stream, _| async move { until_hung_up(&mut stream).await }).await;
+        Receiver::serving(|mut stream, _| async move { until_hung_up(&mut stream).await });
     let mut request = post(receiver.url());
     request.timeout = BRIEF;
     let outcome = outcome_of(&local_client(), request).await;
@@ -28,8 +28,7 @@ async fn a_body_that_drips_is_a_timeout_though_each_byte_is_soon() {
         while stream.write_all(b"x").await.is_ok() {
             time::sleep(BRIEF / 10).await;
         }
-    })
-    .await;
+    });
     let mut request = post(receiver.url());
     request.timeout = BRIEF;
     let outcome = outcome_of(&local_client(), request).await;
@@ -44,8 +43,7 @@ async fn headers_that_drip_are_a_timeout() {
         while stream.write_all(b"x: y\r\n").await.is_ok() {
             time::sleep(BRIEF / 10).await;
         }
-    })
-    .await;
+    });
     let mut request = post(receiver.url());
     request.timeout = BRIEF;
     let outcome = outcome_of(&local_client(), request).await;
@@ -66,8 +64,7 @@ async fn an_endless_body_is_read_up_to_the_limit_and_the_connection_closed() {
                 while stream.write_all(&[b'x'; 8192]).await.is_ok() {}
                 closed.send(()).unwrap();
             }
-        })
-        .await;
+        });
         let body = "x".repeat(RESPONSE_BODY_LIMIT);
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
         assert_eq!(
@@ -111,7 +108,7 @@ async fn what_is_not_http_is_a_protocol_error() {
         &many_headers,
     ];
     for answer in answers {
-        let receiver = Receiver::answering(answer).await;
+        let receiver = Receiver::answering(answer);
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
         assert_eq!(class_of(&outcome), UnreachableClass::Protocol, "{answer:.60}: {outcome:?}");
     }
@@ -120,7 +117,7 @@ async fn what_is_not_http_is_a_protocol_error() {
 #[tokio::test]
 async fn a_hundred_headers_are_still_an_answer() {
     let receiver =
-        Receiver::answering(format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(100))).await;
+        Receiver::answering(format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(100)));
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
     assert!(matches!(outcome, ExchangeResult::Answered { status: 200, .. }), "{outcome:?}");
 }
@@ -138,7 +135,7 @@ async fn hanging_up_at_any_stage_is_told_as_such() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n",
     ];
     for stage in stages {
-        let receiver = Receiver::answering(stage).await;
+        let receiver = Receiver::answering(stage);
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
         assert_eq!(class_of(&outcome), UnreachableClass::Closed, "{stage:?}: {outcome:?}");
         assert_eq!(
@@ -151,7 +148,7 @@ async fn hanging_up_at_any_stage_is_told_as_such() {
 
 #[tokio::test]
 async fn hanging_up_before_reading_is_told_as_such() {
-    let receiver = Receiver::serving(|stream, _| async move { drop(stream) }).await;
+    let receiver = Receiver::serving(|stream, _| async move { drop(stream) });
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
     assert_eq!(class_of(&outcome), UnreachableClass::Closed, "{outcome:?}");
     assert_eq!(receiver.connections(), 1);
@@ -171,7 +168,7 @@ async fn a_body_that_would_unpack_to_a_hundred_megabytes_stays_packed() {
             "HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\n\r\n",
             bomb.len()
         );
-        let receiver = Receiver::answering([head.as_bytes(), &bomb].concat()).await;
+        let receiver = Receiver::answering([head.as_bytes(), &bomb].concat());
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
         let ExchangeResult::Answered { status: 200, body, truncated: true, .. } = outcome else {
             panic!("{encoding}: {outcome:?}")
@@ -188,8 +185,7 @@ async fn a_body_that_would_unpack_to_a_hundred_megabytes_stays_packed() {
 async fn an_upgrade_that_nobody_asked_for_is_an_answer_without_a_body() {
     let receiver = Receiver::answering(
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nsecret",
-    )
-    .await;
+    );
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
     assert_eq!(
         outcome,
@@ -211,8 +207,7 @@ async fn one_answer_before_its_request_is_not_taken_for_the_next_ones() {
         let answers = format!("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n{forged}");
         stream.write_all(answers.as_bytes()).await.unwrap();
         until_hung_up(&mut stream).await;
-    })
-    .await;
+    });
     let client = local_client();
     for _ in 0..2 {
         let outcome = outcome_of(&client, post(receiver.url())).await;
@@ -234,8 +229,7 @@ async fn an_absurd_retry_after_is_a_long_wait_or_none_and_never_an_error() {
     ] {
         let receiver = Receiver::answering(format!(
             "HTTP/1.1 503 No\r\nretry-after: {value}\r\ncontent-length: 0\r\n\r\n"
-        ))
-        .await;
+        ));
         let outcome = outcome_of(&local_client(), post(receiver.url())).await;
         let ExchangeResult::Answered { status: 503, retry_after, .. } = outcome else {
             panic!("{value}: {outcome:?}")
@@ -245,8 +239,7 @@ async fn an_absurd_retry_after_is_a_long_wait_or_none_and_never_an_error() {
     let receiver = Receiver::answering(
         "HTTP/1.1 503 No\r\nretry-after: Fri, 31 Dec 9999 23:59:59 \
         GMT\r\ncontent-length: 0\r\n\r\n",
-    )
-    .await;
+    );
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
     assert!(
         matches!(outcome, ExchangeResult::Answered { retry_after: Some(_), .. }),

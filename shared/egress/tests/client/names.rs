@@ -28,13 +28,13 @@ fn client_with(policy: TargetPolicy, options: ClientOptions) -> DeliveryClient {
     DeliveryClient::with_options(policy, options).unwrap()
 }
 
-async fn receiver() -> Receiver {
-    Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await
+fn receiver() -> Receiver {
+    Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
 }
 
 #[tokio::test]
 async fn a_name_is_connected_to_at_its_addresses() {
-    let receiver = receiver().await;
+    let receiver = receiver();
     let client = client_resolving_to(TargetPolicy::Local, &["127.0.0.1"]);
     let outcome =
         outcome_of(&client, post(format!("http://example.com:{}/", receiver.port()))).await;
@@ -43,7 +43,7 @@ async fn a_name_is_connected_to_at_its_addresses() {
 
 #[tokio::test]
 async fn a_name_with_any_address_that_is_not_allowed_is_refused_and_nothing_connected() {
-    let receiver = receiver().await;
+    let receiver = receiver();
     let url = format!("https://example.com:{}/?token=sesame", receiver.port());
     let answers: [&[&str]; 5] = [
         &["127.0.0.1"],
@@ -73,7 +73,7 @@ async fn a_name_with_any_address_that_is_not_allowed_is_refused_and_nothing_conn
 
 #[tokio::test]
 async fn a_refused_url_is_refused_at_send_too() {
-    let receiver = receiver().await;
+    let receiver = receiver();
     let strict = client_resolving_to(TargetPolicy::Strict, &["8.8.8.8"]);
     let urls = [
         format!("https://127.0.0.1:{}/", receiver.port()),
@@ -120,7 +120,7 @@ async fn a_name_that_takes_too_long_to_resolve_is_a_timeout() {
 #[tokio::test]
 async fn a_name_that_resolves_differently_on_the_second_look_is_looked_at_once_for_each_connection()
 {
-    let receiver = receiver().await;
+    let receiver = receiver();
     let url = format!("http://rebind.example.com:{}/?token=sesame", receiver.port());
     let looks = Arc::new(AtomicUsize::new(0));
     let looked = Arc::clone(&looks);
@@ -156,7 +156,7 @@ async fn a_name_that_resolves_differently_on_the_second_look_is_looked_at_once_f
 
 #[tokio::test]
 async fn no_header_of_an_answer_leads_anywhere_else() {
-    let elsewhere = receiver().await;
+    let elsewhere = receiver();
     let headers = [
         format!("location: {}", elsewhere.url()),
         "location: http://169.254.169.254/latest/meta-data/".to_owned(),
@@ -174,8 +174,7 @@ async fn no_header_of_an_answer_leads_anywhere_else() {
         for status in [200, 302, 307, 308, 401, 421] {
             let receiver = Receiver::answering(format!(
                 "HTTP/1.1 {status} X\r\n{header}\r\ncontent-length: 0\r\n\r\n"
-            ))
-            .await;
+            ));
             let outcome = outcome_of(&client, post(receiver.url())).await;
             assert!(
                 matches!(

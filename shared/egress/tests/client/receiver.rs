@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -11,11 +11,15 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
 };
 
 use crate::QUERY;
+
+/// What the system holds of what is written, in bytes: little, so that a receiver isn't far ahead of
+/// its client. Connections have it from their listener.
+pub(crate) const SEND_BUFFER: u32 = 16 << 10;
 
 /// Listens until dropped.
 pub(crate) struct Receiver {
@@ -26,12 +30,15 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     /// Runs `serve` on each connection, with the connection's number, from 0.
-    pub(crate) async fn serving<F, Fut>(serve: F) -> Self
+    pub(crate) fn serving<F, Fut>(serve: F) -> Self
     where
         F: Fn(TcpStream, usize) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(SEND_BUFFER).unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(1024).unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&connections);
@@ -46,7 +53,7 @@ impl Receiver {
     }
 
     /// Reads one request, writes these bytes, and hangs up.
-    pub(crate) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn answering(answer: impl Into<Vec<u8>>) -> Self {
         let answer: Arc<[u8]> = answer.into().into();
         Self::serving(move |mut stream, _| {
             let answer = Arc::clone(&answer);
@@ -57,7 +64,6 @@ impl Receiver {
                 let _ = stream.shutdown().await;
             }
         })
-        .await
     }
 
     pub(crate) fn url(&self) -> String {

@@ -29,13 +29,13 @@ struct TlsReceiver {
 
 impl TlsReceiver {
     /// Answers 200, with a certificate for `name` by an authority of its own.
-    async fn named(name: &str) -> Self {
+    fn named(name: &str) -> Self {
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        Self::with(params, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await
+        Self::with(&params, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
     }
 
     /// Answers with this, and a certificate of these parameters by an authority of its own.
-    async fn with(certificate: CertificateParams, answer: &'static str) -> Self {
+    fn with(certificate: &CertificateParams, answer: &'static str) -> Self {
         let mut params = CertificateParams::default();
         // A name of its own, so that no authority of this machine is taken for it.
         params.distinguished_name.push(rcgen::DnType::CommonName, "Posthaste's test authority");
@@ -61,8 +61,7 @@ impl TlsReceiver {
                 stream.flush().await.unwrap();
                 // Dropped without TLS's own goodbye.
             }
-        })
-        .await;
+        });
         Self { receiver, authority: authority.pem() }
     }
 
@@ -81,14 +80,14 @@ impl TlsReceiver {
 
 #[tokio::test]
 async fn a_certificate_of_a_trusted_authority_is_accepted() {
-    let receiver = TlsReceiver::named("localhost").await;
+    let receiver = TlsReceiver::named("localhost");
     let outcome = outcome_of(&receiver.trusting_client(), post(receiver.url())).await;
     assert!(matches!(outcome, ExchangeResult::Answered { status: 200, .. }), "{outcome:?}");
 }
 
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_a_tls_error() {
-    let receiver = TlsReceiver::named("localhost").await;
+    let receiver = TlsReceiver::named("localhost");
     let outcome = outcome_of(&local_client(), post(receiver.url())).await;
     assert_eq!(class_of(&outcome), UnreachableClass::Tls, "{outcome:?}");
     assert!(format!("{outcome:?}").contains("UnknownIssuer"), "the detail says why: {outcome:?}");
@@ -96,7 +95,7 @@ async fn a_certificate_of_an_unknown_authority_is_a_tls_error() {
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_a_tls_error() {
-    let receiver = TlsReceiver::named("other.example.com").await;
+    let receiver = TlsReceiver::named("other.example.com");
     let outcome = outcome_of(&receiver.trusting_client(), post(receiver.url())).await;
     assert_eq!(class_of(&outcome), UnreachableClass::Tls, "{outcome:?}");
 }
@@ -105,8 +104,7 @@ async fn a_certificate_for_another_name_is_a_tls_error() {
 async fn plain_http_where_tls_is_expected_is_a_tls_error() {
     let receiver = Receiver::serving(|mut stream, _| async move {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
-    })
-    .await;
+    });
     let url = format!("https://127.0.0.1:{}/?token=sesame", receiver.port());
     let outcome = outcome_of(&local_client(), post(url)).await;
     assert_eq!(class_of(&outcome), UnreachableClass::Tls, "{outcome:?}");
@@ -114,7 +112,7 @@ async fn plain_http_where_tls_is_expected_is_a_tls_error() {
 
 #[tokio::test]
 async fn hanging_up_in_the_handshake_is_a_tls_error() {
-    let receiver = Receiver::serving(|stream, _| async move { drop(stream) }).await;
+    let receiver = Receiver::serving(|stream, _| async move { drop(stream) });
     let url = format!("https://127.0.0.1:{}/?token=sesame", receiver.port());
     let outcome = outcome_of(&local_client(), post(url)).await;
     assert_eq!(class_of(&outcome), UnreachableClass::Tls, "{outcome:?}");
@@ -130,7 +128,7 @@ async fn a_certificate_out_of_its_time_or_for_another_purpose_is_a_tls_error() {
     for_clients.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
     let nameless = CertificateParams::new(Vec::new()).unwrap();
     for certificate in [expired, early, for_clients, nameless] {
-        let receiver = TlsReceiver::with(certificate, "HTTP/1.1 200 OK\r\n\r\n").await;
+        let receiver = TlsReceiver::with(&certificate, "HTTP/1.1 200 OK\r\n\r\n");
         let outcome = outcome_of(&receiver.trusting_client(), post(receiver.url())).await;
         assert_eq!(class_of(&outcome), UnreachableClass::Tls, "{outcome:?}");
     }
@@ -145,10 +143,9 @@ async fn hanging_up_behind_the_handshake_is_told_as_such() {
         "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
     ] {
         let receiver = TlsReceiver::with(
-            CertificateParams::new(vec!["localhost".to_owned()]).unwrap(),
+            &CertificateParams::new(vec!["localhost".to_owned()]).unwrap(),
             answer,
-        )
-        .await;
+        );
         let outcome = outcome_of(&receiver.trusting_client(), post(receiver.url())).await;
         assert_eq!(class_of(&outcome), UnreachableClass::Closed, "{answer:?}: {outcome:?}");
     }
@@ -171,8 +168,7 @@ async fn a_handshake_that_is_none_is_a_tls_error() {
             let _ = stream.read(&mut hello).await;
             let _ = stream.write_all(bytes).await;
             let _ = stream.shutdown().await;
-        })
-        .await;
+        });
         let url = format!("https://127.0.0.1:{}/?token=sesame", receiver.port());
         let outcome = outcome_of(&local_client(), post(url)).await;
         assert_eq!(class_of(&outcome), UnreachableClass::Tls, "{what}: {outcome:?}");
@@ -193,8 +189,7 @@ async fn a_handshake_without_end_is_a_tls_error_or_a_timeout() {
             let piece = rest.repeat(1_000);
             while !piece.is_empty() && stream.write_all(&piece).await.is_ok() {}
             until_hung_up(&mut stream).await;
-        })
-        .await;
+        });
         let mut request = post(format!("https://127.0.0.1:{}/?token=sesame", receiver.port()));
         request.timeout = Duration::from_secs(1);
         let exchange = local_client().send(request).await;
