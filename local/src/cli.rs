@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! The default data directory lies beside the template, not in the current directory, so that the
-//! stack goes on with the same data from whichever subfolder it is started.
+//! stack uses the same data from whichever subfolder it is started.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

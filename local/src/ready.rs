@@ -1,6 +1,6 @@
 //! The ready file: how to reach a stack, written once it serves and removed when it stops.
 //!
-//! Whoever waits for the file reads it the moment it is there, so it must never be there in part.
+//! A program that waits for the file reads it as soon as it exists, so it must never exist in part.
 
 use std::io;
 use std::path::Path;

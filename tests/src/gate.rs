@@ -5,7 +5,7 @@
 //! was started with `--aws-proxy` call through it; its path names the server behind it, which is
 //! another one after each restart.
 //!
-//! A caller that is stopped and isn't killed goes on waiting, and its SDK never tries again.
+//! A caller that is stopped and not killed keeps waiting, and its SDK never tries again.
 
 use std::{
     convert::Infallible,

@@ -34,7 +34,7 @@ pub fn peak_memory(id: u32) -> Option<(String, u64)> {
     Some((field("Name")?.to_owned(), field("VmHWM")?.strip_suffix(" kB")?.parse().ok()?))
 }
 
-/// Whether a process runs. One that has ended and that nobody has waited for doesn't.
+/// Whether a process runs. One that has ended but has not been waited for doesn't.
 pub fn is_running(id: u32) -> bool {
     all().into_iter().any(|process| process.id == id && !process.dead)
 }

@@ -22,7 +22,7 @@ use crate::{
 /// machine.
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
 
-/// Access key id of whoever looks into the embedded queues.
+/// Access key id of the tests, to look into the embedded queues.
 const OPERATOR: &str = "operator";
 
 /// A running stack, or one that was killed and may be restarted. Dropped, it ends with all that it

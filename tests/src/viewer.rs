@@ -1,4 +1,4 @@
-//! A dashboard: somebody who watches a project's events live.
+//! A viewer: a dashboard that watches a project's events live.
 
 use std::{
     collections::VecDeque,
@@ -93,7 +93,7 @@ impl Viewer {
         all
     }
 
-    /// Reads on. Whether the stream goes on; it must not break off.
+    /// Reads more. Whether the stream continues; it must not break off.
     pub async fn read(&mut self) -> bool {
         let bytes = tokio::time::timeout(PATIENCE, self.response.chunk())
             .await

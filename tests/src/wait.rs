@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// and machines are slow.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How often a condition is looked at that nobody announces.
+/// How often a condition is polled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Returns what `probe` finds, once it finds something. Panics with `what` was waited for if that

@@ -34,7 +34,7 @@ pub(crate) enum Disposition {
 #[derive(Debug)]
 pub(crate) struct Settled {
     pub(crate) record: Record,
-    /// The delivery, unless the message is none.
+    /// The delivery, if the message is one.
     pub(crate) delivery: Option<(EventId, EndpointId)>,
     /// The attempt that was made.
     pub(crate) attempted: Option<Attempted>,

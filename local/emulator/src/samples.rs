@@ -25,8 +25,8 @@ pub const SECRET: &str = "whsec_cG9zdGhhc3RlIHNhbXBsZSBzZWNyZXQh";
 pub const OPERATOR_KEY: &str = "operator";
 /// The key that the tests' stand-in seals secrets with, as everybody knows it fit for nothing else.
 pub const SECRETS_KEY: &str = "cG9zdGhhc3RlIHNhbXBsZSBzZWNyZXRzJyBrZXkhISE=";
-/// Where the endpoint is, unless somebody says otherwise. Not `posthaste listen`'s own port, which
-/// `cargo lambda watch` takes as well.
+/// The endpoint's address by default. Not the default port of `posthaste listen`, which `cargo
+/// lambda watch` uses as well.
 pub const RECEIVER: &str = "http://127.0.0.1:9001/";
 
 /// Logical id of the table that they are in.

@@ -121,7 +121,7 @@ impl AwsSide {
         }
     }
 
-    /// Makes every received message visible again: whoever had received it is gone.
+    /// Makes every received message visible again: its receiver has ended.
     pub(super) async fn release_received(&self) -> Result<(), StackError> {
         let Some(embedded) = &self.embedded else { return Ok(()) };
         let released = embedded.server.stores().sqs.release_received().await;

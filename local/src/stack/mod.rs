@@ -5,9 +5,9 @@
 //! pollers, the demo project; the ready file comes last. Stopping is the other way round: nothing
 //! new comes in, what runs finishes, then the processes end, and AWS is there until the end.
 //!
-//! Whatever a killed stack had received from its queues must go on at once, so received messages
-//! are released at start. No consumer can be left: they ended with the stack, and the data folder's
-//! lock proves that it is gone.
+//! Messages that a killed stack had received must be handled at once, so the stack releases them at
+//! its start. No consumer can be left: they ended with the stack, and the lock on the data folder
+//! proves that it has ended.
 
 mod aws_side;
 mod error;
@@ -31,7 +31,7 @@ pub use plan::{Plan, default_data};
 use aws_side::AwsSide;
 use functions::Functions;
 
-/// How long requests and batches that run may go on once the stack is to stop.
+/// How long running requests and batches may take after the stack is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A running stack.
@@ -126,7 +126,8 @@ impl Stack {
     }
 }
 
-/// With `--aws-only`: what the sample events speak of, for whoever invokes the functions with them.
+/// With `--aws-only`: the rows that the sample events refer to, for those who invoke the functions
+/// with them.
 async fn plant_samples(
     template: &Template,
     secrets_key: &str,

@@ -122,8 +122,8 @@ impl Plan {
             .map_err(|fault| StackError::Template { path: self.template.clone(), fault })
     }
 
-    /// With `--aws-only`: the environment that the functions would get, for whoever runs them
-    /// instead.
+    /// With `--aws-only`: the environment that the functions would get, for another tool that runs
+    /// them.
     pub(super) fn write_environment_file(
         &self,
         template: &Template,

@@ -27,7 +27,7 @@ impl Listening {
         Self { child, address }
     }
 
-    /// Posts, and gives the whole answer; empty if there is none.
+    /// Posts, and returns the whole answer, empty if there is none.
     fn post(&self, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();

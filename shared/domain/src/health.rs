@@ -43,7 +43,7 @@ pub const STEP_TIME: Duration = Duration::from_mins(1);
 /// A step that is this late may be lost, and is sent again.
 const LOST_AFTER: Duration = Duration::from_mins(10);
 
-/// How an endpoint is doing. There is none for an endpoint that has never failed.
+/// The health of an endpoint. An endpoint that has never failed has none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// The endpoint.

@@ -171,7 +171,7 @@ impl RecoveryId {
 }
 
 impl RoundId {
-    /// Whether it is a recovery's, not a resend's.
+    /// Whether a recovery made it, not a resend.
     pub fn is_of_recovery(&self) -> bool {
         self.time() == Timestamp::from_millis(0)
     }

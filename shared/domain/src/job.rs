@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{EndpointId, ProjectId, RecoveryId};
 
-/// A job that has not advanced for this long is stalled: the operator must look at it.
+/// A job that has not advanced for this long is stalled: the operator must look into it.
 pub const STALLS_AFTER: Duration = Duration::from_mins(15);
 /// The log line of a job that stands still. The template counts these lines, for an alarm.
 pub const STALLED: &str = "a job has not moved for 15 minutes";

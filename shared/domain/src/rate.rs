@@ -58,7 +58,7 @@ pub fn interval(limit: u16) -> u64 {
 pub enum SlotCheck {
     /// It is this attempt's: at this time, or now if that has passed.
     Good(RateSlot),
-    /// There is none, or it has passed: another is needed.
+    /// There is no slot, or it has passed: the caller needs another.
     Needed {
         /// See [`RateSlot::passed`].
         passed: u32,

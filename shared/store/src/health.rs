@@ -169,7 +169,7 @@ impl HealthStore {
         }
     }
 
-    /// Opens a circuit where there is none; [`StoreError::Conflict`] if another invocation did.
+    /// Opens a circuit if there is none; [`StoreError::Conflict`] if another invocation did.
     pub async fn open(&self, endpoint: EndpointId, circuit: &Circuit) -> Result<(), StoreError> {
         let values = [(":circuit", circuit_value(circuit)?)];
         self.update(

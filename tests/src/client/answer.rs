@@ -25,7 +25,7 @@ impl Answer {
         Ok(Self { status, headers, text: response.text().await? })
     }
 
-    /// The body as JSON; null if it is none.
+    /// The body as JSON, null if it isn't JSON.
     pub fn json(&self) -> Json {
         serde_json::from_str(&self.text).unwrap_or_default()
     }

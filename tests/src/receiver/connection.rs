@@ -88,7 +88,7 @@ impl Connections {
         Self { tls: Some(acceptor(authority())), ..Self::plain(listener) }
     }
 
-    /// With a certificate of an authority that nobody knows.
+    /// With a certificate of an unknown authority.
     pub(super) fn with_strange_tls(listener: TcpListener) -> Self {
         Self { tls: Some(acceptor(&Authority::new("A stranger"))), ..Self::plain(listener) }
     }

@@ -60,7 +60,7 @@ impl Receiver {
         Self::serve("https", Connections::with_tls).await
     }
 
-    /// HTTPS on a free port, with a certificate that nobody trusts.
+    /// HTTPS on a free port, with a certificate that clients don't trust.
     pub async fn with_strange_tls() -> Self {
         Self::serve("https", Connections::with_strange_tls).await
     }

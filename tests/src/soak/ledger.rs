@@ -124,7 +124,7 @@ impl Ledger {
         ledger
     }
 
-    /// Whoever wants an event has a delivery of it; who is gone may have none.
+    /// Each endpoint that wants an event has a delivery of it; a deleted one may have none.
     fn complete(&mut self, population: &Population, message: &Message, topic: &str) {
         for member in population.members() {
             let wants = topic == EVERYBODY || topic == member.kind.topic();

@@ -29,7 +29,7 @@ pub(super) enum Kind {
     Flaky,
     /// Takes everything, after 0.8 s.
     Slow,
-    /// Answers nobody, until it is healed.
+    /// Never answers until it is healed.
     Hanging,
     /// Well for 15 s, down for 15 s, until it is healed.
     Blinking,

@@ -50,7 +50,7 @@ impl Posted {
         self.repeats.load(Ordering::SeqCst)
     }
 
-    /// Answers that nobody should get.
+    /// Answers that a client must never get.
     pub(super) fn surprises(&self) -> Vec<String> {
         self.surprises.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -17,7 +17,7 @@ use openapi::{document, functions, operations};
 
 /// The file that `admin` serves.
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/admin/openapi.json");
-/// What makes it anew.
+/// The command that makes it again.
 const REFRESH: &str = "UPDATE_OPENAPI=1 cargo test --workspace --test document";
 
 #[test]

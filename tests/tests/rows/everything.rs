@@ -1,4 +1,4 @@
-//! All rows at once: one event, and somebody for each style and shape who wants it.
+//! All rows at once: one event, and an endpoint of each style and shape that wants it.
 
 use serde_json::{Value as Json, json};
 use system_tests::{Receiver, Request};

@@ -1,4 +1,4 @@
-//! Work that goes on by messages to its own function: each chain is longer than Lambda lets one be
+//! Work that continues by messages to its own function: each chain is longer than Lambda allows
 //! without `RecursiveLoop: Allow`.
 
 use serde_json::json;

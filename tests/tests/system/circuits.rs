@@ -247,7 +247,7 @@ async fn topics_of_our_own_can_be_subscribed_to_but_not_posted_or_described() {
     );
 }
 
-/// Half of all traffic goes to a receiver that answers nobody; the others' events must not wait for
+/// Half of all traffic goes to a receiver that never answers; the others' events must not wait for
 /// it.
 #[tokio::test]
 async fn a_receiver_that_hangs_costs_its_own_deliveries_only() {

@@ -11,7 +11,7 @@ use sam_template::{HttpRoute, Settings, Template};
 use serde_json::{Value as Json, json};
 use system_tests::{Answer, Client, Receiver, Stack, workspace};
 
-/// What project B has, or what nobody has.
+/// What project B has, or what does not exist.
 #[derive(Clone)]
 struct Ids {
     project: String,

@@ -12,7 +12,7 @@ const EVENTS: usize = 200;
 async fn a_limited_endpoint_gets_no_more_a_second_than_it_asked_for_and_all_of_it_in_the_end() {
     let stack = Stack::start().await;
     let (project, receiver) = (stack.project().await, Receiver::start().await);
-    // Slow enough for several instances to be at it.
+    // Slow enough to keep several instances busy.
     receiver.always(Reply::slow(Duration::from_millis(300)));
     let endpoint = json!({"url": receiver.url("/"), "topics": ["*"], "rate_limit": LIMIT});
     let endpoint = project.create_endpoint_with(endpoint).await;

@@ -40,7 +40,7 @@ async fn a_batch_that_grows_beyond_an_answer_is_refused_before_anything_is_done(
 async fn many_endpoints_with_long_urls_leave_room_for_the_event() {
     let project = Stack::shared().await.project().await;
     for n in 0..40 {
-        // Paused ones would not be targets; these are, at an address where nobody listens.
+        // Paused endpoints would not be targets. These are, at an address where nothing listens.
         let url = format!("http://127.0.0.1:1/{n}/{}", "a1".repeat(950));
         project
             .create_endpoint_with(

@@ -38,7 +38,8 @@ async fn the_first_operator_key_is_made_by_who_may_invoke_the_function() {
     assert_eq!((&made["object"], &made["name"]), (&json!("operator_key"), &json!("first")));
     assert_eq!(status_with(&started, &made["key"]).await, 200);
 
-    // Asked again, as when somebody runs the same commands twice, it says so and changes nothing.
+    // A second call, for example by someone who runs the commands twice, says so and changes
+    // nothing.
     let again = invoke(&started, command).await.unwrap();
     assert_eq!(again["kind"], "conflict");
     assert!(again["message"].as_str().unwrap().contains("`first`") && again.get("key").is_none());

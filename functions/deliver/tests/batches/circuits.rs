@@ -106,7 +106,7 @@ impl World {
             .collect()
     }
 
-    /// Whoever was at the circuit's step has died.
+    /// The invocation that did the circuit's step has died.
     async fn lapse(&self, id: EndpointId) {
         let dynamodb = aws_sdk_dynamodb::Client::new(&self.started.aws.sdk_config());
         let key = [("pk", format!("EP#{id}")), ("sk", "HEALTH".to_owned())].map(|(name, text)| {

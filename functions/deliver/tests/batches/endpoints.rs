@@ -38,7 +38,8 @@ impl World {
         self.config().replace(access(), &new, old.revision).await.unwrap();
     }
 
-    /// The circuit's steps until nothing is parked, and then what they have let go.
+    /// Runs the circuit's steps until nothing is parked, and then the deliveries that they
+    /// released.
     async fn let_all_go(&self, id: EndpointId) {
         for _ in 0..3 {
             assert!(!self.step(id).await);

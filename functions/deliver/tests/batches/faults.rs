@@ -26,7 +26,7 @@ use runtime::clock;
 
 use super::support::{Started, logged, message_of, schedule};
 
-/// The longest wait of a schedule: whoever fails stays away for the rest of the test.
+/// The longest wait of a schedule: a delivery that fails is not retried during the test.
 const WAIT: u32 = 86_400;
 /// What newer code may have written.
 const NEWER: &str = r#"{"v":99}"#;
@@ -396,8 +396,8 @@ async fn a_message_whose_visibility_lapses_in_mid_request_is_sent_twice_at_most_
     let message = world.message(0);
     world.enqueue("DeliveriesQueue", &[work::encode(&message).unwrap()]).await;
     let event = world.receive("DeliveriesQueue").await;
-    // The first is slow to write down what it did; meanwhile the message is visible again, and
-    // somebody else gets it.
+    // The first invocation is slow to record what it did. Meanwhile the message becomes visible
+    // again, and another invocation gets it.
     world
         .started
         .aws

@@ -1,5 +1,5 @@
-//! Steps of a circuit that somebody else meets: they fail, they are late, they are done by two, and
-//! the circuit changes under them.
+//! Steps of a circuit that go wrong: one fails, one is late, two invocations do the same one, and
+//! the circuit changes during one.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::faults::World;
 /// Minutes from now.
 const FAR: Phase = Phase::Open(9);
 
-/// A delivery that somebody wants to see, to the endpoint that has the circuit: it is not parked.
+/// A test delivery to the endpoint that has the circuit: it is not parked.
 fn resent(world: &mut World) -> Message {
     let round = Some(RoundId::new(clock::now(), world.number));
     Message { trigger: Trigger::Manual, round, ..world.message(1) }
@@ -39,7 +39,7 @@ impl World {
         self.started.handle(self.started.enqueued("DeliveriesQueue", message).await).await
     }
 
-    /// What is on the retries queue is done, and then what that has let go.
+    /// Handles what is on the retries queue, and then the deliveries that this released.
     async fn one_step_at_once(&self, id: EndpointId) {
         let step = self.started.received("RetriesQueue").await;
         assert_eq!(self.started.handle(step).await, [""; 0]);

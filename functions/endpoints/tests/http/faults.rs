@@ -133,7 +133,7 @@ async fn survives(started: &Started, request: (&str, &str, u16), place: usize, t
         _ => new == old,
     };
     let changes = !matches!((request.0, request.1), ("GET", _)) && request.1.starts_with("{}");
-    // Without an answer nobody knows; but by half it is never done.
+    // Without an answer the client can't know whether it was done; but it is never half done.
     let untouched = new == old && changes && trouble.fault != Fault::AnswerLost && !done;
     assert!(carried_out || untouched || new == old && !done, "{case}: {old:?} {new:?}");
     if let (true, "POST", "{}/secret/rotate") = (done, request.0, request.1) {

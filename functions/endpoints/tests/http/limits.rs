@@ -42,8 +42,8 @@ async fn a_project_has_at_most_500_endpoints() {
     );
 }
 
-/// The limit keeps one Query small, and is no quota that somebody pays for: it may be exceeded by
-/// what comes at the same moment, and by nothing after.
+/// The limit keeps one Query small. It is not a quota that customers pay for, so requests at the
+/// same moment may exceed it; a later one may not.
 #[tokio::test]
 async fn creations_at_once_exceed_the_limit_by_no_more_than_they_are() {
     let started = with_endpoints(MOST - 1).await;

@@ -262,7 +262,7 @@ async fn an_endpoint_whose_row_cannot_be_read_neither_loses_its_events_nor_stops
     assert_eq!(sent.len() as u128, ENDPOINTS + 1);
     assert!(sent.contains(wanting) && !sent.contains(other));
 
-    // Where nobody can tell who wants an event, it isn't accepted; its producer posts it again.
+    // An event whose endpoints can't be read is not accepted; its producer posts it again.
     started.aws.put_row("ConfigTable", &row(other, &json!({"S": "of newer code"}))).await;
     assert_eq!(started.api.ask("POST", "/events", event()).await.status, 503);
 }

@@ -60,7 +60,7 @@ async fn a_viewer_sees_its_topics_only_and_its_position_moves_on_with_the_others
         "{:?}",
         viewer.parser.comments
     );
-    // Whoever comes back wanting everything finds only what is behind the last event that was
+    // A viewer that reconnects without a filter gets only what follows the last event that it was
     // shown.
     assert_eq!(started.view_behind(&ids[4]).await.ids(1).await, [ids[5].as_str()]);
 }

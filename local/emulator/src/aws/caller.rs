@@ -1,7 +1,7 @@
 //! Who makes a call, read from its signature's access key id.
 //!
-//! Signatures aren't verified, so this tells honest callers apart and keeps nobody out. It is there
-//! to hold our own functions to their roles.
+//! Signatures aren't verified, so this tells honest callers apart and is no protection. It holds
+//! our own functions to their roles.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;

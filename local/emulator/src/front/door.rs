@@ -38,7 +38,7 @@ pub(super) fn refusal(parts: &Parts) -> Option<Response<Body>> {
     None
 }
 
-/// RFC 9112, 3.2: a request with no `Host`, several, or one that is none gets a 400.
+/// RFC 9112, 3.2: a request without a `Host`, with several, or with an invalid one gets a 400.
 fn has_host(parts: &Parts) -> bool {
     let mut hosts = parts.headers.get_all(HOST).iter();
     let (first, more) = (hosts.next(), hosts.next());

@@ -2,8 +2,8 @@
 //!
 //! A function with a URL of its own streams its answer, for as long as it runs.
 //!
-//! API Gateway gives a function 30 s whatever its own timeout says, and answers 503 then, while the
-//! function goes on.
+//! API Gateway waits 30 s for a function, whatever the function's own timeout is, and then answers
+//! 503. The function keeps running.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

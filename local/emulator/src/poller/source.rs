@@ -29,8 +29,8 @@ pub enum Polls {
     /// As Lambda does, for as long as SQS waits. A stop abandons the poll: the embedded queue gives
     /// back what it took for it, at the latest when the stack starts again.
     Long,
-    /// Briefly, and a stop waits for the answer. Other emulators may not see that a poll was
-    /// abandoned, take a message for nobody and hide it for minutes.
+    /// Short polls, and a stop waits for the answer: other emulators may not notice an abandoned
+    /// poll, and would hide a message for minutes that no one receives.
     Short,
 }
 
@@ -130,7 +130,7 @@ async fn poll(polled: Arc<Polled>, turns: Arc<Semaphore>, mut stopping: watch::R
             drop(turn);
         });
     }
-    // Whoever holds all turns has waited for every invocation.
+    // Once we hold all turns, every invocation has ended.
     let all = u32::try_from(concurrency(&polled.source)).unwrap_or(u32::MAX);
     let _ = turns.acquire_many(all).await;
 }

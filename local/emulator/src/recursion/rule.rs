@@ -29,7 +29,7 @@ pub struct Guard {
 pub struct Sorted {
     /// The messages that may invoke the function.
     pub taken: Vec<Message>,
-    /// The chain that goes on with them.
+    /// The chain that continues with them.
     pub trace: Trace,
     /// How many messages stay on the queue.
     pub refused: usize,

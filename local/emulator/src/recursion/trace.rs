@@ -1,7 +1,7 @@
 //! `X-Amzn-Trace-Id`: where a chain of invocations began, and how often it has invoked whom.
 //!
-//! AWS doesn't document how `Lineage` is written, so nobody but this file may rely on it. Here it
-//! is `function:count`, several joined by `|`.
+//! AWS doesn't document the format of `Lineage`, so only this file may rely on it. Here it is
+//! `function:count`, several joined by `|`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -28,7 +28,7 @@ impl Trace {
         Self { root: format!("1-{now:08x}-{}", &unique[..24]), lineage: BTreeMap::new() }
     }
 
-    /// Reads a header. One without a root is none; a lineage that can't be read is empty.
+    /// Reads a header: `None` without a root. A lineage that can't be read is empty.
     pub fn read(header: &str) -> Option<Self> {
         let part = |name: &str| {
             let mut parts = header.split(';').filter_map(|part| part.trim().split_once('='));
@@ -46,7 +46,7 @@ impl Trace {
         self.lineage.get(&name_of(function)).copied().unwrap_or(0)
     }
 
-    /// The chain as it goes on in one more invocation of the function.
+    /// The chain with one more invocation of the function.
     #[must_use]
     pub fn invoking(mut self, function: &str) -> Self {
         let count = self.lineage.entry(name_of(function)).or_insert(0);

@@ -2,7 +2,7 @@
 //! with the instance's id, which reaches a process as part of `AWS_LAMBDA_RUNTIME_API`.
 //!
 //! A function may stream its answer (`Lambda-Runtime-Function-Response-Mode: streaming`): its
-//! request then goes on for as long as the answer does.
+//! request then lasts as long as the answer.
 //!
 //! `next` is a long poll that may last for days. It must answer only when there is an invocation,
 //! and must not take one along when the process goes away meanwhile.
@@ -142,7 +142,7 @@ async fn next(State(slots): State<Slots>, Path(instance): Path<String>) -> Respo
     let request_id = Uuid::new_v4().to_string();
     *lock(&slot.running) =
         Some(Running { request_id: request_id.clone(), answer: invocation.answer });
-    // The pool may have given up meanwhile; then nobody reads the answer either.
+    // The pool may have given up in the meantime; then no one reads the answer.
     let _ = invocation.taken.send(());
     invocation_response(&slot.spec, &request_id, invocation.payload, &invocation.trace)
 }
@@ -184,7 +184,7 @@ async fn response(
     }
 }
 
-/// Until the answer ends, or nobody wants it any more.
+/// Until the answer ends or its reader leaves.
 async fn pass_on(body: Body, pieces: mpsc::Sender<Result<Bytes, InvokeError>>) {
     let mut body = body.into_data_stream();
     while let Some(piece) = body.next().await {
@@ -234,7 +234,7 @@ fn finish(
         .and_then(|slot| lock(&slot.running).take_if(|running| running.request_id == request));
     match running {
         Some(running) => {
-            // Nobody listens any more if the invocation has timed out.
+            // If the invocation has timed out, its reader has left.
             let _ = running.answer.send(answer);
             status(StatusCode::ACCEPTED)
         }

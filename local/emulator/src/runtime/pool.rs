@@ -121,8 +121,8 @@ impl Pool {
         answer
     }
 
-    /// Has one event handled by a function that streams its answer: at once or not at all, as
-    /// nobody can wait for what lasts for minutes.
+    /// Has one event handled by a function that streams its answer: at once or not at all, as the
+    /// invocations before it may last for minutes.
     ///
     /// The invocation ends when the pieces are dropped. (Lambda would let it go on, and bill it;
     /// here it would only take memory.)
@@ -138,8 +138,8 @@ impl Pool {
         payload: Bytes,
         begin: oneshot::Sender<Result<Pieces, InvokeError>>,
     ) {
-        // Whoever waits for the beginning may have gone: then nobody takes the pieces either, and
-        // the invocation ends.
+        // If the reader has left before the beginning, no one takes the pieces, and the invocation
+        // ends.
         let begin = |answered| drop(begin.send(answered));
         let _turn = match self.turns.try_acquire() {
             Ok(turn) => turn,
@@ -235,7 +235,7 @@ impl Pool {
     }
 }
 
-/// A streamed answer, for whoever wants it whole.
+/// A streamed answer, read to its end.
 async fn collect(mut pieces: Pieces) -> Result<Bytes, InvokeError> {
     let mut whole = Vec::new();
     while let Some(piece) = pieces.recv().await {
@@ -247,7 +247,7 @@ async fn collect(mut pieces: Pieces) -> Result<Bytes, InvokeError> {
 /// How the passing on of a streamed answer ended.
 enum Passed {
     Whole,
-    /// Nobody takes the pieces any more.
+    /// The reader has left.
     Unwanted,
     Broken(InvokeError),
 }

@@ -1,7 +1,7 @@
 //! The stand-in's sense of time: the system's, or one that a test moves by hand.
 //!
-//! Whoever waits for a time must wait on *this* clock. A long poll that slept on the runtime's
-//! timer would not notice that a test had moved the clock by twelve hours.
+//! Every wait must use *this* clock. A long poll that slept on the runtime's timer would not notice
+//! that a test had moved the clock by twelve hours.
 
 use std::{
     sync::Arc,

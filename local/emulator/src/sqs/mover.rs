@@ -1,7 +1,7 @@
 //! Runs move tasks: a step at a time, at the rate asked for, until the task ends.
 //!
-//! A task outlives the process. Whoever opens the store takes up every active task again, and a
-//! runner holds the store only during a step, so that dropping the stand-in ends it.
+//! A task outlives the process: opening the store resumes every active task. A runner holds the
+//! store only during a step, so that dropping the stand-in ends it.
 
 use std::sync::{Arc, Weak};
 

@@ -24,7 +24,7 @@ pub(crate) struct RedrivePolicy {
 }
 
 impl RedrivePolicy {
-    /// Reads a policy; empty text is none.
+    /// Reads a policy: `None` for an empty text.
     pub(crate) fn parse(text: &str) -> Result<Option<Self>, SqsError> {
         if text.is_empty() {
             return Ok(None);
@@ -65,7 +65,7 @@ enum Permission {
 }
 
 impl AllowPolicy {
-    /// Reads a policy; empty text is none, which allows all.
+    /// Reads a policy: `None`, which allows all, for an empty text.
     pub(crate) fn parse(text: &str) -> Result<Option<Self>, SqsError> {
         if text.is_empty() {
             return Ok(None);

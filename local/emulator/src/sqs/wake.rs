@@ -1,7 +1,7 @@
 //! Wakes long polls: the one thing that lives in memory only.
 //!
 //! A poll must register for the wake-up *before* it looks into the queue. A message that arrives
-//! between a look and a later registration would wake nobody.
+//! between the look and a later registration would wake no one.
 
 use std::{
     collections::HashMap,

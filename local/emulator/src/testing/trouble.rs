@@ -59,7 +59,7 @@ impl Trouble {
         Self::all().filter(move |trouble| kinds.contains(&trouble.fault))
     }
 
-    /// Whether the SDK's own tries, or ours, outlast it, so that nobody may notice.
+    /// Whether the retries of the SDK, or ours, outlast it, so that the caller may not notice.
     pub fn passes_unseen(self) -> bool {
         match self.fault {
             Fault::ExpiredCredentials | Fault::Hanging => false,

@@ -330,7 +330,7 @@ async fn recoveries_and_their_turns() {
         (State::Stopped, Some("the endpoint was paused"))
     );
 
-    // One runs, and goes on where it was. The other has given back its turn.
+    // One is running, and resumes where it was. The other has given back its turn.
     let wanted = Recovery::new(
         recovery("rcv_01JZ0000000000000000000009"),
         &endpoint,

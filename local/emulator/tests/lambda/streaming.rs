@@ -107,7 +107,7 @@ impl Client {
     }
 }
 
-/// Waits for a condition that nobody announces.
+/// Polls until a condition holds.
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PLENTY;
     while !holds() {

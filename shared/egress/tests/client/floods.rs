@@ -1,8 +1,8 @@
 //! Receivers that never stop sending: how much of it is read, and for how long.
 //!
 //! Bytes are counted by the receiver. What it could write until the client hung up is what the
-//! client has read and what the sockets' buffers hold: up to 32 KiB of the receiver's, up to 128 KiB
-//! of the client's, which the system enlarges while a client reads on.
+//! client has read and what the sockets' buffers hold: up to 32 KiB of the receiver's, up to
+//! 128 KiB of the client's, which the system enlarges while a client reads on.
 
 use std::{
     io::{Read, Write},

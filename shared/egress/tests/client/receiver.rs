@@ -17,8 +17,8 @@ use tokio::{
 
 use crate::QUERY;
 
-/// What the system holds of what is written, in bytes: little, so that a receiver isn't far ahead of
-/// its client. Connections have it from their listener.
+/// What the system holds of what is written, in bytes: little, so that a receiver isn't far ahead
+/// of its client. Connections have it from their listener.
 pub(crate) const SEND_BUFFER: u32 = 16 << 10;
 
 /// Listens until dropped.

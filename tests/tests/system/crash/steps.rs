@@ -60,7 +60,7 @@ impl Site {
         (project, receiver)
     }
 
-    /// Kills, and starts again what nobody else does.
+    /// Kills, and starts again what isn't restarted by itself.
     pub(super) async fn kill(&mut self, victim: Victim, function: &str) {
         match victim {
             Victim::Function => self.stack.kill_function(function),
@@ -71,8 +71,8 @@ impl Site {
         }
     }
 
-    /// Waits until these events have arrived, the log says so, and nothing more is to come; then
-    /// gives the number of requests that each of them took.
+    /// Waits until these events have arrived, the log says so, and nothing is pending; returns the
+    /// number of requests that each of them took.
     pub(super) async fn requests_of(
         &self,
         events: &[String],

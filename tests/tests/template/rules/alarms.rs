@@ -1,4 +1,4 @@
-//! Alarms: whoever runs this hears of trouble before customers do.
+//! Alarms: the operator hears of trouble before customers do.
 
 use domain::job::STALLED;
 use sam_template::{Function, Template};

@@ -9,8 +9,7 @@ use super::{missing, properties, referred};
 
 const FUNCTIONS: [&str; 6] = ["endpoints", "events", "deliver", "logs", "admin", "stream"];
 
-/// HTTP APIs end an integration after 30 seconds; a function that is still at work then has
-/// answered nobody.
+/// HTTP APIs end an integration after 30 seconds; an answer after that reaches no one.
 const API_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn the_functions_of_the_design_are_there(template: &Template) -> Vec<String> {

@@ -41,7 +41,7 @@ pub enum Fault {
     Partly,
 }
 
-/// The faults that are to come, and what they have struck.
+/// The faults that are planned, and the calls that they have hit.
 #[derive(Debug, Default)]
 pub struct Faults(Mutex<State>);
 

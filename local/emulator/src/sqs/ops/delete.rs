@@ -2,8 +2,7 @@
 //!
 //! On a standard queue a delete with the handle of an earlier receive succeeds and deletes nothing
 //! (SQS: "the request succeeds, but the message will not be deleted"); so does deleting twice. A
-//! handle whose visibility timeout has run out still works while nobody has received the message
-//! again.
+//! handle whose visibility timeout has run out works until the message is received again.
 
 use serde::Deserialize;
 

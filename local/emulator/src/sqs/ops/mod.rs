@@ -1,6 +1,6 @@
 //! The operations, by resource. Each is a plain function of the store and a request: `(&mut Store,
-//! Request) -> Result<Answer, SqsError>`, run on the store's thread, so what needs no store
-//! (parsing, digests) is done before.
+//! Request) -> Result<Answer, SqsError>`. It runs on the store's thread, so parsing and digests,
+//! which need no store, are done before it.
 
 #![allow(
     clippy::needless_pass_by_value,

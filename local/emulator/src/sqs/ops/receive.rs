@@ -1,7 +1,7 @@
 //! `ReceiveMessage`: what a receive hands out.
 //!
 //! The redrive policy acts here. A message that would be received once more than `maxReceiveCount`
-//! goes to the dead-letter queue instead, and the receive goes on to the next one.
+//! goes to the dead-letter queue instead, and the receive takes the next one.
 
 use std::collections::BTreeMap;
 

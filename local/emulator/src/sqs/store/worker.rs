@@ -43,7 +43,7 @@ impl Worker {
     ) -> Result<T, SqsError> {
         let (reply, outcome) = oneshot::channel();
         let job: Job = Box::new(move |store| {
-            // The caller has hung up: messages handed out now would reach nobody.
+            // The caller has hung up: messages handed out now would not reach it.
             if reply.is_closed() {
                 return Box::new(|_| {});
             }

@@ -24,7 +24,7 @@ pub(super) fn bodies(data: &str, user_id: &str) -> Vec<String> {
     let project = ProjectId::new(Timestamp::from_seconds(1), 1);
     let body = |shape: BodyShape| match shape.build(&event, project) {
         Ok(body) if data != "null" => String::from_utf8(body).unwrap(),
-        // An envelope has no place for what is no task.
+        // An envelope of a task can't hold anything else.
         _ => event.data.get().to_owned(),
     };
     BodyShape::all().map(body).collect()
