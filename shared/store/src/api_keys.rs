@@ -44,7 +44,7 @@ impl KeyStore {
     pub async fn create(&self, record: &KeyRecord) -> Result<(), StoreError> {
         let by_hash = item(pk::api_key(&record.hash), sk::KEY, record)?;
         self.0
-            .put_both_new([
+            .put_all_new([
                 by_hash,
                 item(pk::project(record.project), sk::api_key(record.id), record)?,
             ])
@@ -74,7 +74,7 @@ impl KeyStore {
         };
         let record: KeyRecord = from_item(row)?;
         self.0
-            .delete_both([
+            .delete_together([
                 key(pk::api_key(&record.hash), sk::KEY),
                 key(pk::project(project), sk::api_key(id)),
             ])

@@ -17,7 +17,7 @@ use crate::{
     list::{Listing, parse},
     merge::Merge,
     row_keys::{pk, sk},
-    writes,
+    table,
 };
 
 /// The log decides what is sent again, so it outlives every message: up to 14 days of retries, and
@@ -70,7 +70,7 @@ impl AttemptLog {
             );
             Ok::<_, StoreError>(item)
         });
-        writes::put_all(&self.table, items.collect::<Result<_, _>>()?).await
+        table::put_all(&self.table, items.collect::<Result<_, _>>()?).await
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::{
     health::Health,
     id::EndpointId,
@@ -18,18 +17,12 @@ use domain::{
 use crate::{
     StoreError, Table,
     endpoints::row_key,
-    error::failed,
     health::health_key,
     item::{Item, key, number, string, text},
     list::parse,
     row_keys::{pk, sk},
+    table::get_many,
 };
-
-/// DynamoDB: a `BatchGetItem` names at most 100 items.
-const BATCH: usize = 100;
-/// How often a batch's unprocessed keys are asked for again. They come of throttling, so there are
-/// pauses in between.
-const TRIES: u32 = 6;
 
 /// What was found of the receivers that were asked for.
 #[derive(Debug, Default)]
@@ -54,7 +47,7 @@ impl DeliveryEndpoints {
     }
 
     /// The receivers of these messages that exist, and how they are doing: one call for up to
-    /// `BATCH` distinct rows of both tables. A row that can't be read stands for itself: it must
+    /// 100 distinct rows of both tables. A row that can't be read stands for itself: it must
     /// neither stop the others' deliveries nor pass for deleted.
     pub async fn load(
         &self,
@@ -63,9 +56,11 @@ impl DeliveryEndpoints {
         let messages: Vec<_> = messages.into_iter().collect();
         let keys: HashSet<_> = messages.iter().map(|message| row_of(message)).collect();
         let healths: HashSet<_> = messages.iter().map(|message| message.endpoint).collect();
-        let config = keys.into_iter().map(|(pk, sk)| (self.config.name.clone(), key(pk, sk)));
-        let log = healths.into_iter().map(|endpoint| (self.log.name.clone(), health_key(endpoint)));
-        let rows = self.rows(config.chain(log).collect()).await?;
+        let config = keys.into_iter().map(|(pk, sk)| (&self.config, key(pk, sk)));
+        let log = healths.into_iter().map(|endpoint| (&self.log, health_key(endpoint)));
+        let rows = get_many(config.chain(log).collect()).await?;
+        let place = |row: &Item| (text(row, "pk").to_owned(), text(row, "sk").to_owned());
+        let rows: HashMap<_, _> = rows.into_iter().map(|row| (place(&row), row)).collect();
         let endpoints = messages.iter().filter_map(|message| {
             Some((message.endpoint, receiver(message, rows.get(&row_of(message))?.clone())))
         });
@@ -81,45 +76,6 @@ impl DeliveryEndpoints {
         })
     }
 
-    async fn rows(
-        &self,
-        wanted: Vec<(String, Item)>,
-    ) -> Result<HashMap<(String, String), Item>, StoreError> {
-        let mut found = HashMap::new();
-        for chunk in wanted.chunks(BATCH) {
-            let mut left = chunk.to_vec();
-            for attempt in 0..TRIES {
-                super::pause(attempt).await;
-                let request =
-                    self.config.client.batch_get_item().set_request_items(Some(requests(left)?));
-                let output = request.send().await.map_err(failed("BatchGetItem"))?;
-                let rows = output.responses.unwrap_or_default().into_values().flatten();
-                found.extend(
-                    rows.map(|row| {
-                        ((text(&row, "pk").to_owned(), text(&row, "sk").to_owned()), row)
-                    }),
-                );
-                let unprocessed = output.unprocessed_keys.unwrap_or_default();
-                left = unprocessed
-                    .into_iter()
-                    .flat_map(|(table, left)| {
-                        left.keys.into_iter().map(move |key| (table.clone(), key))
-                    })
-                    .collect();
-                if left.is_empty() {
-                    break;
-                }
-            }
-            if !left.is_empty() {
-                return Err(StoreError::Unavailable {
-                    operation: "BatchGetItem",
-                    detail: format!("{} keys were left", left.len()),
-                });
-            }
-        }
-        Ok(found)
-    }
-
     /// Disables an active endpoint, with the reason its owner will read. Whether it was there,
     /// active, and at this URL.
     pub async fn disable(
@@ -128,33 +84,24 @@ impl DeliveryEndpoints {
         reason: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let outcome = self
-            .config
-            .client
-            .update_item()
-            .table_name(&self.config.name)
-            .set_key(Some(row_key(endpoint)))
-            .update_expression(
-                "SET #status = :disabled, disabled_reason = :reason, updated_at = \
-                :now ADD revision :one",
-            )
-            .condition_expression("#status = :active AND #url = :url")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#url", "url")
-            .expression_attribute_values(":active", string("active"))
-            .expression_attribute_values(":url", string(endpoint.url.as_written()))
-            .expression_attribute_values(":disabled", string("disabled"))
-            .expression_attribute_values(":reason", string(reason))
-            .expression_attribute_values(":now", number(now.millis()))
-            .expression_attribute_values(":one", number(1))
-            .send()
+        let change = "SET #status = :disabled, disabled_reason = :reason, updated_at = :now \
+            ADD revision :one";
+        let values = [
+            (":active", string("active")),
+            (":url", string(endpoint.url.as_written())),
+            (":disabled", string("disabled")),
+            (":reason", string(reason)),
+            (":now", number(now.millis())),
+            (":one", number(1)),
+        ];
+        self.config
+            .update(row_key(endpoint), change)
+            .when("#status = :active AND #url = :url")
+            .name("#status", "status")
+            .name("#url", "url")
+            .values(values)
+            .make_if()
             .await
-            .map_err(failed("UpdateItem"));
-        match outcome {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 }
 
@@ -166,20 +113,6 @@ fn row_of(message: &Message) -> (String, String) {
         Some(SettingsSource::Url { .. }) => sk::PROJECT_SECRET.to_owned(),
     };
     (pk::project(message.project), sk)
-}
-
-/// Keys by their table, for strongly consistent reads.
-fn requests(keys: Vec<(String, Item)>) -> Result<HashMap<String, KeysAndAttributes>, StoreError> {
-    let mut by_table: HashMap<String, Vec<Item>> = HashMap::new();
-    for (table, key) in keys {
-        by_table.entry(table).or_default().push(key);
-    }
-    let request = |(table, keys)| {
-        let request =
-            KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-        request.map(|request| (table, request)).map_err(|_| StoreError::Damaged("no keys to get"))
-    };
-    by_table.into_iter().map(request).collect()
 }
 
 /// A message's receiver.

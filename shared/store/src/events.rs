@@ -18,7 +18,7 @@ use crate::{
     item::{Item, key, number, string},
     list::Listing,
     row_keys::pk,
-    writes,
+    table,
 };
 
 /// How often events are written that turn out too slow for their position in the feed.
@@ -78,13 +78,7 @@ impl EventWriter {
         events: &[(&LoggedEvent, Option<EventId>)],
     ) -> Result<(), StoreError> {
         if let [(logged, None)] = events {
-            let put = self
-                .table
-                .client
-                .put_item()
-                .table_name(&self.table.name)
-                .set_item(Some(self.item(project, logged)?));
-            put.send().await.map_err(super::error::failed("PutItem"))?;
+            self.table.put(self.item(project, logged)?).await?;
             return Ok(());
         }
         let mut items = Vec::new();
@@ -96,7 +90,7 @@ impl EventWriter {
             }
             items.push(item);
         }
-        writes::put_all(&self.table, items).await
+        table::put_all(&self.table, items).await
     }
 
     /// When the log forgets an event, in Unix seconds.

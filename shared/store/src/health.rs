@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use domain::{
     health::{Circuit, Health, Phase},
     id::{EndpointId, ProjectId},
@@ -17,10 +17,10 @@ use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use crate::{
     StoreError, Table,
-    error::failed,
     item::{Item, key, number, string},
     list::parse,
     row_keys::{pk, sk},
+    table::get_many,
 };
 
 /// Days that it is kept after it was last written: longer than any delivery waits.
@@ -50,30 +50,15 @@ impl HealthStore {
         self.0.get(health_key(endpoint)).await
     }
 
-    /// The health of some endpoints, at most 100 (DynamoDB's limit for one call). What throttling
-    /// leaves out is missing: this is for showing.
+    /// The health of those of these endpoints that have ever failed.
     pub async fn of(
         &self,
         endpoints: &[EndpointId],
     ) -> Result<HashMap<EndpointId, Health>, StoreError> {
-        if endpoints.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let keys = endpoints.iter().map(|endpoint| health_key(*endpoint)).collect();
-        let request = KeysAndAttributes::builder()
-            .set_keys(Some(keys))
-            .build()
-            .map_err(|_| StoreError::Damaged("no keys to get"))?;
-        let output = self
-            .0
-            .client
-            .batch_get_item()
-            .request_items(&self.0.name, request)
-            .send()
-            .await
-            .map_err(failed("BatchGetItem"))?;
-        let rows = output.responses.unwrap_or_default().into_values().flatten();
-        Ok(rows
+        let keys = endpoints.iter().map(|endpoint| (&self.0, health_key(*endpoint))).collect();
+        Ok(get_many(keys)
+            .await?
+            .into_iter()
             .filter_map(|row| parse::<Health>(row).ok())
             .map(|health| (health.endpoint, health))
             .collect())
@@ -297,27 +282,15 @@ impl HealthStore {
         values: impl IntoIterator<Item = (&str, AttributeValue)>,
         wanted: ReturnValue,
     ) -> Result<Health, StoreError> {
+        let mut update = self.0.update(health_key(endpoint), change).values(values);
+        if let Some(condition) = condition {
+            update = update.when(condition);
+        }
         // A reserved word in expressions.
-        let names = change
-            .contains("#project")
-            .then(|| HashMap::from([("#project".to_owned(), "project".to_owned())]));
-        let output = self
-            .0
-            .client
-            .update_item()
-            .table_name(&self.0.name)
-            .set_key(Some(health_key(endpoint)))
-            .update_expression(change)
-            .set_condition_expression(condition.map(str::to_owned))
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(Some(
-                values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            ))
-            .return_values(wanted)
-            .send()
-            .await
-            .map_err(failed("UpdateItem"))?;
-        parse(output.attributes.unwrap_or_default())
+        if change.contains("#project") {
+            update = update.name("#project", "project");
+        }
+        parse(update.returning(wanted).await?)
     }
 }
 

@@ -14,17 +14,12 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Access, StoreError, Table,
-    error::failed,
     item::{Item, item, key, number, string},
     list::parse,
     row_keys::{pk, sk},
@@ -111,30 +106,14 @@ impl Leases {
             holder: wanted.holder,
         };
         let new = item(pk::idempotency(access.project(), wanted.key), sk::IDEMPOTENCY, &row)?;
-        let put = self
-            .0
-            .client
-            .put_item()
-            .table_name(&self.0.name)
-            .set_item(Some(new))
-            .condition_expression("attribute_not_exists(pk) OR expires_at <= :now")
-            .expression_attribute_values(":now", number(now.seconds()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let there = match put.send().await {
-            Ok(_) => return Ok(Lease::Taken),
-            Err(SdkError::ServiceError(error))
-                if error.err().is_conditional_check_failed_exception() =>
-            {
-                match error.into_err() {
-                    PutItemError::ConditionalCheckFailedException(failure) => failure.item,
-                    _ => None,
-                }
-            }
-            Err(error) => return Err(failed("PutItem")(error)),
+        let free = "attribute_not_exists(pk) OR expires_at <= :now";
+        let there = match self.0.put_if(new, free, [(":now", number(now.seconds()))]).await {
+            Ok(None) => return Ok(Lease::Taken),
+            Ok(Some(there)) => there,
+            // It went away in between: the caller may as well try again.
+            Err(StoreError::Conflict) => return Ok(Lease::Busy),
+            Err(error) => return Err(error),
         };
-        // DynamoDB sends the item along; without it the row went away in between, and the caller
-        // may as well try again.
-        let Some(there) = there else { return Ok(Lease::Busy) };
         let there: Row = parse(there)?;
         match there {
             there if there.holder == wanted.holder => Ok(Lease::Taken),
@@ -263,33 +242,7 @@ impl Leases {
         condition: &str,
         values: [(&str, AttributeValue); N],
     ) -> Result<Option<Item>, StoreError> {
-        let updated = self
-            .0
-            .client
-            .update_item()
-            .table_name(&self.0.name)
-            .set_key(Some(key(pk::idempotency(access.project(), idempotency_key), sk::IDEMPOTENCY)))
-            .update_expression(change)
-            .condition_expression(condition)
-            .set_expression_attribute_values(Some(
-                values.map(|(name, value)| (name.to_owned(), value)).into(),
-            ))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match updated {
-            Ok(_) => Ok(None),
-            Err(SdkError::ServiceError(error))
-                if error.err().is_conditional_check_failed_exception() =>
-            {
-                match error.into_err() {
-                    UpdateItemError::ConditionalCheckFailedException(failure) => {
-                        failure.item.map(Some).ok_or(StoreError::Conflict)
-                    }
-                    _ => Err(StoreError::Conflict),
-                }
-            }
-            Err(error) => Err(failed("UpdateItem")(error)),
-        }
+        let row = key(pk::idempotency(access.project(), idempotency_key), sk::IDEMPOTENCY);
+        self.0.update(row, change).when(condition).values(values).make_or_show().await
     }
 }

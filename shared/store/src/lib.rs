@@ -40,17 +40,8 @@ pub mod secrets_key;
 mod table;
 pub mod targets;
 pub mod topics;
-mod writes;
 
 pub use access::Access;
 pub use error::StoreError;
 pub use list::{Order, Page, PageRequest};
 pub use table::Table;
-
-/// Before the given try (from 0) of something that throttling left undone: none before the first,
-/// then 25 ms and twice as long each time.
-async fn pause(attempt: u32) {
-    if attempt > 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(25 << (attempt - 1).min(5))).await;
-    }
-}

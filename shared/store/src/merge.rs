@@ -6,8 +6,7 @@ use futures::{future::try_join_all, stream};
 
 use crate::{
     StoreError, Table,
-    error::failed,
-    item::{Item, string, text},
+    item::{Item, text},
 };
 
 /// Rows per query and shard: with eight shards a default page of 20 is filled by the first round.
@@ -83,23 +82,10 @@ impl<'a> Merge<'a> {
                     Next::Behind(key) => Some(key),
                     Next::End => break,
                 };
-                let output = table
-                    .client
-                    .query()
-                    .table_name(&table.name)
-                    .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
-                    .expression_attribute_values(":pk", string(&shard.pk))
-                    .expression_attribute_values(":low", string(low))
-                    .expression_attribute_values(":high", string(high))
-                    .scan_index_forward(!descending)
-                    .limit(PER_QUERY)
-                    .consistent_read(true)
-                    .set_exclusive_start_key(start)
-                    .send()
-                    .await
-                    .map_err(failed("Query"))?;
-                shard.rows = output.items.unwrap_or_default().into();
-                shard.next = output.last_evaluated_key.map_or(Next::End, Next::Behind);
+                let (rows, next) =
+                    table.page(&shard.pk, (low, high), descending, PER_QUERY, start).await?;
+                shard.rows = rows.into();
+                shard.next = next.map_or(Next::End, Next::Behind);
             }
             Ok::<_, StoreError>(())
         }))

@@ -22,7 +22,7 @@ use crate::{
     merge::Merge,
     packed::{pack, unpack_text},
     row_keys::{pk, sk},
-    writes,
+    table,
 };
 
 /// What is read at a time is at most so large, but for the last message: ten steps of circuits at
@@ -96,7 +96,7 @@ impl ParkedStore {
         };
         let requests =
             requests(messages, now).map_err(|error| NotParked { left: ids(&|_| true), error })?;
-        let written = writes::write_all(&self.0, requests).await;
+        let written = table::write_all(&self.0, requests).await;
         written.map_err(|not_all| NotParked {
             left: ids(&|sk| not_all.left.contains(sk)),
             error: not_all.error.into(),
@@ -139,7 +139,7 @@ impl ParkedStore {
 
     /// Deletes parked deliveries that were sent on or given up.
     pub async fn delete(&self, parked: &[Parked]) -> Result<(), StoreError> {
-        writes::delete_all(
+        table::delete_all(
             &self.0,
             parked.iter().map(|parked| key(&parked.pk, &parked.sk)).collect(),
         )
@@ -167,7 +167,7 @@ fn requests(
         item.insert("body".to_owned(), pack(&body));
         Ok::<_, ParkError>(item)
     });
-    Ok(writes::puts(items.collect::<Result<_, _>>()?)?)
+    Ok(table::puts(items.collect::<Result<_, _>>()?)?)
 }
 
 /// A row's delivery, and how large its message is; none if it can't be read. Newer code's is an

@@ -1,9 +1,6 @@
 //! Projects. A project stands twice: in its own partition, where each event's one Query finds it,
 //! and in the operator's list.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use domain::{
     id::ProjectId,
     model::{Project, project::ProjectSecret},
@@ -12,7 +9,6 @@ use domain::{
 
 use crate::{
     Page, PageRequest, StoreError, Table,
-    error::{failed, is_contended},
     item::{Item, item, key, number},
     list::{Listing, parse},
     row_keys::{pk, sk},
@@ -51,16 +47,15 @@ impl ProjectStore {
         project: &Project,
         secret: &ProjectSecret,
     ) -> Result<(), StoreError> {
-        let mut items = rows(project)?;
-        items.push(secrets::row(project.id, secret)?);
-        self.write(items, "attribute_not_exists(pk)", None).await
+        let [own, listed] = rows(project)?;
+        self.0.put_all_new([own, listed, secrets::row(project.id, secret)?]).await
     }
 
     /// Overwrites a project that is unchanged since it was read at `revision`;
     /// [`StoreError::Conflict`] otherwise.
     pub async fn replace(&self, project: &Project, revision: u64) -> Result<(), StoreError> {
-        let value = (":revision".to_owned(), number(revision));
-        self.write(rows(project)?, "revision = :revision", Some(value)).await
+        let values = [(":revision", number(revision))];
+        self.0.put_all_if(rows(project)?, "revision = :revision", values).await
     }
 
     /// A page of all projects.
@@ -72,36 +67,11 @@ impl ProjectStore {
         let listing = Listing::new(&self.0, vec![pk::PROJECTS.to_owned()], ProjectId::PREFIX);
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
-
-    /// All or none, and a conflict also while another transaction writes one of them.
-    async fn write(
-        &self,
-        items: Vec<Item>,
-        condition: &str,
-        value: Option<(String, AttributeValue)>,
-    ) -> Result<(), StoreError> {
-        let values = value.map(|value| HashMap::from([value]));
-        let put = |item: Item| {
-            let put = Put::builder()
-                .table_name(&self.0.name)
-                .set_item(Some(item))
-                .condition_expression(condition);
-            let put = put.set_expression_attribute_values(values.clone()).build();
-            put.map(|put| TransactWriteItem::builder().put(put).build())
-                .map_err(|_| StoreError::Damaged("no item to put"))
-        };
-        let puts = items.into_iter().map(put).collect::<Result<Vec<_>, _>>()?;
-        match self.0.client.transact_write_items().set_transact_items(Some(puts)).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if is_contended(&error) => Err(StoreError::Conflict),
-            Err(error) => Err(failed("TransactWriteItems")(error)),
-        }
-    }
 }
 
 /// A project in both of its places.
-fn rows(project: &Project) -> Result<Vec<Item>, StoreError> {
-    Ok(vec![
+fn rows(project: &Project) -> Result<[Item; 2], StoreError> {
+    Ok([
         item(pk::project(project.id), sk::PROJECT, project)?,
         item(pk::PROJECTS, sk::id(project.id), project)?,
     ])

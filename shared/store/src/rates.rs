@@ -5,16 +5,14 @@
 //! A slot is taken by one conditional write, either behind those that are taken, or now, if all of
 //! them have passed.
 
-use aws_sdk_dynamodb::{
-    operation::update_item::builders::UpdateItemFluentBuilder, types::ReturnValue,
-};
+use aws_sdk_dynamodb::types::ReturnValue;
 use domain::{id::EndpointId, rate::interval, time::Timestamp};
 
 use crate::{
     StoreError, Table,
-    error::failed,
     item::{key, number},
     row_keys::{pk, sk},
+    table::Update,
 };
 
 /// How often it is tried: each try fails only if the row has gone from one case to the other in
@@ -43,27 +41,18 @@ impl RateStore {
     ) -> Result<Timestamp, StoreError> {
         for _ in 0..TRIES {
             let now = now();
-            let micros = now.millis().saturating_mul(1_000);
-            let behind = self.update(endpoint, limit, now).update_expression(
-                "SET tat = tat + :interval, a_second = :limit, expires_at = :expiry",
-            );
-            let behind = behind
-                .condition_expression(
+            let behind = self
+                .update(
+                    endpoint,
+                    "SET tat = tat + :interval, a_second = :limit, expires_at = :expiry",
                     "tat >= :now AND (attribute_not_exists(a_second) OR a_second = :limit)",
+                    limit,
+                    now,
                 )
-                .expression_attribute_values(":now", number(micros));
-            let behind = behind.expression_attribute_values(":interval", number(interval(limit)));
-            match behind
-                .return_values(ReturnValue::UpdatedOld)
-                .send()
-                .await
-                .map_err(failed("UpdateItem"))
-            {
-                Ok(output) => {
-                    let taken = output
-                        .attributes
-                        .as_ref()
-                        .and_then(|row| row.get("tat")?.as_n().ok()?.parse::<u64>().ok());
+                .value(":interval", number(interval(limit)));
+            match behind.returning(ReturnValue::UpdatedOld).await {
+                Ok(row) => {
+                    let taken = row.get("tat").and_then(|tat| tat.as_n().ok()?.parse::<u64>().ok());
                     return taken
                         .map(|taken| Timestamp::from_millis(taken.div_ceil(1_000)))
                         .ok_or(StoreError::Damaged("an endpoint's slots"));
@@ -72,31 +61,38 @@ impl RateStore {
                 Err(error) => return Err(error),
             }
             let at_once = self
-                .update(endpoint, limit, now)
-                .update_expression("SET tat = :next, a_second = :limit, expires_at = :expiry");
-            let at_once = at_once.condition_expression(
-                "attribute_not_exists(tat) OR tat < :now OR a_second <> :limit",
-            );
-            let at_once = at_once.expression_attribute_values(":now", number(micros));
-            let at_once =
-                at_once.expression_attribute_values(":next", number(micros + interval(limit)));
-            match at_once.send().await.map_err(failed("UpdateItem")) {
-                Ok(_) => return Ok(now),
-                Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error),
+                .update(
+                    endpoint,
+                    "SET tat = :next, a_second = :limit, expires_at = :expiry",
+                    "attribute_not_exists(tat) OR tat < :now OR a_second <> :limit",
+                    limit,
+                    now,
+                )
+                .value(":next", number(micros(now) + interval(limit)));
+            if at_once.make_if().await? {
+                return Ok(now);
             }
         }
         Err(StoreError::Conflict)
     }
 
-    fn update(&self, endpoint: EndpointId, limit: u16, now: Timestamp) -> UpdateItemFluentBuilder {
-        let update = self
-            .0
-            .client
-            .update_item()
-            .table_name(&self.0.name)
-            .set_key(Some(key(pk::endpoint(endpoint), sk::RATE)));
-        let update = update.expression_attribute_values(":limit", number(limit.into()));
-        update.expression_attribute_values(":expiry", number(now.seconds() + KEPT_SECONDS))
+    fn update(
+        &self,
+        endpoint: EndpointId,
+        change: &str,
+        condition: &str,
+        limit: u16,
+        now: Timestamp,
+    ) -> Update {
+        let row = key(pk::endpoint(endpoint), sk::RATE);
+        self.0.update(row, change).when(condition).values([
+            (":now", number(micros(now))),
+            (":limit", number(limit.into())),
+            (":expiry", number(now.seconds() + KEPT_SECONDS)),
+        ])
     }
+}
+
+fn micros(time: Timestamp) -> u64 {
+    time.millis().saturating_mul(1_000)
 }

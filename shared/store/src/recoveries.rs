@@ -4,11 +4,7 @@
 //! conditionally, decides. It holds the recovery as it was requested, so that a request after a
 //! crash can write the recovery's own row. A dry run needs no turn.
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::put_item::PutItemError,
-    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     id::{EndpointId, ProjectId, RecoveryId},
     model::{Endpoint, Project},
@@ -18,10 +14,10 @@ use domain::{
 
 use crate::{
     Access, Page, PageRequest, StoreError, Table,
-    error::failed,
     item::{Item, expired, item, key, number, string, text},
     list::{Listing, parse},
     row_keys::{pk, sk},
+    table::get_many,
 };
 
 /// How long a recovery can be read.
@@ -122,32 +118,7 @@ impl RecoveryStore {
     ) -> Result<Option<Item>, StoreError> {
         let mut turn = item(pk::endpoint(recovery.endpoint), sk::RECOVERING, recovery)?;
         turn.insert("expires_at".to_owned(), expiry(recovery));
-        let put = self
-            .0
-            .client
-            .put_item()
-            .table_name(&self.0.name)
-            .set_item(Some(turn))
-            .condition_expression(condition);
-        let put = put
-            .set_expression_attribute_values(Some(
-                values.map(|(name, value)| (name.to_owned(), value)).into(),
-            ))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match put.send().await {
-            Ok(_) => Ok(None),
-            Err(SdkError::ServiceError(error))
-                if error.err().is_conditional_check_failed_exception() =>
-            {
-                match error.into_err() {
-                    PutItemError::ConditionalCheckFailedException(failure) => {
-                        failure.item.map(Some).ok_or(StoreError::Conflict)
-                    }
-                    _ => Err(StoreError::Conflict),
-                }
-            }
-            Err(error) => Err(failed("PutItem")(error)),
-        }
+        self.0.put_if(turn, condition, values).await
     }
 
     /// Writes a recovery's row, if it isn't there.
@@ -198,23 +169,13 @@ impl RecoveryProgress {
         project: ProjectId,
         endpoint: EndpointId,
     ) -> Result<(Option<Endpoint>, Option<Project>), StoreError> {
-        let keys = vec![
+        let keys = [
             key(pk::project(project), sk::endpoint(endpoint)),
             key(pk::project(project), sk::PROJECT),
         ];
-        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-        let keys = keys.map_err(|_| StoreError::Damaged("no keys to get"))?;
-        let output =
-            self.config.client.batch_get_item().request_items(&self.config.name, keys).send().await;
-        let output = output.map_err(failed("BatchGetItem"))?;
-        if output.unprocessed_keys.is_some_and(|left| !left.is_empty()) {
-            return Err(StoreError::Unavailable {
-                operation: "BatchGetItem",
-                detail: "throttled".to_owned(),
-            });
-        }
+        let wanted = keys.into_iter().map(|key| (&self.config, key)).collect();
         let (mut found, mut owner) = (None, None);
-        for row in output.responses.unwrap_or_default().into_values().flatten() {
+        for row in get_many(wanted).await? {
             if text(&row, "sk") == sk::PROJECT {
                 owner = Some(parse(row)?);
             } else {
@@ -232,46 +193,23 @@ impl RecoveryProgress {
         let set: Vec<_> = (0..row.len()).map(|place| format!("#n{place} = :v{place}")).collect();
         let mut update = self
             .log
-            .client
-            .update_item()
-            .table_name(&self.log.name)
-            .set_key(Some(row_key(after.endpoint, after.id)));
+            .update(row_key(after.endpoint, after.id), format!("SET {}", set.join(", ")))
+            .when("#step = :before")
+            .name("#step", "step")
+            .value(":before", number(before.step));
         for (place, (name, value)) in row.into_iter().enumerate() {
-            update = update
-                .expression_attribute_names(format!("#n{place}"), name)
-                .expression_attribute_values(format!(":v{place}"), value);
+            update = update.name(format!("#n{place}"), name).value(format!(":v{place}"), value);
         }
-        update
-            .update_expression(format!("SET {}", set.join(", ")))
-            .condition_expression("#step = :before")
-            .expression_attribute_names("#step", "step")
-            .expression_attribute_values(":before", number(before.step))
-            .send()
-            .await
-            .map_err(failed("UpdateItem"))?;
-        Ok(())
+        update.make().await
     }
 
     /// Gives back the endpoint's turn, if the recovery has it.
     pub async fn release(&self, recovery: &Recovery) -> Result<(), StoreError> {
-        let update = self
-            .log
-            .client
-            .update_item()
-            .table_name(&self.log.name)
-            .set_key(Some(key(pk::endpoint(recovery.endpoint), sk::RECOVERING)));
-        let released = update
-            .update_expression("SET finished = :yes")
-            .condition_expression("id = :own")
-            .expression_attribute_values(":yes", AttributeValue::Bool(true))
-            .expression_attribute_values(":own", string(recovery.id.to_string()))
-            .send()
-            .await
-            .map_err(failed("UpdateItem"));
-        match released {
-            Ok(_) | Err(StoreError::Conflict) => Ok(()),
-            Err(error) => Err(error),
-        }
+        let turn = key(pk::endpoint(recovery.endpoint), sk::RECOVERING);
+        let values =
+            [(":yes", AttributeValue::Bool(true)), (":own", string(recovery.id.to_string()))];
+        let update = self.log.update(turn, "SET finished = :yes").when("id = :own").values(values);
+        update.make_if().await.map(drop)
     }
 }
 

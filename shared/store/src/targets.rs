@@ -13,12 +13,12 @@ use domain::{
 
 use crate::{
     Access, Page, PageRequest, StoreError, Table,
-    error::failed,
     event_row::{targets_text, unpack_row},
     item::key,
     list::Listing,
     packed::pack,
     row_keys::pk,
+    table,
 };
 
 /// How often a change is tried while another recovery changes the same event.
@@ -86,7 +86,7 @@ impl TargetStore {
     ) -> Result<(), StoreError> {
         let mut there = read;
         for attempt in 0..TRIES {
-            super::pause(attempt).await;
+            table::pause(attempt).await;
             let changed = change(&there.read);
             if changed == there.read {
                 return Ok(());
@@ -116,21 +116,13 @@ impl TargetStore {
         changed: &[Target],
     ) -> Result<(), StoreError> {
         let stored = there.stored.clone().ok_or(StoreError::Damaged("an event's targets"))?;
+        let row = key(pk::events(access.project(), there.event.shard()), there.event.to_string());
         self.0
-            .client
-            .update_item()
-            .table_name(&self.0.name)
-            .set_key(Some(key(
-                pk::events(access.project(), there.event.shard()),
-                there.event.to_string(),
-            )))
-            .update_expression("SET targets = :changed")
-            .condition_expression("targets = :stored")
-            .expression_attribute_values(":changed", pack(&targets_text(changed)?))
-            .expression_attribute_values(":stored", stored)
-            .send()
+            .update(row, "SET targets = :changed")
+            .when("targets = :stored")
+            .value(":changed", pack(&targets_text(changed)?))
+            .value(":stored", stored)
+            .make()
             .await
-            .map_err(failed("UpdateItem"))?;
-        Ok(())
     }
 }

@@ -1,11 +1,9 @@
 //! The topics that a project adds to the deployment's catalogue.
 
-use aws_sdk_dynamodb::types::ReturnValue;
 use domain::model::{CatalogueEntry, Topic};
 
 use crate::{
     Access, StoreError, Table,
-    error::failed,
     item::{item, key},
     list::parse,
     row_keys::{pk, sk},
@@ -33,17 +31,8 @@ impl TopicStore {
 
     /// Writes a topic. Whether it is new to the project.
     pub async fn put(&self, access: Access, entry: &CatalogueEntry) -> Result<bool, StoreError> {
-        let output = self
-            .0
-            .client
-            .put_item()
-            .table_name(&self.0.name)
-            .set_item(Some(item(pk::project(access.project()), sk::topic(&entry.name), entry)?))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(failed("PutItem"))?;
-        Ok(output.attributes.is_none())
+        let row = item(pk::project(access.project()), sk::topic(&entry.name), entry)?;
+        self.0.put_over(row).await
     }
 
     /// Deletes a topic. Whether it was there.

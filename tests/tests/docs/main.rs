@@ -1,13 +1,14 @@
-//! Holds `docs/verify.md` to what it says: its code verifies what Posthaste signs, and refuses
-//! everything else.
+//! Holds the pages to what they say. The code of `docs/verify.md` verifies what Posthaste signs and
+//! refuses everything else; links, paths and headings exist.
 //!
-//! A block that refuses by throwing. Its reader's server would answer 500 to a forgery, and the
-//! mistake that made it throw goes unnoticed; so a refusal is `false`.
+//! A refusal is `false`. A block that threw instead would make its reader's server answer 500 to a
+//! forgery, and the mistake that made it throw would stay unnoticed.
 //!
 //! - [`blocks`]: the page's marked blocks
 //! - [`styles`]: the styles, and what each signs
 //! - [`cases`]: genuine requests, and others
 //! - [`interpreter`]: runs a block in Node or Python, where these are installed
+//! - [`links`]: what all pages refer to
 //! - [`rust`]: the blocks for Rust, compiled
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
@@ -15,6 +16,7 @@
 mod blocks;
 mod cases;
 mod interpreter;
+mod links;
 mod rust;
 mod styles;
 

@@ -4,8 +4,8 @@
 
 mod audience;
 mod batches;
+mod claims;
 mod faults;
-mod idempotency;
 mod single;
 mod support;
 mod test_event;

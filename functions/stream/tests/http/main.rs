@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod asking;
 mod moving;
+mod open;
 mod showing;
 mod support;

@@ -7,6 +7,6 @@ mod executions;
 mod faults;
 mod messages;
 mod recipients;
-mod recovering;
-mod resending;
+mod recoveries;
+mod resend;
 mod support;

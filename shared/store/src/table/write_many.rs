@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use futures::future::join_all;
 
+use super::{Table, pause};
 use crate::{
-    StoreError, Table,
+    StoreError,
     error::failed,
     item::{Item, text},
-    pause,
 };
 
 /// DynamoDB: a `BatchWriteItem` holds at most 25 items.

@@ -1,0 +1,76 @@
+//! One table, and the calls that the stores make. Nothing else here builds a request to DynamoDB.
+
+mod put;
+mod query;
+mod read_many;
+mod transact;
+mod update;
+mod write_many;
+
+use aws_sdk_dynamodb::{Client, types::ReturnValue};
+use serde::de::DeserializeOwned;
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+
+pub(crate) use read_many::get_many;
+pub(crate) use update::Update;
+pub(crate) use write_many::{delete_all, put_all, puts, write_all};
+
+use crate::{StoreError, error::failed, item::Item};
+
+/// A DynamoDB table. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    /// The table of this name.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self { client, name: name.into() }
+    }
+
+    /// A strongly consistent read of one item: what was just written is seen.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        key: Item,
+    ) -> Result<Option<T>, StoreError> {
+        self.get_item(key).await?.map(from_item).transpose().map_err(Into::into)
+    }
+
+    /// As [`Self::get`], unparsed.
+    pub(crate) async fn get_item(&self, key: Item) -> Result<Option<Item>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem"))?;
+        Ok(output.item)
+    }
+
+    /// Deletes an item. Whether it was there.
+    pub(crate) async fn delete_if_there(&self, key: Item) -> Result<bool, StoreError> {
+        let output = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(failed("DeleteItem"))?;
+        Ok(output.attributes.is_some())
+    }
+}
+
+/// Before the given try (from 0) of something that throttling left undone: none before the first,
+/// then 25 ms and twice as long each time.
+pub(crate) async fn pause(attempt: u32) {
+    if attempt > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(25 << (attempt - 1).min(5))).await;
+    }
+}

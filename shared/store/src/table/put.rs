@@ -1,0 +1,88 @@
+//! Writes of one whole item.
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::put_item::{PutItemError, builders::PutItemFluentBuilder},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+
+use super::Table;
+use crate::{
+    StoreError,
+    error::failed,
+    item::{Item, number},
+};
+
+impl Table {
+    /// Writes an item, whatever is there.
+    pub(crate) async fn put(&self, item: Item) -> Result<(), StoreError> {
+        self.to_put(item).send().await.map_err(failed("PutItem"))?;
+        Ok(())
+    }
+
+    /// Writes an item, whatever is there. Whether its key was free.
+    pub(crate) async fn put_over(&self, item: Item) -> Result<bool, StoreError> {
+        let put = self.to_put(item).return_values(ReturnValue::AllOld);
+        let output = put.send().await.map_err(failed("PutItem"))?;
+        Ok(output.attributes.is_none())
+    }
+
+    /// Writes an item whose key must be free.
+    pub(crate) async fn put_new(&self, item: Item) -> Result<(), StoreError> {
+        self.put_or_conflict(item, "attribute_not_exists(pk)", []).await
+    }
+
+    /// Overwrites an item that must still be at `revision`.
+    pub(crate) async fn put_revision(&self, item: Item, revision: u64) -> Result<(), StoreError> {
+        let values = [(":revision", number(revision))];
+        self.put_or_conflict(item, "revision = :revision", values).await
+    }
+
+    /// When the answer to a put is lost, the SDK puts again, and the condition fails by what the
+    /// first try has written: the very same item. That is no conflict.
+    async fn put_or_conflict<const N: usize>(
+        &self,
+        item: Item,
+        condition: &str,
+        values: [(&str, AttributeValue); N],
+    ) -> Result<(), StoreError> {
+        match self.put_if(item.clone(), condition, values).await? {
+            Some(there) if there != item => Err(StoreError::Conflict),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes an item if `condition` holds. Otherwise returns the item that is there;
+    /// [`StoreError::Conflict`] if it has gone in the meantime.
+    pub(crate) async fn put_if<const N: usize>(
+        &self,
+        item: Item,
+        condition: &str,
+        values: [(&str, AttributeValue); N],
+    ) -> Result<Option<Item>, StoreError> {
+        let values = values.map(|(name, value)| (name.to_owned(), value));
+        let put = self
+            .to_put(item)
+            .condition_expression(condition)
+            .set_expression_attribute_values((N > 0).then(|| values.into()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match put.send().await {
+            Ok(_) => Ok(None),
+            Err(SdkError::ServiceError(error))
+                if error.err().is_conditional_check_failed_exception() =>
+            {
+                match error.into_err() {
+                    PutItemError::ConditionalCheckFailedException(failure) => {
+                        failure.item.map(Some).ok_or(StoreError::Conflict)
+                    }
+                    _ => Err(StoreError::Conflict),
+                }
+            }
+            Err(error) => Err(failed("PutItem")(error)),
+        }
+    }
+
+    fn to_put(&self, item: Item) -> PutItemFluentBuilder {
+        self.client.put_item().table_name(&self.name).set_item(Some(item))
+    }
+}

@@ -1,0 +1,114 @@
+//! Reads of a partition.
+
+use aws_sdk_dynamodb::types::Select;
+use domain::time::Timestamp;
+use futures::{Stream, stream};
+
+use super::Table;
+use crate::{
+    StoreError,
+    error::failed,
+    item::{Item, number, string},
+};
+
+/// What a page of a count has found among the items that it looked at.
+pub(crate) struct Counted {
+    pub(crate) found: usize,
+    pub(crate) examined: usize,
+}
+
+impl Table {
+    /// All items of a partition whose sort key starts with `prefix`, strongly consistent.
+    pub(crate) async fn all(&self, pk: String, prefix: &str) -> Result<Vec<Item>, StoreError> {
+        self.query_all("pk = :pk AND begins_with(sk, :sk)", pk, prefix).await
+    }
+
+    /// All items of a partition whose sort key is less than `end`, strongly consistent.
+    pub(crate) async fn all_before(&self, pk: String, end: &str) -> Result<Vec<Item>, StoreError> {
+        self.query_all("pk = :pk AND sk < :sk", pk, end).await
+    }
+
+    /// How many items of a partition have a sort key that starts with `prefix` and have not
+    /// expired: the last ones first, by pages of at most `limit` items.
+    pub(crate) fn counts(
+        &self,
+        pk: String,
+        prefix: &str,
+        limit: i32,
+        now: Timestamp,
+    ) -> impl Stream<Item = Result<Counted, StoreError>> + use<> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .select(Select::Count)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .filter_expression("expires_at > :now")
+            .expression_attribute_values(":pk", string(pk))
+            .expression_attribute_values(":sk", string(prefix))
+            .expression_attribute_values(":now", number(now.seconds()))
+            .scan_index_forward(false)
+            .limit(limit)
+            .into_paginator()
+            .send();
+        stream::try_unfold(pages, |mut pages| async {
+            let Some(page) = pages.next().await else { return Ok(None) };
+            let page = page.map_err(failed("Query"))?;
+            let size = |number| usize::try_from(number).unwrap_or(0);
+            Ok(Some((
+                Counted { found: size(page.count), examined: size(page.scanned_count) },
+                pages,
+            )))
+        })
+    }
+
+    async fn query_all(
+        &self,
+        condition: &str,
+        pk: String,
+        sk: &str,
+    ) -> Result<Vec<Item>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression(condition);
+        let query = query
+            .expression_attribute_values(":pk", string(pk))
+            .expression_attribute_values(":sk", string(sk));
+        let mut pages = query.into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item.map_err(failed("Query"))?);
+        }
+        Ok(items)
+    }
+
+    /// The items of a partition whose sort keys are from `low` to `high`, both included, strongly
+    /// consistent: at most `limit` of them, after the key `start`. With the key to start from next,
+    /// if there is more.
+    pub(crate) async fn page(
+        &self,
+        pk: &str,
+        (low, high): (&str, &str),
+        descending: bool,
+        limit: i32,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
+            .expression_attribute_values(":pk", string(pk))
+            .expression_attribute_values(":low", string(low))
+            .expression_attribute_values(":high", string(high))
+            .scan_index_forward(!descending)
+            .limit(limit)
+            .consistent_read(true)
+            .set_exclusive_start_key(start);
+        let output = query.send().await.map_err(failed("Query"))?;
+        Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
+    }
+}
