@@ -39,7 +39,7 @@ pub enum BuildError {
     NotProduced(String),
 }
 
-/// Builds these binaries of the workspace at `directory`, with cargo's progress on stderr. Gives
+/// Builds these binaries of the workspace at `directory`, with cargo's progress on stderr. Returns
 /// their paths by name.
 pub async fn build(
     directory: &Path,

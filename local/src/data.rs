@@ -111,8 +111,8 @@ impl DataDirectory {
 /// Name of the file in a data directory that says how to reach the stack.
 pub const READY_FILE: &str = "ready.json";
 
-/// Replaces the file at `path` by one with this text that only the owner can read; readers see the
-/// old or the new one, never a part.
+/// Replaces the file at `path`. Only the owner can read the new one. A reader sees the old or the
+/// new text, never a part of one.
 pub fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));

@@ -86,7 +86,7 @@ impl Api<'_> {
             .status())
     }
 
-    /// Posts, and gives one field of the answer.
+    /// Posts, and returns one field of the answer.
     async fn create(&self, path: &str, body: &Json, field: &str) -> Result<String, DemoError> {
         let request =
             self.client.post(format!("{}{path}", self.base_url)).bearer_auth(self.operator_key);

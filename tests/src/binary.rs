@@ -15,7 +15,7 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member of the workspace")
 }
 
-/// Runs `posthaste` with arguments that it should refuse; gives its exit code, and its standard
+/// Runs `posthaste` with arguments that it should refuse; returns its exit code, and its standard
 /// error.
 pub fn refused(arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(posthaste());

@@ -34,7 +34,7 @@ pub enum Moment {
     After,
 }
 
-/// The call that is to be stopped.
+/// The call to stop.
 #[derive(Debug, Clone, Copy)]
 pub struct Stop {
     /// A function's name, or `poller`.
@@ -127,7 +127,7 @@ async fn pass(
 }
 
 impl Shared {
-    /// Whether this is the call that is to be stopped.
+    /// Whether this is the call to stop.
     fn stop_of(&self, headers: &HeaderMap) -> Option<Moment> {
         let target =
             headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -54,7 +54,7 @@ impl Queues {
         (count(&visible), count(&hidden) + count(&delayed))
     }
 
-    /// Waits until a queue holds so many messages that have not been received.
+    /// Waits until a queue holds this many messages that have not been received.
     pub async fn wait_for(&self, ending: &str, messages: usize) {
         eventually(&format!("{messages} messages in {ending}"), async || {
             (self.depth(ending).await == (messages, 0)).then_some(())

@@ -63,7 +63,7 @@ impl Viewer {
         &self.parser.comments
     }
 
-    /// The next event; none at the end of the stream.
+    /// The next event; `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<Shown> {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a condition may take to come true. Generous: a test that waits in vain fails anyway,
-/// and machines are slow.
+/// How long a condition may take to come true. Generous: only a failing test waits this long, and
+/// machines are slow.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often a condition is polled.

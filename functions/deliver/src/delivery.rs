@@ -195,7 +195,7 @@ fn is_open(receivers: &Receivers, message: &Message) -> bool {
     receivers.health.get(&message.endpoint).is_some_and(Health::is_open)
 }
 
-/// The endpoint of a delivery; none if it was deleted.
+/// The endpoint of a delivery; `None` if it was deleted.
 fn find<'a>(
     receivers: &'a Receivers,
     message: &Message,

@@ -24,7 +24,7 @@ pub(crate) enum Disposition {
     Hide(Duration),
     /// It goes to the dead-letter queue.
     Dead,
-    /// It is parked in the log table until its receiver is well again.
+    /// It is parked in the log table until its receiver has recovered.
     Park(Box<Message>),
     /// It stays on its queue until its visibility timeout ends.
     Keep,

@@ -107,8 +107,8 @@ impl Resources {
 }
 
 impl App {
-    /// As [`Self::new`], with another clock than the system's, which only a caller in this process
-    /// can give.
+    /// As [`Self::new`], with a clock of the caller's instead of the system's. Only code in this
+    /// process can pass one.
     pub fn by_clock(
         aws: &SdkConfig,
         settings: &Settings,

@@ -94,7 +94,8 @@ impl App {
 }
 
 impl App {
-    /// As [`Self::new`], for who is to write secrets: only with the key that belongs to the table.
+    /// As [`Self::new`], for a function that writes secrets: refuses a secrets key that does not
+    /// belong to the table.
     pub async fn start(aws: &SdkConfig, settings: &Settings) -> Result<Self, StartError> {
         let app = Self::new(aws, settings)?;
         app.key_check.verify_or_mark(&app.vault, rand::random()).await?;

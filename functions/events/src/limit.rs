@@ -1,4 +1,4 @@
-//! How many events a project may post: so many a second, on average.
+//! How many events a second a project may post, on average.
 //!
 //! Held in this process's memory, so that it costs an event nothing.
 //!

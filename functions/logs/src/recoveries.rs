@@ -1,7 +1,8 @@
 //! Recoveries: all failed or missed deliveries of an endpoint in a time range, again.
 //!
-//! While a recovery runs, asking for it again gives that one, and sends its present step once more,
-//! so that a request that died before it had sent the first step is made good by its repetition.
+//! While a recovery runs, a second request for one returns the running one and sends its current
+//! step once more. So if a request died before it sent the first step, a repeat of the request
+//! sends it.
 
 use std::{sync::Arc, time::Duration};
 

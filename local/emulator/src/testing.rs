@@ -153,7 +153,7 @@ impl AwsStandIn {
             .build()
     }
 
-    /// What is to go wrong with the functions' calls.
+    /// The faults that the functions' calls will meet.
     pub fn faults(&self) -> &Faults {
         self.server.faults()
     }

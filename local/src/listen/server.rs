@@ -112,7 +112,7 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> impl In
 
 fn print(received: &Received, json: bool) {
     let text = if json { format!("{}\n", received.to_json()) } else { format!("{received}\n") };
-    // The reader of our output may have left; requests are answered all the same.
+    // The reader of our output may have left; requests are still answered.
     let mut output = std::io::stdout().lock();
     let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
 }

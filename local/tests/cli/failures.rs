@@ -20,7 +20,7 @@ fn with_template(text: &str) -> tempfile::TempDir {
     directory
 }
 
-/// Runs it, and gives its one line.
+/// Runs it, and returns its one line.
 fn line(directory: &Path, arguments: &[&str]) -> String {
     one_line(failure(&mut command(directory, arguments)))
 }

@@ -56,7 +56,7 @@ impl Running {
         }
     }
 
-    /// Sends a signal and waits for the end; gives the exit code, if it wasn't killed.
+    /// Sends a signal and waits for the end; returns the exit code, if it wasn't killed.
     pub(crate) fn end(mut self, signal: Signal) -> Option<i32> {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
         self.child.wait().unwrap().code()

@@ -18,7 +18,7 @@ use crate::{
 /// queue, and the log may know its delivery. SDK retries of one send stay far below it.
 pub const REDRIVEN_AFTER: Duration = Duration::from_mins(1);
 
-/// What is to be done.
+/// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextAction {
     /// It has succeeded: drop the message.

@@ -24,7 +24,7 @@ pub const OPENS_AFTER: u64 = 10;
 const FAILING_AFTER: Duration = Duration::from_hours(1);
 /// The wait before the first probe; each next one is twice as long, up to [`MAX_PROBE_WAIT`].
 const FIRST_PROBE_WAIT: Duration = Duration::from_secs(5);
-/// The longest that a receiver that is well again waits for its deliveries.
+/// The longest time that a recovered receiver waits for its deliveries.
 pub const MAX_PROBE_WAIT: Duration = Duration::from_mins(5);
 /// Parked deliveries that are released in the first second.
 const FIRST_PACE: usize = 10;
@@ -91,9 +91,9 @@ pub struct Circuit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Probe the receiver; so many probes have failed. Deliveries are parked.
+    /// Probe the receiver; this many probes have failed. Deliveries are parked.
     Open(u32),
-    /// Let so many parked deliveries go. New ones are sent.
+    /// Release this many parked deliveries. New deliveries are sent.
     Releasing(usize),
     /// Look once more for parked ones until that time. New ones are sent.
     Lingering(Timestamp),
@@ -107,8 +107,8 @@ pub enum StepResult {
     /// The probe failed; or, as the endpoint is paused, no probe could be sent or nothing could be
     /// released. With the wait that the receiver asked for, if it asked.
     Down(Duration),
-    /// The probe arrived, or the endpoint takes no deliveries any more and its parked ones are to
-    /// be told so.
+    /// The probe arrived; or the endpoint takes no more deliveries, and its parked ones must be
+    /// refused.
     Up,
     /// The number of deliveries that were released.
     Released(usize),
@@ -128,25 +128,24 @@ impl Health {
             .unwrap_or_default()
     }
 
-    /// Whether it is to be disabled, which takes more than an unlucky few failures with days
-    /// between them.
+    /// Whether it must be disabled. A few failures with days between them are not enough.
     pub fn must_be_disabled(&self, after: Duration) -> bool {
         self.failures >= OPENS_AFTER && self.failing_for() >= after
     }
 
-    /// Whether deliveries are to be parked.
+    /// Whether deliveries must be parked.
     pub fn is_open(&self) -> bool {
         matches!(&self.circuit, Some(Circuit { phase: Phase::Open(_), .. }))
     }
 
-    /// Whether the circuit is to be opened now.
+    /// Whether the circuit must be opened now.
     pub fn must_open(&self) -> bool {
         self.failures >= OPENS_AFTER && !self.is_open()
     }
 
-    /// Whether a circuit's next step is to be sent once more, to be done at once: it never came, or
-    /// it was to be a probe, minutes from now, and meanwhile the endpoint was found well or was
-    /// changed.
+    /// Whether a circuit's next step must be sent once more, to be done at once: its message never
+    /// came, or it is a probe that is minutes away, and the endpoint has answered or was changed
+    /// since.
     pub fn must_hurry(&self, now: Timestamp) -> bool {
         self.circuit.as_ref().is_some_and(|circuit| {
             // Twice, as no two clocks agree.
@@ -172,7 +171,7 @@ impl Circuit {
 impl Phase {
     /// Of a circuit that opens.
     pub const FIRST: Self = Self::Open(0);
-    /// Of a circuit whose receiver is well again.
+    /// The phase of a circuit whose receiver has recovered.
     pub const RECOVERED: Self = Self::Releasing(FIRST_PACE);
 
     /// How long to wait for the next step in this phase.
@@ -186,9 +185,9 @@ impl Phase {
         }
     }
 
-    /// How long to wait after a step that found this: longer where the receiver asks for it, but no
-    /// longer than for any probe. Its deliveries were told the same, and would otherwise be tried
-    /// in vain.
+    /// How long to wait after a step that found this: longer if the receiver asks for it, but no
+    /// longer than the longest wait between probes. A probe before the time that the receiver named
+    /// would fail.
     pub fn wait_after(self, found: StepResult) -> Duration {
         match found {
             StepResult::Down(asked) => self.wait().max(asked.min(MAX_PROBE_WAIT)),
@@ -196,8 +195,8 @@ impl Phase {
         }
     }
 
-    /// The same, letting no more go in a second than the endpoint takes: the rest would only move
-    /// from one queue to another.
+    /// The same phase, with at most as many releases a second as the endpoint's rate limit allows:
+    /// more would only move from one queue to another.
     #[must_use]
     pub fn at_most(self, rate_limit: Option<u16>) -> Self {
         match (self, rate_limit) {
@@ -206,8 +205,8 @@ impl Phase {
         }
     }
 
-    /// The phase after a step that found this; none when all is done. `failures` is what the
-    /// endpoint's health says by then.
+    /// The phase after a step that found this; `None` if the circuit is done. `failures` is the
+    /// count of the endpoint's health by then.
     pub fn after(self, found: StepResult, failures: u64, now: Timestamp) -> Option<Self> {
         let failing_again = failures >= OPENS_AFTER;
         match (self, found) {

@@ -33,7 +33,7 @@ pub struct Message {
     pub brand: Option<String>,
     /// Why it is delivered.
     pub trigger: Trigger,
-    /// Which resend it is; none for the delivery's own schedule.
+    /// Which resend it is; `None` for the delivery's own schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<RoundId>,
     /// Whether the same delivery may have been enqueued before (by a request that died before its

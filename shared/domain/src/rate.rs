@@ -83,9 +83,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// When deliveries go out that are all there at once, in milliseconds: each is received as
-    /// often as it takes, up to as late as the queue pleases, and takes slots as the store gives
-    /// them out.
+    /// When each of several deliveries that arrive at once is sent, in milliseconds: each is
+    /// received as often as needed, late by up to the queue's lag, and takes slots from the store.
     fn simulated(limit: u16, count: usize, mut late: impl FnMut() -> u64) -> Vec<u64> {
         let start = 1_000_000;
         let (mut next_slot, mut sent) = (start * 1_000, Vec::new());

@@ -79,7 +79,7 @@ pub struct RecoveryCounts {
     pub enqueued: u64,
 }
 
-/// What is to be done about an event.
+/// What to do about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// Nothing: delivered, on its way, or not for this endpoint.

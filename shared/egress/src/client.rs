@@ -85,8 +85,7 @@ pub struct SignedRequest {
 pub struct ClientOptions {
     /// Certificate authorities to trust besides the platform's, as PEM text.
     pub extra_roots: Vec<u8>,
-    /// Finds the addresses of names, in place of the operating system. Its answers are judged all
-    /// the same.
+    /// Finds the addresses of names, in place of the operating system. Its answers are judged, too.
     pub lookup: Option<Arc<dyn Lookup>>,
 }
 

@@ -1,12 +1,12 @@
 //! Events of Posthaste's own, which a project's endpoints may subscribe to like any others: an
-//! endpoint fails, is disabled, is well again; a delivery was given up.
+//! endpoint fails, is disabled, or has recovered; a delivery was given up.
 //!
 //! # Pitfalls
 //!
 //! System events must not cause system events without end. So a system event whose delivery is
 //! given up causes none ([`may_cause_system_event`]), and none is sent to the endpoint that it is
 //! about. An endpoint that fails to take system events causes one like any other, but only one
-//! until it is well again. The selector `*` does not include these topics.
+//! until it has recovered. The selector `*` does not include these topics.
 
 use domain::{
     id::{EndpointId, EventId},

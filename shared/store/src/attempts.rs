@@ -31,13 +31,13 @@ pub struct AttemptLog {
     retention_seconds: u64,
 }
 
-/// How long attempts are kept where events are kept so many days.
+/// How long attempts are kept if events are kept this many days.
 fn kept_seconds(retention_days: u32) -> u64 {
     u64::from(retention_days.max(MIN_RETENTION_DAYS)) * 86_400
 }
 
 impl AttemptLog {
-    /// Over the log table, for attempts that are kept so many days, but `MIN_RETENTION_DAYS` at
+    /// Over the log table, for attempts that are kept this many days, but `MIN_RETENTION_DAYS` at
     /// least.
     pub fn new(log: Table, retention_days: u32) -> Self {
         Self { table: log, retention_seconds: kept_seconds(retention_days) }
@@ -101,7 +101,7 @@ pub struct Count {
     pub complete: bool,
 }
 
-/// Events whose deliveries are read at a time.
+/// How many events' deliveries are read at a time.
 const CONCURRENCY: usize = 8;
 
 /// Reads attempts for the API: only of an endpoint or event that was itself read through an

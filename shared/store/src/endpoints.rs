@@ -19,7 +19,7 @@ fn row_sk(endpoint: &Endpoint) -> String {
     endpoint.worker_id.as_deref().map_or_else(|| sk::endpoint(endpoint.id), sk::worker)
 }
 
-/// The key of an endpoint's row, be it a worker's.
+/// The key of the row of an endpoint or of a worker's webhook.
 pub(crate) fn row_key(endpoint: &Endpoint) -> Item {
     key(pk::project(endpoint.project), row_sk(endpoint))
 }
@@ -27,7 +27,7 @@ pub(crate) fn row_key(endpoint: &Endpoint) -> Item {
 /// All of a project that an event or an endpoint has to do with, read by one Query.
 #[derive(Clone, Debug, Default)]
 pub struct ProjectView {
-    /// The project; none if it doesn't exist.
+    /// The project; `None` if it doesn't exist.
     pub project: Option<Project>,
     /// The topics that it adds to the deployment's.
     pub topics: Vec<CatalogueEntry>,
@@ -55,7 +55,7 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// Whether an event of this topic is to be delivered here now.
+    /// Whether an event of this topic must be delivered here now.
     pub fn wants(&self, topic: &Topic) -> bool {
         self.status == Status::Active && self.topics.iter().any(|selector| selector.matches(topic))
     }

@@ -34,7 +34,7 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Over the log table, for events that are kept so many days.
+    /// Over the log table, for events that are kept this many days.
     pub fn new(log: Table, retention_days: u32) -> Self {
         Self { table: log, retention_seconds: u64::from(retention_days) * 86_400 }
     }

@@ -222,8 +222,8 @@ impl HealthStore {
         self.update(endpoint, "SET circuit.busy_until = :until", Some(free), values).await
     }
 
-    /// Gives back a step that was taken until that moment and is not done, if it was: a call that
-    /// took it may have failed all the same.
+    /// Gives back a step that was taken until that moment and is not done. It may not have been
+    /// taken: the call that took it may have failed.
     pub async fn give_back(
         &self,
         endpoint: EndpointId,
@@ -273,7 +273,7 @@ impl HealthStore {
         self.changed(endpoint, change, condition, values, ReturnValue::AllNew).await
     }
 
-    /// Changes the row, and gives what it was before or is then.
+    /// Changes the row, and returns it as it was before or as it is after.
     async fn changed(
         &self,
         endpoint: EndpointId,

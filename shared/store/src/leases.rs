@@ -233,7 +233,7 @@ impl Leases {
             .map_or(Ok(()), |_| Err(StoreError::Conflict))
     }
 
-    /// Gives the item that is there if it doesn't meet the condition.
+    /// Returns the item that is there if it doesn't meet the condition.
     async fn try_update<const N: usize>(
         &self,
         access: Access,

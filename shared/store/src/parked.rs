@@ -1,5 +1,5 @@
-//! Parked deliveries: messages that wait in the log table, not on a queue, until their receiver is
-//! well again.
+//! Parked deliveries: messages that wait in the log table, not on a queue, until their receiver has
+//! recovered.
 //!
 //! # Pitfalls
 //!
@@ -62,8 +62,8 @@ pub enum ParkError {
 #[derive(Debug, thiserror::Error)]
 #[error("{} deliveries: {error}", .left.len())]
 pub struct NotParked {
-    /// The ids of their queue messages. What of them is parked all the same will be the same row
-    /// when they are parked again.
+    /// The ids of their queue messages. Those that were parked after all get the same row when they
+    /// are parked again.
     pub left: Vec<String>,
     /// Why.
     #[source]
@@ -103,9 +103,9 @@ impl ParkedStore {
         })
     }
 
-    /// The oldest parked deliveries of an endpoint, by their events: so many at most, and fewer
-    /// also where they are large; none only if none are there. Rows that can't be read are left
-    /// out, and stay; one that newer code has written is an error, until that code comes.
+    /// The oldest parked deliveries of an endpoint, by their events: at most `limit`, and fewer if
+    /// they are large, but at least one if there is one. Rows that can't be read are left out, and
+    /// stay. A row that newer code has written is an error, until that code is deployed.
     pub async fn oldest(
         &self,
         endpoint: EndpointId,
@@ -170,7 +170,7 @@ fn requests(
     Ok(table::puts(items.collect::<Result<_, _>>()?)?)
 }
 
-/// A row's delivery, and how large its message is; none if it can't be read. Newer code's is an
+/// A row's delivery, and how large its message is; `None` if it can't be read. Newer code's is an
 /// error, as there is something to read for that.
 fn read(row: &Item) -> Result<Option<(Parked, usize)>, StoreError> {
     let body = || unpack_text(row.get("body")?);

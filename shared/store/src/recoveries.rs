@@ -42,8 +42,8 @@ impl RecoveryStore {
         Self(log)
     }
 
-    /// Begins a recovery, or gives the one that has the endpoint's turn. Either way its row is
-    /// there.
+    /// Begins a recovery, or returns the one that has the endpoint's turn. In both cases its row
+    /// exists.
     pub async fn begin(&self, recovery: Recovery, now: Timestamp) -> Result<Turn, StoreError> {
         if recovery.dry_run {
             self.put(&recovery).await?;
@@ -81,7 +81,7 @@ impl RecoveryStore {
         }
     }
 
-    /// One recovery of the project's endpoint, be the endpoint deleted.
+    /// One recovery of an endpoint of the project, even of a deleted one.
     pub async fn get(
         &self,
         access: Access,
@@ -109,7 +109,7 @@ impl RecoveryStore {
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
 
-    /// Takes the turn if `condition` holds; else gives what is there.
+    /// Takes the turn if `condition` holds; otherwise returns what is there.
     async fn take_turn<const N: usize>(
         &self,
         recovery: &Recovery,

@@ -23,7 +23,7 @@ impl ProjectSecrets {
         Self(config)
     }
 
-    /// The project's secret; none if the project is not there.
+    /// The project's secret; `None` if the project is not there.
     pub async fn get(&self, access: Access) -> Result<Option<ProjectSecret>, StoreError> {
         self.0.get(key(pk::project(access.project()), sk::PROJECT_SECRET)).await
     }

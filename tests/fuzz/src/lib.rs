@@ -160,8 +160,8 @@ pub fn cursor(bytes: &[u8]) {
     let _ = page_request::<AttemptId, NoFilter>(Some(text));
 }
 
-/// The canonical form: valid JSON and nothing else, unchanged when made again, and of the same
-/// value to serde.
+/// Checks the canonical form: it is valid JSON, making it canonical again changes nothing, and
+/// serde reads the same value from it.
 pub fn json(bytes: &[u8]) {
     let theirs = serde_json::from_slice::<Box<RawValue>>(bytes);
     let canonical = match canonicalise(bytes) {

@@ -82,7 +82,7 @@ impl Client {
         Self { project: id, ..self.with_key(key["key"].as_str().expect("a new key is shown")) }
     }
 
-    /// As the operator: a key of a project with these scopes. Gives its id and a client with it.
+    /// As the operator: a key of a project with these scopes. Returns its id and a client with it.
     pub async fn new_key(&self, project: &str, scopes: &[&str]) -> (String, Self) {
         let key = self
             .post(&format!("/projects/{project}/keys"), json!({"name": "some", "scopes": scopes}))
@@ -244,7 +244,7 @@ impl Client {
             .read(200)
     }
 
-    /// Waits until a message has so many attempts, and gives them, oldest first.
+    /// Waits until a message has this many attempts, and returns them, oldest first.
     pub async fn wait_for_attempts(&self, message: &str, count: usize) -> Vec<Attempt> {
         eventually(&format!("{count} attempts of {message}"), async || {
             let attempts = self.attempts(message).await;

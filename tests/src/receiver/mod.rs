@@ -139,7 +139,7 @@ impl Receiver {
         self.received().into_iter().filter(|request| request.path == path).collect()
     }
 
-    /// Waits until there are at least so many requests, and gives all.
+    /// Waits until there are at least this many requests, and returns all.
     pub async fn wait_for(&self, count: usize) -> Vec<Request> {
         let mut received = self.received.clone();
         let arrived = timeout(PATIENCE, received.wait_for(|now| *now >= count)).await.is_ok();

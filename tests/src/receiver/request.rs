@@ -19,8 +19,8 @@ pub struct Request {
     pub body: Bytes,
     /// When it came.
     pub arrived: Instant,
-    /// The status that it was answered with, unless the caller left before; none when it was hung
-    /// up on.
+    /// The status that it was answered with, unless the caller left before; `None` if the receiver
+    /// hung up.
     pub answer: Option<u16>,
 }
 

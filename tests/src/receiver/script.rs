@@ -42,7 +42,7 @@ impl Reply {
         Self { delay, ..self }
     }
 
-    /// The status that the caller is to see, if it waits for it; none when it is hung up on.
+    /// The status that the caller sees, if it waits for it; `None` if the receiver hangs up.
     pub(super) fn answer(&self) -> Option<u16> {
         (!self.hangs_up).then_some(self.status)
     }

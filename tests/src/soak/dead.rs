@@ -173,7 +173,7 @@ async fn beside(project: &Client, other: impl Future<Output = ()>) -> HashMap<St
     tokio::join!(posting, other).0
 }
 
-/// Posts so many events by a few clients, at the plan's rate.
+/// Posts this many events by a few clients, at the plan's rate.
 async fn flood(project: &Client, plan: &DeadPlan, topic: &str, events: usize) {
     let started = Instant::now();
     let next = AtomicUsize::new(0);

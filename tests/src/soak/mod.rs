@@ -46,13 +46,13 @@ pub struct Plan {
     pub rate: f64,
     /// How many post at once.
     pub clients: u32,
-    /// The mean time between two kills; none without.
+    /// The mean time between two kills; `None` without kills.
     pub kill_every: Option<Duration>,
     /// Of all that is random.
     pub seed: u64,
 }
 
-/// Runs it, prints how it goes, and gives the books.
+/// Runs it, prints its progress, and returns the books.
 pub async fn run(plan: &Plan) -> Ledger {
     println!("soak: {plan:?}");
     let started = Instant::now();

@@ -71,7 +71,7 @@ impl Kind {
         format!("soak.{}", self.name())
     }
 
-    /// Whether all of its deliveries are to have succeeded in the end.
+    /// Whether all of its deliveries must have succeeded in the end.
     pub(super) fn ends_well(self) -> bool {
         !matches!(self, Self::Dead | Self::Gone)
     }

@@ -20,7 +20,7 @@ pub(crate) struct Case {
     /// By names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
-    /// Whether JavaScript can represent all its values, and so gives its bytes again.
+    /// Whether JavaScript can represent all its values, and so writes the same bytes.
     pub(crate) survives_javascript: bool,
 }
 

@@ -1,5 +1,5 @@
-//! What is so on every route: who may call it, which headers it takes and gives, and which errors
-//! it answers with.
+//! What holds for every route: who may call it, which headers it takes and returns, and which
+//! errors it answers with.
 //!
 //! In the code this is done in one place too: by the extractors of the caller and of bodies, and by
 //! `listed`.

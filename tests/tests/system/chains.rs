@@ -26,8 +26,8 @@ async fn without_allow() -> (Stack, TempDir) {
     (Stack::with(&["--template", path.to_str().unwrap()]).await, folder)
 }
 
-/// A receiver is down until its deliveries are parked, and takes one a second when it is well: each
-/// of so many is a step of its circuit.
+/// A receiver is down until its deliveries are parked. After that it takes one a second, so that
+/// each of these deliveries is a step of its circuit.
 async fn let_go_one_by_one(project: &Client, receiver: &Receiver, parked: usize) -> Vec<String> {
     receiver.always(Reply::status(500));
     let endpoint = json!({"url": receiver.url("/"), "topics": ["*"], "retry_schedule": [3600]});

@@ -1,10 +1,9 @@
 //! Callers that send garbage, on every route of the template: each answer is a documented one, in
 //! our format, and what was refused has changed nothing.
 //!
-//! What is sent is random but the same in each run. A fuzzer that is stopped at the door. Requests
-//! are written to the socket as bytes, since an HTTP client would tidy them; and those that the
-//! front door itself refuses, as API Gateway would, are told apart by the id that it gives to all
-//! others.
+//! What is sent is random but the same in each run. Requests are written to the socket as bytes,
+//! since an HTTP client would tidy them. The front door refuses some of them itself, as API Gateway
+//! would; those get no request id, and don't count, as they test no function.
 
 mod garbage;
 mod raw;

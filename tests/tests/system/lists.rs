@@ -6,7 +6,7 @@ use system_tests::{Client, Receiver, Stack};
 
 const ITEMS: usize = 27;
 
-/// Follows a list's links from `path` on; gives the pages' ids.
+/// Follows a list's links from `path` on; returns the pages' ids.
 async fn follow(client: &Client, path: &str, rel: &str) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     let mut next = Some(path.to_owned());

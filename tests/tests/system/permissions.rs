@@ -153,8 +153,8 @@ async fn configure(project: &Client) {
     project.delete("/webhooks/topics/own.topic").await.expect(200);
 }
 
-/// Deliveries that succeed, are retried, are given up, and find their receiver gone. Gives an event
-/// whose retry waits.
+/// Deliveries that succeed, are retried, are given up, and find their receiver gone. Returns an
+/// event whose retry waits.
 async fn deliver(project: &Client, receiver: &Receiver) -> Event {
     receiver.always_at("/bad", Reply::status(500));
     receiver.always_at("/gone", Reply::status(410));
@@ -188,7 +188,7 @@ async fn deliver(project: &Client, receiver: &Receiver) -> Event {
     waiting
 }
 
-/// An endpoint that is down, of which another one is told, and that is well again.
+/// An endpoint that is down and recovers, and another one that gets the system events about it.
 async fn recover(project: &Client, receiver: &Receiver) {
     receiver.always_at("/down", Reply::status(500));
     let down = project.create_endpoint(&receiver.url("/down"), &["run.updated"]).await;

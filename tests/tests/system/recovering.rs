@@ -4,8 +4,8 @@ use runtime::clock;
 use serde_json::{Value as Json, json};
 use system_tests::{Client, Receiver, Reply, Stack, eventually};
 
-/// Waits for the end of a recovery that is asked for with this body, and gives its counts:
-/// examined, failed, missed, enqueued.
+/// Starts a recovery with this body, waits for its end, and returns its counts: examined, failed,
+/// missed, enqueued.
 async fn recover(project: &Client, endpoint: &str, body: Json) -> [u64; 4] {
     let path = format!("/webhooks/endpoints/{endpoint}");
     let begun = project.post(&format!("{path}/recover"), body).await.expect(202);

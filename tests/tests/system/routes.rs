@@ -50,7 +50,7 @@ async fn another_method_is_refused_and_the_right_ones_are_named() {
     }
 }
 
-/// API Gateway gives functions a decoded path, in which these look like more than a part of an id.
+/// API Gateway passes a decoded path to functions, in which these end the id.
 #[tokio::test]
 async fn an_escaped_delimiter_in_an_id_names_nothing_and_nothing_else() {
     let project = Stack::shared().await.project().await;

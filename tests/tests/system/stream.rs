@@ -45,7 +45,7 @@ async fn a_viewer_that_is_cut_off_again_and_again_sees_each_of_1000_events_once(
     assert!(cut_off >= 3 && ended >= 1, "cut off {cut_off} times, ended {ended} times");
 }
 
-/// Posts until none is left, in batches now and then. Gives the ids of what was accepted.
+/// Posts until none is left, sometimes in batches. Returns the ids of the accepted events.
 async fn post_all(project: Client, left: Arc<AtomicUsize>) -> Vec<String> {
     let take = |wanted: usize| {
         let taken = left
@@ -75,9 +75,9 @@ async fn post_all(project: Client, left: Arc<AtomicUsize>) -> Vec<String> {
     ids
 }
 
-/// Watches until so many events were seen, and for a while longer. It hangs up after every 150
-/// events, in the middle of whatever comes, and comes back with its position; so it does when the
-/// stream ends. Gives the ids, how often it hung up, and how often the stream ended.
+/// Watches until this many events were seen, and for a while longer. It hangs up after every 150
+/// events, in the middle of a frame, and reconnects with its position; it also reconnects when the
+/// stream ends. Returns the ids, how often it hung up, and how often the stream ended.
 async fn watch(project: &Client, mut viewer: Viewer, count: usize) -> (Vec<String>, usize, usize) {
     let (mut seen, mut cut_off, mut ended) = (Vec::new(), 0, 0);
     let deadline = Instant::now() + Duration::from_mins(3);

@@ -30,14 +30,14 @@ async fn start() -> Started {
     Started { api: api.with_key(samples::OPERATOR_KEY), aws }
 }
 
-/// Creates a project and gives its id.
+/// Creates a project and returns its id.
 async fn project(api: &Api, name: &str) -> String {
     let answer = api.ask("POST", "/projects", json!({"name": name})).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     answer.text("id").to_owned()
 }
 
-/// Creates a key and gives the answer's body.
+/// Creates a key and returns the answer's body.
 async fn key(api: &Api, project: &str, body: Json) -> Json {
     let answer = api.ask("POST", &format!("/projects/{project}/keys"), body).await;
     assert_eq!(answer.status, 201, "{}", answer.body);

@@ -1,5 +1,5 @@
-//! A step of a circuit: probe a receiver that is down, release its parked deliveries when it is
-//! well again, give up those whose schedule is over.
+//! A step of a circuit: it probes a receiver that is down, releases its parked deliveries when it
+//! has recovered, and gives up those whose schedule is over.
 //!
 //! # Pitfalls
 //!
@@ -65,8 +65,8 @@ pub(crate) struct Circuits {
 }
 
 impl Circuits {
-    /// Does one step. What fails gives the step back, so that its message can take it as soon as it
-    /// comes again.
+    /// Does one step. After a failure it gives the step back, so that the message can take it as
+    /// soon as SQS delivers it again.
     pub(crate) async fn step(
         &self,
         step: &CircuitStep,
@@ -227,8 +227,8 @@ impl Circuits {
         Ok(StepResult::Up)
     }
 
-    /// Lets the oldest parked deliveries go, a lot at a time: all at once they may be larger than
-    /// memory. Gives the pace that this endpoint allows.
+    /// Releases the oldest parked deliveries, a lot at a time: all at once may be larger than
+    /// memory. Returns the phase at the pace that this endpoint allows.
     async fn release(
         &self,
         health: &Health,
@@ -324,7 +324,7 @@ impl Circuits {
             .mul_f64(1.0 + JITTER)
     }
 
-    /// Where a parked delivery goes; none if that was deleted.
+    /// The endpoint of a parked delivery; `None` if it was deleted.
     async fn receiver(&self, message: &Message) -> Result<Option<Endpoint>, StepError> {
         let mut found = self.endpoints.load([message]).await?;
         Ok(found.endpoints.remove(&message.endpoint).transpose()?)

@@ -8,8 +8,8 @@ use std::{
 use domain::endpoint_url::EndpointUrl;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Requests to one host at a time, per batch. A batch is at most ten messages, so one host's second
-/// wave at the most waits for its first.
+/// How many requests a batch makes to one host at a time. A batch has at most ten messages, so at
+/// most a second wave waits for a first.
 const PER_HOST: usize = 5;
 
 /// One semaphore per host.

@@ -28,7 +28,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// Judges an exchange; none when the fault is on our side, which is never held against the
+    /// Judges an exchange; `None` if the fault is on our side, which never counts against the
     /// receiver.
     pub(crate) fn of(exchange: Exchange) -> Option<Self> {
         let failed = |outcome, error| Self {

@@ -51,8 +51,8 @@ impl World {
         self.health().get(id).await.unwrap().unwrap().circuit
     }
 
-    /// An endpoint that is well again, with a circuit in this phase, and another one that wants to
-    /// hear of what becomes of it.
+    /// An endpoint that has recovered, with a circuit in this phase, and another one that
+    /// subscribes to the system events about it.
     pub(super) async fn well_again(&mut self, phase: Phase) -> EndpointId {
         self.with_circuit(phase, true).await
     }
@@ -241,8 +241,8 @@ impl World {
     }
 }
 
-/// Each trouble at every fourth of so many calls, in a world of its own; each begins elsewhere, so
-/// that every call meets some.
+/// Each fault at every fourth of this many calls, in an environment of its own; each fault begins
+/// at another call, so that every call meets some.
 async fn try_all(calls: usize, story: impl AsyncFn(World, usize, Option<Trouble>)) {
     story(World::start().await, 0, None).await;
     let cases = Trouble::all().enumerate().flat_map(|(first, trouble)| {

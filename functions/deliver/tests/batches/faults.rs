@@ -307,8 +307,8 @@ impl World {
         );
     }
 
-    /// Orders the trouble. What this gives tells afterwards whether it struck the writing of the
-    /// log, so that a second request is no fault of ours.
+    /// Orders the fault. The result tells afterwards whether it hit the write to the log, in which
+    /// case a second request is expected.
     pub(super) fn meet(
         &self,
         place: usize,

@@ -15,7 +15,7 @@ use store::{Table, rates::RateStore};
 
 use super::support::{Started, logged, message_of, start_with};
 
-/// The samples' endpoint takes so many deliveries a second, and its receiver answers so.
+/// Sets the rate limit of the samples' endpoint, and what its receiver answers.
 async fn start_limited(limit: u16, statuses: &[u16]) -> Started {
     start_with(statuses, |endpoint| {
         endpoint.rate_limit = Some(limit);

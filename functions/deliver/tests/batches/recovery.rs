@@ -191,8 +191,8 @@ fn table(started: &Started, name: &str) -> Table {
 
 const FAILED: &[(Outcome, Option<Timestamp>)] = &[(Outcome::HttpError, None)];
 
-/// One event of every kind that there is. Gives those that are to go again: one that failed, and
-/// one that was missed.
+/// One event of every kind that there is. Returns those to be sent again: one that failed, and one
+/// that was missed.
 async fn one_of_each(past: &Past) -> [LoggedEvent; 2] {
     let (own, other) = (past.endpoint.id, EndpointId::new(ago(9), 9));
     let fits = r#"{"task":{}}"#;

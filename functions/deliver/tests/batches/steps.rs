@@ -186,7 +186,7 @@ async fn one_that_opens_again_just_before_its_last_step_is_written_down_is_not_c
     let id = world.well_again(Phase::Lingering(Timestamp::from_seconds(1))).await;
     let health = world.health().get(id).await.unwrap().unwrap();
     world.health().start_afresh(&health).await.unwrap();
-    // The first takes the step, the second is to close the circuit.
+    // The first call takes the step, the second closes the circuit.
     world
         .started
         .aws

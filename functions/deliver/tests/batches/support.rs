@@ -31,7 +31,7 @@ pub(crate) struct Started {
     pub(crate) sqs: aws_sdk_sqs::Client,
 }
 
-/// The samples' endpoint leads to a receiver that answers so, and waits so many seconds between
+/// Sets the receiver of the samples' endpoint with its answers, and the seconds between its
 /// attempts.
 pub(crate) async fn start(statuses: &[u16], waits: &[u32]) -> Started {
     start_with(statuses, |endpoint| endpoint.retry_schedule = Some(schedule(waits))).await
@@ -99,7 +99,7 @@ pub(crate) fn logged(
 }
 
 impl Started {
-    /// Handles a batch; gives the ids that stay on their queue, sorted.
+    /// Handles a batch; returns the ids that stay on their queue, sorted.
     pub(crate) async fn handle(&self, event: SqsEvent) -> Vec<String> {
         self.handle_until(event, clock::now() + TIME_LEFT).await.unwrap()
     }
@@ -136,7 +136,7 @@ impl Started {
         attempts
     }
 
-    /// Waits for messages on a queue, and gives what Lambda would get of them.
+    /// Waits for messages on a queue, and returns what Lambda would get of them.
     pub(crate) async fn received(&self, queue: &str) -> SqsEvent {
         let receive = self
             .sqs

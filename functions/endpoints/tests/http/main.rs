@@ -40,7 +40,7 @@ async fn start_with(aws: AwsStandIn, settings: &Settings) -> Started {
     Started { api: Api::new(&aws, api::router(endpoints::routes(), Arc::new(app))), aws }
 }
 
-/// Creates an endpoint and gives the answer's body.
+/// Creates an endpoint and returns the answer's body.
 async fn create(api: &Api, body: Json) -> Json {
     let answer = api.ask("POST", "/webhooks/endpoints", body).await;
     assert_eq!(answer.status, 201, "{}", answer.body);

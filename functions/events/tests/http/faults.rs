@@ -126,7 +126,8 @@ async fn survives(story: Story) {
 
             let mut second = api.ask("POST", path, body.clone()).await;
             if second.status == 409 {
-                // The first could not even give its lease back, which lapses by itself.
+                // The first request could not give its lease back either; the lease lapses by
+                // itself.
                 assert!(!trouble.passes_unseen(), "{case}");
                 started.interrupt_leases(clock::now().seconds() - 1).await;
                 second = api.ask("POST", path, body).await;

@@ -26,7 +26,7 @@ pub(crate) struct Started {
     pub(crate) api: Api,
 }
 
-/// With streams of so many seconds.
+/// With streams of this many seconds.
 pub(crate) async fn start(seconds: u64) -> Started {
     let aws = AwsStandIn::start().await;
     aws.plant(&[]).await;
@@ -102,7 +102,7 @@ impl Viewer {
         viewer
     }
 
-    /// The next event; none at the end of the stream.
+    /// The next event; `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Option<Shown> {
         let deadline = Instant::now() + PATIENCE;
         while self.ready.is_empty() {

@@ -55,7 +55,7 @@ impl Dynamo {
         })
     }
 
-    /// Deletes what has expired; gives the number of deleted items.
+    /// Deletes what has expired; returns the number of deleted items.
     pub async fn sweep_expired(&self) -> usize {
         let database = self.database.clone();
         self.in_turn(move || database.sweep_ttl().unwrap_or_default()).await.unwrap_or_default()

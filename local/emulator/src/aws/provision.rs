@@ -40,7 +40,7 @@ pub struct ProvisionError {
     reason: String,
 }
 
-/// Creates what isn't there yet. Gives the queues' URLs by logical id.
+/// Creates what isn't there yet. Returns the queues' URLs by logical id.
 pub async fn provision(
     template: &Template,
     clients: &Clients,

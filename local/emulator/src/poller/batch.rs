@@ -20,7 +20,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Whether the message with this id is done, so that it is to be deleted.
+    /// Whether the message with this id is done, and must be deleted.
     pub fn is_done(&self, message_id: &str) -> bool {
         match self {
             Self::AllDone => true,

@@ -3,9 +3,9 @@
 //! - [`trace`]: the trace header, which carries how often a chain has invoked which function
 //! - [`rule`]: which messages of a batch may invoke a function
 //!
-//! How it goes round: the Runtime API gives an invocation its trace, the function's SDK sends it
-//! along as `x-amzn-trace-id`, SQS keeps it as a message's `AWSTraceHeader`, and the poller reads
-//! it there. What comes in by HTTP begins a new chain.
+//! How the trace travels: the Runtime API gives it to an invocation, the function's SDK sends it as
+//! `x-amzn-trace-id`, SQS stores it as a message's `AWSTraceHeader`, and the poller reads it there.
+//! A request by HTTP begins a new chain.
 
 pub mod rule;
 pub mod trace;

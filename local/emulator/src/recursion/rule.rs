@@ -20,7 +20,7 @@ pub const MOST: u32 = 16;
 pub struct Guard {
     /// The function's ARN.
     pub function: String,
-    /// `RecursiveLoop: Allow`: nothing is refused. The chain is counted all the same.
+    /// `RecursiveLoop: Allow`: the chain is counted, but nothing is refused.
     pub allows: bool,
 }
 

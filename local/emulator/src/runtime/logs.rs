@@ -54,7 +54,7 @@ impl LogSink {
         }
     }
 
-    /// Takes every line of a process's output until it ends, and gives back the last ones.
+    /// Takes every line of a process's output until it ends, and returns the last ones.
     pub(super) async fn follow(self, output: impl AsyncRead + Unpin) -> Vec<String> {
         let mut lines = BufReader::new(output).split(b'\n');
         let mut last = Vec::new();

@@ -41,7 +41,7 @@ impl SseParser {
         Self { last_event_id: last_event_id.to_owned(), ..Self::default() }
     }
 
-    /// Takes the next bytes; gives the events that they complete.
+    /// Takes the next bytes; returns the events that they complete.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Shown> {
         self.pending.extend_from_slice(bytes);
         let mut shown = Vec::new();

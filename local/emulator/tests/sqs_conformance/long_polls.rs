@@ -20,7 +20,7 @@ async fn waiting_poll(sqs: &Sqs, url: &str, request: Value) -> Poll {
         let response = sqs_of_poll.call("ReceiveMessage", body.to_string().as_bytes()).await;
         parsed(&response)
     });
-    // Its look is in the store's line; this one's turn comes after it.
+    // The poll's request waits in the store's queue; this request comes after it.
     assert!(poll!(&mut waiting).is_pending());
     sqs.depths().await.unwrap();
     assert!(poll!(&mut waiting).is_pending(), "nothing to receive yet");

@@ -24,7 +24,7 @@ pub struct Attempt {
     pub url: String,
     /// Which attempt of the delivery this was, from 1, over all rounds.
     pub number: u32,
-    /// Which resend it belongs to; none for the delivery's own schedule.
+    /// Which resend it belongs to; `None` for the delivery's own schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<RoundId>,
     /// Why it was made.
@@ -44,7 +44,7 @@ pub struct Attempt {
     pub duration_ms: u64,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When the next attempt is due; none after success and after the last.
+    /// When the next attempt is due; `None` after success and after the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Timestamp>,
 }
@@ -59,8 +59,8 @@ pub enum Trigger {
     Manual,
     /// By a test of the endpoint.
     Test,
-    /// To find out whether a receiver that keeps failing is well again. It uses up nothing of the
-    /// delivery's schedule.
+    /// Finds out whether a failing receiver has recovered. It does not count in the delivery's
+    /// schedule.
     Probe,
 }
 
@@ -109,7 +109,7 @@ impl Outcome {
 pub enum DeliveryStatus {
     /// Not delivered yet; more attempts will follow.
     Pending,
-    /// Not delivered yet, and not tried until its receiver is well again.
+    /// Not delivered yet, and not tried until its receiver has recovered.
     Parked,
     /// Delivered.
     Succeeded,

@@ -146,7 +146,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether an event of this topic is to be delivered here now.
+    /// Whether an event of this topic must be delivered here now.
     pub fn wants(&self, topic: &Topic) -> bool {
         self.status == Status::Active && self.subscribes(topic)
     }

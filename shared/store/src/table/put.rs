@@ -38,8 +38,8 @@ impl Table {
         self.put_or_conflict(item, "revision = :revision", values).await
     }
 
-    /// When the answer to a put is lost, the SDK puts again, and the condition fails by what the
-    /// first try has written: the very same item. That is no conflict.
+    /// When the answer to a put is lost, the SDK puts again, and the condition fails because the
+    /// first try has written the same item. That is no conflict.
     async fn put_or_conflict<const N: usize>(
         &self,
         item: Item,

@@ -55,7 +55,7 @@ const fn healthy(name: &'static str, step: Step) -> Case {
     Case { name, step, victims: Victim::BOTH, failures: 0, requests: 1, recorded: 1, dead: 0 }
 }
 
-/// The receiver takes the request after so many failures.
+/// The receiver takes the request after this many failures.
 const fn failing(failures: usize, name: &'static str, step: Step) -> Case {
     Case { failures, requests: failures + 1, recorded: failures + 1, ..healthy(name, step) }
 }

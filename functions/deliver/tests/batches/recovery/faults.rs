@@ -1,5 +1,5 @@
-//! Faults of AWS at every call of a recovery's step: all that is to go again arrives once, and the
-//! counts are right.
+//! Faults of AWS at every call of a recovery's step: everything that must be sent again arrives
+//! once, and the counts are right.
 
 use domain::recovery::{RecoveryCounts, State};
 use emulator::testing::Trouble;
@@ -12,7 +12,7 @@ const TRIES: usize = 2;
 /// Worlds at a time, as each mostly waits.
 const AT_ONCE: usize = 8;
 
-/// Gives how many calls the step makes.
+/// Returns how many calls the step makes.
 async fn recover(place: usize, trouble: Option<Trouble>) -> usize {
     let (past, again) = a_past_of_each().await;
     let aws = &past.started.aws;

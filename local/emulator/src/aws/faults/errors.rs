@@ -11,7 +11,7 @@ use super::Fault;
 use crate::aws::requirement::Service;
 use crate::aws::server::json_response;
 
-/// The answer of a service with this fault; none where the fault isn't an answer.
+/// The answer of a service with this fault; `None` if the fault isn't an answer.
 pub(in crate::aws) fn error(service: Service, fault: Fault) -> Option<Response<Bytes>> {
     let (status, shape, query_error, message) = match (service, fault) {
         (Service::DynamoDb, Fault::Throttled) => (

@@ -1,7 +1,7 @@
-//! Faults of AWS, made to order: tests say which call of which function is to go wrong, and how.
+//! Faults of AWS to order: tests say which call of which function goes wrong, and how.
 //!
-//! The SDK tries again by itself, and each of its tries is a call here. A fault that is to be seen
-//! by the function must strike at least as often as the SDK tries (three times).
+//! The SDK retries by itself, and each of its tries is a call here. A fault that the function must
+//! see has to hit at least as many calls as the SDK tries (three).
 
 mod errors;
 mod partly;
@@ -62,7 +62,7 @@ struct Rule {
     fault: Fault,
 }
 
-/// Which calls are to go wrong; [`Self::fail`] says how.
+/// Which calls go wrong; [`Self::fail`] says how.
 #[must_use = "nothing goes wrong before `fail`"]
 #[derive(Debug)]
 pub struct Plan<'a> {
@@ -104,7 +104,7 @@ impl Faults {
         self.lock().struck.clone()
     }
 
-    /// What is to happen to a call.
+    /// What will happen to a call.
     pub(super) fn next(
         &self,
         caller: &Caller,
@@ -139,7 +139,7 @@ impl Faults {
 }
 
 impl Plan<'_> {
-    /// Only after so many calls that go well.
+    /// Only after this many calls that succeed.
     pub fn after(self, calls: usize) -> Self {
         Self { after: calls, ..self }
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 /// A batch, cut in two.
 #[derive(Debug)]
 pub(in crate::aws) struct Split {
-    /// The request with what is carried out; none when that is nothing.
+    /// The request with the entries that are carried out; `None` if there are none.
     pub(in crate::aws) done: Option<Json>,
     left: Left,
 }
@@ -19,7 +19,8 @@ enum Left {
 }
 
 impl Split {
-    /// Cuts a request behind the first half of its (first table's) entries; none if it is no batch.
+    /// Cuts a batch to the first half of its entries, those of its first table; `None` if the
+    /// request is no batch.
     pub(in crate::aws) fn of(operation: &str, request: &Json) -> Option<Self> {
         match operation {
             "BatchWriteItem" => Self::table(request, "UnprocessedItems", None),

@@ -12,7 +12,7 @@ use crate::sqs::{
     store::Store,
 };
 
-/// Every attribute there is to ask for, so that a mistyped one is refused.
+/// Every attribute that a caller may ask for, so that a mistyped one is refused.
 const KNOWN: [&str; 21] = [
     "All",
     "ApproximateNumberOfMessages",
