@@ -197,17 +197,15 @@ pub(crate) async fn change(
         input.signatures.map(|styles| styles.map(checked_styles).transpose()).transpose()?;
     let project = rewrite(|| async {
         let old = app.find(&id).await?;
-        let revision = old.revision;
         let new = Project {
             name: name.clone().unwrap_or(old.name),
             brand: brand.clone().unwrap_or(old.brand),
             signatures: signatures.clone().unwrap_or(old.signatures),
             body: input.body.unwrap_or(old.body),
-            revision: revision + 1,
             ..old
         };
         app.check_secret(&new).await?;
-        app.projects.replace(&new, revision).await?;
+        app.projects.replace(&new).await?;
         Ok(new)
     })
     .await?;

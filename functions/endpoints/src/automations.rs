@@ -319,17 +319,15 @@ pub(crate) async fn change(
     let status = named(input.status, "status")?;
     let changed = rewrite(|| async {
         let old = app.automation(access, &id).await?;
-        let revision = old.revision;
         let new = Automation {
             name: name.clone().unwrap_or(old.name),
             trigger: trigger.clone().unwrap_or(old.trigger),
             workflow: workflow.clone().unwrap_or(old.workflow),
             active: status.map_or(old.active, |status| status == AutomationStatus::Active),
             updated_at: clock::now(),
-            revision: revision + 1,
             ..old
         };
-        app.automations.replace(access, &new, revision).await?;
+        app.automations.replace(access, &new).await?;
         Ok(new)
     })
     .await?;

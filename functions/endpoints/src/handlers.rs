@@ -20,7 +20,7 @@ use domain::{
 use http::{HeaderMap, StatusCode, Uri};
 use runtime::clock;
 use serde::Deserialize;
-use store::{Access, attempts::Owned, endpoints::ProjectView};
+use store::{Access, attempts::Owned, endpoints::ProjectConfig};
 use utoipa::IntoParams;
 
 use crate::{
@@ -316,15 +316,14 @@ impl App {
     ) -> Result<Endpoint, ApiError> {
         rewrite(|| async {
             let old = self.find(access, id).await?;
-            let revision = old.revision;
-            let new = Endpoint { updated_at: clock::now(), revision: revision + 1, ..change(old)? };
-            self.endpoints.replace(access, &new, revision).await?;
+            let new = Endpoint { updated_at: clock::now(), ..change(old)? };
+            self.endpoints.replace(access, &new).await?;
             Ok(new)
         })
         .await
     }
 
-    pub(crate) fn rules(&self, project: ProjectView, headers: &HeaderMap) -> Rules {
+    pub(crate) fn rules(&self, project: ProjectConfig, headers: &HeaderMap) -> Rules {
         Rules {
             catalogue: self.catalogue.with(project.topics),
             judge: self.targets.judge(headers),

@@ -62,9 +62,9 @@ pub(crate) async fn rotate(
         let new = ProjectSecret {
             secrets: wanted.apply(old.secrets, &access.project(), &app.vault)?,
             decodable: wanted.secret.is_decodable(),
-            revision: old.revision + 1,
+            revision: old.revision,
         };
-        Ok(app.project_secrets.replace(access, &new, old.revision).await?)
+        Ok(app.project_secrets.replace(access, &new).await?)
     })
     .await?;
     Ok(wanted.answer())

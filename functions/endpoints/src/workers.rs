@@ -112,16 +112,14 @@ pub(crate) async fn write(
     let written = rewrite(|| async {
         let now = clock::now();
         if let Some(old) = app.endpoints.worker(access, id).await? {
-            let revision = old.revision + 1;
             let new = Endpoint {
                 url: url.clone(),
                 status: Status::Active,
                 disabled_reason: None,
                 updated_at: now,
-                revision,
                 ..old
             };
-            app.endpoints.replace(access, &new, revision - 1).await?;
+            app.endpoints.replace(access, &new).await?;
             return Ok(new);
         }
         let endpoint_id = EndpointId::of_worker(access.project(), id);
@@ -199,14 +197,12 @@ pub(crate) async fn regenerate_token(
             .vault
             .seal(&Secret::token(rand::random()), &old.id, rand::random())
             .map_err(ApiError::from)?;
-        let revision = old.revision + 1;
         let new = Endpoint {
             secrets: old.secrets.clone().rotated(sealed, now, now),
             updated_at: now,
-            revision,
             ..old
         };
-        app.endpoints.replace(access, &new, revision - 1).await?;
+        app.endpoints.replace(access, &new).await?;
         Ok(new)
     })
     .await?;

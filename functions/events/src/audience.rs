@@ -12,14 +12,14 @@ use domain::{
 };
 use store::{
     Access,
-    endpoints::{ProjectView, Subscriber},
+    endpoints::{ProjectConfig, Subscriber},
 };
 
 use crate::{App, input::Draft};
 
 /// All who may want an event of the project.
 pub(crate) struct Audience {
-    project: ProjectView,
+    project: ProjectConfig,
     workers: HashMap<String, Endpoint>,
     access: Access,
 }
@@ -30,7 +30,7 @@ impl Audience {
     pub(crate) async fn of(
         app: &App,
         access: Access,
-        project: ProjectView,
+        project: ProjectConfig,
         drafts: impl Iterator<Item = &Draft>,
     ) -> Result<Self, ApiError> {
         let named: BTreeSet<_> = drafts.filter_map(|draft| draft.worker_id.clone()).collect();

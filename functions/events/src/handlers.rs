@@ -10,7 +10,7 @@ use axum::{
 use domain::{model::Scope, time::Timestamp};
 use http::{HeaderMap, StatusCode};
 use runtime::clock;
-use store::endpoints::ProjectView;
+use store::endpoints::ProjectConfig;
 
 use crate::{
     App,
@@ -116,7 +116,7 @@ pub(crate) async fn many(
 }
 
 impl App {
-    fn rules(&self, project: &ProjectView, judge: TargetCheck, now: Timestamp) -> Rules {
+    fn rules(&self, project: &ProjectConfig, judge: TargetCheck, now: Timestamp) -> Rules {
         Rules {
             catalogue: self.catalogue.with(project.topics.iter().cloned()),
             judge,

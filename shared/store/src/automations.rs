@@ -55,19 +55,15 @@ impl AutomationStore {
         listing.page(request, now, |row| async move { Ok(Some(parse(row)?).filter(keep)) }).await
     }
 
-    /// Overwrites an automation that is unchanged since it was read at `revision`;
-    /// [`StoreError::Conflict`] otherwise.
-    pub async fn replace(
-        &self,
-        access: Access,
-        automation: &Automation,
-        revision: u64,
-    ) -> Result<(), StoreError> {
+    /// Overwrites an automation that is unchanged since it was read at its revision, and counts the
+    /// revision up; [`StoreError::Conflict`] otherwise.
+    pub async fn replace(&self, access: Access, automation: &Automation) -> Result<(), StoreError> {
         self.0
-            .put_revision(
-                item(pk::project(access.project()), sk::automation(automation.id), automation)?,
-                revision,
-            )
+            .put_revision(item(
+                pk::project(access.project()),
+                sk::automation(automation.id),
+                automation,
+            )?)
             .await
     }
 

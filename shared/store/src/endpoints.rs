@@ -26,7 +26,7 @@ pub(crate) fn row_key(endpoint: &Endpoint) -> Item {
 
 /// All of a project that an event or an endpoint has to do with, read by one Query.
 #[derive(Clone, Debug, Default)]
-pub struct ProjectView {
+pub struct ProjectConfig {
     /// The project; `None` if it doesn't exist.
     pub project: Option<Project>,
     /// The topics that it adds to the deployment's.
@@ -73,8 +73,8 @@ impl ProjectViews {
 
     /// One strongly consistent Query: an endpoint made before an event gets it. Fails if it can't
     /// be told whether an endpoint wants an event: then it is better not to accept any.
-    pub async fn load(&self, access: Access) -> Result<ProjectView, StoreError> {
-        let mut view = ProjectView::default();
+    pub async fn load(&self, access: Access) -> Result<ProjectConfig, StoreError> {
+        let mut view = ProjectConfig::default();
         for row in self.0.all_before(pk::project(access.project()), sk::WORKERS).await? {
             match text(&row, "sk") {
                 sk::PROJECT => view.project = Some(parse(row)?),
@@ -171,20 +171,10 @@ impl EndpointStore {
         listing.page(request, now, |row| async move { Ok(Some(parse(row)?).filter(keep)) }).await
     }
 
-    /// Overwrites an endpoint that is unchanged since it was read at `revision`;
-    /// [`StoreError::Conflict`] otherwise.
-    pub async fn replace(
-        &self,
-        access: Access,
-        endpoint: &Endpoint,
-        revision: u64,
-    ) -> Result<(), StoreError> {
-        self.0
-            .put_revision(
-                item(pk::project(access.project()), row_sk(endpoint), endpoint)?,
-                revision,
-            )
-            .await
+    /// Overwrites an endpoint that is unchanged since it was read at its revision, and counts the
+    /// revision up; [`StoreError::Conflict`] otherwise.
+    pub async fn replace(&self, access: Access, endpoint: &Endpoint) -> Result<(), StoreError> {
+        self.0.put_revision(item(pk::project(access.project()), row_sk(endpoint), endpoint)?).await
     }
 
     /// Deletes an endpoint. Whether it was there.

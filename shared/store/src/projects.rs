@@ -9,7 +9,7 @@ use domain::{
 
 use crate::{
     Page, PageRequest, StoreError, Table,
-    item::{Item, item, key, number},
+    item::{Item, item, key},
     list::{Listing, parse},
     row_keys::{pk, sk},
     secrets,
@@ -51,11 +51,10 @@ impl ProjectStore {
         self.0.put_all_new([own, listed, secrets::row(project.id, secret)?]).await
     }
 
-    /// Overwrites a project that is unchanged since it was read at `revision`;
-    /// [`StoreError::Conflict`] otherwise.
-    pub async fn replace(&self, project: &Project, revision: u64) -> Result<(), StoreError> {
-        let values = [(":revision", number(revision))];
-        self.0.put_all_if(rows(project)?, "revision = :revision", values).await
+    /// Overwrites a project that is unchanged since it was read at its revision, and counts the
+    /// revision up; [`StoreError::Conflict`] otherwise.
+    pub async fn replace(&self, project: &Project) -> Result<(), StoreError> {
+        self.0.put_revisions(rows(project)?).await
     }
 
     /// A page of all projects.

@@ -28,14 +28,9 @@ impl ProjectSecrets {
         self.0.get(key(pk::project(access.project()), sk::PROJECT_SECRET)).await
     }
 
-    /// Overwrites a secret that is unchanged since it was read at `revision`;
-    /// [`StoreError::Conflict`] otherwise.
-    pub async fn replace(
-        &self,
-        access: Access,
-        secret: &ProjectSecret,
-        revision: u64,
-    ) -> Result<(), StoreError> {
-        self.0.put_revision(row(access.project(), secret)?, revision).await
+    /// Overwrites a secret that is unchanged since it was read at its revision, and counts the
+    /// revision up; [`StoreError::Conflict`] otherwise.
+    pub async fn replace(&self, access: Access, secret: &ProjectSecret) -> Result<(), StoreError> {
+        self.0.put_revision(row(access.project(), secret)?).await
     }
 }

@@ -35,7 +35,7 @@ impl World {
         let old = self.endpoint(id).await;
         let mut new = old.clone();
         change(&mut new);
-        self.config().replace(access(), &new, old.revision).await.unwrap();
+        self.config().replace(access(), &new).await.unwrap();
     }
 
     /// Runs the circuit's steps until nothing is parked, and then the deliveries that they

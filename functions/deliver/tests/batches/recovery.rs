@@ -396,12 +396,9 @@ async fn it_stops_when_the_endpoint_is_deleted_or_paused_in_the_middle() {
 
         let config = EndpointStore::new(table(&past.started, "ConfigTable"));
         if paused {
-            let paused = Endpoint {
-                status: domain::model::Status::Paused,
-                revision: 2,
-                ..past.endpoint.clone()
-            };
-            config.replace(past.project, &paused, 1).await.unwrap();
+            let paused =
+                Endpoint { status: domain::model::Status::Paused, ..past.endpoint.clone() };
+            config.replace(past.project, &paused).await.unwrap();
         } else {
             assert!(config.delete(past.project, past.endpoint.id).await.unwrap());
         }

@@ -62,7 +62,7 @@ async fn a_secret_that_is_no_base64_does_where_the_projects_styles_take_its_text
     );
     let styles = vec!["digest".parse().unwrap(), "token".parse().unwrap()];
     let project = Project { signatures: Some(styles), ..samples::project().unwrap() };
-    ProjectStore::new(config).replace(&project, project.revision).await.unwrap();
+    ProjectStore::new(config).replace(&project).await.unwrap();
     let own = json!({"secret": "the-platforms-own-of-long-ago"});
     let answer = started.api.ask("POST", "/webhooks/secret/rotate", own.clone()).await;
     assert_eq!((answer.status, &answer.body["secret"]), (200, &own["secret"]), "{}", answer.body);

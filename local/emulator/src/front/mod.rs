@@ -12,5 +12,5 @@ pub mod route;
 mod server;
 mod streamed;
 
-pub use route::{Match, RouteTable, SettingsSource};
+pub use route::{EntryPoint, Match, RouteTable};
 pub use server::{Front, Service};

@@ -153,14 +153,14 @@ mod tests {
     use axum::http::Request;
 
     use super::*;
-    use crate::front::SettingsSource;
+    use crate::front::EntryPoint;
 
     fn event_of(request: Request<()>, body: &[u8]) -> Json {
         let found = Match {
             function: "f".into(),
             route_key: "POST /a/{id}".into(),
             path_parameters: BTreeMap::from([("id".to_owned(), "1".to_owned())]),
-            via: SettingsSource::HttpApi,
+            via: EntryPoint::HttpApi,
         };
         let about = Circumstances {
             source_ip: [127, 0, 0, 1].into(),

@@ -24,12 +24,12 @@ struct Route {
     segments: Vec<Segment>,
     key: String,
     function: String,
-    via: SettingsSource,
+    via: EntryPoint,
 }
 
 /// By what a request reaches a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SettingsSource {
+pub enum EntryPoint {
     /// The HTTP API, which waits for a whole answer.
     HttpApi,
     /// The function's own URL, by which it streams.
@@ -53,7 +53,7 @@ pub struct Match {
     /// Values of the path's variables, decoded.
     pub path_parameters: BTreeMap<String, String>,
     /// By what it gets there.
-    pub via: SettingsSource,
+    pub via: EntryPoint,
 }
 
 impl RouteTable {
@@ -82,7 +82,7 @@ impl RouteTable {
             segments: segments_of(&route.path).map(Segment::of).collect(),
             key: route.key(),
             function: function.to_owned(),
-            via: SettingsSource::HttpApi,
+            via: EntryPoint::HttpApi,
         });
     }
 
@@ -93,7 +93,7 @@ impl RouteTable {
             segments: segments_of(&url.path).map(Segment::of).collect(),
             key: "$default".to_owned(),
             function: function.to_owned(),
-            via: SettingsSource::Url(url.clone()),
+            via: EntryPoint::Url(url.clone()),
         });
     }
 
@@ -115,7 +115,7 @@ impl RouteTable {
                 function,
                 route_key: "$default".to_owned(),
                 path_parameters: BTreeMap::new(),
-                via: SettingsSource::HttpApi,
+                via: EntryPoint::HttpApi,
             })
         };
         found.or_else(default)
@@ -222,9 +222,9 @@ mod tests {
         for method in ["GET", "POST"] {
             let found = table.find(method, "/events/stream").unwrap();
             assert_eq!((found.function.as_str(), found.route_key.as_str()), ("stream", "$default"));
-            assert!(matches!(found.via, SettingsSource::Url(_)));
+            assert!(matches!(found.via, EntryPoint::Url(_)));
         }
-        assert_eq!(table.find("GET", "/events/stream2").unwrap().via, SettingsSource::HttpApi);
+        assert_eq!(table.find("GET", "/events/stream2").unwrap().via, EntryPoint::HttpApi);
     }
 
     #[test]

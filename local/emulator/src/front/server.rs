@@ -29,7 +29,7 @@ use super::cors;
 use super::date::now;
 use super::door;
 use super::payload::{self, Circumstances};
-use super::route::{RouteTable, SettingsSource};
+use super::route::{EntryPoint, RouteTable};
 use super::streamed;
 use crate::runtime::{InvokeError, Pool};
 
@@ -107,8 +107,8 @@ async fn serve(
         return answer::not_found();
     };
     let cors = match &found.via {
-        SettingsSource::Url(url) => url.cors.as_ref(),
-        SettingsSource::HttpApi => None,
+        EntryPoint::Url(url) => url.cors.as_ref(),
+        EntryPoint::HttpApi => None,
     };
     if let Some(cors) = cors.filter(|_| cors::is_preflight(&parts)) {
         return cors::preflight(cors, &parts.headers);
@@ -135,8 +135,8 @@ async fn serve(
         );
     }
     let answered = match &found.via {
-        SettingsSource::HttpApi => whole(pool, event).await,
-        SettingsSource::Url(_) => stream(pool, event, served.stopping.clone()).await,
+        EntryPoint::HttpApi => whole(pool, event).await,
+        EntryPoint::Url(_) => stream(pool, event, served.stopping.clone()).await,
     };
     let mut response = answered.unwrap_or_else(|error| refusal(pool.name(), error));
     if let Some(cors) = cors {

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 
 use super::AwsStandIn;
 use crate::front::payload::{self, Circumstances};
-use crate::front::{Match, RouteTable, SettingsSource};
+use crate::front::{EntryPoint, Match, RouteTable};
 use crate::samples;
 
 /// Host that the API is asked at.
@@ -98,7 +98,7 @@ impl Api {
             function: String::new(),
             route_key: "$default".to_owned(),
             path_parameters: std::collections::BTreeMap::new(),
-            via: SettingsSource::HttpApi,
+            via: EntryPoint::HttpApi,
         });
         let about = Circumstances {
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -141,9 +141,9 @@ async fn endpoints_of_version_1() {
     assert!(minimal.wants(&"task.created".parse().unwrap()));
     assert_eq!(minimal.live_secrets(clock::now(), &vault).unwrap()[0].reveal(), samples::SECRET);
     // It can be changed, and read again.
-    let changed =
-        domain::model::Endpoint { name: Some("Changed".to_owned()), revision: 2, ..minimal };
-    store.replace(past.project, &changed, 1).await.unwrap();
+    let changed = domain::model::Endpoint { name: Some("Changed".to_owned()), ..minimal };
+    store.replace(past.project, &changed).await.unwrap();
+    let changed = domain::model::Endpoint { revision: 2, ..changed };
     assert_eq!(store.get(past.project, changed.id).await.unwrap(), Some(changed));
 
     let view = ProjectViews::new(past.config.clone()).load(past.project).await.unwrap();

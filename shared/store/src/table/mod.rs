@@ -3,6 +3,7 @@
 mod put;
 mod query;
 mod read_many;
+mod revision;
 mod transact;
 mod update;
 mod write_many;

@@ -6,12 +6,11 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
-use super::Table;
-use crate::{
-    StoreError,
-    error::failed,
-    item::{Item, number},
+use super::{
+    Table,
+    revision::{SAME_REVISION, next_revision},
 };
+use crate::{StoreError, error::failed, item::Item};
 
 impl Table {
     /// Writes an item, whatever is there.
@@ -32,10 +31,11 @@ impl Table {
         self.put_or_conflict(item, "attribute_not_exists(pk)", []).await
     }
 
-    /// Overwrites an item that must still be at `revision`.
-    pub(crate) async fn put_revision(&self, item: Item, revision: u64) -> Result<(), StoreError> {
-        let values = [(":revision", number(revision))];
-        self.put_or_conflict(item, "revision = :revision", values).await
+    /// Overwrites an item that must still be at the revision that it was read at, and counts the
+    /// revision up.
+    pub(crate) async fn put_revision(&self, item: Item) -> Result<(), StoreError> {
+        let (item, revision) = next_revision(item)?;
+        self.put_or_conflict(item, SAME_REVISION, [(":revision", revision)]).await
     }
 
     /// When the answer to a put is lost, the SDK puts again, and the condition fails because the

@@ -2,7 +2,10 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 
-use super::Table;
+use super::{
+    Table,
+    revision::{SAME_REVISION, next_revision},
+};
 use crate::{
     StoreError,
     error::{failed, is_contended},
@@ -18,8 +21,22 @@ impl Table {
         self.put_all_if(items, "attribute_not_exists(pk)", []).await
     }
 
+    /// Overwrites items, all of one revision, that must still be at it, and counts it up.
+    pub(crate) async fn put_revisions<const N: usize>(
+        &self,
+        mut items: [Item; N],
+    ) -> Result<(), StoreError> {
+        let mut read = None;
+        for item in &mut items {
+            let (next, revision) = next_revision(std::mem::take(item))?;
+            (*item, read) = (next, Some(revision));
+        }
+        let Some(read) = read else { return Ok(()) };
+        self.put_all_if(items, SAME_REVISION, [(":revision", read)]).await
+    }
+
     /// Writes items if `condition` holds for what is there of each.
-    pub(crate) async fn put_all_if<const N: usize, const M: usize>(
+    async fn put_all_if<const N: usize, const M: usize>(
         &self,
         items: [Item; N],
         condition: &str,
