@@ -9,20 +9,18 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::error::StackError;
+use super::foreign::foreign_access_key;
 use super::plan::Plan;
+use super::url::url_of;
 use emulator::aws::iam::Policies;
 use emulator::aws::{AwsServer, Caller, Clients, Stores, clients};
 use emulator::poller::Polls;
 use emulator::runtime::environment::Surroundings;
 use emulator::sqs::Clock;
-use sam_template::ACCOUNT;
 
 /// How often expired items are deleted. DynamoDB takes up to a few days; readers filter what has
 /// expired anyway.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-
-/// Access key id for other emulators where the user's environment has none.
-const FOREIGN_ACCESS_KEY: &str = "test";
 
 pub(super) struct AwsSide {
     url: String,
@@ -52,7 +50,7 @@ impl AwsSide {
                 embedded: None,
             });
         };
-        let url = super::functions::url_of(listener.local_addr()?);
+        let url = url_of(listener.local_addr()?);
         let stores = Stores::open(plan.data.path(), &url, &plan.settings, Clock::system())?;
         let dynamo = stores.dynamo.clone();
         let server = AwsServer::start(listener, stores, plan.settings.clone())?;
@@ -129,37 +127,8 @@ impl AwsSide {
     }
 }
 
-/// The access key id for other emulators: the user's own, if there is one.
-fn foreign_access_key() -> String {
-    std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_else(|_| FOREIGN_ACCESS_KEY.to_owned())
-}
-
-/// The account in which other emulators keep what is made with [`foreign_access_key`]: those that
-/// tell accounts apart take a key of twelve digits for one.
-pub(super) fn foreign_account() -> String {
-    account_of(foreign_access_key())
-}
-
-fn account_of(access_key: String) -> String {
-    let is_account = access_key.len() == 12 && access_key.bytes().all(|byte| byte.is_ascii_digit());
-    if is_account { access_key } else { ACCOUNT.to_owned() }
-}
-
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.sweeper.abort();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_access_key_of_twelve_digits_is_an_account_of_its_own() {
-        assert_eq!(account_of("123456789012".to_owned()), "123456789012");
-        for key in ["test", "12345678901", "AKIA56789012"] {
-            assert_eq!(account_of(key.to_owned()), ACCOUNT);
-        }
     }
 }

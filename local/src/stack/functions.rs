@@ -1,7 +1,6 @@
 //! The functions of a stack and what invokes them: the API and the pollers.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use tokio::net::TcpListener;
 use super::aws_side::AwsSide;
 use super::error::StackError;
 use super::plan::Plan;
+use super::url::url_of;
 use emulator::front::{Front, RouteTable, Service};
 use emulator::poller::{Poller, concurrency};
 use emulator::runtime::environment::{self, Surroundings};
@@ -139,14 +139,4 @@ fn start_pollers(
         }
     }
     Ok(pollers)
-}
-
-/// The URL at which a listener is reached from this machine, also if it listens on all addresses.
-pub(super) fn url_of(address: SocketAddr) -> String {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
 }

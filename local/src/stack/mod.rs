@@ -11,8 +11,10 @@
 
 mod aws_side;
 mod error;
+mod foreign;
 mod functions;
 mod plan;
+mod url;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,7 +53,7 @@ impl Stack {
         let binaries = if plan.args.aws_only { None } else { Some(plan.binaries().await?) };
 
         let aws = AwsSide::start(&plan, ports.aws)?;
-        let template = plan.deploy(&aws).await?;
+        let template = plan.deploy(aws.url(), aws.stack_clients()).await?;
         aws.enforce(Policies::of(&template.functions, &plan.settings));
         aws.release_received().await?;
 
@@ -63,7 +65,7 @@ impl Stack {
         let functions = if let (Some(binaries), Some(listener)) = (binaries, ports.api) {
             Some(Functions::start(&plan, &template, &aws, &binaries, listener).await?)
         } else {
-            plan.write_environment_file(&template, &aws)?;
+            plan.write_environment_file(&template, aws.url())?;
             plant_samples(&template, &plan.settings.secret, &aws).await?;
             None
         };

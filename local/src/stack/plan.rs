@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::TcpListener;
 
-use super::aws_side::{AwsSide, foreign_account};
 use super::error::StackError;
+use super::foreign::foreign_account;
 use crate::build;
 use crate::cli::RunArgs;
 use crate::data::DataDirectory;
-use emulator::aws::provision::provision;
+use emulator::aws::{Clients, provision::provision};
 use emulator::runtime::environment;
 use sam_template::{Settings, Template};
 
@@ -111,9 +111,13 @@ impl Plan {
     }
 
     /// Creates tables and queues, and resolves the template with the queues' real URLs.
-    pub(super) async fn deploy(&self, aws: &AwsSide) -> Result<Template, StackError> {
-        let mut settings = Settings { sqs_url: aws.url().to_owned(), ..self.settings.clone() };
-        settings.queue_urls = provision(&self.read(&settings)?, aws.stack_clients()).await?;
+    pub(super) async fn deploy(
+        &self,
+        aws_url: &str,
+        clients: &Clients,
+    ) -> Result<Template, StackError> {
+        let mut settings = Settings { sqs_url: aws_url.to_owned(), ..self.settings.clone() };
+        settings.queue_urls = provision(&self.read(&settings)?, clients).await?;
         self.read(&settings)
     }
 
@@ -127,7 +131,7 @@ impl Plan {
     pub(super) fn write_environment_file(
         &self,
         template: &Template,
-        aws: &AwsSide,
+        aws_url: &str,
     ) -> Result<(), StackError> {
         let mut variables: BTreeMap<&str, String> = BTreeMap::new();
         for (name, value) in template.functions.iter().flat_map(|function| &function.environment) {
@@ -138,7 +142,7 @@ impl Plan {
             variables.insert(policy, local.to_owned());
         }
         let aws_variables = [
-            ("AWS_ENDPOINT_URL", aws.url()),
+            ("AWS_ENDPOINT_URL", aws_url),
             ("AWS_REGION", &self.settings.region),
             ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),

@@ -25,8 +25,8 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::instance::InvokeError;
-use super::pool::FunctionSpec;
+use super::error::InvokeError;
+use super::spec::FunctionSpec;
 use crate::recursion::Trace;
 
 /// What says that an answer is streamed.

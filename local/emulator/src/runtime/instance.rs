@@ -13,35 +13,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::api::{Answer, Invocation, RuntimeApi, SlotHandle};
-use super::pool::FunctionSpec;
+use super::error::InvokeError;
+use super::spec::FunctionSpec;
 use crate::recursion::Trace;
 
 /// The longest that a process may take until it asks for its first event. Lambda gives 10 s; a
 /// loaded machine with debug builds gets more.
 const INIT_LIMIT: Duration = Duration::from_mins(1);
-
-/// Why an invocation has no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvokeError {
-    /// The function answered with an error; the text is its JSON.
-    #[error("the function failed: {0}")]
-    Failed(String),
-    /// The function's timeout passed; its process was ended.
-    #[error("the function took longer than its timeout of {} s", .0.as_secs())]
-    TimedOut(Duration),
-    /// The process ended before it answered.
-    #[error("the function's process ended: {0}")]
-    Crashed(String),
-    /// The process couldn't be started, or ended before it asked for an event.
-    #[error("the function doesn't start: {0}")]
-    NotStarted(String),
-    /// Too many invocations run or wait already.
-    #[error("too many requests run or wait for this function")]
-    TooBusy,
-    /// The stack is shutting down.
-    #[error("the stack is shutting down")]
-    ShuttingDown,
-}
 
 /// A running process.
 pub(super) struct Instance {

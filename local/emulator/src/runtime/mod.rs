@@ -10,11 +10,14 @@
 
 pub mod api;
 pub mod environment;
+mod error;
 pub mod instance;
 pub mod logs;
 pub mod pool;
+mod spec;
 
 pub use api::{Pieces, RuntimeApi};
-pub use instance::InvokeError;
+pub use error::InvokeError;
 pub use logs::LogSink;
-pub use pool::{FunctionSpec, Pool};
+pub use pool::Pool;
+pub use spec::FunctionSpec;

@@ -4,8 +4,6 @@
 //! which must not go back to the idle ones while it may be busy. So an invocation runs in a task of
 //! its own.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,32 +13,13 @@ use tokio::sync::{Semaphore, TryAcquireError, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::api::{Answer, Pieces, RuntimeApi};
-use super::instance::{Instance, InvokeError};
-use super::logs::LogSink;
+use super::error::InvokeError;
+use super::instance::Instance;
+use super::spec::FunctionSpec;
 use crate::recursion::Trace;
 
 /// Invocations that may wait for an instance; more are refused.
 pub const MAX_WAITING: usize = 1_000;
-
-/// What a pool runs.
-pub struct FunctionSpec {
-    /// Short name, such as `deliver`.
-    pub name: String,
-    /// ARN, as told to the function.
-    pub arn: String,
-    /// The binary.
-    pub binary: PathBuf,
-    /// Its arguments: none for a function; a test's own binary needs some to become one.
-    pub arguments: Vec<String>,
-    /// All of its environment.
-    pub environment: BTreeMap<String, String>,
-    /// The longest that an invocation may take.
-    pub timeout: Duration,
-    /// Most instances at once.
-    pub max_instances: usize,
-    /// Where its output goes.
-    pub log: LogSink,
-}
 
 /// The instances of one function.
 pub struct Pool {
