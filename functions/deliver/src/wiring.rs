@@ -9,7 +9,7 @@ use runtime::{
 };
 use store::{
     Table, announce::Announcer, attempts::AttemptLog, deliveries::DeliveryEndpoints,
-    endpoints::ProjectViews, events::EventWriter, health::HealthStore, parked::ParkedStore,
+    endpoints::ProjectConfigs, events::EventWriter, health::HealthStore, parked::ParkedStore,
     publish::Publisher, queue::Queue, rates::RateStore, recoveries::RecoveryProgress,
     secrets_key::KeyCheck, targets::TargetStore,
 };
@@ -75,7 +75,7 @@ impl Resources {
         Ok(EndpointHealth {
             rows: HealthStore::new(self.log.clone()),
             endpoints: self.endpoints(),
-            announcer: Announcer::new(ProjectViews::new(self.config.clone()), publisher),
+            announcer: Announcer::new(ProjectConfigs::new(self.config.clone()), publisher),
             schedule: self.schedule(),
             disable_after: days(settings.parsed("DISABLE_AFTER_DAYS")?),
             clock: self.clock.clone(),

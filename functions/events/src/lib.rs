@@ -21,7 +21,7 @@ use runtime::{
     settings::{Settings, SettingsError},
 };
 use store::{
-    Table, endpoints::ProjectViews, events::EventWriter, leases::Leases, publish::Publisher,
+    Table, endpoints::ProjectConfigs, events::EventWriter, leases::Leases, publish::Publisher,
     queue::Queue,
 };
 use utoipa_axum::routes;
@@ -40,7 +40,7 @@ mod test_event;
 #[derive(Debug)]
 pub struct App {
     authenticator: Authenticator,
-    projects: ProjectViews,
+    projects: ProjectConfigs,
     publisher: Publisher,
     leases: Leases,
     catalogue: Catalogue,
@@ -60,7 +60,7 @@ impl App {
             Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?);
         Ok(Self {
             authenticator: Authenticator::new(config.clone()),
-            projects: ProjectViews::new(config),
+            projects: ProjectConfigs::new(config),
             publisher: Publisher::new(EventWriter::new(log.clone(), retention_days), deliveries),
             leases: Leases::new(log),
             catalogue: settings.parsed("TOPICS")?,

@@ -9,7 +9,7 @@ use super::ListenArgs;
 /// How often to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fail {
-    /// The first requests, this many.
+    /// The first requests, as many as this says.
     Times(u64),
     /// Every request.
     Always,

@@ -3,9 +3,8 @@
 //!
 //! # Pitfalls
 //!
-//! What a *fault of ours* says. Its detail goes to the log and never to the caller. And what
-//! repeats the caller's own words: a megabyte of them, escaped twice, would be more than Lambda can
-//! answer.
+//! The detail of a fault of ours goes to the log and never to the caller. A text that repeats the
+//! caller's own words is cut: a megabyte of them, escaped twice, is more than Lambda can answer.
 
 use axum::response::{IntoResponse, Response};
 use domain::{signing::VaultError, work::EncodeError};

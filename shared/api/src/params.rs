@@ -2,7 +2,7 @@
 //!
 //! # Pitfalls
 //!
-//! A misspelt filter that is ignored returns everything. Unknown parameters are refused.
+//! Unknown parameters are refused: a misspelt filter that was ignored would return everything.
 
 use std::str::FromStr;
 

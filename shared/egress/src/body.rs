@@ -2,8 +2,8 @@
 //!
 //! # Pitfalls
 //!
-//! Reading "the body" and then cutting it. A hostile receiver sends gigabytes, so reading stops at
-//! the limit, and dropping the response then closes the connection.
+//! A hostile receiver sends gigabytes. So reading stops at the limit, and dropping the response
+//! closes the connection.
 
 use reqwest::Response;
 

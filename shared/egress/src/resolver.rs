@@ -5,8 +5,8 @@
 //!
 //! # Pitfalls
 //!
-//! Dropping only the bad answers. A name that mixes public and private addresses is an attack or a
-//! mistake, and the customer should hear of it, so one bad answer refuses the name.
+//! One bad answer refuses the whole name: a name that mixes public and private addresses is an
+//! attack or a mistake, and its owner should hear of it.
 
 use std::{
     future::Future,

@@ -18,7 +18,7 @@ use serde_json::{json, value::RawValue};
 
 use crate::{
     Access, StoreError,
-    endpoints::ProjectViews,
+    endpoints::ProjectConfigs,
     publish::{PublishError, Publisher},
 };
 
@@ -96,13 +96,13 @@ pub enum AnnounceError {
 /// Publishes system events to the endpoints that subscribe to them.
 #[derive(Clone, Debug)]
 pub struct Announcer {
-    projects: ProjectViews,
+    projects: ProjectConfigs,
     publisher: Publisher,
 }
 
 impl Announcer {
     /// With what it takes to publish an event.
-    pub fn new(projects: ProjectViews, publisher: Publisher) -> Self {
+    pub fn new(projects: ProjectConfigs, publisher: Publisher) -> Self {
         Self { projects, publisher }
     }
 

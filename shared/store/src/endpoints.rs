@@ -63,9 +63,9 @@ impl Subscriber {
 
 /// Reads a project with all that it owns.
 #[derive(Clone, Debug)]
-pub struct ProjectViews(Table);
+pub struct ProjectConfigs(Table);
 
-impl ProjectViews {
+impl ProjectConfigs {
     /// Over the config table.
     pub fn new(config: Table) -> Self {
         Self(config)
@@ -74,24 +74,24 @@ impl ProjectViews {
     /// One strongly consistent Query: an endpoint made before an event gets it. Fails if it can't
     /// be told whether an endpoint wants an event: then it is better not to accept any.
     pub async fn load(&self, access: Access) -> Result<ProjectConfig, StoreError> {
-        let mut view = ProjectConfig::default();
+        let mut config = ProjectConfig::default();
         for row in self.0.all_before(pk::project(access.project()), sk::WORKERS).await? {
             match text(&row, "sk") {
-                sk::PROJECT => view.project = Some(parse(row)?),
-                sk::PROJECT_SECRET => view.has_secret = true,
-                sk if sk.starts_with(sk::TOPICS) => view.topics.push(parse(row)?),
+                sk::PROJECT => config.project = Some(parse(row)?),
+                sk::PROJECT_SECRET => config.has_secret = true,
+                sk if sk.starts_with(sk::TOPICS) => config.topics.push(parse(row)?),
                 sk if sk.starts_with(sk::ENDPOINTS) => {
                     let key = key(pk::project(access.project()), sk);
                     match parse(row) {
-                        Ok(endpoint) => view.endpoints.push(endpoint),
-                        Err(error) => view.unreadable.extend(self.subscriber(key, &error).await?),
+                        Ok(endpoint) => config.endpoints.push(endpoint),
+                        Err(error) => config.unreadable.extend(self.subscriber(key, &error).await?),
                     }
                 }
-                sk if sk.starts_with(sk::AUTOMATIONS) => view.automations.push(parse(row)?),
+                sk if sk.starts_with(sk::AUTOMATIONS) => config.automations.push(parse(row)?),
                 _ => {}
             }
         }
-        Ok(view)
+        Ok(config)
     }
 
     async fn subscriber(

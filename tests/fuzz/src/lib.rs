@@ -1,12 +1,12 @@
 //! One function per parser of bytes that come from outside. Each panics when what must hold
 //! doesn't.
 //!
-//! A target that only looks for panics. What is *accepted* must keep its promises too: an accepted
-//! URL has a public host, an accepted header can't end its line, canonical JSON is what JavaScript
-//! and serde read alike.
+//! It is not enough that nothing panics. What is *accepted* must keep its promises: an accepted URL
+//! has a public host, an accepted header can't end its line, and JavaScript and serde read the same
+//! from canonical JSON.
 //!
-//! Run by cargo-fuzz (README.md), and on stable Rust by tests/tests/system/fuzz.rs, which includes
-//! this very file.
+//! cargo-fuzz runs them (README.md), and on stable Rust tests/tests/system/fuzz.rs, which includes
+//! this file.
 
 use std::{
     net::IpAddr,

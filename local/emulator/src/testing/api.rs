@@ -1,7 +1,7 @@
 //! A function's HTTP side for tests: requests take the way that API Gateway's take, as payload 2.0
 //! through `lambda_http`, but in process.
 //!
-//! Whose request it is. A new [`Api`] asks as the operator for the samples' project.
+//! A new [`Api`] asks as the operator, for the samples' project.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

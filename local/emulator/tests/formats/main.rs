@@ -26,7 +26,7 @@ use store::{
     api_keys::{KeyReader, KeyStore},
     attempts::{AttemptLog, AttemptReader},
     deliveries::DeliveryEndpoints,
-    endpoints::{EndpointStore, ProjectViews},
+    endpoints::{EndpointStore, ProjectConfigs},
     events::EventReader,
     list::Order,
     projects::{ProjectReader, ProjectStore},
@@ -146,7 +146,7 @@ async fn endpoints_of_version_1() {
     let changed = domain::model::Endpoint { revision: 2, ..changed };
     assert_eq!(store.get(past.project, changed.id).await.unwrap(), Some(changed));
 
-    let view = ProjectViews::new(past.config.clone()).load(past.project).await.unwrap();
+    let view = ProjectConfigs::new(past.config.clone()).load(past.project).await.unwrap();
     assert_eq!((view.endpoints.len(), view.unreadable.len(), view.topics.len()), (2, 0, 1));
     let loaded = DeliveryEndpoints::new(past.config, past.log)
         .load([&message("message-minimal")])

@@ -17,7 +17,7 @@ use store::{
     attempts::{AttemptReader, Count, Owned},
     automations::AutomationStore,
     deliveries::DeliveryEndpoints,
-    endpoints::{EndpointStore, ProjectViews},
+    endpoints::{EndpointStore, ProjectConfigs},
     events::EventReader,
     feed::{Feed, Window, before},
     health::HealthStore,
@@ -113,7 +113,7 @@ async fn automations() {
         full.workflow.iter().map(|step| (step.name.as_str(), step.url.as_written())).collect();
     assert_eq!(steps, [("notify", "https://example.com/a"), ("step-2", "https://example.com/b")]);
     assert_eq!((minimal.name.as_deref(), minimal.active), (None, false));
-    let view = ProjectViews::new(past.config).load(past.other).await.unwrap();
+    let view = ProjectConfigs::new(past.config).load(past.other).await.unwrap();
     assert_eq!(
         (view.automations.len(), view.endpoints.len(), view.unreadable.len(), view.has_secret),
         (2, 1, 0, true)
@@ -132,7 +132,7 @@ async fn receivers_that_are_no_endpoints() {
         EndpointId::of_worker(past.other.project(), "worker_1"),
         "its log goes on"
     );
-    let [found] = ProjectViews::new(past.config.clone())
+    let [found] = ProjectConfigs::new(past.config.clone())
         .workers(past.other, ["worker_1".to_owned()])
         .await
         .unwrap()

@@ -91,8 +91,8 @@ async fn handle(event: LambdaEvent<Value>) -> Result<FunctionResponse<Value, Pie
     Ok(FunctionResponse::BufferedResponse(answer(event).await?))
 }
 
-/// `pieces=3` streams so many, one every 200 ms; `endless` never stops; `exit` ends the process
-/// after the first. All begin with the process's id.
+/// `pieces=3` streams three, one every 200 ms; `endless` never stops; `exit` ends the process after
+/// the first. All begin with the process's id.
 fn streamed(order: &str) -> StreamResponse<Pieces> {
     let (end, exits) =
         (order.strip_prefix("pieces=").map(|count| count.parse().unwrap()), order == "exit");

@@ -6,9 +6,9 @@
 //!
 //! # Pitfalls
 //!
-//! Comparing through floats, where everything is equal to its nearest double. And exponents:
-//! `1e999999999` must not be written out. So both numbers are compared as digits and a power of
-//! ten, and no more than 17 digits matter, since ECMAScript never prints more.
+//! Two numbers are compared as digits and a power of ten. As floats, each would equal its nearest
+//! double, and written out, `1e999999999` would fill the memory. No more than 17 digits matter,
+//! since ECMAScript never prints more.
 
 use super::error::{JsonError, JsonProblem};
 

@@ -1,6 +1,6 @@
 //! Walks the input and writes the canonical text: one pass, values appended to one output.
 //!
-//! Recursion on a producer's input. It is bounded by [`MAX_DEPTH`], and nothing else recurses.
+//! The scanner recurses on a producer's input, so [`MAX_DEPTH`] bounds it. Nothing else recurses.
 
 use super::{
     error::{JsonError, JsonProblem, MAX_DEPTH},

@@ -59,7 +59,7 @@ pub enum Trigger {
     Manual,
     /// By a test of the endpoint.
     Test,
-    /// Finds out whether a failing receiver has recovered. It does not count in the delivery's
+    /// To find out whether a failing receiver has recovered. It does not count in the delivery's
     /// schedule.
     Probe,
 }

@@ -64,7 +64,7 @@ impl Secret {
         BYTES.contains(&self.decoded().len())
     }
 
-    /// Its bytes; `None` if it isn't base64.
+    /// Its bytes; none of them if it isn't base64.
     pub(super) fn decoded(&self) -> Vec<u8> {
         LENIENT.decode(self.0.strip_prefix(PREFIX).unwrap_or(&self.0)).unwrap_or_default()
     }

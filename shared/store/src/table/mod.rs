@@ -18,6 +18,9 @@ pub(crate) use write_many::{delete_all, put_all, puts, write_all};
 
 use crate::{StoreError, error::failed, item::Item};
 
+/// How often a batch's unprocessed keys or items are sent again. They come from throttling.
+const TRIES: u32 = 6;
+
 /// A DynamoDB table. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Table {

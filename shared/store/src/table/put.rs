@@ -1,7 +1,6 @@
 //! Writes of one whole item.
 
 use aws_sdk_dynamodb::{
-    error::SdkError,
     operation::put_item::{PutItemError, builders::PutItemFluentBuilder},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
@@ -66,19 +65,12 @@ impl Table {
             .condition_expression(condition)
             .set_expression_attribute_values((N > 0).then(|| values.into()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match put.send().await {
-            Ok(_) => Ok(None),
-            Err(SdkError::ServiceError(error))
-                if error.err().is_conditional_check_failed_exception() =>
-            {
-                match error.into_err() {
-                    PutItemError::ConditionalCheckFailedException(failure) => {
-                        failure.item.map(Some).ok_or(StoreError::Conflict)
-                    }
-                    _ => Err(StoreError::Conflict),
-                }
+        let Err(error) = put.send().await else { return Ok(None) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(failure)) => {
+                failure.item.clone().map(Some).ok_or(StoreError::Conflict)
             }
-            Err(error) => Err(failed("PutItem")(error)),
+            _ => Err(failed("PutItem")(error)),
         }
     }
 

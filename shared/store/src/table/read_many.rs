@@ -4,13 +4,11 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
-use super::{Table, pause};
+use super::{TRIES, Table, pause};
 use crate::{StoreError, error::failed, item::Item};
 
 /// DynamoDB: a `BatchGetItem` names at most 100 items.
 const BATCH: usize = 100;
-/// How often unprocessed keys are asked for again. They come of throttling.
-const TRIES: u32 = 6;
 
 /// Those of these items that exist, in any order: strongly consistent reads of several tables, in
 /// one call per 100 items. The keys must be distinct.

@@ -1,7 +1,6 @@
 //! Changes of one item in place.
 
 use aws_sdk_dynamodb::{
-    error::SdkError,
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
@@ -71,19 +70,13 @@ impl Update {
     /// [`StoreError::Conflict`] if there is none.
     pub(crate) async fn make_or_show(self) -> Result<Option<Item>, StoreError> {
         let show = ReturnValuesOnConditionCheckFailure::AllOld;
-        match self.0.return_values_on_condition_check_failure(show).send().await {
-            Ok(_) => Ok(None),
-            Err(SdkError::ServiceError(error))
-                if error.err().is_conditional_check_failed_exception() =>
-            {
-                match error.into_err() {
-                    UpdateItemError::ConditionalCheckFailedException(failure) => {
-                        failure.item.map(Some).ok_or(StoreError::Conflict)
-                    }
-                    _ => Err(StoreError::Conflict),
-                }
+        let update = self.0.return_values_on_condition_check_failure(show);
+        let Err(error) = update.send().await else { return Ok(None) };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failure)) => {
+                failure.item.clone().map(Some).ok_or(StoreError::Conflict)
             }
-            Err(error) => Err(failed("UpdateItem")(error)),
+            _ => Err(failed("UpdateItem")(error)),
         }
     }
 }

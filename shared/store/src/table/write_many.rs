@@ -5,18 +5,16 @@ use std::collections::HashSet;
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use futures::future::join_all;
 
-use super::{Table, pause};
+use super::{TRIES, Table, pause};
 use crate::{
     StoreError,
     error::failed,
     item::{Item, text},
 };
 
-/// DynamoDB: a `BatchWriteItem` holds at most 25 items.
+/// DynamoDB: a `BatchWriteItem` holds at most 25 items and 16 MB. Payloads are at most 512 KiB a
+/// row, so 25 rows always fit.
 const BATCH: usize = 25;
-/// DynamoDB: and at most 16 MB; payloads are at most 512 KiB a row, so 25 rows always fit.
-/// How often unprocessed items are put again; they come of throttling.
-const TRIES: u32 = 6;
 
 /// Not all was put or deleted.
 #[derive(Debug)]
