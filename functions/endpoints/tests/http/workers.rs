@@ -109,15 +109,15 @@ async fn bad_input_names_the_field() {
         let answer = started.api.ask("PUT", PATH, body.clone()).await;
         assert_eq!((answer.status, answer.text("field")), (400, field), "{body}: {}", answer.body);
     }
-    for id in ["%00".to_owned(), "a%25".to_owned(), "x".repeat(201)] {
+    for id in ["%00".to_owned(), "a%2525".to_owned(), "x".repeat(201)] {
         for method in ["GET", "DELETE"] {
             let answer =
                 started.api.ask(method, &format!("/api/workers/{id}/webhook"), Json::Null).await;
             assert_eq!((answer.status, answer.text("field")), (400, "id"), "{id}: {}", answer.body);
         }
     }
-    // Decoded once by API Gateway, these part or end the path, or would be decoded once more.
-    for id in ["a%2Fb", "a%5Cb", "a%3Fb", "a%23b", "a%252Fb", "a%253Fb", "a%2523b", "a%2541"] {
+    // Decoded by API Gateway, these part or end the path, or would be decoded once more.
+    for id in ["a%2Fb", "a%5Cb", "a%3Fb", "a%23b", "a%252Fb", "a%253Fb", "a%2523b", "a%252541"] {
         let answer = started
             .api
             .ask(

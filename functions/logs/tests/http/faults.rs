@@ -1,9 +1,9 @@
 //! Faults of AWS, at every call of every request: answered as without them, or with 503.
 
-use domain::{message::Message, model::Outcome};
+use domain::model::Outcome;
 use emulator::{
     samples,
-    testing::{Answer, Trouble, delivery_in},
+    testing::{Answer, Trouble},
 };
 use runtime::clock;
 use serde_json::{Value as Json, json};
@@ -22,16 +22,6 @@ const REQUESTS: [(&str, &str, u16); 8] = [
     ("POST", "/webhooks/messages/{}/resend", 202),
 ];
 
-async fn resent(started: &Started) -> Vec<Message> {
-    let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
-    let receive = sqs
-        .receive_message()
-        .queue_url(started.aws.queue_url("DeliveriesQueue"))
-        .max_number_of_messages(10);
-    let received = receive.send().await.unwrap().messages.unwrap_or_default();
-    received.iter().map(|message| delivery_in(message.body().unwrap())).collect()
-}
-
 #[tokio::test]
 async fn every_request_survives_every_fault_at_every_call() {
     let started = start().await;
@@ -44,7 +34,7 @@ async fn every_request_survives_every_fault_at_every_call() {
         let well = ask().await;
         assert_eq!(well.status, status, "{path}: {}", well.body);
         let calls = started.aws.faults().calls() - before;
-        resent(&started).await;
+        started.enqueued().await;
         for trouble in Trouble::few() {
             // Of a list's eight parallel queries, one is like the other.
             for place in 0..calls.min(6) {
@@ -52,7 +42,7 @@ async fn every_request_survives_every_fault_at_every_call() {
                 started.aws.trouble("logs", place, trouble);
                 let answer = ask().await;
                 started.aws.faults().heal();
-                let messages = resent(&started).await;
+                let messages = started.enqueued().await;
                 if answer.status == status {
                     assert_eq!(answer.body, well.body, "{case}");
                     assert_eq!(

@@ -1,23 +1,10 @@
 //! `POST /webhooks/messages/{id}/resend`.
 
-use domain::{
-    message::Message,
-    model::{Outcome, Scope, Status, Trigger},
-};
-use emulator::{samples, testing::delivery_in};
+use domain::model::{Outcome, Scope, Status, Trigger};
+use emulator::samples;
 use serde_json::{Value as Json, json};
 
-use super::support::{Started, attempt, minute, start, start_with};
-
-async fn messages(started: &Started) -> Vec<Message> {
-    let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
-    let receive = sqs
-        .receive_message()
-        .queue_url(started.aws.queue_url("DeliveriesQueue"))
-        .max_number_of_messages(10);
-    let received = receive.send().await.unwrap().messages.unwrap_or_default();
-    received.iter().map(|message| delivery_in(message.body().unwrap())).collect()
-}
+use super::support::{attempt, minute, start, start_with};
 
 #[tokio::test]
 async fn the_same_event_goes_out_again_in_a_round_of_its_own() {
@@ -34,7 +21,7 @@ async fn the_same_event_goes_out_again_in_a_round_of_its_own() {
             answer.body
         );
     }
-    let messages = messages(&started).await;
+    let messages = started.enqueued().await;
     assert_eq!(messages.len(), 3);
     for message in &messages {
         assert_eq!(
@@ -67,7 +54,7 @@ async fn it_takes_an_endpoint_that_the_message_went_to_and_that_is_active() {
     assert_eq!((answer.status, answer.text("field")), (400, "endpoint_id"));
     let answer = started.api.ask("POST", &path, json!({"endpoint": samples::ENDPOINT})).await;
     assert_eq!((answer.status, answer.text("field")), (400, "endpoint"));
-    assert!(messages(&started).await.is_empty());
+    assert!(started.enqueued().await.is_empty());
 }
 
 #[tokio::test]

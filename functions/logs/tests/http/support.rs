@@ -4,12 +4,13 @@ use std::sync::{Arc, LazyLock};
 
 use domain::{
     id::{AttemptId, EventId},
+    message::Message,
     model::{Attempt, Endpoint, Event, Origin, Outcome, Target, Trigger, event::LoggedEvent},
     time::Timestamp,
 };
 use emulator::{
     samples,
-    testing::{Api, AwsStandIn},
+    testing::{Api, AwsStandIn, delivery_in},
 };
 use runtime::clock;
 use serde_json::value::RawValue;
@@ -128,6 +129,17 @@ impl Started {
             .await
             .unwrap();
         logged
+    }
+
+    /// What the deliveries queue holds, ten messages at most. They stay there, hidden.
+    pub(crate) async fn enqueued(&self) -> Vec<Message> {
+        let sqs = aws_sdk_sqs::Client::new(&self.aws.sdk_config());
+        let receive = sqs
+            .receive_message()
+            .queue_url(self.aws.queue_url("DeliveriesQueue"))
+            .max_number_of_messages(10);
+        let received = receive.send().await.unwrap().messages.unwrap_or_default();
+        received.iter().map(|message| delivery_in(message.body().unwrap())).collect()
     }
 
     pub(crate) async fn record(&self, attempts: &[Attempt]) {

@@ -9,13 +9,16 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use domain::endpoint_url::OwnHost;
 
-use super::answer;
+use super::{answer, path};
 
 /// API Gateway, HTTP APIs: total combined size of request line and header values, in bytes.
 const MAX_HEAD_BYTES: usize = 10_240;
 
+const MEANT_AS_ESCAPE: &str = "the path is decoded twice, and after the first time a `%` in it \
+    begins no escape; send a `%` of a name as `%2525`";
+
 /// The answer to a request that goes no further.
-pub(super) fn refusal(parts: &Parts) -> Option<Response<Body>> {
+pub(crate) fn refusal(parts: &Parts) -> Option<Response<Body>> {
     let refused = |status, message: &str| Some(answer::error(status, "malformed_request", message));
     let line = format!("{} {} {:?}", parts.method, parts.uri, parts.version).len();
     let values: usize = parts.headers.values().map(axum::http::HeaderValue::len).sum();
@@ -34,6 +37,9 @@ pub(super) fn refusal(parts: &Parts) -> Option<Response<Body>> {
     // `OPTIONS *` asks for no path.
     if !parts.uri.path().starts_with('/') {
         return refused(StatusCode::BAD_REQUEST, "the request's target must be a path");
+    }
+    if path::told(parts.uri.path()).is_none() {
+        return refused(StatusCode::BAD_REQUEST, MEANT_AS_ESCAPE);
     }
     None
 }
@@ -92,6 +98,15 @@ mod tests {
         assert_eq!(status("/events", &[]), Some(400));
         assert_eq!(status("/events", &[("host", b"a"), ("host", b"a")]), Some(400));
         assert_eq!(status("*", &[("host", b"a")]), Some(400));
+    }
+
+    #[test]
+    fn a_path_can_be_decoded_twice() {
+        for (path, expected) in
+            [("/a%20b", None), ("/a%2525b", None), ("/a%25b", Some(400)), ("/a%", Some(400))]
+        {
+            assert_eq!(status(path, &[("host", b"a")]), expected, "{path}");
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@
 pub mod answer;
 mod cors;
 mod date;
-mod door;
+pub(crate) mod door;
+mod path;
 pub mod payload;
 pub mod route;
 mod server;

@@ -15,7 +15,8 @@ use serde_json::{Map, Value as Json, json};
 use url::form_urlencoded;
 
 use super::date::common_log_format;
-use super::route::{Match, decode};
+use super::path;
+use super::route::{EntryPoint, Match};
 use sam_template::ACCOUNT;
 
 /// What of a request isn't in the request.
@@ -37,7 +38,11 @@ pub fn event(parts: &Parts, body: &[u8], found: &Match, about: &Circumstances) -
     let host =
         text(headers, &HOST).or_else(|| parts.uri.host().map(str::to_owned)).unwrap_or_default();
     let domain = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
-    let path = decode(parts.uri.path());
+    let sent = parts.uri.path();
+    let path = match found.via {
+        EntryPoint::HttpApi => path::told(sent).unwrap_or_default(),
+        EntryPoint::Url(_) => sent.to_owned(),
+    };
     let query = parts.uri.query().unwrap_or_default();
     let mut event = json!({
         "version": "2.0",

@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use percent_encoding::percent_decode_str;
-
 use sam_template::{Function, FunctionUrl, HttpRoute};
+
+use super::path::decode;
 
 /// Every route of a deployment, the most specific first.
 #[derive(Debug, Clone, Default)]
@@ -167,11 +167,6 @@ fn values(segments: &[Segment], path: &str) -> Option<BTreeMap<String, String>> 
     parts.next().is_none().then_some(values)
 }
 
-/// The text behind percent-encoding; what isn't UTF-8 then is replaced.
-pub(super) fn decode(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,11 +243,5 @@ mod tests {
         let expected = [("id", "x/y z"), ("rest", "c/ä")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(found.path_parameters, expected.into());
-    }
-
-    #[test]
-    fn broken_percent_encoding_is_left_as_it_is() {
-        assert_eq!(decode("%zz%4"), "%zz%4");
-        assert_eq!(decode("%e4%é"), "\u{fffd}%é");
     }
 }

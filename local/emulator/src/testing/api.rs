@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use serde_json::Value as Json;
 use tower::ServiceExt;
 
 use super::AwsStandIn;
 use crate::front::payload::{self, Circumstances};
-use crate::front::{EntryPoint, Match, RouteTable};
+use crate::front::{EntryPoint, Match, RouteTable, door};
 use crate::samples;
 
 /// Host that the API is asked at.
@@ -39,7 +39,18 @@ pub struct Answer {
     pub body: Json,
 }
 
+#[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
 impl Answer {
+    async fn of(response: Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a whole body");
+        Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: serde_json::from_slice(&bytes).unwrap_or_default(),
+        }
+    }
+
     /// A header's text; empty without it.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -94,6 +105,9 @@ impl Api {
                 .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let (parts, ()) = request.into_parts();
+        if let Some(refusal) = door::refusal(&parts) {
+            return Answer::of(refusal).await;
+        }
         let found = self.routes.find(method, parts.uri.path()).unwrap_or_else(|| Match {
             function: String::new(),
             route_key: "$default".to_owned(),
@@ -132,13 +146,6 @@ impl Api {
     /// If it is none.
     pub async fn invoke(&self, event: &str) -> Answer {
         let request = lambda_http::request::from_str(event).expect("an event of API Gateway");
-        let (parts, body) = self.serve(request.map(Body::new)).await.into_parts();
-        let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a whole body");
-        let status: StatusCode = parts.status;
-        Answer {
-            status: status.as_u16(),
-            headers: parts.headers,
-            body: serde_json::from_slice(&bytes).unwrap_or_default(),
-        }
+        Answer::of(self.serve(request.map(Body::new)).await).await
     }
 }
