@@ -9,6 +9,7 @@ use api::{
     Routes,
     auth::{Authenticates, Authenticator},
 };
+use axum::middleware;
 use domain::signing::Vault;
 use runtime::{
     aws::SdkConfig,
@@ -82,7 +83,7 @@ impl Authenticates for App {
     }
 }
 
-/// The routes that this function serves, beside `$default`.
+/// The routes that this function serves. `$default` brings it what API Gateway has no route for.
 pub fn routes() -> Routes<Arc<App>> {
     Routes::default()
         .routes(routes!(document::read))
@@ -92,4 +93,5 @@ pub fn routes() -> Routes<Arc<App>> {
         .routes(routes!(keys::revoke))
         .routes(routes!(operator_keys::create, operator_keys::list))
         .routes(routes!(operator_keys::revoke))
+        .layer(middleware::from_fn(api::refuse_default_route))
 }

@@ -20,5 +20,5 @@ pub use filter::{ABSURD_SECONDS, And, Filter, NoFilter, TimeRange};
 pub use list::{ListParams, listed, page_request};
 pub use params::{MAX_FOREIGN_ID, Params, WorkerPath, worker_id};
 pub use rewrite::{RewriteError, rewrite};
-pub use routes::{ALLOWED, Routes, no_such_route, router};
+pub use routes::{ALLOWED, Routes, no_such_route, refuse_default_route, router};
 pub use texts::Texts;

@@ -12,7 +12,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use http::Uri;
+use http::{Method, Uri};
 use lambda_http::{RequestExt, request::RequestContext};
 use percent_encoding::percent_decode_str;
 use utoipa_axum::router::OpenApiRouter;
@@ -35,7 +35,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Routes<S>, state: S) -> 
 /// that it matches does: `/events/batch` names no event.
 async fn refuse_methods_of_literal_paths(request: Request, next: Next) -> Response {
     match ALLOWED.iter().find(|(pattern, _)| *pattern == request.uri().path()) {
-        Some((_, allow)) if !allow.split(", ").any(|method| method == request.method()) => {
+        Some((_, allow)) if !takes(allow, request.method()) => {
             ApiError::method_not_allowed(allow).into_response()
         }
         _ => next.run(request).await,
@@ -106,15 +106,34 @@ pub const ALLOWED: &[(&str, &str)] = &[
     ("/webhooks/topics/{name}", "DELETE, GET, PUT"),
 ];
 
-/// 405 with `Allow` for a path that exists, 404 for any other.
-pub async fn no_such_route(uri: Uri) -> Response {
+/// Layer of the function behind `$default`. API Gateway sends it what no route takes as it was
+/// sent; the decoded path may be another route's, for example behind `/projects/a%3F/b`.
+pub async fn refuse_default_route(request: Request, next: Next) -> Response {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context))
+            if context.route_key.as_deref() == Some("$default") =>
+        {
+            no_such_route(request.method().clone(), request.uri().clone()).await
+        }
+        _ => next.run(request).await,
+    }
+}
+
+/// 405 with `Allow` for a path that exists without this method, 404 for any other.
+pub async fn no_such_route(method: Method, uri: Uri) -> Response {
     let path = uri.path();
     let matched = ALLOWED.iter().filter(|(pattern, _)| matches(pattern, path));
     // `/events/batch` is itself, not an event's id.
     match matched.min_by_key(|(pattern, _)| pattern.contains('{')) {
-        Some((_, allow)) => ApiError::method_not_allowed(allow).into_response(),
-        None => ApiError::not_found("route").into_response(),
+        Some((_, allow)) if !takes(allow, &method) => {
+            ApiError::method_not_allowed(allow).into_response()
+        }
+        _ => ApiError::not_found("route").into_response(),
     }
+}
+
+fn takes(allow: &str, method: &Method) -> bool {
+    allow.split(", ").any(|allowed| allowed == method)
 }
 
 fn matches(pattern: &str, path: &str) -> bool {
@@ -167,15 +186,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_known_path_says_which_methods_it_takes_and_an_unknown_one_is_not_found() {
-        for (path, status, allow) in [
-            ("/events/batch", 405, Some("POST")),
-            ("/events/evt_1", 405, Some("GET")),
-            ("/webhooks/endpoints/we_1", 405, Some("DELETE, GET, PATCH, PUT")),
-            ("/webhooks/endpoints/", 404, None),
-            ("/", 404, None),
-            ("/events/a/b", 404, None),
+        for (method, path, status, allow) in [
+            (Method::GET, "/events/batch", 405, Some("POST")),
+            (Method::PUT, "/events/evt_1", 405, Some("GET")),
+            (Method::POST, "/webhooks/endpoints/we_1", 405, Some("DELETE, GET, PATCH, PUT")),
+            (Method::GET, "/webhooks/endpoints/we_1", 404, None),
+            (Method::GET, "/webhooks/endpoints/", 404, None),
+            (Method::GET, "/", 404, None),
+            (Method::GET, "/events/a/b", 404, None),
         ] {
-            let response = no_such_route(path.parse().unwrap()).await;
+            let response = no_such_route(method, path.parse().unwrap()).await;
             assert_eq!(response.status(), status, "{path}");
             assert_eq!(
                 response.headers().get("allow").map(|v| v.to_str().unwrap()),
