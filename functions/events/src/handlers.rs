@@ -129,10 +129,10 @@ impl App {
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
-    if text.is_empty() || text.len() > MAX_KEY {
+    if text.is_empty() || text.len() > MAX_KEY || text.contains('\t') {
         return Err(ApiError::validation(
             "Idempotency-Key",
-            format!("must be 1 to {MAX_KEY} visible ASCII characters"),
+            format!("must be 1 to {MAX_KEY} visible ASCII characters or spaces"),
         ));
     }
     Ok(Some(text.to_owned()))
