@@ -1,10 +1,14 @@
 //! The log of attempts.
 
-use domain::model::{Attempt, Outcome};
+use domain::{
+    id::{EndpointId, ProjectId},
+    model::{Attempt, Origin, Outcome, Project, Scope, Target, event::LoggedEvent},
+};
 use emulator::samples;
 use serde_json::{Value as Json, json};
+use store::{Access, endpoints::EndpointStore, events::EventWriter};
 
-use super::support::{Started, attempt, minute, start};
+use super::support::{STRANGER, Started, attempt, minute, start};
 
 /// Two events; the older has three attempts, the newer one.
 async fn with_past() -> (Started, Vec<Attempt>) {
@@ -86,4 +90,39 @@ async fn attempts_of_nothing_in_particular_are_not_listed() {
     let started = start().await;
     let answer = started.api.ask("GET", "/webhooks/delivery-attempts", Json::Null).await;
     assert_eq!((answer.status, answer.text("field")), (400, "message_id"));
+}
+
+/// A deleted endpoint has no row that says whose it was; its attempts' events do. But producers
+/// choose the ids of events.
+#[tokio::test]
+async fn a_deleted_endpoints_attempts_stay_its_projects_whatever_ids_another_project_uses() {
+    let (started, attempts) = with_past().await;
+    let newest = started.event("task.created", minute(3)).await;
+    started.record(&[attempt(&newest, 1, Outcome::Succeeded, None)]).await;
+    let endpoint: EndpointId = samples::ENDPOINT.parse().unwrap();
+    EndpointStore::new(started.config()).delete(project(samples::PROJECT), endpoint).await.unwrap();
+
+    let theirs = Target::new(
+        EndpointId::new(minute(1), 1),
+        "https://example.com/theirs".to_owned(),
+        Origin::Endpoint,
+    );
+    let same_id = LoggedEvent { targets: vec![theirs], ..newest };
+    let log = EventWriter::new(started.log(), 30);
+    log.record(project(STRANGER), &[same_id], || minute(3)).await.unwrap();
+    let stranger = started.api.with_key(&started.aws.key_of(STRANGER, &Scope::ALL).await);
+
+    for path in [
+        format!("/webhooks/endpoints/{endpoint}/deliveries"),
+        format!("/webhooks/delivery-attempts?endpoint_id={endpoint}"),
+    ] {
+        assert_eq!(listed(&started, &path).await.len(), attempts.len() + 1, "{path}");
+        let answer = stranger.ask("GET", &path, Json::Null).await;
+        assert_eq!((answer.status, answer.text("kind")), (404, "not_found"), "{path}");
+    }
+}
+
+fn project(id: &str) -> Access {
+    let id: ProjectId = id.parse().unwrap();
+    Access::of_project(&Project::new(id, String::new(), id.time()))
 }
