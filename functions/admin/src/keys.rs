@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 
-/// The most keys of a project: they stand in the partition that each event's one Query reads.
+/// The most keys of a project: each creation counts them all.
 const MAX_KEYS: usize = 100;
 
 /// A new key.

@@ -9,7 +9,7 @@ use runtime::{
 };
 use store::{
     Table, announce::Announcer, attempts::AttemptLog, deliveries::DeliveryEndpoints,
-    endpoints::ProjectConfigs, events::EventWriter, health::HealthStore, parked::ParkedStore,
+    events::EventWriter, health::HealthStore, parked::ParkedStore, project_config::ProjectConfigs,
     publish::Publisher, queue::Queue, rates::RateStore, recoveries::RecoveryProgress,
     secrets_key::KeyCheck, targets::TargetStore,
 };

@@ -35,7 +35,7 @@ use crate::{
     view::Deleted,
 };
 
-/// The most automations of a project: an event's one Query reads them all.
+/// The most automations of a project: accepting an event knows all of them.
 const MAX_AUTOMATIONS: usize = 50;
 
 /// Which automations a list shows.
@@ -223,7 +223,7 @@ pub(crate) async fn create(
             "a project has at most {MAX_AUTOMATIONS} automations"
         )));
     }
-    let rules = app.rules(project, &headers);
+    let rules = app.rules(&project, &headers);
     let now = clock::now();
     let automation = Automation {
         id: AutomationId::new(now, rand::random()),
@@ -308,7 +308,7 @@ pub(crate) async fn change(
     headers: HeaderMap,
     Body(input): Body<AutomationInput>,
 ) -> Answer<AutomationView> {
-    let rules = app.rules(app.projects.load(access).await?, &headers);
+    let rules = app.rules(&*app.projects.load(access).await?, &headers);
     let name = input.name.map(|name| name.map(checked_name).transpose()).transpose()?;
     let trigger = named(input.trigger, "trigger")?
         .map(|trigger| checked_trigger(&trigger, &rules))

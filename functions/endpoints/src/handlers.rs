@@ -20,7 +20,7 @@ use domain::{
 use http::{HeaderMap, StatusCode, Uri};
 use runtime::clock;
 use serde::Deserialize;
-use store::{Access, attempts::Owned, endpoints::ProjectConfig};
+use store::{Access, attempts::Owned, project_config::ProjectConfig};
 use utoipa::IntoParams;
 
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
     view::{Deleted, EndpointView},
 };
 
-/// The most endpoints of a project: an event's one Query reads them all.
+/// The most endpoints of a project: accepting an event knows all of them.
 const MAX_ENDPOINTS: usize = 500;
 
 /// Attempts among which the last success is looked for.
@@ -66,10 +66,10 @@ pub(crate) async fn create(
     Body(input): Body<Changes>,
 ) -> Result<(StatusCode, Json<EndpointView>), ApiError> {
     let project = app.projects.load(access).await?;
-    if project.endpoints.len() + project.unreadable.len() >= MAX_ENDPOINTS {
+    if project.endpoints.len() >= MAX_ENDPOINTS {
         return Err(ApiError::conflict(format!("a project has at most {MAX_ENDPOINTS} endpoints")));
     }
-    let rules = app.rules(project, &headers);
+    let rules = app.rules(&project, &headers);
 
     let now = clock::now();
     let id = EndpointId::new(now, rand::random());
@@ -291,7 +291,7 @@ impl App {
                 "can't be changed here; rotate it with POST …/secret/rotate",
             ));
         }
-        let rules = self.rules(self.projects.load(access).await?, headers);
+        let rules = self.rules(&*self.projects.load(access).await?, headers);
         let change = |old: Endpoint| {
             let signatures = old.signatures.clone();
             let new = input.clone().apply(base(old, &input, &rules)?, &rules)?;
@@ -323,11 +323,11 @@ impl App {
         .await
     }
 
-    pub(crate) fn rules(&self, project: ProjectConfig, headers: &HeaderMap) -> Rules {
+    pub(crate) fn rules(&self, project: &ProjectConfig, headers: &HeaderMap) -> Rules {
         Rules {
-            catalogue: self.catalogue.with(project.topics),
+            catalogue: self.catalogue.with_names(&project.topics),
             judge: self.targets.judge(headers),
-            project: project.project,
+            project: project.project.clone(),
         }
     }
 }

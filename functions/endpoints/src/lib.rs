@@ -19,14 +19,9 @@ use runtime::{
     start::StartError,
 };
 use store::{
-    Table,
-    attempts::AttemptReader,
-    automations::AutomationStore,
-    endpoints::{EndpointStore, ProjectConfigs},
-    health::HealthStore,
-    secrets::ProjectSecrets,
-    secrets_key::KeyCheck,
-    topics::TopicStore,
+    Table, attempts::AttemptReader, automations::AutomationStore, endpoints::EndpointStore,
+    health::HealthStore, project_config::ProjectConfigs, secrets::ProjectSecrets,
+    secrets_key::KeyCheck, topics::TopicStore,
 };
 use utoipa_axum::routes;
 

@@ -78,8 +78,9 @@ impl App {
 
     /// How the project signs by default.
     async fn styles_of(&self, access: Access) -> Result<Vec<SignatureStyle>, ApiError> {
-        let project = self.projects.load(access).await?.project;
-        Ok(project
+        let config = self.projects.load(access).await?;
+        Ok(config
+            .project
             .as_ref()
             .map_or_else(|| vec![SignatureStyle::STANDARD], Project::default_signatures))
     }

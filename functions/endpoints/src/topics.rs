@@ -128,11 +128,12 @@ pub(crate) async fn write(
     }
     let example = input.example.map(|example| checked_example(&example)).transpose()?;
     let own = app.topics.all(access).await?;
-    if own.len() >= MAX_TOPICS && !own.iter().any(|entry| entry.name == name) {
+    let new = !own.iter().any(|entry| entry.name == name);
+    if new && own.len() >= MAX_TOPICS {
         return Err(ApiError::conflict(format!("a project adds at most {MAX_TOPICS} topics")));
     }
     let entry = CatalogueEntry { name, description: input.description, example };
-    let new = app.topics.put(access, &entry).await?;
+    app.topics.put(access, &entry).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(entry.into())))
 }
 

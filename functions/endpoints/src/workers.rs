@@ -107,7 +107,7 @@ pub(crate) async fn write(
 ) -> Answer<WorkerView> {
     let id = worker_id("id", &id)?;
     let Some(url) = input.url else { return app.remove_worker(access, id).await };
-    let rules = app.rules(app.projects.load(access).await?, &headers);
+    let rules = app.rules(&*app.projects.load(access).await?, &headers);
     let url = rules.url(&url)?;
     let written = rewrite(|| async {
         let now = clock::now();

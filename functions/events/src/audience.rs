@@ -1,26 +1,26 @@
 //! Who gets an event: the endpoints of its topic, its worker's webhook, the automations that it
 //! sets off, and its own URL.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use api::ApiError;
 use domain::{
     endpoint_url::EndpointUrl,
     id::EndpointId,
     message::{Recipient, SettingsSource},
-    model::{Endpoint, Origin, Target},
+    model::{Origin, Subscription, Target},
 };
-use store::{
-    Access,
-    endpoints::{ProjectConfig, Subscriber},
-};
+use store::{Access, project_config::ProjectConfig};
 
 use crate::{App, input::Draft};
 
 /// All who may want an event of the project.
 pub(crate) struct Audience {
-    project: ProjectConfig,
-    workers: HashMap<String, Endpoint>,
+    project: Arc<ProjectConfig>,
+    workers: HashMap<String, Subscription>,
     access: Access,
 }
 
@@ -30,14 +30,14 @@ impl Audience {
     pub(crate) async fn of(
         app: &App,
         access: Access,
-        project: ProjectConfig,
+        project: Arc<ProjectConfig>,
         drafts: impl Iterator<Item = &Draft>,
     ) -> Result<Self, ApiError> {
         let named: BTreeSet<_> = drafts.filter_map(|draft| draft.worker_id.clone()).collect();
         let found = app.projects.workers(access, named).await?;
         let workers = found
             .into_iter()
-            .filter_map(|endpoint| Some((endpoint.worker_id.clone()?, endpoint)))
+            .filter_map(|webhook| Some((webhook.worker_id.clone()?, webhook)))
             .collect();
         Ok(Self { project, workers, access })
     }
@@ -48,12 +48,12 @@ impl Audience {
         let own = own.iter().filter_map(|via| {
             if let SettingsSource::Url { body, .. } = via { Some(*body) } else { None }
         });
-        for shape in self.endpoints(draft).map(|endpoint| endpoint.body).chain(own) {
+        for shape in self.subscribed(draft).filter_map(|endpoint| endpoint.body).chain(own) {
             shape
                 .check(&draft.data)
                 .map_err(|misfit| ApiError::validation("data", misfit.to_string()))?;
         }
-        if draft.webhook_url.is_some() && !self.project.has_secret {
+        if draft.webhook_url.is_some() && self.project.project.is_none() {
             let message = "can't be signed, as there is no such project";
             return Err(ApiError::validation("webhook_url", message));
         }
@@ -62,7 +62,7 @@ impl Audience {
 
     /// Everybody who gets the event.
     pub(crate) fn recipients(&self, draft: &Draft) -> Vec<Recipient> {
-        let endpoints = self.endpoints(draft).map(to_endpoint);
+        let subscribed = self.subscribed(draft).map(to_endpoint);
         let set_off =
             self.project.automations.iter().filter(|automation| automation.wants(&draft.kind));
         let steps = set_off.flat_map(|automation| {
@@ -72,13 +72,7 @@ impl Audience {
                 .iter()
                 .map(move |step| self.to_url(automation.endpoint_of(step), &step.url, origin))
         });
-        let unreadable = self
-            .project
-            .unreadable
-            .iter()
-            .filter(|subscriber| subscriber.wants(&draft.kind))
-            .map(to_subscriber);
-        endpoints.chain(unreadable).chain(steps).chain(self.own_url(draft)).collect()
+        subscribed.chain(steps).chain(self.own_url(draft)).collect()
     }
 
     /// The name in brand-specific headers, if the project has one of its own.
@@ -86,7 +80,7 @@ impl Audience {
         self.project.project.as_ref().and_then(|project| project.brand.clone())
     }
 
-    fn endpoints<'a>(&'a self, draft: &'a Draft) -> impl Iterator<Item = &'a Endpoint> {
+    fn subscribed<'a>(&'a self, draft: &'a Draft) -> impl Iterator<Item = &'a Subscription> {
         let worker = draft.worker_id.as_ref().and_then(|id| self.workers.get(id));
         self.project.endpoints.iter().chain(worker).filter(|endpoint| endpoint.wants(&draft.kind))
     }
@@ -108,15 +102,10 @@ impl Audience {
     }
 }
 
-fn to_subscriber(subscriber: &Subscriber) -> Recipient {
-    let target = Target::new(subscriber.id, subscriber.url.clone(), Origin::Endpoint);
-    Recipient { target, via: None }
-}
-
-fn to_endpoint(endpoint: &Endpoint) -> Recipient {
-    let origin = if endpoint.worker_id.is_some() { Origin::Worker } else { Origin::Endpoint };
+fn to_endpoint(to: &Subscription) -> Recipient {
+    let origin = if to.worker_id.is_some() { Origin::Worker } else { Origin::Endpoint };
     Recipient {
-        target: Target::new(endpoint.id, endpoint.url.to_string(), origin),
-        via: endpoint.worker_id.clone().map(SettingsSource::Worker),
+        target: Target::new(to.id, to.url.clone(), origin),
+        via: to.worker_id.clone().map(SettingsSource::Worker),
     }
 }

@@ -10,7 +10,7 @@ use axum::{
 use domain::{model::Scope, time::Timestamp};
 use http::{HeaderMap, StatusCode};
 use runtime::clock;
-use store::endpoints::ProjectConfig;
+use store::project_config::ProjectConfig;
 
 use crate::{
     App,
@@ -118,7 +118,7 @@ pub(crate) async fn many(
 impl App {
     fn rules(&self, project: &ProjectConfig, judge: TargetCheck, now: Timestamp) -> Rules {
         Rules {
-            catalogue: self.catalogue.with(project.topics.iter().cloned()),
+            catalogue: self.catalogue.with_names(&project.topics),
             judge,
             now,
             retention_days: self.retention_days,

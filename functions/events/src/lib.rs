@@ -21,8 +21,8 @@ use runtime::{
     settings::{Settings, SettingsError},
 };
 use store::{
-    Table, endpoints::ProjectConfigs, events::EventWriter, leases::Leases, publish::Publisher,
-    queue::Queue,
+    Table, events::EventWriter, leases::Leases, project_config::ProjectConfigs, publish::Publisher,
+    queue::Queue, topics::TopicStore,
 };
 use utoipa_axum::routes;
 
@@ -41,6 +41,7 @@ mod test_event;
 pub struct App {
     authenticator: Authenticator,
     projects: ProjectConfigs,
+    topics: TopicStore,
     publisher: Publisher,
     leases: Leases,
     catalogue: Catalogue,
@@ -60,6 +61,7 @@ impl App {
             Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?);
         Ok(Self {
             authenticator: Authenticator::new(config.clone()),
+            topics: TopicStore::new(config.clone()),
             projects: ProjectConfigs::new(config),
             publisher: Publisher::new(EventWriter::new(log.clone(), retention_days), deliveries),
             leases: Leases::new(log),

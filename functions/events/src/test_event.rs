@@ -15,8 +15,8 @@ use domain::{
     id::{EndpointId, EventId},
     message::{Message, Recipient},
     model::{
-        Catalogue, CatalogueEntry, Endpoint, Event, Origin, Scope, Status, Target, Topic, Trigger,
-        event::LoggedEvent,
+        Catalogue, CatalogueEntry, Event, Origin, Scope, Status, Subscription, Target, Topic,
+        Trigger, event::LoggedEvent,
     },
     time::Timestamp,
 };
@@ -73,7 +73,7 @@ pub(crate) async fn send(
     let id: Option<EndpointId> = id.parse().ok();
     let endpoint = project
         .endpoints
-        .into_iter()
+        .iter()
         .find(|endpoint| Some(endpoint.id) == id)
         .ok_or_else(|| ApiError::not_found("endpoint"))?;
     if endpoint.status != Status::Active {
@@ -81,13 +81,12 @@ pub(crate) async fn send(
     }
 
     let now = clock::now();
-    let event = event(wanted, &endpoint, &app.catalogue.with(project.topics), now)?;
-    let target = Target {
-        test: true,
-        ..Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint)
-    };
+    let catalogue = app.catalogue.with(app.topics.all(access).await?);
+    let event = event(wanted, endpoint, &catalogue, now)?;
+    let target =
+        Target { test: true, ..Target::new(endpoint.id, endpoint.url.clone(), Origin::Endpoint) };
     let logged = LoggedEvent { event, targets: vec![target.clone()], accepted_at: now };
-    let brand = project.project.and_then(|project| project.brand);
+    let brand = project.project.as_ref().and_then(|project| project.brand.clone());
     let first = Message::first(
         access.project(),
         brand,
@@ -103,7 +102,7 @@ pub(crate) async fn send(
 
 fn event(
     wanted: TestRequest,
-    endpoint: &Endpoint,
+    endpoint: &Subscription,
     catalogue: &Catalogue,
     now: Timestamp,
 ) -> Result<Event, ApiError> {
@@ -121,7 +120,8 @@ fn event(
             .ok_or_else(|| ApiError::validation("kind", "is required: there are no topics"))?,
     };
     let misfit = |data: &RawValue| {
-        endpoint.body.check(data).map_err(|misfit| ApiError::validation("data", misfit.to_string()))
+        let fits = endpoint.body.map_or(Ok(()), |body| body.check(data));
+        fits.map_err(|misfit| ApiError::validation("data", misfit.to_string()))
     };
     let data = match wanted.data {
         Some(data) => payload(&data)?,
@@ -141,10 +141,13 @@ fn event(
 }
 
 /// The topic's example; for a shape that wants a named resource in the data, under its name.
-fn fitting_example(entry: &CatalogueEntry, endpoint: &Endpoint) -> Result<Box<RawValue>, ApiError> {
+fn fitting_example(
+    entry: &CatalogueEntry,
+    endpoint: &Subscription,
+) -> Result<Box<RawValue>, ApiError> {
     let raw = |text| RawValue::from_string(text).map_err(|_| ApiError::unavailable());
     let example = raw(entry.example())?;
-    if endpoint.body.check(&example).is_ok() {
+    if endpoint.body.is_none_or(|body| body.check(&example).is_ok()) {
         return Ok(example);
     }
     let topic = entry.name.to_string();

@@ -11,14 +11,17 @@
 use domain::{
     id::{EndpointId, EventId},
     message::{Message, Recipient},
-    model::{Endpoint, Event, Origin, Target, Topic, catalogue::SYSTEM_TOPICS, event::LoggedEvent},
+    model::{
+        Endpoint, Event, Origin, Subscription, Target, Topic, catalogue::SYSTEM_TOPICS,
+        event::LoggedEvent,
+    },
     time::Timestamp,
 };
 use serde_json::{json, value::RawValue};
 
 use crate::{
     Access, StoreError,
-    endpoints::ProjectConfigs,
+    project_config::ProjectConfigs,
     publish::{PublishError, Publisher},
 };
 
@@ -116,15 +119,17 @@ impl Announcer {
     ) -> Result<(), AnnounceError> {
         let now = clock();
         let (access, project) = (Access::of_endpoint(about), about.project);
-        let view = self.projects.load(access).await?;
+        let config = self.projects.load(access).await?;
         let topic: Topic =
             what.topic().parse().map_err(|_| StoreError::Damaged("a topic of our own"))?;
         let data = RawValue::from_string(what.data(about.id, about.url.as_written()).to_string())?;
         // Some body shapes can't carry it.
-        let can = |endpoint: &&Endpoint| {
-            endpoint.id != about.id && endpoint.wants(&topic) && endpoint.body.check(&data).is_ok()
+        let can = |subscription: &&Subscription| {
+            subscription.id != about.id
+                && subscription.wants(&topic)
+                && subscription.body.is_none_or(|body| body.check(&data).is_ok())
         };
-        let recipients: Vec<_> = view.endpoints.iter().filter(can).map(recipient).collect();
+        let recipients: Vec<_> = config.endpoints.iter().filter(can).map(recipient).collect();
         if recipients.is_empty() {
             return Ok(());
         }
@@ -140,7 +145,7 @@ impl Announcer {
         };
         let targets = recipients.iter().map(|recipient| recipient.target.clone()).collect();
         let logged = LoggedEvent { event: event.clone(), targets, accepted_at: now };
-        let brand = view.project.and_then(|project| project.brand);
+        let brand = config.project.as_ref().and_then(|project| project.brand.clone());
         let messages = recipients
             .into_iter()
             .map(|recipient| Message::first(project, brand.clone(), &event, &recipient, now));
@@ -153,9 +158,6 @@ pub fn may_cause_system_event(topic: &Topic) -> bool {
     !topic.is_system()
 }
 
-fn recipient(endpoint: &Endpoint) -> Recipient {
-    Recipient {
-        target: Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint),
-        via: None,
-    }
+fn recipient(to: &Subscription) -> Recipient {
+    Recipient { target: Target::new(to.id, to.url.clone(), Origin::Endpoint), via: None }
 }

@@ -5,7 +5,6 @@ use domain::{
     model::{ApiKeyHash, KeyRecord},
     time::Timestamp,
 };
-use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use crate::{
     Page, PageRequest, StoreError, Table,
@@ -42,12 +41,12 @@ impl KeyStore {
 
     /// Writes a new key, in both of its places.
     pub async fn create(&self, record: &KeyRecord) -> Result<(), StoreError> {
-        let by_hash = item(pk::api_key(&record.hash), sk::KEY, record)?;
+        let listed = item(pk::project(record.project), sk::api_key(record.id), record)?;
         self.0
-            .put_all_new([
-                by_hash,
-                item(pk::project(record.project), sk::api_key(record.id), record)?,
-            ])
+            .transaction()
+            .put_new(item(pk::api_key(&record.hash), sk::KEY, record)?)?
+            .put_new(listed)?
+            .write()
             .await
     }
 
@@ -69,15 +68,15 @@ impl KeyStore {
 
     /// Deletes a key from both of its places. Whether it was there.
     pub async fn revoke(&self, project: ProjectId, id: KeyId) -> Result<bool, StoreError> {
-        let Some(row) = self.0.get_item(key(pk::project(project), sk::api_key(id))).await? else {
+        let listed = key(pk::project(project), sk::api_key(id));
+        let Some(record) = self.0.get::<KeyRecord>(listed.clone()).await? else {
             return Ok(false);
         };
-        let record: KeyRecord = from_item(row)?;
         self.0
-            .delete_together([
-                key(pk::api_key(&record.hash), sk::KEY),
-                key(pk::project(project), sk::api_key(id)),
-            ])
+            .transaction()
+            .delete(key(pk::api_key(&record.hash), sk::KEY))?
+            .delete(listed)?
+            .write()
             .await?;
         Ok(true)
     }

@@ -16,7 +16,7 @@ use domain::{
 
 use crate::{
     StoreError, Table,
-    endpoints::row_key,
+    endpoints::{counted, row_key, subscription_key},
     health::health_key,
     item::{Item, key, number, string, text},
     list::parse,
@@ -94,14 +94,21 @@ impl DeliveryEndpoints {
             (":now", number(now.millis())),
             (":one", number(1)),
         ];
-        self.config
+        let disabled = self
+            .config
             .update(row_key(endpoint), change)
             .when("#status = :active AND #url = :url")
             .name("#status", "status")
             .name("#url", "url")
-            .values(values)
-            .make_if()
-            .await
+            .values(values);
+        let unsubscribed = self
+            .config
+            .update(subscription_key(endpoint), "SET #status = :disabled")
+            .name("#status", "status")
+            .value(":disabled", string("disabled"));
+        let writes = self.config.transaction().update(disabled)?.update(unsubscribed)?;
+        let is_worker = endpoint.worker_id.is_some();
+        counted(writes, &self.config, endpoint.project, is_worker)?.write_if().await
     }
 }
 

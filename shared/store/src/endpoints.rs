@@ -1,18 +1,18 @@
 //! A project's endpoints, as the API manages them.
 
 use domain::{
-    id::EndpointId,
-    model::{Automation, CatalogueEntry, Endpoint, Project, Selector, Status, Topic},
+    id::{EndpointId, ProjectId},
+    model::{Endpoint, Subscription},
     time::Timestamp,
 };
-use futures::future::try_join_all;
-use serde::Deserialize;
 
 use crate::{
     Access, Page, PageRequest, StoreError, Table,
-    item::{Item, item, key, text},
+    item::{Item, item, key},
     list::{Listing, parse},
+    project_config::next_version,
     row_keys::{pk, sk},
+    table::Transaction,
 };
 
 fn row_sk(endpoint: &Endpoint) -> String {
@@ -24,97 +24,20 @@ pub(crate) fn row_key(endpoint: &Endpoint) -> Item {
     key(pk::project(endpoint.project), row_sk(endpoint))
 }
 
-/// All of a project that an event or an endpoint has to do with, read by one Query.
-#[derive(Clone, Debug, Default)]
-pub struct ProjectConfig {
-    /// The project; `None` if it doesn't exist.
-    pub project: Option<Project>,
-    /// The topics that it adds to the deployment's.
-    pub topics: Vec<CatalogueEntry>,
-    /// Its endpoints, whatever their status.
-    pub endpoints: Vec<Endpoint>,
-    /// Of its endpoints that can't be read, what can.
-    pub unreadable: Vec<Subscriber>,
-    /// Its automations, on or off.
-    pub automations: Vec<Automation>,
-    /// Whether it has a secret, without which nothing goes to a URL that is no endpoint.
-    pub has_secret: bool,
+/// The key of its subscription's row.
+pub(crate) fn subscription_key(endpoint: &Endpoint) -> Item {
+    key(pk::subscriptions(endpoint.project), row_sk(endpoint))
 }
 
-/// As much of an endpoint as says which events are its own. Its other fields may be of newer code,
-/// or damaged: such an endpoint must neither lose its events nor stop the events of the others, so
-/// its deliveries are enqueued, and wait on their queue until its row can be read.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Subscriber {
-    /// Its id.
-    pub id: EndpointId,
-    /// Its URL, as it stands there.
-    pub url: String,
-    topics: Vec<Selector>,
-    status: Status,
-}
-
-impl Subscriber {
-    /// Whether an event of this topic must be delivered here now.
-    pub fn wants(&self, topic: &Topic) -> bool {
-        self.status == Status::Active && self.topics.iter().any(|selector| selector.matches(topic))
-    }
-}
-
-/// Reads a project with all that it owns.
-#[derive(Clone, Debug)]
-pub struct ProjectConfigs(Table);
-
-impl ProjectConfigs {
-    /// Over the config table.
-    pub fn new(config: Table) -> Self {
-        Self(config)
-    }
-
-    /// One strongly consistent Query: an endpoint made before an event gets it. Fails if it can't
-    /// be told whether an endpoint wants an event: then it is better not to accept any.
-    pub async fn load(&self, access: Access) -> Result<ProjectConfig, StoreError> {
-        let mut config = ProjectConfig::default();
-        for row in self.0.all_before(pk::project(access.project()), sk::WORKERS).await? {
-            match text(&row, "sk") {
-                sk::PROJECT => config.project = Some(parse(row)?),
-                sk::PROJECT_SECRET => config.has_secret = true,
-                sk if sk.starts_with(sk::TOPICS) => config.topics.push(parse(row)?),
-                sk if sk.starts_with(sk::ENDPOINTS) => {
-                    let key = key(pk::project(access.project()), sk);
-                    match parse(row) {
-                        Ok(endpoint) => config.endpoints.push(endpoint),
-                        Err(error) => config.unreadable.extend(self.subscriber(key, &error).await?),
-                    }
-                }
-                sk if sk.starts_with(sk::AUTOMATIONS) => config.automations.push(parse(row)?),
-                _ => {}
-            }
-        }
-        Ok(config)
-    }
-
-    async fn subscriber(
-        &self,
-        key: Item,
-        error: &StoreError,
-    ) -> Result<Option<Subscriber>, StoreError> {
-        tracing::error!(row = text(&key, "sk"), %error, "an endpoint's row can't be read; its \
-            deliveries will wait on their queue");
-        self.0.get(key).await
-    }
-
-    /// The webhooks of these workers, as far as there are any: a call for each.
-    pub async fn workers(
-        &self,
-        access: Access,
-        ids: impl IntoIterator<Item = String>,
-    ) -> Result<Vec<Endpoint>, StoreError> {
-        let rows = ids
-            .into_iter()
-            .map(|id| self.0.get(key(pk::project(access.project()), sk::worker(&id))));
-        Ok(try_join_all(rows).await?.into_iter().flatten().collect())
-    }
+/// What a change of an endpoint changes besides its row, but for its subscription's row: an event
+/// of a worker reads that worker's own subscription, which has no part in the version.
+pub(crate) fn counted<'a>(
+    writes: Transaction<'a>,
+    config: &Table,
+    project: ProjectId,
+    worker: bool,
+) -> Result<Transaction<'a>, StoreError> {
+    if worker { Ok(writes) } else { writes.update(next_version(config, project)) }
 }
 
 /// Makes, reads, changes and deletes endpoints.
@@ -129,7 +52,20 @@ impl EndpointStore {
 
     /// Writes a new endpoint, or worker's webhook.
     pub async fn create(&self, access: Access, endpoint: &Endpoint) -> Result<(), StoreError> {
-        self.0.put_new(item(pk::project(access.project()), row_sk(endpoint), endpoint)?).await
+        let row = item(pk::project(access.project()), row_sk(endpoint), endpoint)?;
+        self.with_subscription(access, self.0.transaction().put_new(row)?, endpoint)?.write().await
+    }
+
+    /// Adds what accepting events has to know of the endpoint.
+    fn with_subscription<'a>(
+        &self,
+        access: Access,
+        writes: Transaction<'a>,
+        endpoint: &Endpoint,
+    ) -> Result<Transaction<'a>, StoreError> {
+        let partition = pk::subscriptions(access.project());
+        let row = item(partition, row_sk(endpoint), &Subscription::from(endpoint))?;
+        counted(writes.put(row)?, &self.0, access.project(), endpoint.worker_id.is_some())
     }
 
     /// One endpoint of the project.
@@ -152,7 +88,7 @@ impl EndpointStore {
 
     /// Deletes a worker's webhook. Whether it was there.
     pub async fn delete_worker(&self, access: Access, worker_id: &str) -> Result<bool, StoreError> {
-        self.0.delete_if_there(key(pk::project(access.project()), sk::worker(worker_id))).await
+        self.delete_row(access, sk::worker(worker_id), true).await
     }
 
     /// A page of the project's endpoints that `keep` keeps.
@@ -174,11 +110,28 @@ impl EndpointStore {
     /// Overwrites an endpoint that is unchanged since it was read at its revision, and counts the
     /// revision up; [`StoreError::Conflict`] otherwise.
     pub async fn replace(&self, access: Access, endpoint: &Endpoint) -> Result<(), StoreError> {
-        self.0.put_revision(item(pk::project(access.project()), row_sk(endpoint), endpoint)?).await
+        let row = item(pk::project(access.project()), row_sk(endpoint), endpoint)?;
+        let writes = self.0.transaction().put_revision(row)?;
+        self.with_subscription(access, writes, endpoint)?.write().await
     }
 
     /// Deletes an endpoint. Whether it was there.
     pub async fn delete(&self, access: Access, id: EndpointId) -> Result<bool, StoreError> {
-        self.0.delete_if_there(key(pk::project(access.project()), sk::endpoint(id))).await
+        self.delete_row(access, sk::endpoint(id), false).await
+    }
+
+    async fn delete_row(
+        &self,
+        access: Access,
+        sk: String,
+        worker: bool,
+    ) -> Result<bool, StoreError> {
+        let project = access.project();
+        let writes = self
+            .0
+            .transaction()
+            .delete_there(key(pk::project(project), sk.clone()))?
+            .delete(key(pk::subscriptions(project), sk))?;
+        counted(writes, &self.0, project, worker)?.write_if().await
     }
 }

@@ -29,8 +29,13 @@ pub(crate) fn item(
 ) -> Result<Item, StoreError> {
     let mut item: Item = to_item(value)?;
     item.extend(key(pk, sk));
-    item.insert("v".to_owned(), AttributeValue::N(VERSION.to_owned()));
+    item.insert("v".to_owned(), format_version());
     Ok(item)
+}
+
+/// The version of items' form, as their attribute `v`.
+pub(crate) fn format_version() -> AttributeValue {
+    AttributeValue::N(VERSION.to_owned())
 }
 
 pub(crate) fn string(text: impl Into<String>) -> AttributeValue {

@@ -29,6 +29,7 @@ mod merge;
 pub mod operator_keys;
 mod packed;
 pub mod parked;
+pub mod project_config;
 pub mod projects;
 pub mod publish;
 pub mod queue;

@@ -45,8 +45,12 @@ impl OperatorKeyStore {
 
     /// Writes a new key, in both of its places.
     pub async fn create(&self, record: &OperatorKeyRecord) -> Result<(), StoreError> {
-        let by_hash = item(pk::operator_key(&record.hash), sk::KEY, record)?;
-        self.0.put_all_new([by_hash, item(pk::OPERATOR_KEYS, sk::id(record.id), record)?]).await
+        self.0
+            .transaction()
+            .put_new(item(pk::operator_key(&record.hash), sk::KEY, record)?)?
+            .put_new(item(pk::OPERATOR_KEYS, sk::id(record.id), record)?)?
+            .write()
+            .await
     }
 
     /// A page of all operator keys.
@@ -72,7 +76,12 @@ impl OperatorKeyStore {
         let Some(record) = self.0.get::<OperatorKeyRecord>(listed.clone()).await? else {
             return Ok(false);
         };
-        self.0.delete_together([key(pk::operator_key(&record.hash), sk::KEY), listed]).await?;
+        self.0
+            .transaction()
+            .delete(key(pk::operator_key(&record.hash), sk::KEY))?
+            .delete(listed)?
+            .write()
+            .await?;
         Ok(true)
     }
 }

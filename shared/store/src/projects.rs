@@ -1,5 +1,5 @@
-//! Projects. A project stands twice: in its own partition, where each event's one Query finds it,
-//! and in the operator's list.
+//! Projects. A project stands twice: in the operator's list, and in the version row of its
+//! configuration, where accepting an event finds it.
 
 use domain::{
     id::ProjectId,
@@ -11,6 +11,7 @@ use crate::{
     Page, PageRequest, StoreError, Table,
     item::{Item, item, key},
     list::{Listing, parse},
+    project_config::next_version_of,
     row_keys::{pk, sk},
     secrets,
 };
@@ -27,7 +28,7 @@ impl ProjectReader {
 
     /// The project, if it exists.
     pub async fn get(&self, id: ProjectId) -> Result<Option<Project>, StoreError> {
-        self.0.get(key(pk::project(id), sk::PROJECT)).await
+        self.0.get(key(pk::PROJECTS, sk::id(id))).await
     }
 }
 
@@ -47,14 +48,20 @@ impl ProjectStore {
         project: &Project,
         secret: &ProjectSecret,
     ) -> Result<(), StoreError> {
-        let [own, listed] = rows(project)?;
-        self.0.put_all_new([own, listed, secrets::row(project.id, secret)?]).await
+        self.0
+            .transaction()
+            .put_new(row(project)?)?
+            .put_new(secrets::row(project.id, secret)?)?
+            .update(next_version_of(&self.0, project)?)?
+            .write()
+            .await
     }
 
     /// Overwrites a project that is unchanged since it was read at its revision, and counts the
     /// revision up; [`StoreError::Conflict`] otherwise.
     pub async fn replace(&self, project: &Project) -> Result<(), StoreError> {
-        self.0.put_revisions(rows(project)?).await
+        let writes = self.0.transaction().put_revision(row(project)?)?;
+        writes.update(next_version_of(&self.0, project)?)?.write().await
     }
 
     /// A page of all projects.
@@ -68,10 +75,6 @@ impl ProjectStore {
     }
 }
 
-/// A project in both of its places.
-fn rows(project: &Project) -> Result<[Item; 2], StoreError> {
-    Ok([
-        item(pk::project(project.id), sk::PROJECT, project)?,
-        item(pk::PROJECTS, sk::id(project.id), project)?,
-    ])
+fn row(project: &Project) -> Result<Item, StoreError> {
+    item(pk::PROJECTS, sk::id(project.id), project)
 }

@@ -169,14 +169,12 @@ impl RecoveryProgress {
         project: ProjectId,
         endpoint: EndpointId,
     ) -> Result<(Option<Endpoint>, Option<Project>), StoreError> {
-        let keys = [
-            key(pk::project(project), sk::endpoint(endpoint)),
-            key(pk::project(project), sk::PROJECT),
-        ];
+        let keys =
+            [key(pk::project(project), sk::endpoint(endpoint)), key(pk::PROJECTS, sk::id(project))];
         let wanted = keys.into_iter().map(|key| (&self.config, key)).collect();
         let (mut found, mut owner) = (None, None);
         for row in get_many(wanted).await? {
-            if text(&row, "sk") == sk::PROJECT {
+            if text(&row, "pk") == pk::PROJECTS {
                 owner = Some(parse(row)?);
             } else {
                 found = Some(parse(row)?);

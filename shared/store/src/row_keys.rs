@@ -2,11 +2,14 @@
 //!
 //! | table | pk | sk | item |
 //! |---|---|---|---|
-//! | config | `PROJECTS` | `<proj>` | project, for the operator's list |
-//! | config | `PROJ#<proj>` | `PROJ` · `SECRET` | project, secret for URLs without an endpoint |
+//! | config | `PROJECTS` | `<proj>` | project |
+//! | config | `PROJ#<proj>` | `SECRET` | secret for URLs without an endpoint |
 //! | config | `PROJ#<proj>` | `EP#<we>` · `AUTO#<auto>` | endpoint, automation |
 //! | config | `PROJ#<proj>` | `TOPIC#<name>` · `KEY#<key>` | topic, API key |
 //! | config | `PROJ#<proj>` | `WORKER#<worker id>` | a worker's webhook: an endpoint |
+//! | config | `SUBS#<proj>` | `VERSION` | version of these rows, and the project |
+//! | config | `SUBS#<proj>` | `EP#<we>` · `AUTO#<auto>` | subscription, automation |
+//! | config | `SUBS#<proj>` | `TOPIC#<name>` · `WORKER#<worker id>` | topic's name, subscription |
 //! | config | `KEY#<sha-256>` | `KEY` | API key |
 //! | config | `OPERATORS` | `<opk>` | operator key, for the operator's list |
 //! | config | `OPERATOR#<sha-256>` | `KEY` | operator key |
@@ -36,7 +39,12 @@ pub(crate) mod pk {
     /// What tells which key seals the secrets of the config table.
     pub(crate) const SECRETS_KEY: &str = "SECRETS_KEY";
 
-    /// A project's configuration.
+    /// What accepting a project's events reads.
+    pub(crate) fn subscriptions(project: ProjectId) -> String {
+        format!("SUBS#{project}")
+    }
+
+    /// What a project owns.
     pub(crate) fn project(project: ProjectId) -> String {
         format!("PROJ#{project}")
     }
@@ -89,8 +97,8 @@ pub(crate) mod sk {
         model::Topic,
     };
 
-    /// The project, in its own partition.
-    pub(crate) const PROJECT: &str = "PROJ";
+    /// The version of what accepting a project's events reads.
+    pub(crate) const VERSION: &str = "VERSION";
     /// The project's secret.
     pub(crate) const PROJECT_SECRET: &str = "SECRET";
     /// An API key or operator key, in the partition of its hash.
@@ -117,7 +125,7 @@ pub(crate) mod sk {
     /// What recoveries' sort keys begin with.
     pub(crate) const RECOVERIES: &str = "RECOVERY#rcv_";
     /// What the sort keys of workers' webhooks begin with. They sort behind all else of a project:
-    /// there may be very many, and reads of a whole project leave them out.
+    /// there may be very many, and reads of its subscriptions leave them out.
     pub(crate) const WORKERS: &str = "WORKER#";
 
     /// The first and the last sort key of rows that begin with an event's id.

@@ -1,11 +1,13 @@
 //! The topics that a project adds to the deployment's catalogue.
 
 use domain::model::{CatalogueEntry, Topic};
+use serde::Serialize;
 
 use crate::{
     Access, StoreError, Table,
     item::{item, key},
     list::parse,
+    project_config::next_version,
     row_keys::{pk, sk},
 };
 
@@ -29,14 +31,31 @@ impl TopicStore {
             .collect()
     }
 
-    /// Writes a topic. Whether it is new to the project.
-    pub async fn put(&self, access: Access, entry: &CatalogueEntry) -> Result<bool, StoreError> {
-        let row = item(pk::project(access.project()), sk::topic(&entry.name), entry)?;
-        self.0.put_over(row).await
+    /// Writes a topic, new or not.
+    pub async fn put(&self, access: Access, entry: &CatalogueEntry) -> Result<(), StoreError> {
+        #[derive(Serialize)]
+        struct Named<'a> {
+            name: &'a Topic,
+        }
+        let (project, sk) = (access.project(), sk::topic(&entry.name));
+        self.0
+            .transaction()
+            .put(item(pk::project(project), sk.clone(), entry)?)?
+            .put(item(pk::subscriptions(project), sk, &Named { name: &entry.name })?)?
+            .update(next_version(&self.0, project))?
+            .write()
+            .await
     }
 
     /// Deletes a topic. Whether it was there.
     pub async fn delete(&self, access: Access, name: &Topic) -> Result<bool, StoreError> {
-        self.0.delete_if_there(key(pk::project(access.project()), sk::topic(name))).await
+        let project = access.project();
+        self.0
+            .transaction()
+            .delete_there(key(pk::project(project), sk::topic(name)))?
+            .delete(key(pk::subscriptions(project), sk::topic(name)))?
+            .update(next_version(&self.0, project))?
+            .write_if()
+            .await
     }
 }

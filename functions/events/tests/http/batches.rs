@@ -23,7 +23,7 @@ async fn a_batch_is_accepted_in_its_order_and_in_few_calls() {
     assert_eq!(sent, ids.into_iter().collect());
     let expected = json!([
         ["BatchWriteItem", "ok", 4],
-        ["GetItem", "ok", 2],
+        ["GetItem", "ok", 3],
         ["Query", "ok", 1],
         ["SendMessageBatch", "ok", 10]
     ]);

@@ -5,6 +5,7 @@
 mod audience;
 mod batches;
 mod claims;
+mod config;
 mod faults;
 mod single;
 mod support;

@@ -21,6 +21,11 @@ pub(crate) struct Started {
     pub(crate) api: Api,
 }
 
+/// The samples' project.
+pub(crate) fn project() -> Access {
+    Access::of_project(&samples::project().unwrap())
+}
+
 /// With the samples' endpoint, which wants everything.
 pub(crate) async fn start() -> Started {
     start_with(&[samples::endpoint(samples::RECEIVER).unwrap()]).await
@@ -49,15 +54,21 @@ pub(crate) fn event() -> Json {
 }
 
 impl Started {
+    pub(crate) fn config(&self) -> Table {
+        Table::new(
+            aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()),
+            self.aws.table_name(samples::CONFIG_TABLE),
+        )
+    }
+
     /// The event's row in the log.
     pub(crate) async fn logged(&self, id: &str) -> Option<LoggedEvent> {
         let log = Table::new(
             aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()),
             self.aws.table_name("LogTable"),
         );
-        let project = Access::of_project(&samples::project().unwrap());
         EventReader::new(log)
-            .get(project, id.parse::<EventId>().unwrap(), clock::now())
+            .get(project(), id.parse::<EventId>().unwrap(), clock::now())
             .await
             .unwrap()
     }

@@ -26,9 +26,10 @@ use store::{
     api_keys::{KeyReader, KeyStore},
     attempts::{AttemptLog, AttemptReader},
     deliveries::DeliveryEndpoints,
-    endpoints::{EndpointStore, ProjectConfigs},
+    endpoints::EndpointStore,
     events::EventReader,
     list::Order,
+    project_config::ProjectConfigs,
     projects::{ProjectReader, ProjectStore},
     topics::TopicStore,
 };
@@ -138,7 +139,6 @@ async fn endpoints_of_version_1() {
         (minimal.url.as_written(), minimal.body.name(), minimal.status),
         ("https://example.com/minimal", "event", Status::Active)
     );
-    assert!(minimal.wants(&"task.created".parse().unwrap()));
     assert_eq!(minimal.live_secrets(clock::now(), &vault).unwrap()[0].reveal(), samples::SECRET);
     // It can be changed, and read again.
     let changed = domain::model::Endpoint { name: Some("Changed".to_owned()), ..minimal };
@@ -146,8 +146,16 @@ async fn endpoints_of_version_1() {
     let changed = domain::model::Endpoint { revision: 2, ..changed };
     assert_eq!(store.get(past.project, changed.id).await.unwrap(), Some(changed));
 
-    let view = ProjectConfigs::new(past.config.clone()).load(past.project).await.unwrap();
-    assert_eq!((view.endpoints.len(), view.unreadable.len(), view.topics.len()), (2, 0, 1));
+    let config = ProjectConfigs::new(past.config.clone()).load(past.project).await.unwrap();
+    let topic = "task.created".parse().unwrap();
+    assert_eq!(
+        config.endpoints.iter().map(|endpoint| endpoint.wants(&topic)).collect::<Vec<_>>(),
+        [false, true],
+        "one is disabled"
+    );
+    assert_eq!(config.endpoints[1].url, "https://example.com/minimal");
+    assert_eq!(config.topics, ["own.topic".parse().unwrap()]);
+    assert_eq!(config.project.as_ref().unwrap().brand.as_deref(), Some("Acme"));
     let loaded = DeliveryEndpoints::new(past.config, past.log)
         .load([&message("message-minimal")])
         .await

@@ -70,6 +70,20 @@ impl Catalogue {
         all
     }
 
+    /// This catalogue with topics of which only the names are known.
+    #[must_use]
+    pub fn with_names<'a>(&self, names: impl IntoIterator<Item = &'a Topic>) -> Self {
+        let mut all = self.clone();
+        for name in names {
+            all.0.entry(name.clone()).or_insert_with(|| CatalogueEntry {
+                name: name.clone(),
+                description: String::new(),
+                example: None,
+            });
+        }
+        all
+    }
+
     /// Whether the topic exists.
     pub fn knows(&self, topic: &Topic) -> bool {
         self.0.contains_key(topic)

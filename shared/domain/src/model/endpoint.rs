@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     headers::CustomHeaders,
     secrets::SecretRing,
+    subscription::selects,
     topic::{Selector, Topic},
 };
 use crate::{
@@ -26,8 +27,7 @@ pub const MAX_METADATA: usize = 50;
 pub const MAX_METADATA_KEY: usize = 40;
 /// See [`MAX_METADATA_KEY`].
 pub const MAX_METADATA_VALUE: usize = 500;
-/// The most bytes of all of them. Each event's fan-out reads its project's endpoints, up to 500, a
-/// megabyte at a time.
+/// The most bytes of all of them: with the rest, an endpoint stays well within DynamoDB's 400 KB.
 pub const MAX_METADATA_BYTES: usize = 16 * 1_024;
 /// The longest description, in characters.
 pub const MAX_DESCRIPTION: usize = 1_000;
@@ -146,17 +146,9 @@ impl Endpoint {
         }
     }
 
-    /// Whether an event of this topic must be delivered here now.
-    pub fn wants(&self, topic: &Topic) -> bool {
-        self.status == Status::Active && self.subscribes(topic)
-    }
-
     /// Whether it is subscribed to a topic, whatever its status.
     pub fn subscribes(&self, topic: &Topic) -> bool {
-        let selects = |selector: &Selector| {
-            selector.matches(topic) && (*selector != Selector::All || !topic.is_system())
-        };
-        self.topics.iter().any(selects)
+        selects(&self.topics, topic)
     }
 }
 
@@ -203,14 +195,5 @@ mod tests {
         let secrets = SecretRing::new(sealed(&own.project));
         let implicit = Endpoint { secrets, secret_owner: SecretOwner::Project, ..own };
         assert_eq!(implicit.live_secrets(at(0), &vault()).unwrap(), [Secret::new([7; 32])]);
-    }
-
-    #[test]
-    fn only_an_active_endpoint_wants_events() {
-        let topic = "task.created".parse().unwrap();
-        assert!(endpoint().wants(&topic));
-        for status in [Status::Paused, Status::Disabled] {
-            assert!(!Endpoint { status, ..endpoint() }.wants(&topic));
-        }
     }
 }

@@ -12,6 +12,7 @@ pub mod headers;
 pub mod key;
 pub mod project;
 pub mod secrets;
+pub mod subscription;
 pub mod topic;
 
 /// Whether a field may be left out of a stored form, as reading it back gives the same.
@@ -28,4 +29,5 @@ pub use headers::CustomHeaders;
 pub use key::{ApiKey, ApiKeyHash, KeyRecord, OperatorKeyRecord, Scope};
 pub use project::Project;
 pub use secrets::SecretRing;
+pub use subscription::Subscription;
 pub use topic::{Selector, Topic};

@@ -8,11 +8,12 @@ mod transact;
 mod update;
 mod write_many;
 
-use aws_sdk_dynamodb::{Client, types::ReturnValue};
+use aws_sdk_dynamodb::Client;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 pub(crate) use read_many::get_many;
+pub(crate) use transact::Transaction;
 pub(crate) use update::Update;
 pub(crate) use write_many::{delete_all, put_all, puts, write_all};
 
@@ -55,26 +56,14 @@ impl Table {
             .map_err(failed("GetItem"))?;
         Ok(output.item)
     }
-
-    /// Deletes an item. Whether it was there.
-    pub(crate) async fn delete_if_there(&self, key: Item) -> Result<bool, StoreError> {
-        let output = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .set_key(Some(key))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(failed("DeleteItem"))?;
-        Ok(output.attributes.is_some())
-    }
 }
 
-/// Before the given try (from 0) of something that throttling left undone: none before the first,
-/// then 25 ms and twice as long each time.
+/// Before the given try (from 0) of something that throttling or another request left undone: none
+/// before the first, then about 25 ms and twice as long each time. Random, so that requests which
+/// met once do not meet again.
 pub(crate) async fn pause(attempt: u32) {
     if attempt > 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(25 << (attempt - 1).min(5))).await;
+        let wait = std::time::Duration::from_millis(25 << (attempt - 1).min(5));
+        tokio::time::sleep(wait.mul_f64(rand::random_range(0.5..1.5))).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{
     operation::put_item::{PutItemError, builders::PutItemFluentBuilder},
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 
 use super::{
@@ -16,13 +16,6 @@ impl Table {
     pub(crate) async fn put(&self, item: Item) -> Result<(), StoreError> {
         self.to_put(item).send().await.map_err(failed("PutItem"))?;
         Ok(())
-    }
-
-    /// Writes an item, whatever is there. Whether its key was free.
-    pub(crate) async fn put_over(&self, item: Item) -> Result<bool, StoreError> {
-        let put = self.to_put(item).return_values(ReturnValue::AllOld);
-        let output = put.send().await.map_err(failed("PutItem"))?;
-        Ok(output.attributes.is_none())
     }
 
     /// Writes an item whose key must be free.

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 
 use super::{
-    Table,
+    TRIES, Table, Update, pause,
     revision::{SAME_REVISION, next_revision},
 };
 use crate::{
@@ -12,68 +12,111 @@ use crate::{
     item::Item,
 };
 
+/// The condition of a write of an item that must not be there yet.
+const NEW: &str = "attribute_not_exists(pk)";
+/// And of one that must be.
+const THERE: &str = "attribute_exists(pk)";
+
+/// Writes that are made together or not at all. When an answer is lost, the SDK repeats the call
+/// with the same `ClientRequestToken`, and DynamoDB does not carry it out twice.
+#[must_use]
+pub(crate) struct Transaction<'a> {
+    table: &'a Table,
+    writes: Vec<TransactWriteItem>,
+}
+
 impl Table {
-    /// Writes items whose keys must all be free.
-    pub(crate) async fn put_all_new<const N: usize>(
-        &self,
-        items: [Item; N],
-    ) -> Result<(), StoreError> {
-        self.put_all_if(items, "attribute_not_exists(pk)", []).await
+    /// An empty transaction.
+    pub(crate) fn transaction(&self) -> Transaction<'_> {
+        Transaction { table: self, writes: Vec::new() }
+    }
+}
+
+impl Transaction<'_> {
+    /// Writes an item, whatever is there.
+    pub(crate) fn put(self, item: Item) -> Result<Self, StoreError> {
+        self.put_when(item, None)
     }
 
-    /// Overwrites items, all of one revision, that must still be at it, and counts it up.
-    pub(crate) async fn put_revisions<const N: usize>(
-        &self,
-        mut items: [Item; N],
-    ) -> Result<(), StoreError> {
-        let mut read = None;
-        for item in &mut items {
-            let (next, revision) = next_revision(std::mem::take(item))?;
-            (*item, read) = (next, Some(revision));
+    /// Writes an item whose key must be free.
+    pub(crate) fn put_new(self, item: Item) -> Result<Self, StoreError> {
+        self.put_when(item, Some((NEW, None)))
+    }
+
+    /// Overwrites an item that must still be at the revision that it was read at, and counts the
+    /// revision up.
+    pub(crate) fn put_revision(self, item: Item) -> Result<Self, StoreError> {
+        let (item, revision) = next_revision(item)?;
+        self.put_when(item, Some((SAME_REVISION, Some((":revision", revision)))))
+    }
+
+    fn put_when(
+        self,
+        item: Item,
+        condition: Option<(&str, Option<(&str, AttributeValue)>)>,
+    ) -> Result<Self, StoreError> {
+        let mut put = Put::builder().table_name(&self.table.name).set_item(Some(item));
+        if let Some((condition, value)) = condition {
+            put = put.condition_expression(condition);
+            if let Some((name, value)) = value {
+                put = put.expression_attribute_values(name, value);
+            }
         }
-        let Some(read) = read else { return Ok(()) };
-        self.put_all_if(items, SAME_REVISION, [(":revision", read)]).await
+        let put = put.build().map_err(|_| StoreError::Damaged("no item to put"))?;
+        Ok(self.with(TransactWriteItem::builder().put(put).build()))
     }
 
-    /// Writes items if `condition` holds for what is there of each.
-    async fn put_all_if<const N: usize, const M: usize>(
-        &self,
-        items: [Item; N],
-        condition: &str,
-        values: [(&str, AttributeValue); M],
-    ) -> Result<(), StoreError> {
-        let values = values.map(|(name, value)| (name.to_owned(), value));
-        let put = |item| {
-            let put = Put::builder().table_name(&self.name).set_item(Some(item));
-            let put = put.condition_expression(condition);
-            let put = put.set_expression_attribute_values((M > 0).then(|| values.clone().into()));
-            put.build()
-                .map(|put| TransactWriteItem::builder().put(put).build())
-                .map_err(|_| StoreError::Damaged("no item to put"))
-        };
-        self.transact(items.into_iter().map(put).collect::<Result<_, _>>()?).await
+    /// Deletes an item, if it is there.
+    pub(crate) fn delete(self, key: Item) -> Result<Self, StoreError> {
+        self.delete_when(key, None)
     }
 
-    /// Deletes items; those that aren't there as well.
-    pub(crate) async fn delete_together<const N: usize>(
-        &self,
-        keys: [Item; N],
-    ) -> Result<(), StoreError> {
-        let delete = |key| {
-            let delete = Delete::builder().table_name(&self.name).set_key(Some(key)).build();
-            delete
-                .map(|delete| TransactWriteItem::builder().delete(delete).build())
-                .map_err(|_| StoreError::Damaged("no key to delete"))
-        };
-        self.transact(keys.into_iter().map(delete).collect::<Result<_, _>>()?).await
+    /// Deletes an item that must be there.
+    pub(crate) fn delete_there(self, key: Item) -> Result<Self, StoreError> {
+        self.delete_when(key, Some(THERE.to_owned()))
     }
 
-    /// [`StoreError::Conflict`] also while another transaction writes one of the items.
-    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), StoreError> {
-        match self.client.transact_write_items().set_transact_items(Some(items)).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if is_contended(&error) => Err(StoreError::Conflict),
-            Err(error) => Err(failed("TransactWriteItems")(error)),
+    fn delete_when(self, key: Item, condition: Option<String>) -> Result<Self, StoreError> {
+        let delete = Delete::builder().table_name(&self.table.name).set_key(Some(key));
+        let delete = delete.set_condition_expression(condition).build();
+        let delete = delete.map_err(|_| StoreError::Damaged("no key to delete"))?;
+        Ok(self.with(TransactWriteItem::builder().delete(delete).build()))
+    }
+
+    /// Makes a change in place, if its condition holds.
+    pub(crate) fn update(self, update: Update) -> Result<Self, StoreError> {
+        let update = update.of_a_transaction()?;
+        Ok(self.with(TransactWriteItem::builder().update(update).build()))
+    }
+
+    fn with(mut self, write: TransactWriteItem) -> Self {
+        self.writes.push(write);
+        self
+    }
+
+    /// Makes the writes. [`StoreError::Conflict`] if the condition of one does not hold.
+    pub(crate) async fn write(self) -> Result<(), StoreError> {
+        if self.write_if().await? { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
+    /// Makes the writes. Whether all conditions held. Waits and tries again while another
+    /// transaction writes one of the items.
+    pub(crate) async fn write_if(self) -> Result<bool, StoreError> {
+        for attempt in 0..TRIES {
+            pause(attempt).await;
+            let call = self.table.client.transact_write_items();
+            match call.set_transact_items(Some(self.writes.clone())).send().await {
+                Ok(_) => return Ok(true),
+                Err(error) if is_contended(&error) => {}
+                Err(error) => {
+                    return match failed("TransactWriteItems")(error) {
+                        StoreError::Conflict => Ok(false),
+                        error => Err(error),
+                    };
+                }
+            }
         }
+        let detail = "other transactions keep writing one of the items".to_owned();
+        Err(StoreError::Unavailable { operation: "TransactWriteItems", detail })
     }
 }

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{self, AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
 use super::Table;
@@ -44,6 +44,20 @@ impl Update {
         values
             .into_iter()
             .fold(self, |update, (placeholder, value)| update.value(placeholder, value))
+    }
+
+    /// The change as a part of a transaction.
+    pub(super) fn of_a_transaction(self) -> Result<types::Update, StoreError> {
+        let update = self.0.as_input();
+        types::Update::builder()
+            .set_table_name(update.get_table_name().clone())
+            .set_key(update.get_key().clone())
+            .set_update_expression(update.get_update_expression().clone())
+            .set_condition_expression(update.get_condition_expression().clone())
+            .set_expression_attribute_names(update.get_expression_attribute_names().clone())
+            .set_expression_attribute_values(update.get_expression_attribute_values().clone())
+            .build()
+            .map_err(|_| StoreError::Damaged("no change to make"))
     }
 
     /// Makes the change.
