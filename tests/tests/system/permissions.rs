@@ -74,7 +74,7 @@ fn used(calls: &CountersReport) -> BTreeSet<Use> {
             "operator" => continue,
             other => other,
         };
-        for action in actions(&call.operation) {
+        for action in actions(function, &call.operation) {
             let action = format!("{}:{action}", call.service);
             used.extend(
                 call.resource
@@ -87,14 +87,15 @@ fn used(calls: &CountersReport) -> BTreeSet<Use> {
     used
 }
 
-/// The actions that an operation needs. Of a transaction, what ours hold.
-fn actions(operation: &str) -> Vec<&str> {
-    match operation {
-        "SendMessageBatch" => vec!["SendMessage"],
-        "DeleteMessageBatch" => vec!["DeleteMessage"],
-        "ChangeMessageVisibilityBatch" => vec!["ChangeMessageVisibility"],
-        "TransactWriteItems" => vec!["PutItem", "DeleteItem"],
-        other => vec![other],
+/// The actions that an operation needs. Of a transaction, what the function's hold.
+fn actions<'a>(function: &str, operation: &'a str) -> Vec<&'a str> {
+    match (function, operation) {
+        (_, "SendMessageBatch") => vec!["SendMessage"],
+        (_, "DeleteMessageBatch") => vec!["DeleteMessage"],
+        (_, "ChangeMessageVisibilityBatch") => vec!["ChangeMessageVisibility"],
+        ("deliver", "TransactWriteItems") => vec!["UpdateItem"],
+        (_, "TransactWriteItems") => vec!["PutItem", "UpdateItem", "DeleteItem"],
+        (_, other) => vec![other],
     }
 }
 
