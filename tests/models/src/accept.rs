@@ -20,7 +20,7 @@ pub struct Bounds {
     #[arg(long, default_value_t = 3)]
     pub requests: u8,
     /// Messages of the event.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     pub messages: u8,
     /// Processes that die, each between any two of its steps.
     #[arg(long, default_value_t = 2)]

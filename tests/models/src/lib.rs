@@ -15,6 +15,6 @@
 
 pub mod accept;
 pub mod delivery;
-mod explore;
+mod search;
 
-pub use explore::{Model, Report, Violation, explore};
+pub use search::{Model, Report, Violation, explore};

@@ -1,6 +1,6 @@
 //! Searches a model within larger bounds than the tests do.
 //!
-//! `cargo run --release -p models -- delivery --crashes 2`
+//! `cargo run --release -p models -- delivery`, or `accept`; `--help` tells the bounds.
 
 use std::{process::ExitCode, time::Instant};
 

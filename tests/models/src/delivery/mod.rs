@@ -34,10 +34,10 @@ pub struct Bounds {
     #[arg(long, default_value_t = 2)]
     pub crashes: u8,
     /// Messages that come twice.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 0)]
     pub doubles: u8,
     /// Messages that are late by more than a quarter of an hour.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 0)]
     pub delays: u8,
     /// Openings of the circuit.
     #[arg(long, default_value_t = 1)]
