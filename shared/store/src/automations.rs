@@ -4,11 +4,10 @@ use domain::{id::AutomationId, model::Automation, time::Timestamp};
 
 use crate::{
     Access, Page, PageRequest, StoreError, Table,
-    item::{item, key},
+    item::key,
     list::{Listing, parse},
-    project_config::next_version,
+    project_rows::ProjectRows,
     row_keys::{pk, sk},
-    table::Transaction,
 };
 
 /// Makes, reads, changes and deletes automations.
@@ -23,10 +22,9 @@ impl AutomationStore {
 
     /// Writes a new automation.
     pub async fn create(&self, access: Access, automation: &Automation) -> Result<(), StoreError> {
-        let row = item(pk::project(access.project()), sk::automation(automation.id), automation)?;
-        self.with_subscription(access, self.0.transaction().put_new(row)?, automation)?
-            .write()
-            .await
+        let sk = sk::automation(automation.id);
+        // Accepting events has to know all of it.
+        ProjectRows::new(&self.0, access.project(), sk).create(automation, automation).await
     }
 
     /// One automation of the project.
@@ -57,32 +55,12 @@ impl AutomationStore {
     /// Overwrites an automation that is unchanged since it was read at its revision, and counts the
     /// revision up; [`StoreError::Conflict`] otherwise.
     pub async fn replace(&self, access: Access, automation: &Automation) -> Result<(), StoreError> {
-        let row = item(pk::project(access.project()), sk::automation(automation.id), automation)?;
-        let writes = self.0.transaction().put_revision(row)?;
-        self.with_subscription(access, writes, automation)?.write().await
-    }
-
-    /// Adds what accepting events has to know of the automation, which is all of it.
-    fn with_subscription<'a>(
-        &self,
-        access: Access,
-        writes: Transaction<'a>,
-        automation: &Automation,
-    ) -> Result<Transaction<'a>, StoreError> {
-        let project = access.project();
-        let row = item(pk::subscriptions(project), sk::automation(automation.id), automation)?;
-        writes.put(row)?.update(next_version(&self.0, project))
+        let sk = sk::automation(automation.id);
+        ProjectRows::new(&self.0, access.project(), sk).replace(automation, automation).await
     }
 
     /// Deletes an automation. Whether it was there.
     pub async fn delete(&self, access: Access, id: AutomationId) -> Result<bool, StoreError> {
-        let project = access.project();
-        self.0
-            .transaction()
-            .delete_there(key(pk::project(project), sk::automation(id)))?
-            .delete(key(pk::subscriptions(project), sk::automation(id)))?
-            .update(next_version(&self.0, project))?
-            .write_if()
-            .await
+        ProjectRows::new(&self.0, access.project(), sk::automation(id)).delete().await
     }
 }

@@ -16,10 +16,11 @@ use domain::{
 
 use crate::{
     StoreError, Table,
-    endpoints::{counted, row_key, subscription_key},
+    endpoints::row_sk,
     health::health_key,
     item::{Item, key, number, string, text},
     list::parse,
+    project_rows::ProjectRows,
     row_keys::{pk, sk},
     table::get_many,
 };
@@ -94,21 +95,20 @@ impl DeliveryEndpoints {
             (":now", number(now.millis())),
             (":one", number(1)),
         ];
+        let rows = ProjectRows::new(&self.config, endpoint.project, row_sk(endpoint));
         let disabled = self
             .config
-            .update(row_key(endpoint), change)
+            .update(rows.whole_key(), change)
             .when("#status = :active AND #url = :url")
             .name("#status", "status")
             .name("#url", "url")
             .values(values);
         let unsubscribed = self
             .config
-            .update(subscription_key(endpoint), "SET #status = :disabled")
+            .update(rows.short_key(), "SET #status = :disabled")
             .name("#status", "status")
             .value(":disabled", string("disabled"));
-        let writes = self.config.transaction().update(disabled)?.update(unsubscribed)?;
-        let is_worker = endpoint.worker_id.is_some();
-        counted(writes, &self.config, endpoint.project, is_worker)?.write_if().await
+        rows.update(disabled, unsubscribed).await
     }
 }
 

@@ -30,6 +30,7 @@ pub mod operator_keys;
 mod packed;
 pub mod parked;
 pub mod project_config;
+mod project_rows;
 pub mod projects;
 pub mod publish;
 pub mod queue;

@@ -5,9 +5,8 @@ use serde::Serialize;
 
 use crate::{
     Access, StoreError, Table,
-    item::{item, key},
     list::parse,
-    project_config::next_version,
+    project_rows::ProjectRows,
     row_keys::{pk, sk},
 };
 
@@ -37,25 +36,12 @@ impl TopicStore {
         struct Named<'a> {
             name: &'a Topic,
         }
-        let (project, sk) = (access.project(), sk::topic(&entry.name));
-        self.0
-            .transaction()
-            .put(item(pk::project(project), sk.clone(), entry)?)?
-            .put(item(pk::subscriptions(project), sk, &Named { name: &entry.name })?)?
-            .update(next_version(&self.0, project))?
-            .write()
-            .await
+        let rows = ProjectRows::new(&self.0, access.project(), sk::topic(&entry.name));
+        rows.put(entry, &Named { name: &entry.name }).await
     }
 
     /// Deletes a topic. Whether it was there.
     pub async fn delete(&self, access: Access, name: &Topic) -> Result<bool, StoreError> {
-        let project = access.project();
-        self.0
-            .transaction()
-            .delete_there(key(pk::project(project), sk::topic(name)))?
-            .delete(key(pk::subscriptions(project), sk::topic(name)))?
-            .update(next_version(&self.0, project))?
-            .write_if()
-            .await
+        ProjectRows::new(&self.0, access.project(), sk::topic(name)).delete().await
     }
 }

@@ -144,6 +144,32 @@ async fn survives(started: &Started, request: (&str, &str, u16), place: usize, t
     }
 }
 
+/// Every change of a project counts up the same version, so changes at the same time meet.
+#[tokio::test]
+async fn a_change_waits_for_other_transactions_and_is_answered_with_503_if_they_never_end() {
+    let started = start().await;
+    let contended = || started.aws.faults().on("endpoints", "TransactWriteItems");
+    contended().times(3).fail(Fault::Contended);
+    let made = create(&started.api, minimal()).await;
+    let there = async || started.api.ask("GET", &path_of(&made), Json::Null).await;
+    assert_eq!(there().await.status, 200);
+
+    contended().fail(Fault::Contended);
+    for (method, path, body) in [
+        ("DELETE", path_of(&made), Json::Null),
+        ("PATCH", path_of(&made), json!({"description": "changed"})),
+        ("POST", "/webhooks/endpoints".to_owned(), minimal()),
+    ] {
+        let answer = started.api.ask(method, &path, body).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{method}");
+    }
+    started.aws.faults().heal();
+    assert_eq!(there().await.body["description"], Json::Null, "nothing was done");
+    let list = started.api.ask("GET", "/webhooks/endpoints", Json::Null).await;
+    assert_eq!(list.body.as_array().map(Vec::len), Some(1), "{}", list.body);
+    assert_eq!(started.api.ask("DELETE", &path_of(&made), Json::Null).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_list_leaves_out_an_endpoint_that_cannot_be_read() {
     let started = start().await;

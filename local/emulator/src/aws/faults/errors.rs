@@ -50,6 +50,13 @@ pub(in crate::aws) fn error(service: Service, fault: Fault) -> Option<Response<B
             (service == Service::Sqs).then_some("ExpiredToken;Sender"),
             "The security token included in the request is expired",
         ),
+        (Service::DynamoDb, Fault::Contended) => (
+            StatusCode::BAD_REQUEST,
+            "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            None,
+            "Transaction cancelled, please refer cancellation reasons for specific reasons \
+                [None, TransactionConflict]",
+        ),
         _ => return None,
     };
     let mut response =

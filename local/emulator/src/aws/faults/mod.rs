@@ -28,6 +28,9 @@ pub enum Fault {
     Unavailable,
     /// `ExpiredTokenException`, which no SDK tries again. Not carried out.
     ExpiredCredentials,
+    /// `TransactionCanceledException`: another transaction is writing one of the items. Only for
+    /// `TransactWriteItems`. Not carried out.
+    Contended,
     /// The connection closes before the call is carried out.
     ConnectionLost,
     /// The call is carried out, and the connection closes before the answer: the caller can't know.
