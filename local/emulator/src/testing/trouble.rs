@@ -31,8 +31,8 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// Each fault but [`Fault::Hanging`] and [`Fault::Contended`]: for one call, for as many as the SDK tries, or until it
-    /// is healed, where that makes a difference.
+    /// Each fault but [`Fault::Hanging`] and [`Fault::Contended`]: for one call, for as many as the
+    /// SDK tries, or until it is healed, where that makes a difference.
     pub fn all() -> impl Iterator<Item = Self> {
         let (once, tries, until_healed) = (1, TRIES, usize::MAX);
         let all = [
