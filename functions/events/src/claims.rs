@@ -37,6 +37,9 @@ pub(crate) enum State {
     Done,
 }
 
+/// What is said of a key or id that stands for something else.
+pub(crate) const OTHER_CONTENT: &str = "this idempotency key or id was used with different content";
+
 /// How long an `Idempotency-Key` is remembered: a day, as producers' retries go.
 const KEY_KEPT: Duration = Duration::from_hours(24);
 
@@ -133,9 +136,7 @@ impl Claims {
                     ));
                 }
                 Lease::Mismatch => {
-                    return Err(ApiError::unprocessable(
-                        "this idempotency key or id was used with different content",
-                    ));
+                    return Err(ApiError::unprocessable(OTHER_CONTENT));
                 }
             };
             let plan = decode(&plan).filter(|plan| plan.ids.len() == claim.events.len());
@@ -173,7 +174,7 @@ impl Claims {
     }
 
     /// Releases all leases of a request that was refused before it did anything.
-    async fn abandon(self) {
+    pub(crate) async fn abandon(self) {
         if let Err(error) = try_join_all(self.held.iter().map(|held| self.let_go(held))).await {
             tracing::warn!(%error, lapse_seconds = LEASE_SECONDS, "could not abandon an \
                 idempotency lease");

@@ -1,7 +1,7 @@
 //! The `events` function: accepts events and enqueues their deliveries.
 //!
 //! Read [`accept`] for the story, [`input`] for what may be posted, [`audience`] for who gets it,
-//! [`claims`] for idempotency.
+//! [`claims`] and [`known`] for idempotency.
 //!
 //! # Pitfalls
 //!
@@ -21,8 +21,13 @@ use runtime::{
     settings::{Settings, SettingsError},
 };
 use store::{
-    Table, events::EventWriter, leases::Leases, project_config::ProjectConfigs, publish::Publisher,
-    queue::Queue, topics::TopicStore,
+    Table,
+    events::{EventReader, EventWriter},
+    leases::Leases,
+    project_config::ProjectConfigs,
+    publish::Publisher,
+    queue::Queue,
+    topics::TopicStore,
 };
 use utoipa_axum::routes;
 
@@ -31,6 +36,7 @@ mod audience;
 mod claims;
 mod handlers;
 mod input;
+mod known;
 mod limit;
 #[doc(hidden)]
 pub mod outside;
@@ -43,6 +49,7 @@ pub struct App {
     projects: ProjectConfigs,
     topics: TopicStore,
     publisher: Publisher,
+    events: EventReader,
     leases: Leases,
     catalogue: Catalogue,
     targets: TargetRules,
@@ -64,6 +71,7 @@ impl App {
             topics: TopicStore::new(config.clone()),
             projects: ProjectConfigs::new(config),
             publisher: Publisher::new(EventWriter::new(log.clone(), retention_days), deliveries),
+            events: EventReader::new(log.clone()),
             leases: Leases::new(log),
             catalogue: settings.parsed("TOPICS")?,
             targets: TargetRules::from_settings(settings)?,
