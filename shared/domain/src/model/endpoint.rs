@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     headers::CustomHeaders,
     secrets::SecretRing,
-    subscription::selects,
-    topic::{Selector, Topic},
+    topic::{Selector, Topic, selects},
 };
 use crate::{
     endpoint_url::EndpointUrl,

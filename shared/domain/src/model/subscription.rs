@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     endpoint::{Endpoint, Status},
-    topic::{Selector, Topic},
+    topic::{Selector, Topic, selects},
 };
 use crate::{id::EndpointId, shape::BodyShape};
 
@@ -51,13 +51,6 @@ impl Subscription {
     pub fn wants(&self, topic: &Topic) -> bool {
         self.status == Status::Active && selects(&self.topics, topic)
     }
-}
-
-/// Whether one of these selectors includes a topic. `*` does not include the system topics.
-pub(super) fn selects(selectors: &[Selector], topic: &Topic) -> bool {
-    selectors.iter().any(|selector| {
-        selector.matches(topic) && (*selector != Selector::All || !topic.is_system())
-    })
 }
 
 #[cfg(test)]

@@ -153,6 +153,13 @@ described!(
         .pattern(Some(r"^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?)$"))
 );
 
+/// Whether one of these selectors includes a topic. `*` does not include the system topics.
+pub(super) fn selects(selectors: &[Selector], topic: &Topic) -> bool {
+    selectors.iter().any(|selector| {
+        selector.matches(topic) && (*selector != Selector::All || !topic.is_system())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
