@@ -16,7 +16,7 @@ use crate::{
     audience::Audience,
     claims::{Claims, Planned, State},
     input::Draft,
-    known,
+    taken,
 };
 
 /// The most deliveries of one batch: 200 calls of SQS, eight at a time.
@@ -35,20 +35,13 @@ pub(crate) async fn accept(
     check_fan_out(&recipients)?;
     app.limit.take(access, drafts.len(), now)?;
     let retention = Duration::from_secs(u64::from(app.retention_days) * 86_400);
-    let (claims, mut planned) =
-        Claims::take(&app.leases, access, &drafts, key, retention, now).await?;
-    let mut known = match known::find(&app.events, access, &drafts, &mut planned, now).await {
-        Ok(known) => known,
-        Err(error) => {
-            claims.abandon().await;
-            return Err(error);
-        }
-    };
-    let events: Vec<_> = drafts
-        .into_iter()
-        .zip(&planned)
-        .map(|(draft, plan)| known.remove(&plan.id).unwrap_or_else(|| event(draft, *plan)))
-        .collect();
+    let (claims, planned) = Claims::take(&app.leases, access, &drafts, key, retention, now).await?;
+    if let Err(error) = taken::refuse(&app.events, access, &drafts, &planned, now).await {
+        claims.abandon().await;
+        return Err(error);
+    }
+    let events: Vec<_> =
+        drafts.into_iter().zip(&planned).map(|(draft, plan)| event(draft, *plan)).collect();
     let to_do = events
         .iter()
         .cloned()

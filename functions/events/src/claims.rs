@@ -37,9 +37,6 @@ pub(crate) enum State {
     Done,
 }
 
-/// What is said of a key or id that stands for something else.
-pub(crate) const OTHER_CONTENT: &str = "this idempotency key or id was used with different content";
-
 /// How long an `Idempotency-Key` is remembered: a day, as producers' retries go.
 const KEY_KEPT: Duration = Duration::from_hours(24);
 
@@ -136,7 +133,9 @@ impl Claims {
                     ));
                 }
                 Lease::Mismatch => {
-                    return Err(ApiError::unprocessable(OTHER_CONTENT));
+                    return Err(ApiError::unprocessable(
+                        "this idempotency key or id was used with different content",
+                    ));
                 }
             };
             let plan = decode(&plan).filter(|plan| plan.ids.len() == claim.events.len());

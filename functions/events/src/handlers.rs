@@ -49,7 +49,11 @@ const MAX_KEY: usize = 255;
             status = 409,
             description = "A request with this idempotency key or id is still in progress",
         ),
-        (status = 422, description = "This idempotency key or id was used with different content"),
+        (
+            status = 422,
+            description = "This idempotency key or id was used with different content, or another \
+                event has the id",
+        ),
         (status = 429, description = "Too many events a second"),
     ),
     security(("projectKey" = ["events"])),
@@ -93,7 +97,11 @@ pub(crate) async fn one(
             status = 409,
             description = "A request with this idempotency key or id is still in progress",
         ),
-        (status = 422, description = "This idempotency key or id was used with different content"),
+        (
+            status = 422,
+            description = "This idempotency key or id was used with different content, or another \
+                event has the id",
+        ),
         (status = 429, description = "Too many events a second"),
     ),
     security(("projectKey" = ["events"])),

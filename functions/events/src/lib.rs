@@ -1,7 +1,7 @@
 //! The `events` function: accepts events and enqueues their deliveries.
 //!
 //! Read [`accept`] for the story, [`input`] for what may be posted, [`audience`] for who gets it,
-//! [`claims`] and [`known`] for idempotency.
+//! [`claims`] and [`taken`] for idempotency.
 //!
 //! # Pitfalls
 //!
@@ -36,10 +36,10 @@ mod audience;
 mod claims;
 mod handlers;
 mod input;
-mod known;
 mod limit;
 #[doc(hidden)]
 pub mod outside;
+mod taken;
 mod test_event;
 
 /// All that the handlers need.
