@@ -1,4 +1,5 @@
-//! Ids that no lease knows, but the log: Posthaste has made them, and a producer brings one back.
+//! Refuses an id that the log has and no lease knows: Posthaste made it, and a producer sends it
+//! back.
 
 use api::ApiError;
 use domain::time::Timestamp;

@@ -32,8 +32,8 @@ impl<'a> ProjectRows<'a> {
         whole: &impl Serialize,
         short: &impl Serialize,
     ) -> Result<(), StoreError> {
-        let row = item(pk::project(self.project), self.sk.as_str(), whole)?;
-        self.with_short(self.config.transaction().put_new(row)?, short)?.write().await
+        let writes = self.config.transaction().put_new(self.whole(whole)?)?;
+        self.write(writes, short).await
     }
 
     /// Overwrites what is unchanged since it was read at its revision, and counts the revision up;
@@ -43,8 +43,8 @@ impl<'a> ProjectRows<'a> {
         whole: &impl Serialize,
         short: &impl Serialize,
     ) -> Result<(), StoreError> {
-        let row = item(pk::project(self.project), self.sk.as_str(), whole)?;
-        self.with_short(self.config.transaction().put_revision(row)?, short)?.write().await
+        let writes = self.config.transaction().put_revision(self.whole(whole)?)?;
+        self.write(writes, short).await
     }
 
     /// Writes, whatever is there.
@@ -53,8 +53,8 @@ impl<'a> ProjectRows<'a> {
         whole: &impl Serialize,
         short: &impl Serialize,
     ) -> Result<(), StoreError> {
-        let row = item(pk::project(self.project), self.sk.as_str(), whole)?;
-        self.with_short(self.config.transaction().put(row)?, short)?.write().await
+        let writes = self.config.transaction().put(self.whole(whole)?)?;
+        self.write(writes, short).await
     }
 
     /// Deletes both. Whether they were there.
@@ -80,13 +80,17 @@ impl<'a> ProjectRows<'a> {
         key(pk::subscriptions(self.project), self.sk.as_str())
     }
 
-    fn with_short(
+    fn whole(&self, whole: &impl Serialize) -> Result<Item, StoreError> {
+        item(pk::project(self.project), self.sk.as_str(), whole)
+    }
+
+    async fn write(
         &self,
         writes: Transaction<'a>,
         short: &impl Serialize,
-    ) -> Result<Transaction<'a>, StoreError> {
+    ) -> Result<(), StoreError> {
         let row = item(pk::subscriptions(self.project), self.sk.as_str(), short)?;
-        self.counted(writes.put(row)?)
+        self.counted(writes.put(row)?)?.write().await
     }
 
     /// With the next version. A worker's webhook has no part in it: an event reads its own

@@ -15,7 +15,7 @@ use crate::Model;
 
 /// How much the search tries together.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Bounds {
+pub struct AcceptBounds {
     /// Requests with the same key and content.
     #[arg(long, default_value_t = 3)]
     pub requests: u8,
@@ -32,7 +32,7 @@ pub struct Bounds {
 
 /// A part of the rules that can be taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guard {
+pub enum AcceptRule {
     /// A request uses the id that its key's row has.
     IdOfTheKey,
     /// A request that meets the event's row knows that it is a repeat.
@@ -53,9 +53,9 @@ pub enum Guard {
 #[derive(Clone, Debug)]
 pub struct Accept {
     /// How much goes wrong.
-    pub bounds: Bounds,
+    pub bounds: AcceptBounds,
     /// The part of the rules that is left out.
-    pub without: Option<Guard>,
+    pub without: Option<AcceptRule>,
 }
 
 /// All of the system at one moment.
@@ -74,11 +74,11 @@ pub struct State {
     /// Messages that `deliver` has, sorted.
     workers: Vec<Worker>,
     /// What a recheck has claimed.
-    claims: Vec<Delivery>,
+    claims: Vec<Part>,
     /// What is on record: a trace.
-    recorded: Vec<Delivery>,
+    recorded: Vec<Part>,
     /// Requests to the receiver that were made.
-    sent: Vec<Delivery>,
+    sent: Vec<Part>,
     /// The event that a 202 has told.
     answered: Option<u8>,
     /// Whether rechecks are due: a minute and a half have passed.
@@ -91,7 +91,7 @@ pub struct State {
 }
 
 /// A message's part of an event: the event's id, and the number of the message.
-type Delivery = (u8, u8);
+type Part = (u8, u8);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Request {
@@ -110,7 +110,7 @@ enum Next {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Message {
-    of: Delivery,
+    of: Part,
     recheck: bool,
 }
 
@@ -132,7 +132,7 @@ enum Work {
 type Steps = Vec<(&'static str, State)>;
 
 impl Accept {
-    fn has(&self, guard: Guard) -> bool {
+    fn has(&self, guard: AcceptRule) -> bool {
         self.without != Some(guard)
     }
 
@@ -163,7 +163,7 @@ impl Accept {
         match request.next {
             Next::PutKey => {
                 let planned = *rest.key.get_or_insert(request.number);
-                let id = if self.has(Guard::IdOfTheKey) { planned } else { request.number };
+                let id = if self.has(AcceptRule::IdOfTheKey) { planned } else { request.number };
                 steps.push(("it puts its key", goes_on(rest, Next::PutEvent { id })));
             }
             Next::PutEvent { id } => {
@@ -171,7 +171,7 @@ impl Accept {
                 if !is_there {
                     rest.events.push(id);
                 }
-                let repeats = is_there && self.has(Guard::EventIfAbsent);
+                let repeats = is_there && self.has(AcceptRule::EventIfAbsent);
                 let send = |is_repeat| Next::Send { id, message: 0, is_repeat };
                 if !is_there && rest.lost_answers < self.bounds.lost_answers {
                     // The SDK tries again and meets the row that it has written.
@@ -192,11 +192,11 @@ impl Accept {
                 let has_trace = rest.recorded.contains(&of);
                 if !is_repeat {
                     rest.queue.push(Message { of, recheck: false });
-                } else if !has_trace && self.has(Guard::Recheck) {
+                } else if !has_trace && self.has(AcceptRule::Recheck) {
                     rest.queue.push(Message { of, recheck: true });
                 }
                 let next = Next::Send { id, message: message + 1, is_repeat };
-                if !self.has(Guard::AnswerLast) {
+                if !self.has(AcceptRule::AnswerLast) {
                     rest.answer(self, id);
                 }
                 steps.push(("it sends a message", goes_on(rest, next)));
@@ -214,12 +214,13 @@ impl Accept {
             let has_first =
                 |worker: &Worker| worker.message.of == message.of && !worker.message.recheck;
             let waits = !state.due || state.workers.iter().any(has_first);
-            if message.recheck && waits && self.has(Guard::RecheckWaits) {
+            if message.recheck && waits && self.has(AcceptRule::RecheckWaits) {
                 continue;
             }
             let mut next = state.clone();
             next.queue.remove(place);
-            let looks = if message.recheck { self.has(Guard::RecheckLooks) } else { state.due };
+            let looks =
+                if message.recheck { self.has(AcceptRule::RecheckLooks) } else { state.due };
             let work = if looks { Work::Look } else { Work::Send };
             next.workers.push(Worker { message: *message, next: work });
             steps.push(("deliver gets a message", next));
@@ -252,7 +253,7 @@ impl Accept {
                 steps.push(("it was claimed", rest));
             }
             Work::Look => {
-                let claims = recheck && self.has(Guard::RecheckClaims);
+                let claims = recheck && self.has(AcceptRule::RecheckClaims);
                 let next = if claims { Work::Claim } else { Work::Send };
                 steps.push(("it finds no trace", goes_on(rest, next)));
             }

@@ -10,8 +10,8 @@
 //!
 //! # Pitfalls
 //!
-//! The code does not follow these rules yet. They are those of the rows and of the function `jobs`
-//! that are to take the place of leases, parked rows, and steps that are messages.
+//! The code does not follow these rules yet. They describe planned delivery rows and a planned
+//! function `jobs`, which will replace leases, parked rows, and steps that are messages.
 
 pub mod accept;
 pub mod delivery;

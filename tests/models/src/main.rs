@@ -16,9 +16,9 @@ use models::{
 #[derive(Parser)]
 enum Command {
     /// The life of one delivery.
-    Delivery(delivery::Bounds),
+    Delivery(delivery::DeliveryBounds),
     /// What happens before the 202.
-    Accept(accept::Bounds),
+    Accept(accept::AcceptBounds),
 }
 
 fn main() -> ExitCode {

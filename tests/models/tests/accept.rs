@@ -1,15 +1,16 @@
 //! The rules of accepting an event hold, and each of them is there for something.
 
 use models::{
-    accept::{Accept, Bounds, Guard},
+    accept::{Accept, AcceptBounds, AcceptRule},
     explore,
 };
 
-const BOUNDS: Bounds = Bounds { requests: 2, messages: 1, crashes: 1, lost_answers: 1 };
+const BOUNDS: AcceptBounds = AcceptBounds { requests: 2, messages: 1, crashes: 1, lost_answers: 1 };
 
 #[test]
 fn a_202_means_that_each_delivery_is_on_its_way_and_one_key_is_one_event() {
-    let bounds = [BOUNDS, Bounds { messages: 2, ..BOUNDS }, Bounds { requests: 3, ..BOUNDS }];
+    let bounds =
+        [BOUNDS, AcceptBounds { messages: 2, ..BOUNDS }, AcceptBounds { requests: 3, ..BOUNDS }];
     for bounds in bounds {
         let report = explore(&Accept { bounds, without: None });
         eprintln!("{} states: {bounds:?}", report.states);
@@ -24,16 +25,18 @@ fn without_any_of_its_rules_a_promise_breaks() {
     const ON_ITS_WAY: &str = "a 202 means that each delivery is on its way";
     const ONCE: &str = "one request a delivery";
     for (without, promise) in [
-        (Guard::IdOfTheKey, "one key, one event"),
-        (Guard::EventIfAbsent, ONCE),
-        (Guard::Recheck, ON_ITS_WAY),
-        (Guard::RecheckWaits, ONCE),
-        (Guard::RecheckLooks, ONCE),
-        (Guard::RecheckClaims, ONCE),
-        (Guard::AnswerLast, ON_ITS_WAY),
+        (AcceptRule::IdOfTheKey, "one key, one event"),
+        (AcceptRule::EventIfAbsent, ONCE),
+        (AcceptRule::Recheck, ON_ITS_WAY),
+        (AcceptRule::RecheckWaits, ONCE),
+        (AcceptRule::RecheckLooks, ONCE),
+        (AcceptRule::RecheckClaims, ONCE),
+        (AcceptRule::AnswerLast, ON_ITS_WAY),
     ] {
-        let bounds =
-            Bounds { messages: if without == Guard::AnswerLast { 2 } else { 1 }, ..BOUNDS };
+        let bounds = AcceptBounds {
+            messages: if without == AcceptRule::AnswerLast { 2 } else { 1 },
+            ..BOUNDS
+        };
         let report = explore(&Accept { bounds, without: Some(without) });
         let found = report.violation.map(|violation| (violation.promise, violation.steps.len()));
         eprintln!("{without:?}: {found:?}, {} states", report.states);

@@ -1,12 +1,12 @@
 //! The rules of a delivery hold, and each of them is there for something.
 
 use models::{
-    delivery::{Bounds, Delivery, Guard},
+    delivery::{Delivery, DeliveryBounds, DeliveryRule},
     explore,
 };
 
 /// No trouble, and two processes of each kind.
-const NONE: Bounds = Bounds {
+const NONE: DeliveryBounds = DeliveryBounds {
     turns: 2,
     crashes: 0,
     doubles: 0,
@@ -18,15 +18,17 @@ const NONE: Bounds = Bounds {
     runs: 2,
 };
 /// A crash while the circuit opens and closes.
-const CIRCUIT: Bounds = Bounds { crashes: 1, openings: 1, probes: 1, ..NONE };
+const CIRCUIT: DeliveryBounds = DeliveryBounds { crashes: 1, openings: 1, probes: 1, ..NONE };
 /// A crash, and a resend.
-const RESEND: Bounds = Bounds { crashes: 1, resends: 1, ..NONE };
+const RESEND: DeliveryBounds = DeliveryBounds { crashes: 1, resends: 1, ..NONE };
 /// A crash, and a message that comes twice.
-const DOUBLED: Bounds = Bounds { crashes: 1, doubles: 1, ..NONE };
+const DOUBLED: DeliveryBounds = DeliveryBounds { crashes: 1, doubles: 1, ..NONE };
 /// A message that comes twice, and a circuit that opens and closes.
-const DOUBLED_CIRCUIT: Bounds = Bounds { doubles: 1, openings: 1, probes: 1, ..NONE };
+const DOUBLED_CIRCUIT: DeliveryBounds =
+    DeliveryBounds { doubles: 1, openings: 1, probes: 1, ..NONE };
 /// A crash, a message that is late, and a circuit that opens and closes.
-const LATE: Bounds = Bounds { crashes: 1, delays: 1, openings: 1, probes: 1, ..NONE };
+const LATE: DeliveryBounds =
+    DeliveryBounds { crashes: 1, delays: 1, openings: 1, probes: 1, ..NONE };
 
 #[test]
 fn each_delivery_ends_and_what_is_promised_of_its_requests_holds() {
@@ -44,17 +46,17 @@ fn without_any_of_its_rules_a_promise_breaks() {
     const STUCK: &str = "from here it can't end any more";
     const TWICE: &str = "one request a turn";
     for (without, bounds, promise) in [
-        (Guard::RowBeforeAcknowledgement, NONE, STUCK),
-        (Guard::PutIfAbsent, DOUBLED, "what has ended stays so"),
-        (Guard::Sequence, CIRCUIT, TWICE),
-        (Guard::SequenceOfHeld, CIRCUIT, TWICE),
-        (Guard::Round, RESEND, TWICE),
-        (Guard::Turn, DOUBLED, "what has ended stays so"),
-        (Guard::ClaimBeforeMessage, NONE, TWICE),
-        (Guard::ClaimOnCondition, NONE, TWICE),
-        (Guard::ClaimsEnd, CIRCUIT, STUCK),
-        (Guard::MissingEntries, CIRCUIT, "each request is on record"),
-        (Guard::LookWhenReceivedAgain, CIRCUIT, TWICE),
+        (DeliveryRule::RowBeforeAcknowledgement, NONE, STUCK),
+        (DeliveryRule::PutIfAbsent, DOUBLED, "what has ended stays so"),
+        (DeliveryRule::Sequence, CIRCUIT, TWICE),
+        (DeliveryRule::SequenceOfHeld, CIRCUIT, TWICE),
+        (DeliveryRule::Round, RESEND, TWICE),
+        (DeliveryRule::Turn, DOUBLED, "what has ended stays so"),
+        (DeliveryRule::ClaimBeforeMessage, NONE, TWICE),
+        (DeliveryRule::ClaimOnCondition, NONE, TWICE),
+        (DeliveryRule::ClaimsEnd, CIRCUIT, STUCK),
+        (DeliveryRule::MissingEntries, CIRCUIT, "each request is on record"),
+        (DeliveryRule::LookWhenReceivedAgain, CIRCUIT, TWICE),
     ] {
         let report = explore(&Delivery { bounds, without: Some(without) });
         let found = report.violation.map(|violation| (violation.promise, violation.steps.len()));

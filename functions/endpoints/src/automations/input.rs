@@ -131,10 +131,10 @@ impl AutomationInput {
     }
 
     /// What a change asks for.
-    pub(super) fn into_changes(self, rules: &Rules) -> Result<Changes, ApiError> {
+    pub(super) fn into_changes(self, rules: &Rules) -> Result<CheckedChanges, ApiError> {
         let trigger = named(self.trigger, "trigger")?;
         let workflow = named(self.workflow, "workflow")?;
-        Ok(Changes {
+        Ok(CheckedChanges {
             name: self.name.map(|name| name.map(checked_name).transpose()).transpose()?,
             trigger: trigger.map(|trigger| checked_trigger(&trigger, rules)).transpose()?,
             workflow: workflow.map(|workflow| checked_workflow(workflow, rules)).transpose()?,
@@ -145,14 +145,14 @@ impl AutomationInput {
 
 /// The fields of an automation that a request changes, checked.
 #[derive(Clone)]
-pub(super) struct Changes {
+pub(super) struct CheckedChanges {
     name: Field<String>,
     trigger: Option<Topic>,
     workflow: Option<Vec<WorkflowStep>>,
     active: Option<bool>,
 }
 
-impl Changes {
+impl CheckedChanges {
     /// The automation with the changes.
     pub(super) fn of(self, old: Automation, now: Timestamp) -> Automation {
         Automation {

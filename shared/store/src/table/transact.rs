@@ -1,6 +1,9 @@
 //! Writes of several items, or of none.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    Delete, Put, TransactWriteItem,
+    builders::{DeleteBuilder, PutBuilder},
+};
 
 use super::{
     TRIES, Table, Update, pause,
@@ -35,50 +38,40 @@ impl Table {
 impl Transaction<'_> {
     /// Writes an item, whatever is there.
     pub(crate) fn put(self, item: Item) -> Result<Self, StoreError> {
-        self.put_when(item, None)
+        self.with_put(Put::builder().set_item(Some(item)))
     }
 
     /// Writes an item whose key must be free.
     pub(crate) fn put_new(self, item: Item) -> Result<Self, StoreError> {
-        self.put_when(item, Some((NEW, None)))
+        self.with_put(Put::builder().set_item(Some(item)).condition_expression(NEW))
     }
 
     /// Overwrites an item that must still be at the revision that it was read at, and counts the
     /// revision up.
     pub(crate) fn put_revision(self, item: Item) -> Result<Self, StoreError> {
         let (item, revision) = next_revision(item)?;
-        self.put_when(item, Some((SAME_REVISION, Some((":revision", revision)))))
+        let put = Put::builder().set_item(Some(item)).condition_expression(SAME_REVISION);
+        self.with_put(put.expression_attribute_values(":revision", revision))
     }
 
-    fn put_when(
-        self,
-        item: Item,
-        condition: Option<(&str, Option<(&str, AttributeValue)>)>,
-    ) -> Result<Self, StoreError> {
-        let mut put = Put::builder().table_name(&self.table.name).set_item(Some(item));
-        if let Some((condition, value)) = condition {
-            put = put.condition_expression(condition);
-            if let Some((name, value)) = value {
-                put = put.expression_attribute_values(name, value);
-            }
-        }
-        let put = put.build().map_err(|_| StoreError::Damaged("no item to put"))?;
+    fn with_put(self, put: PutBuilder) -> Result<Self, StoreError> {
+        let put = put.table_name(&self.table.name).build();
+        let put = put.map_err(|_| StoreError::Damaged("no item to put"))?;
         Ok(self.with(TransactWriteItem::builder().put(put).build()))
     }
 
     /// Deletes an item, if it is there.
     pub(crate) fn delete(self, key: Item) -> Result<Self, StoreError> {
-        self.delete_when(key, None)
+        self.with_delete(Delete::builder().set_key(Some(key)))
     }
 
     /// Deletes an item that must be there.
     pub(crate) fn delete_there(self, key: Item) -> Result<Self, StoreError> {
-        self.delete_when(key, Some(THERE.to_owned()))
+        self.with_delete(Delete::builder().set_key(Some(key)).condition_expression(THERE))
     }
 
-    fn delete_when(self, key: Item, condition: Option<String>) -> Result<Self, StoreError> {
-        let delete = Delete::builder().table_name(&self.table.name).set_key(Some(key));
-        let delete = delete.set_condition_expression(condition).build();
+    fn with_delete(self, delete: DeleteBuilder) -> Result<Self, StoreError> {
+        let delete = delete.table_name(&self.table.name).build();
         let delete = delete.map_err(|_| StoreError::Damaged("no key to delete"))?;
         Ok(self.with(TransactWriteItem::builder().delete(delete).build()))
     }

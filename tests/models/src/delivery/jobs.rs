@@ -1,7 +1,7 @@
 //! `jobs`: finds in the index what is due, claims it, and sends a message.
 
 use super::{
-    Delivery, Guard, Steps,
+    Delivery, DeliveryRule, Steps,
     state::{Entry, Message, Next, Phase, Row, Run, State, Turn, Worker},
 };
 
@@ -16,7 +16,7 @@ impl Delivery {
             let mut rest = state.clone();
             rest.runs.remove(place);
             match *run {
-                Run::Found(entry) if self.has(Guard::ClaimBeforeMessage) => {
+                Run::Found(entry) if self.has(DeliveryRule::ClaimBeforeMessage) => {
                     if let Some(message) = self.claim(&mut rest, entry) {
                         rest.runs.push(Run::Sends(message));
                     }
@@ -72,7 +72,7 @@ impl Delivery {
     /// that may then act.
     fn claim(&self, state: &mut State, entry: Entry) -> Option<Message> {
         let there = |row: &Row| {
-            row.entry() == Some(entry) && !row.claimed || !self.has(Guard::ClaimOnCondition)
+            row.entry() == Some(entry) && !row.claimed || !self.has(DeliveryRule::ClaimOnCondition)
         };
         let row = state.row.filter(there)?;
         let claimed = Row { seq: row.seq + 1, claimed: true, ..row };

@@ -13,7 +13,7 @@
 //!
 //! Time is left out: what may happen after a wait may happen at any moment. Where the rules rely on
 //! a wait (an invocation ends within a minute, `jobs` looks after a quarter of an hour), the model
-//! states so, and [`Bounds::delays`] breaks it.
+//! states so, and [`DeliveryBounds::delays`] breaks it.
 
 mod jobs;
 mod state;
@@ -26,7 +26,7 @@ use crate::Model;
 
 /// How much trouble the search tries together.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Bounds {
+pub struct DeliveryBounds {
     /// Attempts in a schedule.
     #[arg(long, default_value_t = 2)]
     pub turns: u8,
@@ -58,7 +58,7 @@ pub struct Bounds {
 
 /// A part of the rules that can be taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guard {
+pub enum DeliveryRule {
     /// The row is written before the message is acknowledged.
     RowBeforeAcknowledgement,
     /// A row is put only if there is none.
@@ -87,13 +87,13 @@ pub enum Guard {
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// How much goes wrong.
-    pub bounds: Bounds,
+    pub bounds: DeliveryBounds,
     /// The part of the rules that is left out.
-    pub without: Option<Guard>,
+    pub without: Option<DeliveryRule>,
 }
 
 impl Delivery {
-    fn has(&self, guard: Guard) -> bool {
+    fn has(&self, guard: DeliveryRule) -> bool {
         self.without != Some(guard)
     }
 }

@@ -1,7 +1,7 @@
 //! What happens to the processes: crashes, doubled messages, circuits, time.
 
 use super::{
-    Delivery, Guard, Steps,
+    Delivery, DeliveryRule, Steps,
     state::{Message, Next, State, Worker},
 };
 
@@ -66,7 +66,8 @@ impl Delivery {
     /// A claim ends a quarter of an hour after its message was due. By then no invocation has the
     /// message; if it still waits, it is late.
     fn claim_ends(&self, state: &State, steps: &mut Steps) {
-        let Some(row) = state.row.filter(|row| row.claimed && self.has(Guard::ClaimsEnd)) else {
+        let Some(row) = state.row.filter(|row| row.claimed && self.has(DeliveryRule::ClaimsEnd))
+        else {
             return;
         };
         if state.is_in_hand(&row) {

@@ -1,7 +1,7 @@
 //! `deliver`: what an invocation does with a message.
 
 use super::{
-    Delivery, Guard, Steps, is_undisturbed,
+    Delivery, DeliveryRule, Steps, is_undisturbed,
     state::{Attempt, Message, Next, Phase, Row, State, Turn, Worker},
 };
 
@@ -70,7 +70,7 @@ impl Delivery {
     fn look(&self, state: &mut State, message: Message) -> Next {
         match message {
             Message::First { received } => {
-                let looks = received && self.has(Guard::LookWhenReceivedAgain) || state.late;
+                let looks = received && self.has(DeliveryRule::LookWhenReceivedAgain) || state.late;
                 match state.row {
                     Some(_) if looks => Next::Mend,
                     None if looks && state.logged_successes.contains(&0) => Next::Acknowledge,
@@ -80,8 +80,8 @@ impl Delivery {
             }
             Message::Again { round, seq, probe } => {
                 let acts = |row: &Row| {
-                    (row.turn.round == round || !self.has(Guard::Round))
-                        && (row.seq == seq || !self.has(Guard::Sequence))
+                    (row.turn.round == round || !self.has(DeliveryRule::Round))
+                        && (row.seq == seq || !self.has(DeliveryRule::Sequence))
                         && !row.phase.has_ended()
                 };
                 let Some(row) = state.row.filter(acts) else { return Next::Mend };
@@ -94,7 +94,7 @@ impl Delivery {
     /// Puts the log entry that the row knows of.
     fn mend(&self, state: &mut State) {
         if let Some(last) = state.row.and_then(|row| row.last)
-            && self.has(Guard::MissingEntries)
+            && self.has(DeliveryRule::MissingEntries)
         {
             state.put_in_log(last);
         }
@@ -108,15 +108,17 @@ impl Delivery {
                 if attempt.success && !state.late {
                     return false;
                 }
-                if !attempt.success && !self.has(Guard::RowBeforeAcknowledgement) {
+                if !attempt.success && !self.has(DeliveryRule::RowBeforeAcknowledgement) {
                     return false;
                 }
                 self.put(state, self.row_after(Row::new(Turn::FIRST), attempt))
             }
             Message::Again { .. } => {
                 let same = |row: &Row| {
-                    (row.turn.round == attempt.turn.round || !self.has(Guard::Round))
-                        && (attempt.success || row.turn == attempt.turn || !self.has(Guard::Turn))
+                    (row.turn.round == attempt.turn.round || !self.has(DeliveryRule::Round))
+                        && (attempt.success
+                            || row.turn == attempt.turn
+                            || !self.has(DeliveryRule::Turn))
                 };
                 let Some(row) = state.row.filter(same) else { return false };
                 state.change_row(self.row_after(row, attempt));
@@ -158,13 +160,13 @@ impl Delivery {
     /// A row that waits for its circuit. `jobs` may claim it at once, so the message that its
     /// worker still has may not act on it any more, should the worker die before it deletes it.
     fn held(&self, row: Row) -> Row {
-        let seq = row.seq + u8::from(self.has(Guard::SequenceOfHeld));
+        let seq = row.seq + u8::from(self.has(DeliveryRule::SequenceOfHeld));
         Row { phase: Phase::Held, seq, ..row }
     }
 
     /// Puts a row if there is none. Whether it did.
     fn put(&self, state: &mut State, row: Row) -> bool {
-        let free = state.row.is_none() || !self.has(Guard::PutIfAbsent);
+        let free = state.row.is_none() || !self.has(DeliveryRule::PutIfAbsent);
         if free {
             state.change_row(row);
         }
