@@ -80,9 +80,12 @@ async fn a_receiver_that_is_gone_disables_its_endpoint_which_can_be_enabled_agai
     let event = project.post_event("task.created", json!({})).await;
     project.wait_for_message(&event.id, "failed").await;
 
-    let disabled = project.endpoint(&endpoint.id).await;
-    assert_eq!(disabled.status, "disabled");
-    assert!(disabled.disabled_reason.is_some_and(|reason| reason.contains("410")));
+    // The attempt is recorded first.
+    let disabled = eventually("a gone endpoint is disabled", async || {
+        let endpoint = project.endpoint(&endpoint.id).await;
+        (endpoint.status == "disabled").then_some(endpoint)
+    });
+    assert!(disabled.await.disabled_reason.is_some_and(|reason| reason.contains("410")));
     let unwanted = project.post_event("task.created", json!({})).await;
     assert!(
         project.message(&unwanted.id).await.deliveries.is_empty(),
