@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use system_tests::{Attempt, Client, Receiver, Reply, Stack};
+use system_tests::{Attempt, Client, Receiver, Reply, Stack, eventually};
 
 /// A receiver's endpoint that is tried once.
 async fn only_attempt(project: &Client, receiver: &Receiver) -> Attempt {
