@@ -67,6 +67,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "URL", hide = true, conflicts_with = "aws_endpoint",
         value_parser = endpoint)]
     pub aws_proxy: Option<String>,
+    /// Of a hundred calls of functions to the embedded ones so many go wrong (for tests)
+    #[arg(long, value_name = "PERCENT", hide = true, default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=50), conflicts_with = "aws_endpoint")]
+    pub trouble: u32,
     /// Only DynamoDB and SQS, without functions, for `cargo lambda watch`
     #[arg(long)]
     pub aws_only: bool,

@@ -11,6 +11,7 @@ from use import Customer
 
 # What a function logs that doesn't start (shared/runtime/src/start.rs).
 REFUSAL = "the function can't start"
+TABLES = ("ConfigTable", "LogTable", "StateTable")
 
 
 @dataclass
@@ -19,16 +20,19 @@ class Kept:
 
     config_table: str
     log_table: str
+    state_table: str
     secrets_key: str
 
     @classmethod
     def of(cls, stack: Stack) -> "Kept":
-        return cls(stack.ids["ConfigTable"], stack.ids["LogTable"], secret_arn(stack))
+        tables = (stack.ids[name] for name in TABLES)
+        return cls(*tables, secret_arn(stack))
 
     def parameters(self) -> dict[str, str]:
         return {
             "ExistingConfigTable": self.config_table,
             "ExistingLogTable": self.log_table,
+            "ExistingStateTable": self.state_table,
             "ExistingSecretsKey": self.secrets_key,
         }
 
@@ -82,7 +86,8 @@ def what_is_left(stack: Stack) -> dict[str, list[str]]:
 
 def check_only_tables_and_secret_are_left(stack: Stack, kept: Kept) -> None:
     left = what_is_left(stack)
-    assert set(left.pop("tables")) == {kept.config_table, kept.log_table}, "tables differ"
+    tables = {kept.config_table, kept.log_table, kept.state_table}
+    assert set(left.pop("tables")) == tables, "tables differ"
     assert left.pop("secrets") == [kept.secrets_key], "secrets differ"
     assert not left, f"sam delete leaves {left}"
 
@@ -120,7 +125,7 @@ def new_generated_key() -> str:
 
 def adopts(stack: Stack, kept: Kept, customer: Customer) -> None:
     stack.deploy(**kept.parameters())
-    made = {"ConfigTable", "LogTable"} & set(stack.ids)
+    made = set(TABLES) & set(stack.ids)
     assert not made, f"a stack that adopts tables has made {made}"
     path = f"/webhooks/endpoints/{customer.endpoint['id']}/secret"
     secret = customer.api.expect(200, "GET", path, customer.key)["secret"]
@@ -150,7 +155,7 @@ def a_failed_first_deployment_leaves(stack: Stack) -> dict[str, list[str]]:
 
 def check_only_tables_stay(left: dict[str, list[str]]) -> None:
     """They are empty, and protected: docs/deploy.md says how they go."""
-    assert len(left.pop("tables", [])) == 2, "the tables of a failed deployment"
+    assert len(left.pop("tables", [])) == len(TABLES), "the tables of a failed deployment"
     assert not left, f"a failed first deployment leaves {left}"
 
 

@@ -25,6 +25,7 @@ OTHER_PARTITIONS = re.compile("cn-|us-gov-|us-iso|eu-iso|eusc-")
 ADOPTED = {
     "ExistingConfigTable": "config",
     "ExistingLogTable": "log",
+    "ExistingStateTable": "state",
     "ExistingSecretsKey": "arn:aws:secretsmanager:us-east-1:000000000000:secret:key-AbCdEf",
 }
 ARN = "arn:aws:{service}:us-east-1:000000000000:{rest}"
@@ -81,7 +82,8 @@ def named(part: Any, template: Template) -> Any:
         case {"Fn::GetAtt": [resource, "Arn"]}:
             return ARNS[template.resources[resource]["Type"]]
         case {"Fn::Sub": str(text)}:
-            return re.sub(r"\$\{([\w:]+)\}", lambda name: template.values[name[1]], text)
+            own = lambda name: "name" if name in template.resources else template.values[name]
+            return re.sub(r"\$\{([\w:]+)\}", lambda name: own(name[1]), text)
         case dict():
             return {key: named(item, template) for key, item in part.items()}
         case list():

@@ -65,6 +65,8 @@ def is_used(emulator: Emulator, stack: Stack, operator: str) -> Customer:
     say("a failure is tried again after 5 s, and kept on its queue by batchItemFailures")
     use.streams(customer, event)
     say("the function URL streams")
+    use.runs_jobs(stack)
+    say("jobs runs, and finds nothing to do")
     use.nothing_denied(stack)
     say("no call was denied to a role")
     use.a_permission_less(stack, api, operator)
@@ -95,7 +97,7 @@ def outlives_its_stack(stack: Stack, customer: Customer, secrets: list[str]) -> 
     assert keys.is_32_bytes_in_base64(generated), "the generated key is not 43 letters and digits"
     delete(stack, [*secrets, generated])
     keys.check_only_tables_and_secret_are_left(stack, kept)
-    say("sam delete: two tables and the secret stay, nothing else")
+    say("sam delete: three tables and the secret stay, nothing else")
     event = keys.refuses_another_key(stack, kept, customer)
     say("adopted with another key: the API answers 5xx, events are accepted and wait")
     keys.adopts(stack, kept, customer)
@@ -108,7 +110,7 @@ def outlives_its_stack(stack: Stack, customer: Customer, secrets: list[str]) -> 
     tables = list(left.get("tables", []))
     keys.check_only_tables_stay(left)
     keys.delete_tables(stack, tables)
-    say("a failed first deployment leaves two tables, which can be deleted")
+    say("a failed first deployment leaves three tables, which can be deleted")
 
 
 def delete(stack: Stack, secrets: list[str]) -> None:

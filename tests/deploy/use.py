@@ -97,6 +97,13 @@ def streams(customer: Customer, event: str) -> None:
     assert customer.api.stream("", None, {}).status == 401
 
 
+def runs_jobs(stack: Stack) -> None:
+    """As its schedule does."""
+    event = (stack.tree / "events" / "every-minute.json").read_bytes()
+    answer = stack.client("lambda").invoke(FunctionName=stack.ids["JobsFunction"], Payload=event)
+    assert "FunctionError" not in answer, answer["Payload"].read()
+
+
 def nothing_denied(stack: Stack) -> None:
     """Neither a function nor a batch met a missing permission."""
     words = re.compile("AccessDenied|not authorized|AccessDeniedException")

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::{
+    health::Health,
     id::{EndpointId, EventId},
     message::Message,
     model::{Attempt, Endpoint},
@@ -49,6 +50,17 @@ pub(crate) struct Attempted {
     pub(crate) judges: bool,
     /// The endpoint, if its receiver answered 410 (gone).
     pub(crate) gone: Option<Endpoint>,
+    /// What it was a probe for.
+    pub(crate) probe: Option<Probe>,
+}
+
+/// A request that tests whether a receiver is well.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    /// The health with the circuit that it was sent for.
+    pub(crate) health: Health,
+    /// The wait that the receiver asked for.
+    pub(crate) retry_after: Duration,
 }
 
 impl Settled {

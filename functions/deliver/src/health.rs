@@ -9,22 +9,20 @@
 use std::{collections::HashMap, time::Duration};
 
 use domain::{
-    health::Health,
+    health::{Health, StepResult},
     id::EndpointId,
-    job::STALLED,
     model::{Attempt, Endpoint, Outcome},
     time::Timestamp,
 };
+use runtime::clock::Clock;
 use store::{
+    Access, StoreError,
     announce::{Announcer, SystemEvent, may_cause_system_event},
     deliveries::{DeliveryEndpoints, Receivers},
     health::HealthStore,
 };
 
-use crate::{
-    background::{CircuitSchedule, StepError},
-    clock::Clock,
-};
+use crate::disposition::Probe;
 
 /// What an owner reads on an endpoint that answered 410.
 const GONE: &str = "the receiver answered 410 Gone";
@@ -39,7 +37,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// One failure, of an attempt that began then.
-    pub(crate) fn failure(at: Timestamp) -> Self {
+    fn failure(at: Timestamp) -> Self {
         Self { failures: 1, first_failure: Some(at), ..Self::default() }
     }
 
@@ -68,13 +66,44 @@ impl Seen {
     }
 }
 
+/// What a probe has shown.
+#[derive(Debug)]
+pub(crate) struct Probed {
+    /// The health with the circuit that it was sent for.
+    health: Health,
+    shown: Shown,
+    /// When it was sent.
+    at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Well,
+    /// Still down. With the wait that the receiver asked for.
+    Down(Duration),
+    /// Nothing of the receiver: it is gone, or this delivery can't be sent. The parked ones must
+    /// not wait for that: each is judged for itself.
+    Nothing,
+}
+
+impl Probed {
+    /// What the attempt of a probe has shown.
+    pub(crate) fn of(attempt: &Attempt, judges: bool, gone: bool, probe: Probe) -> Self {
+        let shown = match attempt.outcome {
+            Outcome::Succeeded => Shown::Well,
+            _ if gone || !judges => Shown::Nothing,
+            _ => Shown::Down(probe.retry_after),
+        };
+        Self { health: probe.health, shown, at: attempt.created_at }
+    }
+}
+
 /// Records the health of endpoints, and announces its changes.
 #[derive(Clone, Debug)]
 pub(crate) struct EndpointHealth {
     pub(crate) rows: HealthStore,
     pub(crate) endpoints: DeliveryEndpoints,
     pub(crate) announcer: Announcer,
-    pub(crate) schedule: CircuitSchedule,
     /// After so long without a success an endpoint is disabled.
     pub(crate) disable_after: Duration,
     pub(crate) clock: Clock,
@@ -83,25 +112,50 @@ pub(crate) struct EndpointHealth {
 impl EndpointHealth {
     /// Notes what a batch saw.
     pub(crate) async fn note_all(&self, receivers: &Receivers, seen: HashMap<EndpointId, Seen>) {
-        let now = self.clock.now();
         for (id, seen) in seen {
             let Some(Ok(endpoint)) = receivers.endpoints.get(&id) else { continue };
             self.note(endpoint, receivers.health.get(&id), seen).await;
         }
-        for health in receivers.health.values().filter(|health| health.must_hurry(now)) {
-            if health.is_stalled(now) {
-                tracing::error!(endpoint = %health.endpoint, "{STALLED}");
-            }
-            if let Err(error) = self.schedule.run_step_now(health).await {
-                tracing::error!(endpoint = %health.endpoint, %error, "could not send a circuit's \
-                    step once more");
-            }
+    }
+
+    /// Notes what a probe has shown.
+    pub(crate) async fn note_probe(&self, receivers: &Receivers, probed: &Probed) {
+        let Some(Ok(endpoint)) = receivers.endpoints.get(&probed.health.endpoint) else { return };
+        if let Err(error) = self.try_note_probe(endpoint, probed).await {
+            tracing::error!(endpoint = %endpoint.id, %error, "could not note what a probe has \
+                shown; there will be another");
+        }
+    }
+
+    async fn try_note_probe(
+        &self,
+        endpoint: &Endpoint,
+        Probed { health, shown, at }: &Probed,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let asked = match shown {
+            Shown::Well => return self.note_success(endpoint, health).await,
+            Shown::Nothing => return self.rows.start_afresh(health, now).await.map(drop),
+            Shown::Down(asked) => StepResult::Down(*asked),
+        };
+        self.note_failures(endpoint, Seen::failure(*at)).await?;
+        let Some(phase) = health
+            .circuit
+            .as_ref()
+            .and_then(|circuit| circuit.phase.after(asked, health.failures, now))
+        else {
+            return Ok(());
+        };
+        match self.rows.go_on(health, phase, now + phase.wait_after(asked), now).await {
+            // The receiver was found well meanwhile, or the endpoint was changed.
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
     /// Notes what was seen of one endpoint. An endpoint with a success is not down, whatever else
     /// failed.
-    pub(crate) async fn note(&self, endpoint: &Endpoint, health: Option<&Health>, seen: Seen) {
+    async fn note(&self, endpoint: &Endpoint, health: Option<&Health>, seen: Seen) {
         let was_failing = health.filter(|health| health.failures > 0 || health.is_open());
         let noted = match (seen, was_failing) {
             (Seen { successes: 1.., .. }, Some(health)) => {
@@ -118,29 +172,30 @@ impl EndpointHealth {
         }
     }
 
-    /// Notes a success after failures.
-    pub(crate) async fn note_success(
-        &self,
-        endpoint: &Endpoint,
-        known: &Health,
-    ) -> Result<(), StepError> {
+    /// Notes a success after failures. What is parked is released from now on.
+    async fn note_success(&self, endpoint: &Endpoint, known: &Health) -> Result<(), StoreError> {
         let before = self.rows.succeeded(known, self.clock.now()).await?;
         if before.announced {
             self.announce(endpoint, &SystemEvent::Recovered).await;
         }
-        // What is parked need not wait for a probe that may be minutes away.
-        if before.is_open() { self.schedule.run_step_now(&before).await } else { Ok(()) }
+        Ok(())
     }
 
-    async fn note_failures(&self, endpoint: &Endpoint, seen: Seen) -> Result<(), StepError> {
+    async fn note_failures(&self, endpoint: &Endpoint, seen: Seen) -> Result<(), StoreError> {
         let now = self.clock.now();
         let first = seen.first_failure.unwrap_or(now);
         let health =
             self.rows.failed(endpoint.project, endpoint.id, seen.failures, first, now).await?;
         if health.must_open() {
-            self.schedule.open(&health).await?;
+            match self.rows.open(&health, now).await {
+                Ok(()) => tracing::warn!(endpoint = %endpoint.id, failures = health.failures,
+                    "a circuit has opened; deliveries are parked"),
+                // Another invocation has opened it.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
         }
-        if health.is_failing() && !health.announced && self.rows.announced(endpoint.id).await? {
+        if health.is_failing() && !health.announced && self.rows.announced(&health).await? {
             let event = SystemEvent::Failing {
                 consecutive_failures: health.failures,
                 failing_since: health.failing_since,
@@ -182,7 +237,9 @@ impl EndpointHealth {
         {
             return;
         }
-        if let Err(error) = self.announcer.announce(about, event, || self.clock.now()).await {
+        let (access, to) = (Access::of_endpoint(about), (about.id, about.url.as_written()));
+        let told = self.announcer.announce(access, to, event, || self.clock.now()).await;
+        if let Err(error) = told {
             tracing::error!(endpoint = %about.id, %error, "could not publish a system event");
         }
     }

@@ -5,11 +5,10 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsMessage;
 use domain::{
     delivery::REDRIVEN_AFTER,
-    job::{CircuitStep, RecoveryStep},
     message::Message,
     model::Trigger,
     time::Timestamp,
-    work::{Unreadable, Work},
+    work::{self, Unreadable},
 };
 use tracing::{Span, error_span};
 
@@ -48,8 +47,6 @@ pub(crate) struct Record {
     sent: Option<Timestamp>,
     /// How often it was received, this time included, if SQS says.
     received: Option<u32>,
-    /// When it was received for the first time.
-    pub(crate) first_received: Timestamp,
     /// When SQS deletes it, delivered or not, less a day: waits must end before.
     pub(crate) last_moment: Timestamp,
 }
@@ -58,7 +55,7 @@ pub(crate) struct Record {
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) record: Record,
-    pub(crate) work: Result<Work, Unreadable>,
+    pub(crate) read: Result<Message, Unreadable>,
 }
 
 impl Incoming {
@@ -77,7 +74,7 @@ impl Incoming {
             |name| record.attributes.get(name).and_then(|text: &String| text.parse::<u64>().ok());
         let time = |name| attribute(name).map(Timestamp::from_millis);
         let sent = time("SentTimestamp");
-        let work = Work::decode(&body);
+        let read = work::decode(&body);
         let record = Record {
             id,
             receipt: record.receipt_handle.unwrap_or_default(),
@@ -85,36 +82,25 @@ impl Incoming {
             sent,
             received: attribute("ApproximateReceiveCount")
                 .and_then(|count| u32::try_from(count).ok()),
-            first_received: time("ApproximateFirstReceiveTimestamp").unwrap_or(now),
             last_moment: sent.unwrap_or(now) + KEPT,
             body,
         };
-        Ok(Self { record, work })
+        Ok(Self { record, read })
     }
 
     /// What every log line about it holds. An error's span: a lower level would be filtered out
     /// with `ApplicationLogLevel`, and the lines would lose their fields.
     pub(crate) fn span(&self) -> Span {
         let id = &self.record.id;
-        match &self.work {
-            Ok(Work::Delivery(message)) => {
-                let Message { project, endpoint, .. } = **message;
-                let event = message.event.id;
-                error_span!("delivery", message = id, %project, %event, %endpoint)
-            }
-            Ok(Work::Circuit(CircuitStep { project, endpoint, .. })) => {
-                error_span!("circuit", message = id, %project, %endpoint)
-            }
-            Ok(Work::Recovery(RecoveryStep { project, endpoint, recovery, .. })) => {
-                error_span!("recovery", message = id, %project, %endpoint, %recovery)
-            }
-            Err(_) => error_span!("unreadable", message = id),
-        }
+        let Ok(Message { project, endpoint, event, .. }) = &self.read else {
+            return error_span!("unreadable", message = id);
+        };
+        error_span!("delivery", message = id, %project, event = %event.id, %endpoint)
     }
 
     /// The delivery, if it is one.
     pub(crate) fn message(&self) -> Option<&Message> {
-        if let Ok(Work::Delivery(message)) = &self.work { Some(message) } else { None }
+        self.read.as_ref().ok()
     }
 }
 

@@ -4,8 +4,7 @@
 //!
 //! - [`incoming`]: what SQS hands over
 //! - [`delivery`]: one delivery, with its [`rate`] limit
-//! - [`sender`]: one request, of a delivery or of a probe
-//! - [`background`]: the steps of circuits and recoveries
+//! - [`sender`]: one request
 //! - [`settlement`]: writing a batch down, by each message's [`disposition`]; [`health`]: what it
 //!   says of its endpoints
 //!
@@ -17,14 +16,11 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
-use domain::{
-    signing::Vault,
-    time::Timestamp,
-    work::{Unreadable, Work},
-};
+use domain::{signing::Vault, time::Timestamp, work::Unreadable};
 use egress::ClientError;
 use runtime::{
     aws::SdkConfig,
+    clock::Clock,
     settings::{Settings, SettingsError},
 };
 use store::{
@@ -33,9 +29,6 @@ use store::{
 };
 use tracing::Instrument;
 
-mod background;
-mod clock;
-mod deadline;
 mod delivery;
 mod disposition;
 mod health;
@@ -46,10 +39,6 @@ mod settlement;
 mod tasks;
 mod wiring;
 
-pub use deadline::deadline;
-
-use background::{Circuits, Recoveries};
-use clock::Clock;
 use delivery::{Batch, DeliveryHandler};
 use disposition::{Disposition, Settled};
 use incoming::Incoming;
@@ -65,8 +54,6 @@ const DEPLOY: Duration = Duration::from_mins(1);
 pub struct App {
     endpoints: DeliveryEndpoints,
     deliveries: DeliveryHandler,
-    circuits: Circuits,
-    recoveries: Recoveries,
     settlement: Settlement,
     /// The end of the retries queue's ARN: its name.
     retries_name: String,
@@ -157,17 +144,9 @@ async fn work_off(app: &Arc<App>, incoming: Vec<Incoming>, batch: &Arc<Batch>) -
     settled
 }
 
-async fn handle_one(app: &App, Incoming { record, work }: Incoming, batch: &Batch) -> Settled {
-    match work {
-        Ok(Work::Delivery(message)) => app.deliveries.handle(record, *message, batch).await,
-        Ok(Work::Circuit(step)) => {
-            let done = app.circuits.step(&step, batch.deadline).await;
-            background::settled(record, done, app.clock.now())
-        }
-        Ok(Work::Recovery(step)) => {
-            let done = app.recoveries.step(&step, batch.deadline).await;
-            background::settled(record, done, app.clock.now())
-        }
+async fn handle_one(app: &App, Incoming { record, read }: Incoming, batch: &Batch) -> Settled {
+    match read {
+        Ok(message) => app.deliveries.handle(record, message, batch).await,
         Err(Unreadable::Newer(version)) => {
             tracing::warn!(version, "a message of newer code waits for it");
             let wait = DEPLOY.max(record.pause());

@@ -6,6 +6,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runtime::{
     aws, clock,
+    deadline::deadline,
     settings::Settings,
     start::{init_logs, or_exit},
 };
@@ -18,8 +19,7 @@ async fn main() -> Result<(), Error> {
     let started = deliver::App::start(&aws::config().await, &Settings::from_env()).await;
     let app = Arc::new(or_exit(started));
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
-        let (app, deadline) =
-            (Arc::clone(&app), deliver::deadline(event.context.deadline, clock::now()));
+        let (app, deadline) = (Arc::clone(&app), deadline(event.context.deadline, clock::now()));
         async move { deliver::handle(app, event.payload, deadline).await.map_err(Error::from) }
     }))
     .await

@@ -7,9 +7,8 @@ use domain::{
     model::{Endpoint, Status, Trigger},
     rate::{NEAR, RateSlot, SlotCheck, check_slot},
 };
+use runtime::clock::Clock;
 use store::{StoreError, rates::RateStore};
-
-use crate::clock::Clock;
 
 /// What the limit says.
 pub(crate) enum Pacing {

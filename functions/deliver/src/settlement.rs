@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use domain::id::EndpointId;
+use domain::{id::EndpointId, model::Endpoint};
+use runtime::clock::Clock;
 use store::{
     announce::SystemEvent,
     attempts::AttemptLog,
@@ -19,9 +20,8 @@ use store::{
 };
 
 use crate::{
-    clock::Clock,
     disposition::{Attempted, Disposition, Settled},
-    health::{EndpointHealth, Seen},
+    health::{EndpointHealth, Probed, Seen},
     incoming::{Record, Source},
 };
 
@@ -37,6 +37,17 @@ pub(crate) struct Settlement {
     pub(crate) clock: Clock,
 }
 
+/// What recorded attempts say.
+#[derive(Default)]
+struct Recorded {
+    /// Of endpoints.
+    seen: HashMap<EndpointId, Seen>,
+    /// The endpoints whose receivers are gone.
+    gone: Vec<Endpoint>,
+    /// Of circuits.
+    probed: Vec<Probed>,
+}
+
 impl Settlement {
     /// Records all attempts and moves, hides or drops all messages. Returns the ids of those that
     /// stay on their queue.
@@ -46,10 +57,13 @@ impl Settlement {
         receivers: &Receivers,
     ) -> HashSet<String> {
         let given_up = given_up(&batch);
-        let (seen, gone) = self.record(&mut batch).await;
+        let Recorded { seen, gone, probed } = self.record(&mut batch).await;
         self.park(&mut batch).await;
         for endpoint in &gone {
             self.health.disable_gone(endpoint).await;
+        }
+        for probe in &probed {
+            self.health.note_probe(receivers, probe).await;
         }
         self.health.note_all(receivers, seen).await;
         let (mut kept, mut moved, mut dead, mut hidden) =
@@ -89,27 +103,26 @@ impl Settlement {
     /// An attempt that can't be recorded must be made again: better twice than unknown. Its
     /// endpoint is not disabled either: the delivery would then be refused, and the log would never
     /// say why.
-    async fn record(
-        &self,
-        batch: &mut [Settled],
-    ) -> (HashMap<EndpointId, Seen>, Vec<domain::model::Endpoint>) {
+    async fn record(&self, batch: &mut [Settled]) -> Recorded {
         let attempted: Vec<Attempted> =
             batch.iter_mut().filter_map(|item| item.attempted.take()).collect();
         if attempted.is_empty() {
-            return Default::default();
+            return Recorded::default();
         }
-        let (mut attempts, mut judges, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut attempts, mut says, mut gone, mut probed) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for item in attempted {
+            says.push(item.judges && item.probe.is_none());
+            if let Some(probe) = item.probe {
+                probed.push(Probed::of(&item.attempt, item.judges, item.gone.is_some(), probe));
+            }
             attempts.push(item.attempt);
-            judges.push(item.judges);
             gone.extend(item.gone);
         }
         let Err(error) = self.attempts.record(&attempts).await else {
-            let said = attempts
-                .iter()
-                .zip(judges)
-                .filter_map(|(attempt, judges)| judges.then_some(attempt));
-            return (Seen::by_endpoint(said), gone);
+            let said =
+                attempts.iter().zip(says).filter_map(|(attempt, says)| says.then_some(attempt));
+            return Recorded { seen: Seen::by_endpoint(said), gone, probed };
         };
         tracing::error!(%error, count = attempts.len(), "could not record attempts; their \
             messages stay on the queue");
@@ -121,7 +134,7 @@ impl Settlement {
         {
             item.disposition = Disposition::Keep;
         }
-        Default::default()
+        Recorded::default()
     }
 
     /// What can't be parked stays on its queue.

@@ -5,30 +5,25 @@ use std::{sync::Arc, time::Duration};
 use domain::{signing::Vault, time::Timestamp};
 use runtime::{
     aws::SdkConfig,
+    clock::Clock,
     settings::{Settings, SettingsError},
 };
 use store::{
     Table, announce::Announcer, attempts::AttemptLog, deliveries::DeliveryEndpoints,
     events::EventWriter, health::HealthStore, parked::ParkedStore, project_config::ProjectConfigs,
-    publish::Publisher, queue::Queue, rates::RateStore, recoveries::RecoveryProgress,
-    secrets_key::KeyCheck, targets::TargetStore,
+    publish::Publisher, queue::Queue, rates::RateStore, secrets_key::KeyCheck,
 };
 
 use crate::{
-    App, StartError,
-    background::{CircuitSchedule, Circuits, Recoveries, StepQueue},
-    clock::Clock,
-    delivery::DeliveryHandler,
-    health::EndpointHealth,
-    rate::RateLimiter,
-    sender::Sender,
-    settlement::Settlement,
+    App, StartError, delivery::DeliveryHandler, health::EndpointHealth, rate::RateLimiter,
+    sender::Sender, settlement::Settlement,
 };
 
 /// What the parts are made of.
 struct Resources {
     config: Table,
     log: Table,
+    state: Table,
     deliveries: Queue,
     retries: Queue,
     dead_letters: Queue,
@@ -44,6 +39,7 @@ impl Resources {
         Ok(Self {
             config: table("CONFIG_TABLE")?,
             log: table("LOG_TABLE")?,
+            state: table("STATE_TABLE")?,
             deliveries: queue("DELIVERIES_QUEUE_URL")?,
             retries: queue("RETRIES_QUEUE_URL")?,
             dead_letters: queue("DEAD_LETTER_QUEUE_URL")?,
@@ -57,40 +53,23 @@ impl Resources {
     }
 
     fn endpoints(&self) -> DeliveryEndpoints {
-        DeliveryEndpoints::new(self.config.clone(), self.log.clone())
+        DeliveryEndpoints::new(self.config.clone(), self.state.clone())
     }
 
-    fn steps(&self) -> StepQueue {
-        StepQueue(self.retries.clone())
-    }
-
-    fn schedule(&self) -> CircuitSchedule {
-        let rows = HealthStore::new(self.log.clone());
-        CircuitSchedule { rows, steps: self.steps(), clock: self.clock.clone() }
+    fn circuits(&self) -> HealthStore {
+        HealthStore::new(self.state.clone())
     }
 
     fn health(&self, settings: &Settings) -> Result<EndpointHealth, SettingsError> {
         let events = EventWriter::new(self.log.clone(), self.retention_days);
         let publisher = Publisher::new(events, self.deliveries.clone());
         Ok(EndpointHealth {
-            rows: HealthStore::new(self.log.clone()),
+            rows: self.circuits(),
             endpoints: self.endpoints(),
             announcer: Announcer::new(ProjectConfigs::new(self.config.clone()), publisher),
-            schedule: self.schedule(),
             disable_after: days(settings.parsed("DISABLE_AFTER_DAYS")?),
             clock: self.clock.clone(),
         })
-    }
-
-    fn recoveries(&self) -> Recoveries {
-        Recoveries {
-            rows: RecoveryProgress::new(self.config.clone(), self.log.clone()),
-            targets: TargetStore::new(self.log.clone()),
-            attempts: self.attempts(),
-            deliveries: self.deliveries.clone(),
-            steps: self.steps(),
-            clock: self.clock.clone(),
-        }
     }
 
     fn settlement(&self, health: EndpointHealth) -> Settlement {
@@ -123,8 +102,9 @@ impl App {
         Ok(Self {
             endpoints: made.endpoints(),
             deliveries: DeliveryHandler {
-                sender: Arc::clone(&sender),
+                sender,
                 attempts: made.attempts(),
+                circuits: made.circuits(),
                 rates: RateLimiter {
                     slots: RateStore::new(made.log.clone()),
                     clock: clock.clone(),
@@ -132,20 +112,6 @@ impl App {
                 schedule: settings.parsed("DEFAULT_RETRY_SCHEDULE")?,
                 clock: clock.clone(),
             },
-            circuits: Circuits {
-                rows: HealthStore::new(made.log.clone()),
-                schedule: made.schedule(),
-                health: health.clone(),
-                parked: ParkedStore::new(made.log.clone()),
-                endpoints: made.endpoints(),
-                attempts: made.attempts(),
-                sender,
-                deliveries: made.deliveries.clone(),
-                dead_letters: made.dead_letters.clone(),
-                default_schedule: settings.parsed("DEFAULT_RETRY_SCHEDULE")?,
-                clock: clock.clone(),
-            },
-            recoveries: made.recoveries(),
             settlement: made.settlement(health),
             retries_name: retries_url.rsplit('/').next().unwrap_or_default().to_owned(),
             vault,

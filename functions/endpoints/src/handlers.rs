@@ -120,7 +120,7 @@ pub(crate) async fn list(
     };
     let page = app.endpoints.list(access, &request, clock::now(), wanted).await?;
     let ids: Vec<_> = page.items.iter().map(|endpoint| endpoint.id).collect();
-    let health = app.health.of(&ids).await?;
+    let health = app.health.of(access.project(), &ids).await?;
     let manages = caller.may(Scope::Endpoints);
     let page = page.map(|endpoint| {
         let health = health.get(&endpoint.id);
@@ -250,7 +250,7 @@ impl App {
     /// An endpoint with its health. Of one that never failed, its newest attempts tell the last
     /// success.
     async fn view(&self, endpoint: Endpoint, manages: bool) -> Result<EndpointView, ApiError> {
-        let health = self.health.of(&[endpoint.id]).await?;
+        let health = self.health.of(endpoint.project, &[endpoint.id]).await?;
         let newest = self.attempts.slice(Owned::from(&endpoint), 0, NEWEST, clock::now()).await?;
         let mut view = EndpointView::of(endpoint, health.values().next(), &self.defaults, manages);
         view.note_success(
@@ -267,11 +267,11 @@ impl App {
     pub(crate) async fn start_afresh(&self, endpoint: &Endpoint) -> Result<(), ApiError> {
         if let Some(health) = self
             .health
-            .get(endpoint.id)
+            .get(endpoint.project, endpoint.id)
             .await?
             .filter(|health| health.failures > 0 || health.is_open())
         {
-            self.health.start_afresh(&health).await?;
+            self.health.start_afresh(&health, clock::now()).await?;
         }
         Ok(())
     }

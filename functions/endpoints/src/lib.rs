@@ -66,11 +66,12 @@ impl App {
     pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
-        let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
+        let log = Table::new(dynamodb.clone(), settings.text("LOG_TABLE")?);
+        let state = Table::new(dynamodb, settings.text("STATE_TABLE")?);
         Ok(Self {
             authenticator: Authenticator::new(config.clone()),
             endpoints: EndpointStore::new(config.clone()),
-            health: HealthStore::new(log.clone()),
+            health: HealthStore::new(state),
             attempts: AttemptReader::new(log),
             projects: ProjectConfigs::new(config.clone()),
             topics: TopicStore::new(config.clone()),

@@ -43,7 +43,6 @@ pub struct App {
     parked: ParkedStore,
     recoveries: RecoveryStore,
     deliveries: Queue,
-    retries: Queue,
     retention_days: u32,
 }
 
@@ -52,7 +51,8 @@ impl App {
     pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
         let (dynamodb, sqs) = (aws_sdk_dynamodb::Client::new(aws), aws_sdk_sqs::Client::new(aws));
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
-        let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
+        let log = Table::new(dynamodb.clone(), settings.text("LOG_TABLE")?);
+        let state = Table::new(dynamodb, settings.text("STATE_TABLE")?);
         Ok(Self {
             authenticator: Authenticator::new(config.clone()),
             projects: ProjectReader::new(config.clone()),
@@ -60,10 +60,9 @@ impl App {
             automations: AutomationStore::new(config),
             events: EventReader::new(log.clone()),
             attempts: AttemptReader::new(log.clone()),
-            parked: ParkedStore::new(log.clone()),
-            recoveries: RecoveryStore::new(log),
-            deliveries: Queue::new(sqs.clone(), settings.text("DELIVERIES_QUEUE_URL")?),
-            retries: Queue::new(sqs, settings.text("RETRIES_QUEUE_URL")?),
+            parked: ParkedStore::new(log),
+            recoveries: RecoveryStore::new(state),
+            deliveries: Queue::new(sqs, settings.text("DELIVERIES_QUEUE_URL")?),
             retention_days: settings.parsed("EVENT_RETENTION_DAYS")?,
         })
     }

@@ -1,10 +1,9 @@
 //! Recoveries: all failed or missed deliveries of an endpoint in a time range, again.
 //!
-//! While a recovery runs, a second request for one returns the running one and sends its current
-//! step once more. So if a request died before it sent the first step, a repeat of the request
-//! sends it.
+//! A request only writes the recovery's row, by which `jobs` finds it. While it runs, a second
+//! request for one returns it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use api::{
     ApiError, Body, ListParams, NoFilter,
@@ -18,7 +17,6 @@ use axum::{
 };
 use domain::{
     id::{EndpointId, RecoveryId},
-    job::RecoveryStep,
     model::{Endpoint, Scope, Status},
     recovery::{Recovery, State as Progress},
     time::Timestamp,
@@ -26,7 +24,7 @@ use domain::{
 use http::{StatusCode, Uri};
 use runtime::clock;
 use serde::{Deserialize, Serialize};
-use store::{Access, queue::QueueEntry, recoveries::Turn};
+use store::{Access, recoveries::Turn};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -154,10 +152,7 @@ pub(crate) async fn recover(
         wanted.dry_run,
         now,
     );
-    let turn = app.recoveries.begin(recovery, now).await?;
-    let (Turn::Taken(recovery) | Turn::Held(recovery)) = &turn;
-    app.go_on(recovery).await?;
-    match turn {
+    match app.recoveries.begin(recovery, now).await? {
         Turn::Taken(recovery) => Ok((StatusCode::ACCEPTED, Json(recovery.into()))),
         // Without `until`, "up to now" is what the running one does too.
         Turn::Held(held)
@@ -220,14 +215,6 @@ impl App {
         let not_found = || ApiError::not_found("endpoint");
         let id = id.parse().map_err(|_| not_found())?;
         self.endpoints.get(access, id).await?.ok_or_else(not_found)
-    }
-
-    /// Sends the step of a recovery that is next; that it may be on its way already does no harm.
-    async fn go_on(&self, recovery: &Recovery) -> Result<(), ApiError> {
-        let &Recovery { project, endpoint, id, step, .. } = recovery;
-        let step = RecoveryStep { project, endpoint, recovery: id, step };
-        let entry = QueueEntry::new(&step, Duration::ZERO).map_err(ApiError::from);
-        self.retries.send(std::iter::once(entry)).await
     }
 }
 

@@ -18,7 +18,7 @@ use aws_config::{Region, SdkConfig};
 use domain::id::KeyId;
 use domain::message::Message;
 use domain::model::{ApiKey, Endpoint, KeyRecord, Scope};
-use domain::work::Work;
+use domain::work;
 use runtime::clock;
 use store::{Table, api_keys::KeyStore};
 use tempfile::TempDir;
@@ -60,7 +60,7 @@ pub fn sample(name: &str) -> String {
 /// If there is none.
 #[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
 pub fn delivery_in(body: &str) -> Message {
-    Work::decode(body).expect("a message of ours").into_delivery().expect("a delivery")
+    work::decode(body).expect("a message of ours")
 }
 
 /// What the SDK waits before it tries a call again.
@@ -260,6 +260,11 @@ impl AwsStandIn {
             local.clone_into(value);
         }
         variables.into_iter().collect()
+    }
+
+    /// From now on the tables' indexes follow each write after a while: up to `most`.
+    pub fn let_indexes_lag(&self, most: Duration) {
+        self.server.stores().dynamo.let_indexes_lag(most);
     }
 
     /// Starts counting calls from zero.

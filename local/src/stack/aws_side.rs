@@ -17,10 +17,15 @@ use emulator::aws::{AwsServer, Caller, Clients, Stores, clients};
 use emulator::poller::Polls;
 use emulator::runtime::environment::Surroundings;
 use emulator::sqs::Clock;
+use sam_template::Template;
 
 /// How often expired items are deleted. DynamoDB takes up to a few days; readers filter what has
 /// expired anyway.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// How far the tables' indexes lag behind: a random time up to this. DynamoDB's take less as a
+/// rule, and promise nothing.
+const INDEX_LAG: Duration = Duration::from_secs(1);
 
 pub(super) struct AwsSide {
     url: String,
@@ -53,6 +58,7 @@ impl AwsSide {
         let url = url_of(listener.local_addr()?);
         let stores = Stores::open(plan.data.path(), &url, &plan.settings, Clock::system())?;
         let dynamo = stores.dynamo.clone();
+        dynamo.let_indexes_lag(INDEX_LAG);
         let server = AwsServer::start(listener, stores, plan.settings.clone())?;
         let sweeper = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(SWEEP_EVERY);
@@ -117,6 +123,14 @@ impl AwsSide {
         if let Some(embedded) = &self.embedded {
             embedded.server.enforce(policies);
         }
+    }
+
+    /// From now on, of a hundred calls of functions so many go wrong.
+    pub(super) fn trouble(&self, percent: u32, template: &Template) {
+        let Some(embedded) = &self.embedded else { return };
+        let indexed = template.tables.iter().filter(|table| !table.indexes.is_empty());
+        let indexed = indexed.map(|table| table.arn.clone()).collect();
+        embedded.server.faults().at_random(percent, indexed);
     }
 
     /// Makes every received message visible again: its receiver has ended.

@@ -1,4 +1,4 @@
-//! The functions of a stack and what invokes them: the API and the pollers.
+//! The functions of a stack and what invokes them: the API, the pollers and the time.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,6 +16,7 @@ use emulator::front::{Front, RouteTable, Service};
 use emulator::poller::{Poller, concurrency};
 use emulator::runtime::environment::{self, Surroundings};
 use emulator::runtime::{FunctionSpec, LogSink, Pool, RuntimeApi};
+use emulator::schedule::Schedule;
 use sam_template::{Function, Template};
 
 /// Instances of a function that serves HTTP: enough to keep a few cores busy while some wait for
@@ -26,15 +27,24 @@ const HTTP_INSTANCES: usize = 4;
 /// the database nine times a second.
 const STREAM_INSTANCES: usize = 50;
 
+/// Runs of a scheduled function at once.
+const SCHEDULED_INSTANCES: usize = 2;
+
+/// How often a scheduled function is invoked, whatever the template says: here a run costs nothing,
+/// and somebody watches.
+const TICK: Duration = Duration::from_secs(1);
+
 pub(super) struct Functions {
     front: Front,
     url: String,
     pollers: Vec<Poller>,
+    schedules: Vec<Schedule>,
     pools: BTreeMap<String, Arc<Pool>>,
 }
 
 impl Functions {
-    /// Starts an instance of each function, then the API on `listener`, then the pollers.
+    /// Starts an instance of each function, then the API on `listener`, then the pollers and the
+    /// schedules.
     pub(super) async fn start(
         plan: &Plan,
         template: &Template,
@@ -58,7 +68,12 @@ impl Functions {
             Service { routes: RouteTable::of(&template.functions), pools: pools.clone() },
         )?;
         let pollers = start_pollers(template, aws, &pools)?;
-        Ok(Self { front, url, pollers, pools })
+        let by_time = template.functions.iter().filter(|function| function.schedule.is_some());
+        let schedules = by_time
+            .filter_map(|function| pools.get(&function.name))
+            .map(|pool| Schedule::start(Arc::clone(pool), TICK))
+            .collect();
+        Ok(Self { front, url, pollers, schedules, pools })
     }
 
     /// Base URL of the API.
@@ -68,6 +83,7 @@ impl Functions {
 
     /// Takes nothing new, lets what runs finish within `grace`, and ends the processes.
     pub(super) async fn shut_down(self, grace: Duration) {
+        drop(self.schedules);
         let pollers = join_all(self.pollers.into_iter().map(|poller| poller.shut_down(grace)));
         futures::future::join(self.front.shut_down(grace), pollers).await;
         // What hasn't finished by now had its time.
@@ -92,6 +108,7 @@ fn spec(
     // keep first attempts from running.
     let queues: usize =
         function.sources.iter().filter(|source| source.enabled).map(concurrency).sum();
+    let scheduled = if function.schedule.is_none() { 0 } else { SCHEDULED_INSTANCES };
     Ok(FunctionSpec {
         name: function.name.clone(),
         arn: function.arn.clone(),
@@ -99,7 +116,10 @@ fn spec(
         arguments: Vec::new(),
         environment: environment::of_function(function, surroundings),
         timeout: function.timeout,
-        max_instances: function.reserved_concurrency.unwrap_or(http + url + queues).max(1),
+        max_instances: function
+            .reserved_concurrency
+            .unwrap_or(http + url + queues + scheduled)
+            .max(1),
         log: LogSink::open(&plan.data.logs(), &function.name, plan.args.verbose)?,
     })
 }

@@ -75,6 +75,7 @@ impl Stack {
                 demo::ensure(&functions.url(), &stack.plan.operator_key, &stack.plan.data).await?,
             );
         }
+        stack.aws.trouble(stack.plan.args.trouble, &template);
         stack.announce()?;
         Ok(stack)
     }

@@ -1,6 +1,8 @@
-//! What invokes a function: routes of the HTTP API, a URL of its own, and queues.
+//! What invokes a function: routes of the HTTP API, a URL of its own, queues, and the time.
 //!
 //! A route without a path, or with `/$default`, is the catch-all `$default`, which has no method.
+
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
@@ -69,24 +71,45 @@ pub struct QueueSource {
     pub enabled: bool,
 }
 
-pub(super) fn read(events: &Json) -> Result<(Vec<HttpRoute>, Vec<QueueSource>), String> {
-    let mut routes = Vec::new();
-    let mut sources = Vec::new();
+/// A function's `Events`.
+#[derive(Default)]
+pub(super) struct Events {
+    pub(super) routes: Vec<HttpRoute>,
+    pub(super) sources: Vec<QueueSource>,
+    pub(super) schedule: Option<Duration>,
+}
+
+pub(super) fn read(events: &Json) -> Result<Events, String> {
+    let mut read = Events::default();
     for (name, event) in events.as_object().into_iter().flatten() {
-        let properties = &event["Properties"];
+        let (properties, at) =
+            (&event["Properties"], |fault: String| format!("event {name}: {fault}"));
         match event["Type"].as_str() {
-            Some("HttpApi") => routes.push(route(properties)?),
-            Some("SQS") => {
-                sources.push(source(properties).map_err(|fault| format!("event {name}: {fault}"))?);
+            Some("HttpApi") => read.routes.push(route(properties)?),
+            Some("SQS") => read.sources.push(source(properties).map_err(at)?),
+            Some("Schedule") if read.schedule.is_none() => {
+                read.schedule = Some(rate(&properties["Schedule"]).map_err(at)?);
             }
             other => {
-                return Err(format!(
-                    "event {name}: the local stack knows HttpApi and SQS, not {other:?}"
-                ));
+                return Err(at(format!(
+                    "the local stack knows HttpApi, SQS and one Schedule, not {other:?}"
+                )));
             }
         }
     }
-    Ok((routes, sources))
+    Ok(read)
+}
+
+/// `rate(5 minutes)`: how often.
+fn rate(expression: &Json) -> Result<Duration, String> {
+    let expression = plain(expression)?;
+    let minutes = expression
+        .strip_prefix("rate(")
+        .and_then(|rest| rest.strip_suffix(" minute)").or_else(|| rest.strip_suffix(" minutes)")))
+        .and_then(|number| number.parse().ok());
+    minutes
+        .map(Duration::from_mins)
+        .ok_or_else(|| format!("the local stack knows rate(5 minutes), not {expression}"))
 }
 
 pub(super) fn url(config: &Json, metadata: &Json) -> Result<Option<FunctionUrl>, String> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::events::{self, FunctionUrl, HttpRoute, QueueSource};
+use super::events::{self, Events, FunctionUrl, HttpRoute, QueueSource};
 use super::intrinsic::{Reference, Resolver, number, plain};
 use super::policy::{self, Statement};
 use super::storage::name_of;
@@ -46,6 +46,8 @@ pub struct Function {
     pub allows_recursion: bool,
     /// Queues that invoke it.
     pub sources: Vec<QueueSource>,
+    /// How often it is invoked by the time.
+    pub schedule: Option<Duration>,
     /// What its role allows and denies.
     pub statements: Vec<Statement>,
 }
@@ -61,7 +63,7 @@ impl Function {
         let globals = resolver.resolve(&document["Globals"]["Function"])?;
         let properties = merged(&globals, &own);
         let function_name = name_of(resolver, id, resource, "FunctionName")?;
-        let (routes, sources) = events::read(&properties["Events"])?;
+        let Events { routes, sources, schedule } = events::read(&properties["Events"])?;
         Ok(Self {
             logical_id: id.to_owned(),
             name: binary_of(id, resource)?,
@@ -77,6 +79,7 @@ impl Function {
             reserved_concurrency: number(&properties["ReservedConcurrentExecutions"])?,
             allows_recursion: allows_recursion(&properties["RecursiveLoop"])?,
             sources,
+            schedule,
             statements: policy::of_function(resolver, &resource["Properties"], document)?,
         })
     }

@@ -10,7 +10,7 @@
 //!
 //! - `yaml`: text to JSON with long-form functions
 //! - `intrinsic`: `!Ref`, `!Sub`, `!If` and so on; `dynamic`: `{{resolve:…}}`
-//! - `storage`: tables and queues
+//! - `storage`: tables with their indexes, and queues
 //! - `function`, `events`, `policy`: functions, what invokes them, and what they may do
 
 mod dynamic;
@@ -31,7 +31,7 @@ pub use events::{Cors, FunctionUrl, HttpRoute, QueueSource};
 pub use function::Function;
 pub use policy::{Effect, Statement};
 pub use settings::{ACCOUNT, REGION, Settings};
-pub use storage::{Key, Queue, RedrivePolicy, Table};
+pub use storage::{Index, Key, Queue, RedrivePolicy, Table};
 
 use intrinsic::{Reference, Resolver};
 

@@ -18,6 +18,19 @@ pub struct Key {
     pub kind: String,
 }
 
+/// A global secondary index of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// ARN.
+    pub arn: String,
+    /// Partition key.
+    pub partition_key: Key,
+    /// Sort key.
+    pub sort_key: Option<Key>,
+}
+
 /// An `AWS::DynamoDB::Table`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -31,6 +44,8 @@ pub struct Table {
     pub partition_key: Key,
     /// Sort key.
     pub sort_key: Option<Key>,
+    /// Indexes, of which each holds its own keys and the table's, and nothing else.
+    pub indexes: Vec<Index>,
     /// Attribute that holds an item's expiry in Unix seconds.
     pub ttl_attribute: Option<String>,
 }
@@ -78,19 +93,39 @@ impl Table {
     pub(super) fn read(resolver: &Resolver<'_>, id: &str, resource: &Json) -> Result<Self, String> {
         let properties = resolver.resolve(&resource["Properties"])?;
         let name = name_of(resolver, id, resource, "TableName")?;
-        if ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"]
-            .iter()
-            .any(|index| !properties[index].is_null())
-        {
-            return Err("secondary indexes aren't supported by the local stack".to_owned());
+        if !properties["LocalSecondaryIndexes"].is_null() {
+            return Err("local secondary indexes aren't supported by the local stack".to_owned());
         }
+        let arn = resolver.settings.table_arn(&name);
+        let definitions = &properties["AttributeDefinitions"];
+        let indexes = properties["GlobalSecondaryIndexes"].as_array();
+        let indexes =
+            indexes.into_iter().flatten().map(|index| Index::read(index, definitions, &arn));
+        let key = |role| key_of(&properties["KeySchema"], definitions, role);
         Ok(Self {
             logical_id: id.to_owned(),
-            arn: resolver.settings.table_arn(&name),
             name,
-            partition_key: key_of(&properties, "HASH")?.ok_or("KeySchema names no HASH key")?,
-            sort_key: key_of(&properties, "RANGE")?,
+            partition_key: key("HASH")?.ok_or("KeySchema names no HASH key")?,
+            sort_key: key("RANGE")?,
+            indexes: indexes.collect::<Result<_, String>>()?,
+            arn,
             ttl_attribute: ttl_of(&properties),
+        })
+    }
+}
+
+impl Index {
+    fn read(index: &Json, definitions: &Json, table_arn: &str) -> Result<Self, String> {
+        let name = index["IndexName"].as_str().ok_or("an index has no IndexName")?;
+        if index["Projection"]["ProjectionType"] != "KEYS_ONLY" {
+            return Err(format!("the local stack knows indexes of keys only, which {name} isn't"));
+        }
+        let key = |role| key_of(&index["KeySchema"], definitions, role);
+        Ok(Self {
+            name: name.to_owned(),
+            arn: format!("{table_arn}/index/{name}"),
+            partition_key: key("HASH")?.ok_or_else(|| format!("{name} names no HASH key"))?,
+            sort_key: key("RANGE")?,
         })
     }
 }
@@ -152,16 +187,15 @@ pub(super) fn name_of(
     }
 }
 
-fn key_of(properties: &Json, role: &str) -> Result<Option<Key>, String> {
-    let entry = |list: &str, field: &str, value: &str| {
-        let entries = properties[list].as_array()?;
-        entries.iter().find(|entry| entry[field] == value).cloned()
+fn key_of(schema: &Json, definitions: &Json, role: &str) -> Result<Option<Key>, String> {
+    let entry = |list: &Json, field: &str, value: &str| {
+        list.as_array()?.iter().find(|entry| entry[field] == value).cloned()
     };
-    let Some(schema) = entry("KeySchema", "KeyType", role) else {
+    let Some(schema) = entry(schema, "KeyType", role) else {
         return Ok(None);
     };
     let name = schema["AttributeName"].as_str().ok_or("a KeySchema entry has no AttributeName")?;
-    let definition = entry("AttributeDefinitions", "AttributeName", name)
+    let definition = entry(definitions, "AttributeName", name)
         .ok_or_else(|| format!("AttributeDefinitions doesn't define the key {name}"))?;
     let kind = definition["AttributeType"]
         .as_str()

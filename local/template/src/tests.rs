@@ -21,7 +21,12 @@ Resources:
       AttributeDefinitions:
         - { AttributeName: pk, AttributeType: S }
         - { AttributeName: sk, AttributeType: N }
+        - { AttributeName: list, AttributeType: S }
       KeySchema: [{ AttributeName: pk, KeyType: HASH }, { AttributeName: sk, KeyType: RANGE }]
+      GlobalSecondaryIndexes:
+        - IndexName: lists
+          KeySchema: [{ AttributeName: list, KeyType: HASH }]
+          Projection: { ProjectionType: KEYS_ONLY }
       TimeToLiveSpecification: { AttributeName: expires_at, Enabled: true }
   Jobs:
     Type: AWS::SQS::Queue
@@ -50,6 +55,7 @@ Resources:
       Events:
         Get: { Type: HttpApi, Properties: { Method: get, Path: "/items/{id}" } }
         Rest: { Type: HttpApi }
+        Often: { Type: Schedule, Properties: { Schedule: rate(5 minutes) } }
         Jobs:
           Type: SQS
           Properties:
@@ -82,6 +88,25 @@ fn a_table_has_its_keys_its_expiry_attribute_and_its_logical_id_as_name() {
     assert_eq!(table.partition_key, Key { name: "pk".into(), kind: "S".into() });
     assert_eq!(table.sort_key, Some(Key { name: "sk".into(), kind: "N".into() }));
     assert_eq!(table.ttl_attribute.as_deref(), Some("expires_at"));
+    let [index] = &table.indexes[..] else { panic!("one index") };
+    assert_eq!((index.name.as_str(), index.partition_key.name.as_str()), ("lists", "list"));
+    assert_eq!(index.arn, format!("{}/index/lists", table.arn));
+}
+
+#[test]
+fn an_index_of_more_than_keys_is_refused() {
+    let broken = TEXT.replace("KEYS_ONLY", "ALL");
+    let error = Template::parse(&broken, &settings()).unwrap_err().to_string();
+    assert!(error.contains("indexes of keys only, which lists isn't"), "{error}");
+}
+
+#[test]
+fn only_a_schedule_of_whole_minutes_is_known() {
+    for other in ["rate(1 hour)", "cron(0 * * * ? *)", "rate(x minutes)"] {
+        let error = Template::parse(&TEXT.replace("rate(5 minutes)", other), &settings());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("event Often") && error.contains(other), "{error}");
+    }
 }
 
 #[test]
@@ -127,6 +152,7 @@ fn a_function_has_its_routes_sources_and_statements() {
         (5, Some(7), true)
     );
     assert_eq!(source.queue_arn, template.queue("Jobs").unwrap().arn);
+    assert_eq!(work.schedule, Some(Duration::from_mins(5)));
     assert_eq!(work.statements.len(), 2);
     assert_eq!(work.statements[1].resources.len(), 2);
 }
@@ -150,7 +176,7 @@ fn a_fault_names_the_line_of_the_resource() {
     let error = Template::parse(&broken, &settings()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "line 30: Work: !Ref Itms: there is no such parameter or resource"
+        "line 35: Work: !Ref Itms: there is no such parameter or resource"
     );
 }
 
@@ -172,7 +198,7 @@ fn the_repositorys_own_template_is_read() {
     let path = Template::find(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
     let settings = Settings::default();
     let template = Template::read(&path, &settings).unwrap();
-    assert_eq!((template.tables.len(), template.queues.len()), (2, 4));
+    assert_eq!((template.tables.len(), template.queues.len()), (3, 4));
     assert!(template.function("deliver").unwrap().sources.len() == 2);
     assert!(template.functions.iter().all(|function| !function.statements.is_empty()));
 }

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{EndpointId, ProjectId},
-    job::STALLS_AFTER,
     time::Timestamp,
 };
 
@@ -37,11 +36,9 @@ const RELEASE_WAIT: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_mins(3);
 /// Between two such looks.
 const LINGER_WAIT: Duration = Duration::from_secs(45);
-/// The lease on a step. A live invocation finishes or releases its step within this time, so an
-/// expired lease means that its holder crashed.
-pub const STEP_TIME: Duration = Duration::from_mins(1);
-/// A step that is this late may be lost, and is sent again.
-const LOST_AFTER: Duration = Duration::from_mins(10);
+/// For how long whoever claims a circuit has it to himself: longer than a step takes, and than a
+/// probe is on its way. Then the claim is taken for lost.
+pub const CLAIMED_FOR: Duration = Duration::from_mins(1);
 
 /// The health of an endpoint. An endpoint that has never failed has none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,23 +65,19 @@ pub struct Health {
     /// What is being done, while something is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit: Option<Circuit>,
+    /// When `jobs` does the circuit's next step: the row's place in the list of what is due.
+    #[serde(default, rename = "list_at", skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
 }
 
-/// What is being done about a failing endpoint, step by step: each step is a
-/// [`crate::job::CircuitStep`].
+/// What is being done about a failing endpoint, step by step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Circuit {
-    /// Which opening this is: a random text. Steps of another one do nothing.
-    pub opening: String,
-    /// The step that is next.
+    /// Counted up with every change, and never the same again: a change is bound to the step that
+    /// it was decided on. It begins at the milliseconds at which the circuit opened.
     pub step: u64,
-    /// When it is due.
-    pub due_at: Timestamp,
-    /// What it will do.
+    /// What the next step does.
     pub phase: Phase,
-    /// When the lease on the step expires. A step that arrives twice is run once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub busy_until: Option<Timestamp>,
 }
 
 /// What a circuit's next step does.
@@ -143,28 +136,9 @@ impl Health {
         self.failures >= OPENS_AFTER && !self.is_open()
     }
 
-    /// Whether a circuit's next step must be sent once more, to be done at once: its message never
-    /// came, or it is a probe that is minutes away, and the endpoint has answered or was changed
-    /// since.
-    pub fn must_hurry(&self, now: Timestamp) -> bool {
-        self.circuit.as_ref().is_some_and(|circuit| {
-            // Twice, as no two clocks agree.
-            let far = matches!(circuit.phase, Phase::Releasing(_))
-                && circuit.due_at.since(now) > RELEASE_WAIT * 2;
-            far || now.since(circuit.due_at) > LOST_AFTER
-        })
-    }
-
-    /// Whether a circuit's next step has not been done although it was due long ago.
-    pub fn is_stalled(&self, now: Timestamp) -> bool {
-        self.circuit.as_ref().is_some_and(|circuit| now.since(circuit.due_at) >= STALLS_AFTER)
-    }
-}
-
-impl Circuit {
-    /// Whether an invocation holds the lease on its step.
-    pub fn is_busy(&self, now: Timestamp) -> bool {
-        self.busy_until.is_some_and(|until| now < until)
+    /// Whether a delivery that comes now must be the probe: nobody has sent one in time.
+    pub fn wants_a_probe(&self, now: Timestamp) -> bool {
+        self.is_open() && self.due_at.is_some_and(|due| due <= now)
     }
 }
 
@@ -257,6 +231,7 @@ mod tests {
             last_success_at: None,
             announced: false,
             circuit: None,
+            due_at: None,
         }
     }
 
@@ -372,35 +347,16 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_is_lost_or_is_to_release_minutes_from_now_is_sent_once_more() {
-        let with = |phase| {
-            let circuit = Circuit {
-                opening: "a".into(),
-                step: 1,
-                due_at: at(1_000),
-                phase,
-                busy_until: None,
-            };
-            Health { circuit: Some(circuit), ..health(10, 0, 1) }
+    fn a_probe_that_is_due_may_be_any_delivery() {
+        let with = |phase| Health {
+            circuit: Some(Circuit { step: 1, phase }),
+            due_at: Some(at(1_000)),
+            ..health(10, 0, 1)
         };
         let open = with(Phase::Open(9));
         assert!(open.is_open() && !open.must_open());
-        assert!(
-            !open.must_hurry(at(700)) && !open.must_hurry(at(1_600)) && open.must_hurry(at(1_601))
-        );
-        let releasing = with(Phase::RECOVERED);
-        assert!(releasing.must_hurry(at(700)) && releasing.must_hurry(at(997)));
-        assert!(
-            !releasing.must_hurry(at(998))
-                && !releasing.must_hurry(at(1_600))
-                && releasing.must_hurry(at(1_601))
-        );
-        assert!(
-            !open.is_stalled(at(1_899))
-                && open.is_stalled(at(1_900))
-                && !health(10, 0, 1).is_stalled(at(9_999))
-        );
-        assert!(!with(Phase::Lingering(at(2_000))).must_hurry(at(955)));
-        assert!(!health(10, 0, 1).must_hurry(at(9_999)));
+        assert!(!open.wants_a_probe(at(999)) && open.wants_a_probe(at(1_000)));
+        assert!(!with(Phase::RECOVERED).wants_a_probe(at(9_999)), "it is known to be well");
+        assert!(!health(10, 0, 1).wants_a_probe(at(9_999)));
     }
 }

@@ -40,6 +40,9 @@ pub struct Message {
     /// answer), so that even a first attempt must look at the log.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recheck: bool,
+    /// Whether it has been parked for too long: if its receiver is still down, it is given up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over: bool,
     /// When it may be sent, if its endpoint has a rate limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<RateSlot>,
@@ -110,6 +113,7 @@ impl Message {
             trigger: Trigger::Scheduled,
             round: None,
             recheck: false,
+            over: false,
             reserved: None,
         }
     }

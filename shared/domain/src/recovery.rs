@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{EndpointId, EventId, ProjectId, RecoveryId},
     model::{
-        Attempt, Endpoint, Origin, Status, Target, attempt::DeliveryStatus, event::LoggedEvent,
+        Attempt, Endpoint, Origin, Status, Subscription, Target, attempt::DeliveryStatus,
+        event::LoggedEvent,
     },
     time::Timestamp,
 };
@@ -119,7 +120,7 @@ impl Recovery {
 
     /// Why the recovery cannot continue for the endpoint as it is now. A dry run only counts, so it
     /// may run for an endpoint that is not active.
-    pub fn obstacle(&self, endpoint: Option<&Endpoint>) -> Option<&'static str> {
+    pub fn obstacle(&self, endpoint: Option<&Subscription>) -> Option<&'static str> {
         match endpoint.map(|endpoint| endpoint.status) {
             None => Some("the endpoint was deleted"),
             Some(Status::Paused) if !self.dry_run => Some("the endpoint was paused"),
@@ -131,7 +132,7 @@ impl Recovery {
     /// What the log says of an event, with its attempts to the endpoint.
     pub fn examine(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &Subscription,
         logged: &LoggedEvent,
         attempts: &[Attempt],
     ) -> Finding {
@@ -141,7 +142,7 @@ impl Recovery {
             let test = logged.targets.iter().any(|target| target.test);
             let wanted = !test
                 && endpoint.subscribes(&event.kind)
-                && endpoint.body.check(&event.data).is_ok();
+                && endpoint.body.is_none_or(|body| body.check(&event.data).is_ok());
             return if wanted { Finding::Missed } else { Finding::Leave };
         };
         if target.recovery == Some(self.id) {
@@ -162,14 +163,14 @@ impl Recovery {
     }
 
     /// The targets of an event that goes to the endpoint again, or for the first time.
-    pub fn mark(&self, endpoint: &Endpoint, targets: &[Target]) -> Vec<Target> {
+    pub fn mark(&self, endpoint: &Subscription, targets: &[Target]) -> Vec<Target> {
         let mut targets = targets.to_vec();
         match targets.iter_mut().find(|target| target.endpoint == endpoint.id) {
             Some(target) => target.recovery = Some(self.id),
             None => {
                 targets.push(Target {
                     recovery: Some(self.id),
-                    ..Target::new(endpoint.id, endpoint.url.to_string(), Origin::Endpoint)
+                    ..Target::new(endpoint.id, endpoint.url.clone(), Origin::Endpoint)
                 });
             }
         }
@@ -230,6 +231,10 @@ mod tests {
         Endpoint::new(id, project, url, vec![Selector::All], secret, at(1))
     }
 
+    fn subscription() -> Subscription {
+        Subscription::from(&endpoint())
+    }
+
     fn recovery(number: u128) -> Recovery {
         Recovery::new(
             RecoveryId::new(at(500), number),
@@ -288,18 +293,19 @@ mod tests {
     #[test]
     fn an_event_that_never_went_there_is_missed_if_the_endpoint_wants_it_now() {
         let nobodys = event(vec![]);
-        let examine =
-            |endpoint: &Endpoint, event: &LoggedEvent| recovery(1).examine(endpoint, event, &[]);
-        assert_eq!(examine(&endpoint(), &nobodys), Finding::Missed);
-        let paused = Endpoint { status: Status::Paused, ..endpoint() };
+        let examine = |endpoint: &Subscription, event: &LoggedEvent| {
+            recovery(1).examine(endpoint, event, &[])
+        };
+        assert_eq!(examine(&subscription(), &nobodys), Finding::Missed);
+        let paused = Subscription { status: Status::Paused, ..subscription() };
         assert_eq!(examine(&paused, &nobodys), Finding::Missed, "a dry run counts for it");
-        let others = Endpoint { topics: vec!["run.*".parse().unwrap()], ..endpoint() };
+        let others = Subscription { topics: vec!["run.*".parse().unwrap()], ..subscription() };
         assert_eq!(examine(&others, &nobodys), Finding::Leave);
-        let shaped = Endpoint { body: "envelope".parse().unwrap(), ..endpoint() };
+        let shaped = Subscription { body: "envelope".parse().ok(), ..subscription() };
         assert_eq!(examine(&shaped, &nobodys), Finding::Leave);
         let test = Target { test: true, endpoint: EndpointId::new(at(2), 2), ..target() };
         assert_eq!(
-            examine(&endpoint(), &event(vec![test])),
+            examine(&subscription(), &event(vec![test])),
             Finding::Leave,
             "somebody else's test"
         );
@@ -322,7 +328,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                recovery(1).examine(&endpoint(), &event(vec![target()]), &attempts),
+                recovery(1).examine(&subscription(), &event(vec![target()]), &attempts),
                 finding,
                 "{attempts:?}"
             );
@@ -337,17 +343,17 @@ mod tests {
         for (targets, attempts, finding) in
             [(vec![], vec![], Finding::Missed), (vec![target()], vec![failed], Finding::Failed)]
         {
-            assert_eq!(one.examine(&endpoint(), &event(targets.clone()), &attempts), finding);
-            let marked = event(one.mark(&endpoint(), &targets));
+            assert_eq!(one.examine(&subscription(), &event(targets.clone()), &attempts), finding);
+            let marked = event(one.mark(&subscription(), &targets));
             assert_eq!(marked.targets.len(), 1);
             assert_eq!(
-                one.examine(&endpoint(), &marked, &attempts),
+                one.examine(&subscription(), &marked, &attempts),
                 finding,
                 "the step is done again"
             );
             assert!(!one.has_arrived(id, &attempts));
             assert_eq!(
-                other.examine(&endpoint(), &marked, &attempts),
+                other.examine(&subscription(), &marked, &attempts),
                 Finding::Leave,
                 "it is on its way"
             );
@@ -355,14 +361,14 @@ mod tests {
             let tried = |outcome| {
                 [attempts.clone(), vec![attempt(2, Some(one.id.round(id)), outcome, None)]].concat()
             };
-            assert_eq!(one.examine(&endpoint(), &marked, &tried(Outcome::Succeeded)), finding);
+            assert_eq!(one.examine(&subscription(), &marked, &tried(Outcome::Succeeded)), finding);
             assert!(one.has_arrived(id, &tried(Outcome::Timeout)));
             assert_eq!(
-                other.examine(&endpoint(), &marked, &tried(Outcome::Timeout)),
+                other.examine(&subscription(), &marked, &tried(Outcome::Timeout)),
                 Finding::Failed
             );
             assert_eq!(
-                other.examine(&endpoint(), &marked, &tried(Outcome::Succeeded)),
+                other.examine(&subscription(), &marked, &tried(Outcome::Succeeded)),
                 Finding::Leave
             );
         }

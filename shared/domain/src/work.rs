@@ -1,4 +1,4 @@
-//! What is on the queues: a delivery, or a step of a job. Only this file knows how it is written.
+//! What is on the queues: deliveries. Only this file knows how they are written.
 //!
 //! A message carries the version of its form. A queue keeps messages for 14 days, so code may meet
 //! one that newer code has written: it leaves that one on the queue ([`Unreadable::Newer`]).
@@ -7,38 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    id::EndpointId,
-    job::{CircuitStep, RecoveryStep},
     json::{canonicalise, escape_for_sqs},
     message::Message,
 };
 
 /// The version that this code writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
-
-/// A message, as it was read from a queue.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Work {
-    /// One event on its way to one endpoint.
-    Delivery(Box<Message>),
-    /// Look after a receiver that keeps failing.
-    Circuit(CircuitStep),
-    /// Go on with a recovery.
-    Recovery(RecoveryStep),
-}
-
-/// The same, to be written.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WorkRef<'a> {
-    /// See [`Work::Delivery`].
-    Delivery(&'a Message),
-    /// See [`Work::Circuit`].
-    Circuit(&'a CircuitStep),
-    /// See [`Work::Recovery`].
-    Recovery(&'a RecoveryStep),
-}
 
 /// A message that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -67,41 +41,27 @@ struct Envelope<W> {
     work: W,
 }
 
-impl Work {
-    /// Reads the text of a message.
-    pub fn decode(text: &str) -> Result<Self, Unreadable> {
-        let Version { v } = serde_json::from_str(text)?;
-        if v > VERSION {
-            return Err(Unreadable::Newer(v));
-        }
-        let Envelope { mut work, .. } = serde_json::from_str(text)?;
-        if let Self::Delivery(message) = &mut work {
-            unescape(&mut message.event.data)?;
-            message.event.metadata.as_mut().map_or(Ok(()), unescape)?;
-        }
-        Ok(work)
-    }
-
-    /// The delivery, if it is one.
-    pub fn into_delivery(self) -> Option<Message> {
-        if let Self::Delivery(message) = self { Some(*message) } else { None }
-    }
+#[derive(Serialize, Deserialize)]
+struct Work<M> {
+    delivery: M,
 }
 
-impl WorkRef<'_> {
-    /// The endpoint that it is about.
-    pub fn endpoint(self) -> EndpointId {
-        match self {
-            Self::Delivery(message) => message.endpoint,
-            Self::Circuit(step) => step.endpoint,
-            Self::Recovery(step) => step.endpoint,
-        }
+/// Reads the text of a message.
+pub fn decode(text: &str) -> Result<Message, Unreadable> {
+    let Version { v } = serde_json::from_str(text)?;
+    if v > VERSION {
+        return Err(Unreadable::Newer(v));
     }
+    let Envelope { work: Work { delivery }, .. } = serde_json::from_str(text)?;
+    let mut message: Message = delivery;
+    unescape(&mut message.event.data)?;
+    message.event.metadata.as_mut().map_or(Ok(()), unescape)?;
+    Ok(message)
 }
 
 /// The text of a message.
-pub fn encode<'a>(work: impl Into<WorkRef<'a>>) -> Result<String, EncodeError> {
-    let text = serde_json::to_string(&Envelope { v: VERSION, work: work.into() })?;
+pub fn encode(message: &Message) -> Result<String, EncodeError> {
+    let text = serde_json::to_string(&Envelope { v: VERSION, work: Work { delivery: message } })?;
     Ok(escape_for_sqs(&text).into_owned())
 }
 
@@ -115,29 +75,11 @@ fn unescape(json: &mut Box<RawValue>) -> Result<(), serde_json::Error> {
     Ok(())
 }
 
-impl<'a> From<&'a Message> for WorkRef<'a> {
-    fn from(message: &'a Message) -> Self {
-        Self::Delivery(message)
-    }
-}
-
-impl<'a> From<&'a CircuitStep> for WorkRef<'a> {
-    fn from(step: &'a CircuitStep) -> Self {
-        Self::Circuit(step)
-    }
-}
-
-impl<'a> From<&'a RecoveryStep> for WorkRef<'a> {
-    fn from(step: &'a RecoveryStep) -> Self {
-        Self::Recovery(step)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        id::{EventId, ProjectId},
+        id::{EndpointId, EventId, ProjectId},
         model::{Event, Trigger},
         rate::RateSlot,
         time::Timestamp,
@@ -166,6 +108,7 @@ mod tests {
             trigger: Trigger::Scheduled,
             round: None,
             recheck: false,
+            over: false,
             reserved: None,
         }
     }
@@ -183,36 +126,16 @@ mod tests {
         for data in awkward {
             let text = encode(&message(data).with_slot(slot)).unwrap();
             assert!(!text.contains(['\u{fffe}', '\u{ffff}']), "SQS refuses these");
-            let read = Work::decode(&text).unwrap().into_delivery().unwrap();
+            let read = decode(&text).unwrap();
             assert_eq!((read.event.data.get(), read.event.metadata.unwrap().get()), (data, data));
             assert_eq!(read.reserved, Some(slot));
         }
     }
 
     #[test]
-    fn steps_of_jobs_come_off_the_queue_as_they_went_on() {
-        let (project, endpoint) = (ProjectId::new(NOW, 1), EndpointId::new(NOW, 1));
-        let circuit = CircuitStep { project, endpoint, opening: "1".to_owned(), step: 7 };
-        let Ok(Work::Circuit(read)) = Work::decode(&encode(&circuit).unwrap()) else {
-            panic!("no step")
-        };
-        assert_eq!(read, circuit);
-        let recovery = RecoveryStep {
-            project,
-            endpoint,
-            recovery: crate::id::RecoveryId::new(NOW, 1),
-            step: 7,
-        };
-        let Ok(Work::Recovery(read)) = Work::decode(&encode(&recovery).unwrap()) else {
-            panic!("no step")
-        };
-        assert_eq!(read, recovery);
-    }
-
-    #[test]
     fn newer_and_broken_messages_are_told_apart() {
         for newer in [r#"{"v":2}"#, r#"{"v":99,"work":{"unheard_of":{}}}"#] {
-            assert!(matches!(Work::decode(newer), Err(Unreadable::Newer(_))), "{newer}");
+            assert!(matches!(decode(newer), Err(Unreadable::Newer(_))), "{newer}");
         }
         for poison in [
             "",
@@ -222,7 +145,7 @@ mod tests {
             r#"{"v":1,"work":{}}"#,
             r#"{"v":1,"work":{"unheard_of":{}}}"#,
         ] {
-            assert!(matches!(Work::decode(poison), Err(Unreadable::Poison(_))), "{poison}");
+            assert!(matches!(decode(poison), Err(Unreadable::Poison(_))), "{poison}");
         }
     }
 }

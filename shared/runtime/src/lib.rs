@@ -2,5 +2,6 @@
 
 pub mod aws;
 pub mod clock;
+pub mod deadline;
 pub mod settings;
 pub mod start;

@@ -12,8 +12,7 @@ use domain::{
     id::{EndpointId, EventId},
     message::{Message, Recipient},
     model::{
-        Endpoint, Event, Origin, Subscription, Target, Topic, catalogue::SYSTEM_TOPICS,
-        event::LoggedEvent,
+        Event, Origin, Subscription, Target, Topic, catalogue::SYSTEM_TOPICS, event::LoggedEvent,
     },
     time::Timestamp,
 };
@@ -109,23 +108,23 @@ impl Announcer {
         Self { projects, publisher }
     }
 
-    /// Publishes a system event about an endpoint, if another of the project's endpoints
-    /// subscribes to it.
+    /// Publishes a system event about an endpoint with this URL, if another of the project's
+    /// endpoints subscribes to it.
     pub async fn announce(
         &self,
-        about: &Endpoint,
+        access: Access,
+        (about, url): (EndpointId, &str),
         what: &SystemEvent,
         clock: impl Fn() -> Timestamp,
     ) -> Result<(), AnnounceError> {
-        let now = clock();
-        let (access, project) = (Access::of_endpoint(about), about.project);
+        let (now, project) = (clock(), access.project());
         let config = self.projects.load(access).await?;
         let topic: Topic =
             what.topic().parse().map_err(|_| StoreError::Damaged("a topic of our own"))?;
-        let data = RawValue::from_string(what.data(about.id, about.url.as_written()).to_string())?;
+        let data = RawValue::from_string(what.data(about, url).to_string())?;
         // Some body shapes can't carry it.
         let can = |subscription: &&Subscription| {
-            subscription.id != about.id
+            subscription.id != about
                 && subscription.wants(&topic)
                 && subscription.body.is_none_or(|body| body.check(&data).is_ok())
         };

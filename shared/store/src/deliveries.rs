@@ -38,13 +38,13 @@ pub struct Receivers {
 #[derive(Clone, Debug)]
 pub struct DeliveryEndpoints {
     config: Table,
-    log: Table,
+    state: Table,
 }
 
 impl DeliveryEndpoints {
-    /// Over both tables.
-    pub fn new(config: Table, log: Table) -> Self {
-        Self { config, log }
+    /// Over the config and the state table.
+    pub fn new(config: Table, state: Table) -> Self {
+        Self { config, state }
     }
 
     /// The receivers of these messages that exist, and how they are doing: one call for up to
@@ -56,16 +56,19 @@ impl DeliveryEndpoints {
     ) -> Result<Receivers, StoreError> {
         let messages: Vec<_> = messages.into_iter().collect();
         let keys: HashSet<_> = messages.iter().map(|message| row_of(message)).collect();
-        let healths: HashSet<_> = messages.iter().map(|message| message.endpoint).collect();
+        let healths: HashSet<_> =
+            messages.iter().map(|message| (message.project, message.endpoint)).collect();
         let config = keys.into_iter().map(|(pk, sk)| (&self.config, key(pk, sk)));
-        let log = healths.into_iter().map(|endpoint| (&self.log, health_key(endpoint)));
-        let rows = get_many(config.chain(log).collect()).await?;
+        let state = healths
+            .into_iter()
+            .map(|(project, endpoint)| (&self.state, health_key(project, endpoint)));
+        let rows = get_many(config.chain(state).collect()).await?;
         let place = |row: &Item| (text(row, "pk").to_owned(), text(row, "sk").to_owned());
         let rows: HashMap<_, _> = rows.into_iter().map(|row| (place(&row), row)).collect();
         let endpoints = messages.iter().filter_map(|message| {
             Some((message.endpoint, receiver(message, rows.get(&row_of(message))?.clone())))
         });
-        let health = rows.iter().filter(|((_, sk), _)| sk == sk::HEALTH).filter_map(|(_, row)| {
+        let health = rows.iter().filter(|((_, sk), _)| sk == sk::CIRCUIT).filter_map(|(_, row)| {
             // Without it the endpoint passes for healthy, and is soon known better.
             parse::<Health>(row.clone())
                 .inspect_err(|error| tracing::error!(%error, "an endpoint's health can't be read"))

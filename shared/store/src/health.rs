@@ -1,9 +1,11 @@
-//! Endpoints' health: one small row each, only of those that have failed.
+//! Endpoints' health and their circuits: one small row each, only of those that have failed.
 //!
 //! # Pitfalls
 //!
-//! Many instances of `deliver` write it at once. Counts are added, not set, and every change of a
-//! circuit is bound to the opening and step that it was decided on.
+//! Many invocations write it at once. Counts are added, not set, and every change of a circuit is
+//! bound to the step and phase that it was decided on. While there is a circuit the row is in a
+//! list of what is due: whoever opens a circuit or changes its phase says in the same write when
+//! `jobs` looks at it next, so no circuit stands still.
 
 use std::collections::HashMap;
 
@@ -17,22 +19,22 @@ use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use crate::{
     StoreError, Table,
+    due::listed,
     item::{Item, key, number, string},
     list::parse,
     row_keys::{pk, sk},
-    table::get_many,
+    table::{Update, get_many},
 };
 
 /// Days that it is kept after it was last written: longer than any delivery waits.
 const KEPT_DAYS: u64 = 60;
 
 /// The circuit is as it was when what comes next was decided.
-const SAME_STEP: &str =
-    "circuit.opening = :opening AND circuit.step = :step AND circuit.phase = :phase";
+const SAME_STEP: &str = "circuit.step = :step AND circuit.phase = :phase";
 
 /// The key of an endpoint's health.
-pub(crate) fn health_key(endpoint: EndpointId) -> Item {
-    key(pk::endpoint(endpoint), sk::HEALTH)
+pub(crate) fn health_key(project: ProjectId, endpoint: EndpointId) -> Item {
+    key(pk::circuit(project, endpoint), sk::CIRCUIT)
 }
 
 /// Reads and writes endpoints' health.
@@ -40,23 +42,28 @@ pub(crate) fn health_key(endpoint: EndpointId) -> Item {
 pub struct HealthStore(Table);
 
 impl HealthStore {
-    /// Over the log table.
-    pub fn new(log: Table) -> Self {
-        Self(log)
+    /// Over the state table.
+    pub fn new(state: Table) -> Self {
+        Self(state)
     }
 
     /// An endpoint's health, if it has ever failed.
-    pub async fn get(&self, endpoint: EndpointId) -> Result<Option<Health>, StoreError> {
-        self.0.get(health_key(endpoint)).await
+    pub async fn get(
+        &self,
+        project: ProjectId,
+        endpoint: EndpointId,
+    ) -> Result<Option<Health>, StoreError> {
+        self.0.get(health_key(project, endpoint)).await
     }
 
-    /// The health of those of these endpoints that have ever failed.
+    /// The health of those of a project's endpoints that have ever failed.
     pub async fn of(
         &self,
+        project: ProjectId,
         endpoints: &[EndpointId],
     ) -> Result<HashMap<EndpointId, Health>, StoreError> {
-        let keys = endpoints.iter().map(|endpoint| (&self.0, health_key(*endpoint))).collect();
-        Ok(get_many(keys)
+        let row = |endpoint: &EndpointId| (&self.0, health_key(project, *endpoint));
+        Ok(get_many(endpoints.iter().map(row).collect())
             .await?
             .into_iter()
             .filter_map(|row| parse::<Health>(row).ok())
@@ -76,6 +83,7 @@ impl HealthStore {
         let change = "SET endpoint = :endpoint, #project = :project, \
                       failing_since = if_not_exists(failing_since, :first), \
                       last_failure_at = :now, expires_at = :expiry ADD failures :count";
+        let update = self.0.update(health_key(project, endpoint), change);
         let values = [
             (":endpoint", string(endpoint.to_string())),
             (":project", string(project.to_string())),
@@ -84,213 +92,120 @@ impl HealthStore {
             (":expiry", number(expiry(now))),
             (":count", number(count)),
         ];
-        self.update(endpoint, change, None, values).await
+        // A reserved word in expressions.
+        let update = update.name("#project", "project").values(values);
+        parse(update.returning(ReturnValue::AllNew).await?)
     }
 
     /// Records a success after failures: resets the failure count, and moves an open circuit on to
-    /// releasing. Returns the health before, so that of several invocations that see a success
-    /// exactly one announces it.
+    /// releasing, at once. Returns the health before, so that of several invocations that see a
+    /// success exactly one announces it.
     pub async fn succeeded(&self, health: &Health, now: Timestamp) -> Result<Health, StoreError> {
-        self.end_failures(health, Some(now)).await
+        self.end_failures(health, Some(now), now).await
     }
 
     /// The endpoint was changed or turned on again: what went before says nothing any more. The
     /// health before.
-    pub async fn start_afresh(&self, health: &Health) -> Result<Health, StoreError> {
-        self.end_failures(health, None).await
+    pub async fn start_afresh(
+        &self,
+        health: &Health,
+        now: Timestamp,
+    ) -> Result<Health, StoreError> {
+        self.end_failures(health, None, now).await
     }
 
     async fn end_failures(
         &self,
         health: &Health,
         success: Option<Timestamp>,
+        now: Timestamp,
     ) -> Result<Health, StoreError> {
         let mut changes = vec!["failures = :zero", "announced = :no"];
         let mut values = vec![(":zero", number(0)), (":no", AttributeValue::Bool(false))];
-        if let Some(now) = success {
-            changes.push("last_success_at = :now");
-            values.push((":now", number(now.millis())));
+        if let Some(success) = success {
+            changes.push("last_success_at = :success");
+            values.push((":success", number(success.millis())));
         }
-        let over = |changes: &[&str]| format!("SET {} REMOVE failing_since", changes.join(", "));
-        if let Some(circuit) = health.circuit.as_ref().filter(|_| health.is_open()) {
-            let also = [
-                (":phase", phase_value(Phase::RECOVERED)?),
-                (":opening", string(&circuit.opening)),
-            ];
-            let change = over(&[changes.as_slice(), &["circuit.phase = :phase"]].concat());
-            let values = values.iter().cloned().chain(also);
-            match self
-                .changed(
-                    health.endpoint,
-                    &change,
-                    Some("circuit.opening = :opening"),
-                    values,
-                    ReturnValue::AllOld,
-                )
-                .await
-            {
+        let over = |more: &[&str]| {
+            let changes = [changes.as_slice(), more].concat();
+            let change = format!("SET {} REMOVE failing_since", changes.join(", "));
+            self.update(health, &change).values(values.iter().cloned())
+        };
+        if health.is_open() {
+            let update = over(&["circuit.phase = :recovered", "list_at = :now"])
+                .value(":recovered", phase_value(Phase::RECOVERED)?)
+                .value(":now", number(now.millis()))
+                .when("attribute_exists(circuit)");
+            match update.returning(ReturnValue::AllOld).await {
+                // It was closed meanwhile.
                 Err(StoreError::Conflict) => {}
-                other => return other,
+                before => return parse(before?),
             }
         }
-        self.changed(health.endpoint, &over(&changes), None, values, ReturnValue::AllOld).await
+        parse(over(&[]).returning(ReturnValue::AllOld).await?)
     }
 
     /// Notes that the project was told. Whether it wasn't before.
-    pub async fn announced(&self, endpoint: EndpointId) -> Result<bool, StoreError> {
-        let values = [(":yes", AttributeValue::Bool(true))];
-        match self
-            .update(
-                endpoint,
-                "SET announced = :yes",
-                Some("attribute_exists(pk) AND NOT announced = :yes"),
-                values,
-            )
-            .await
-        {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
+    pub async fn announced(&self, health: &Health) -> Result<bool, StoreError> {
+        let update = self.update(health, "SET announced = :yes");
+        let update = update.when("attribute_exists(pk) AND NOT announced = :yes");
+        update.value(":yes", AttributeValue::Bool(true)).make_if().await
+    }
+
+    /// Opens a circuit: from now on deliveries are parked. A circuit that is there opens again.
+    /// [`StoreError::Conflict`] if another invocation has done it, or changed the circuit.
+    pub async fn open(&self, health: &Health, now: Timestamp) -> Result<(), StoreError> {
+        let due_at = now + Phase::FIRST.wait();
+        if health.circuit.is_some() {
+            return self.go_on(health, Phase::FIRST, due_at, now).await.map(drop);
         }
+        let circuit = Circuit { step: now.millis(), phase: Phase::FIRST };
+        let (pk, expiry) = (pk::circuit(health.project, health.endpoint), expiry(now));
+        let [(list, list_value), (list_at, due)] = listed(&pk, sk::CIRCUIT, due_at);
+        let change = "SET circuit = :circuit, #list = :list, #list_at = :due, expires_at = :expiry";
+        let update = self
+            .update(health, change)
+            .when("attribute_exists(pk) AND attribute_not_exists(circuit)")
+            .name("#list", list)
+            .name("#list_at", list_at)
+            .value(":circuit", to_attribute_value(&circuit)?)
+            .value(":list", list_value)
+            .value(":due", due)
+            .value(":expiry", number(expiry));
+        update.make().await
     }
 
-    /// Opens a circuit if there is none; [`StoreError::Conflict`] if another invocation did.
-    pub async fn open(&self, endpoint: EndpointId, circuit: &Circuit) -> Result<(), StoreError> {
-        let values = [(":circuit", circuit_value(circuit)?)];
-        self.update(
-            endpoint,
-            "SET circuit = :circuit",
-            Some("attribute_not_exists(circuit)"),
-            values,
-        )
-        .await?;
-        Ok(())
-    }
-
-    /// A circuit that is there opens again, with the steps that it has.
-    pub async fn reopen(&self, endpoint: EndpointId, opening: &str) -> Result<(), StoreError> {
-        let values = [(":phase", phase_value(Phase::FIRST)?), (":opening", string(opening))];
-        self.update(
-            endpoint,
-            "SET circuit.phase = :phase",
-            Some("circuit.opening = :opening"),
-            values,
-        )
-        .await?;
-        Ok(())
-    }
-
-    /// Moves the due time of the next step, for an invocation that sends it again.
-    /// [`StoreError::Conflict`] if another invocation does, or the step is done.
-    pub async fn reschedule(
+    /// Moves a circuit on from the step and phase that `health` shows, to this phase and the time
+    /// of its next step. The health then; [`StoreError::Conflict`] if the circuit has changed.
+    pub async fn go_on(
         &self,
-        endpoint: EndpointId,
-        circuit: &Circuit,
+        health: &Health,
+        phase: Phase,
         due_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let values = [
-            (":due", number(due_at.millis())),
-            (":before", number(circuit.due_at.millis())),
-            (":opening", string(&circuit.opening)),
-            (":step", number(circuit.step)),
-        ];
-        let same =
-            "circuit.opening = :opening AND circuit.step = :step AND circuit.due_at = :before";
-        self.update(endpoint, "SET circuit.due_at = :due", Some(same), values).await?;
-        Ok(())
-    }
-
-    /// Leases a step until `until`, so that no other invocation runs it at the same time. The
-    /// expiry identifies the lease when it is released. [`StoreError::Conflict`] if it is not the
-    /// next step, or is leased.
-    pub async fn take(
-        &self,
-        endpoint: EndpointId,
-        opening: &str,
-        step: u64,
         now: Timestamp,
-        until: Timestamp,
     ) -> Result<Health, StoreError> {
-        let values = [
-            (":until", number(until.millis())),
-            (":opening", string(opening)),
-            (":step", number(step)),
-            (":now", number(now.millis())),
-        ];
-        let free = "circuit.opening = :opening AND circuit.step = :step AND \
-            (attribute_not_exists(circuit.busy_until) OR circuit.busy_until < :now)";
-        self.update(endpoint, "SET circuit.busy_until = :until", Some(free), values).await
+        let change = "SET circuit.step = :next, circuit.phase = :new, list_at = :due, \
+                      expires_at = :expiry";
+        let circuit = circuit_of(health)?;
+        let update = self
+            .update(health, change)
+            .when(SAME_STEP)
+            .values(step_values(circuit)?)
+            .value(":next", number(circuit.step + 1))
+            .value(":new", phase_value(phase)?)
+            .value(":due", number(due_at.millis()))
+            .value(":expiry", number(expiry(now)));
+        parse(update.returning(ReturnValue::AllNew).await?)
     }
 
-    /// Gives back a step that was taken until that moment and is not done. It may not have been
-    /// taken: the call that took it may have failed.
-    pub async fn give_back(
-        &self,
-        endpoint: EndpointId,
-        opening: &str,
-        step: u64,
-        until: Timestamp,
-    ) -> Result<(), StoreError> {
-        let values = [
-            (":until", number(until.millis())),
-            (":opening", string(opening)),
-            (":step", number(step)),
-        ];
-        let taken =
-            "circuit.opening = :opening AND circuit.step = :step AND circuit.busy_until = :until";
-        match self.update(endpoint, "REMOVE circuit.busy_until", Some(taken), values).await {
-            Ok(_) | Err(StoreError::Conflict) => Ok(()),
-            Err(error) => Err(error),
-        }
+    /// The circuit is closed. [`StoreError::Conflict`] as for [`HealthStore::go_on`].
+    pub async fn close(&self, health: &Health) -> Result<(), StoreError> {
+        let update = self.update(health, "REMOVE circuit, #list, list_at").name("#list", "list");
+        update.when(SAME_STEP).values(step_values(circuit_of(health)?)?).make().await
     }
 
-    /// Commits a step and names the next one. [`StoreError::Conflict`] if another invocation
-    /// committed it too, or the phase has changed from `done`'s meanwhile.
-    pub async fn advance(
-        &self,
-        endpoint: EndpointId,
-        done: &Circuit,
-        next: &Circuit,
-    ) -> Result<(), StoreError> {
-        let values = [(":next", circuit_value(next)?)].into_iter().chain(step_values(done)?);
-        self.update(endpoint, "SET circuit = :next", Some(SAME_STEP), values).await?;
-        Ok(())
-    }
-
-    /// The circuit is closed. [`StoreError::Conflict`] as for [`HealthStore::advance`].
-    pub async fn close(&self, endpoint: EndpointId, done: &Circuit) -> Result<(), StoreError> {
-        self.update(endpoint, "REMOVE circuit", Some(SAME_STEP), step_values(done)?).await?;
-        Ok(())
-    }
-
-    async fn update(
-        &self,
-        endpoint: EndpointId,
-        change: &str,
-        condition: Option<&str>,
-        values: impl IntoIterator<Item = (&str, AttributeValue)>,
-    ) -> Result<Health, StoreError> {
-        self.changed(endpoint, change, condition, values, ReturnValue::AllNew).await
-    }
-
-    /// Changes the row, and returns it as it was before or as it is after.
-    async fn changed(
-        &self,
-        endpoint: EndpointId,
-        change: &str,
-        condition: Option<&str>,
-        values: impl IntoIterator<Item = (&str, AttributeValue)>,
-        wanted: ReturnValue,
-    ) -> Result<Health, StoreError> {
-        let mut update = self.0.update(health_key(endpoint), change).values(values);
-        if let Some(condition) = condition {
-            update = update.when(condition);
-        }
-        // A reserved word in expressions.
-        if change.contains("#project") {
-            update = update.name("#project", "project");
-        }
-        parse(update.returning(wanted).await?)
+    fn update(&self, health: &Health, change: &str) -> Update {
+        self.0.update(health_key(health.project, health.endpoint), change)
     }
 }
 
@@ -298,17 +213,14 @@ fn expiry(now: Timestamp) -> u64 {
     now.seconds() + KEPT_DAYS * 86_400
 }
 
-/// The values of [`SAME_STEP`].
-fn step_values(circuit: &Circuit) -> Result<[(&'static str, AttributeValue); 3], StoreError> {
-    Ok([
-        (":opening", string(&circuit.opening)),
-        (":step", number(circuit.step)),
-        (":phase", phase_value(circuit.phase)?),
-    ])
+/// What isn't there can't have stayed the same.
+fn circuit_of(health: &Health) -> Result<&Circuit, StoreError> {
+    health.circuit.as_ref().ok_or(StoreError::Conflict)
 }
 
-fn circuit_value(circuit: &Circuit) -> Result<AttributeValue, StoreError> {
-    Ok(to_attribute_value(circuit)?)
+/// The values of [`SAME_STEP`].
+fn step_values(circuit: &Circuit) -> Result<[(&'static str, AttributeValue); 2], StoreError> {
+    Ok([(":step", number(circuit.step)), (":phase", phase_value(circuit.phase)?)])
 }
 
 fn phase_value(phase: Phase) -> Result<AttributeValue, StoreError> {

@@ -1,4 +1,4 @@
-//! What Posthaste keeps: rows in two DynamoDB tables, messages in SQS queues ([`queue`]), and the
+//! What Posthaste keeps: rows in three DynamoDB tables, messages in SQS queues ([`queue`]), and the
 //! one place that writes an event to the log before it enqueues its deliveries ([`publish`]).
 //!
 //! Each capability over a table is a small type of its own, so that the fields of a function say
@@ -16,6 +16,7 @@ pub mod api_keys;
 pub mod attempts;
 pub mod automations;
 pub mod deliveries;
+pub mod due;
 pub mod endpoints;
 mod error;
 mod event_row;
@@ -35,8 +36,10 @@ pub mod projects;
 pub mod publish;
 pub mod queue;
 pub mod rates;
+pub mod receivers;
 pub mod recoveries;
 mod row_keys;
+pub mod runs;
 pub mod secrets;
 pub mod secrets_key;
 mod table;

@@ -11,7 +11,7 @@ use domain::{
     id::{EndpointId, EventId, ProjectId, SHARDS},
     message::Message,
     time::Timestamp,
-    work::{self, EncodeError, Unreadable, Work},
+    work::{self, EncodeError, Unreadable},
 };
 use futures::TryStreamExt;
 use serde::Serialize;
@@ -177,12 +177,12 @@ fn read(row: &Item) -> Result<Option<(Parked, usize)>, StoreError> {
     let parked_at =
         || Some(Timestamp::from_millis(row.get("parked_at")?.as_n().ok()?.parse().ok()?));
     let (Some(body), Some(parked_at)) = (body(), parked_at()) else { return Ok(None) };
-    let message = match Work::decode(&body) {
-        Ok(Work::Delivery(message)) => *message,
+    let message = match work::decode(&body) {
+        Ok(message) => message,
         Err(Unreadable::Newer(_)) => {
             return Err(StoreError::Damaged("a parked delivery of newer code"));
         }
-        Ok(_) | Err(Unreadable::Poison(_)) => return Ok(None),
+        Err(Unreadable::Poison(_)) => return Ok(None),
     };
     Ok(Some((
         Parked {

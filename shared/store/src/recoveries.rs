@@ -7,20 +7,20 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     id::{EndpointId, ProjectId, RecoveryId},
-    model::{Endpoint, Project},
+    model::Endpoint,
     recovery::{Recovery, State},
     time::Timestamp,
 };
 
 use crate::{
     Access, Page, PageRequest, StoreError, Table,
-    item::{Item, expired, item, key, number, string, text},
+    due::listed,
+    item::{Item, expired, item, key, number, string},
     list::{Listing, parse},
     row_keys::{pk, sk},
-    table::get_many,
 };
 
-/// How long a recovery can be read.
+/// How long a recovery can be read: far longer than one runs.
 const KEPT_SECONDS: u64 = 30 * 86_400;
 
 /// Who has an endpoint's turn.
@@ -37,13 +37,13 @@ pub enum Turn {
 pub struct RecoveryStore(Table);
 
 impl RecoveryStore {
-    /// Over the log table.
-    pub fn new(log: Table) -> Self {
-        Self(log)
+    /// Over the state table.
+    pub fn new(state: Table) -> Self {
+        Self(state)
     }
 
     /// Begins a recovery, or returns the one that has the endpoint's turn. In both cases its row
-    /// exists.
+    /// exists, and while it runs it is in the list of what is due.
     pub async fn begin(&self, recovery: Recovery, now: Timestamp) -> Result<Turn, StoreError> {
         if recovery.dry_run {
             self.put(&recovery).await?;
@@ -57,10 +57,7 @@ impl RecoveryStore {
         };
         let holder: Recovery = parse(holder)?;
         self.put(&holder).await?;
-        let running = self
-            .read(holder.endpoint, holder.id)
-            .await?
-            .filter(|holder| holder.state == State::Running);
+        let running = self.read(&holder).await?.filter(|holder| holder.state == State::Running);
         if let Some(running) = running {
             return Ok(Turn::Held(running));
         }
@@ -91,11 +88,10 @@ impl RecoveryStore {
     ) -> Result<Option<Recovery>, StoreError> {
         let row = self
             .0
-            .get_item(row_key(endpoint, id))
+            .get_item(row_key(access.project(), endpoint, id))
             .await?
             .filter(|row| !expired(row, now.seconds()));
-        let recovery: Option<Recovery> = row.map(parse).transpose()?;
-        Ok(recovery.filter(|recovery| recovery.project == access.project()))
+        row.map(parse).transpose()
     }
 
     /// A page of the recoveries of an endpoint that was itself read through an [`Access`].
@@ -105,7 +101,11 @@ impl RecoveryStore {
         request: &PageRequest<RecoveryId>,
         now: Timestamp,
     ) -> Result<Page<Recovery>, StoreError> {
-        let listing = Listing::new(&self.0, vec![pk::endpoint(endpoint.id)], sk::RECOVERIES);
+        let listing = Listing::new(
+            &self.0,
+            vec![pk::recoveries(endpoint.project, endpoint.id)],
+            sk::RECOVERIES,
+        );
         listing.page(request, now, |row| async move { parse(row).map(Some) }).await
     }
 
@@ -116,85 +116,77 @@ impl RecoveryStore {
         condition: &str,
         values: [(&str, AttributeValue); N],
     ) -> Result<Option<Item>, StoreError> {
-        let mut turn = item(pk::endpoint(recovery.endpoint), sk::RECOVERING, recovery)?;
+        let mut turn = item(partition(recovery), sk::RECOVERING, recovery)?;
         turn.insert("expires_at".to_owned(), expiry(recovery));
         self.0.put_if(turn, condition, values).await
     }
 
     /// Writes a recovery's row, if it isn't there.
     async fn put(&self, recovery: &Recovery) -> Result<(), StoreError> {
-        let mut row = item(pk::endpoint(recovery.endpoint), sk::recovery(recovery.id), recovery)?;
+        let (pk, sk) = (partition(recovery), sk::recovery(recovery.id));
+        let mut row = item(&pk, &sk, recovery)?;
         row.insert("expires_at".to_owned(), expiry(recovery));
+        let place = listed(&pk, &sk, recovery.created_at);
+        row.extend(place.map(|(name, value)| (name.to_owned(), value)));
         match self.0.put_new(row).await {
             Ok(()) | Err(StoreError::Conflict) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    async fn read(
-        &self,
-        endpoint: EndpointId,
-        id: RecoveryId,
-    ) -> Result<Option<Recovery>, StoreError> {
-        self.0.get(row_key(endpoint, id)).await
+    async fn read(&self, recovery: &Recovery) -> Result<Option<Recovery>, StoreError> {
+        self.0.get(row_key(recovery.project, recovery.endpoint, recovery.id)).await
     }
 }
 
-/// Reads and advances recoveries, for the steps of `deliver`. The project comes from a message,
-/// which only Posthaste's functions can enqueue.
+/// Reads and advances recoveries, for `jobs`. The project comes from a row's key.
 #[derive(Clone, Debug)]
-pub struct RecoveryProgress {
-    config: Table,
-    log: Table,
-}
+pub struct RecoveryProgress(Table);
 
 impl RecoveryProgress {
-    /// Over both tables.
-    pub fn new(config: Table, log: Table) -> Self {
-        Self { config, log }
+    /// Over the state table.
+    pub fn new(state: Table) -> Self {
+        Self(state)
     }
 
     /// A recovery as it stands.
     pub async fn load(
         &self,
+        project: ProjectId,
         endpoint: EndpointId,
         id: RecoveryId,
     ) -> Result<Option<Recovery>, StoreError> {
-        self.log.get(row_key(endpoint, id)).await
+        self.0.get(row_key(project, endpoint, id)).await
     }
 
-    /// The endpoint and its project, as far as they are there: one call.
-    pub async fn receiver(
+    /// Writes how far a recovery is after the step `before.step`, and when its next step is due;
+    /// [`StoreError::Conflict`] if that step was done already.
+    pub async fn advance(
         &self,
-        project: ProjectId,
-        endpoint: EndpointId,
-    ) -> Result<(Option<Endpoint>, Option<Project>), StoreError> {
-        let keys =
-            [key(pk::project(project), sk::endpoint(endpoint)), key(pk::PROJECTS, sk::id(project))];
-        let wanted = keys.into_iter().map(|key| (&self.config, key)).collect();
-        let (mut found, mut owner) = (None, None);
-        for row in get_many(wanted).await? {
-            if text(&row, "pk") == pk::PROJECTS {
-                owner = Some(parse(row)?);
-            } else {
-                found = Some(parse(row)?);
-            }
-        }
-        Ok((found, owner))
-    }
-
-    /// Writes how far a recovery is after the step `before.step`; [`StoreError::Conflict`] if that
-    /// step was done already.
-    pub async fn advance(&self, before: &Recovery, after: &Recovery) -> Result<(), StoreError> {
-        let mut row = item(pk::endpoint(after.endpoint), sk::recovery(after.id), after)?;
+        before: &Recovery,
+        after: &Recovery,
+        due_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (pk, sk) = (partition(after), sk::recovery(after.id));
+        let mut row = item(&pk, &sk, after)?;
         row.retain(|name, _| !matches!(name.as_str(), "pk" | "sk"));
+        let running = after.state == State::Running;
+        if running {
+            let place = listed(&pk, &sk, due_at);
+            row.extend(place.map(|(name, value)| (name.to_owned(), value)));
+        }
         let set: Vec<_> = (0..row.len()).map(|place| format!("#n{place} = :v{place}")).collect();
+        let remove = if running { "" } else { " REMOVE #list, list_at" };
+        let change = format!("SET {}{remove}", set.join(", "));
         let mut update = self
-            .log
-            .update(row_key(after.endpoint, after.id), format!("SET {}", set.join(", ")))
+            .0
+            .update(key(pk, sk), change)
             .when("#step = :before")
             .name("#step", "step")
             .value(":before", number(before.step));
+        if !running {
+            update = update.name("#list", "list");
+        }
         for (place, (name, value)) in row.into_iter().enumerate() {
             update = update.name(format!("#n{place}"), name).value(format!(":v{place}"), value);
         }
@@ -203,16 +195,20 @@ impl RecoveryProgress {
 
     /// Gives back the endpoint's turn, if the recovery has it.
     pub async fn release(&self, recovery: &Recovery) -> Result<(), StoreError> {
-        let turn = key(pk::endpoint(recovery.endpoint), sk::RECOVERING);
+        let turn = key(partition(recovery), sk::RECOVERING);
         let values =
             [(":yes", AttributeValue::Bool(true)), (":own", string(recovery.id.to_string()))];
-        let update = self.log.update(turn, "SET finished = :yes").when("id = :own").values(values);
+        let update = self.0.update(turn, "SET finished = :yes").when("id = :own").values(values);
         update.make_if().await.map(drop)
     }
 }
 
-fn row_key(endpoint: EndpointId, id: RecoveryId) -> Item {
-    key(pk::endpoint(endpoint), sk::recovery(id))
+fn partition(recovery: &Recovery) -> String {
+    pk::recoveries(recovery.project, recovery.endpoint)
+}
+
+fn row_key(project: ProjectId, endpoint: EndpointId, id: RecoveryId) -> Item {
+    key(pk::recoveries(project, endpoint), sk::recovery(id))
 }
 
 fn expiry(recovery: &Recovery) -> AttributeValue {

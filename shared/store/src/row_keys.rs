@@ -1,4 +1,4 @@
-//! Every key of both tables: nothing else formats or takes apart a partition or sort key.
+//! Every key of the three tables: nothing else formats or takes apart a partition or sort key.
 //!
 //! | table | pk | sk | item |
 //! |---|---|---|---|
@@ -17,12 +17,20 @@
 //! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
 //! | log | `PROJ#<proj>#LATE` | position in the [`feed`](crate::feed) | pointer to an event |
 //! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
-//! | log | `EP#<we>` | `HEALTH` | how an endpoint is doing that has failed |
 //! | log | `EP#<we>` | `RATE` | when an endpoint with a rate limit takes the next delivery |
-//! | log | `EP#<we>` | `RECOVERY#<rcv>` | a recovery and how far it is |
-//! | log | `EP#<we>` | `RECOVERING` | which recovery has the endpoint |
 //! | log | `PARKED#<we>#<shard>` | `<evt>#<round>#<queue message>` | a delivery that waits |
 //! | log | `IDEM#<proj>#<sha-256 of the key>` | `IDEM` | idempotency lease and answer |
+//! | state | `C#<proj>#<we>` | `C` | how an endpoint is doing that has failed, and its circuit |
+//! | state | `J#<proj>#<we>` | `RECOVERY#<rcv>` | a recovery and how far it is |
+//! | state | `J#<proj>#<we>` | `RECOVERING` | which recovery has the endpoint |
+//! | state | `J#` | `RUN` | until when a run of `jobs` works |
+//!
+//! Rows of the state table with `list` and `list_at` are in its index `lists`, which holds nothing
+//! but keys:
+//!
+//! | list | ordered by | contains |
+//! |---|---|---|
+//! | `due#<0–15>` | when to look at it | circuits that are not closed, recoveries that run |
 
 /// Partition keys.
 pub(crate) mod pk {
@@ -74,7 +82,7 @@ pub(crate) mod pk {
         format!("EP#{endpoint}#{shard}")
     }
 
-    /// An endpoint's own rows in the log: health, rate, recoveries.
+    /// An endpoint's own row in the log: its rate.
     pub(crate) fn endpoint(endpoint: EndpointId) -> String {
         format!("EP#{endpoint}")
     }
@@ -82,6 +90,23 @@ pub(crate) mod pk {
     /// One shard of an endpoint's parked deliveries.
     pub(crate) fn parked(endpoint: EndpointId, shard: u8) -> String {
         format!("PARKED#{endpoint}#{shard}")
+    }
+
+    /// Who may run background work.
+    pub(crate) const RUNS: &str = "J#";
+    /// What circuits' partitions begin with.
+    pub(crate) const CIRCUITS: &str = "C#";
+    /// What the partitions of recoveries begin with.
+    pub(crate) const RECOVERIES: &str = "J#";
+
+    /// How an endpoint is doing, and its circuit.
+    pub(crate) fn circuit(project: ProjectId, endpoint: EndpointId) -> String {
+        format!("{CIRCUITS}{project}#{endpoint}")
+    }
+
+    /// An endpoint's recoveries.
+    pub(crate) fn recoveries(project: ProjectId, endpoint: EndpointId) -> String {
+        format!("{RECOVERIES}{project}#{endpoint}")
     }
 
     /// A project's idempotency key. Callers choose its text, so the row has its hash.
@@ -105,8 +130,10 @@ pub(crate) mod sk {
     pub(crate) const KEY: &str = "KEY";
     /// The proof of the secrets key.
     pub(crate) const CHECK: &str = "CHECK";
-    /// An endpoint's health.
-    pub(crate) const HEALTH: &str = "HEALTH";
+    /// How an endpoint is doing.
+    pub(crate) const CIRCUIT: &str = "C";
+    /// The lease of a run.
+    pub(crate) const RUN: &str = "RUN";
     /// An endpoint's next free slot.
     pub(crate) const RATE: &str = "RATE";
     /// Which recovery has an endpoint.
@@ -124,6 +151,8 @@ pub(crate) mod sk {
     pub(crate) const API_KEYS: &str = "KEY#key_";
     /// What recoveries' sort keys begin with.
     pub(crate) const RECOVERIES: &str = "RECOVERY#rcv_";
+    /// What a recovery's sort key begins with, before its id.
+    pub(crate) const RECOVERY: &str = "RECOVERY#";
     /// What the sort keys of workers' webhooks begin with. They sort behind all else of a project:
     /// there may be very many, and reads of its subscriptions leave them out.
     pub(crate) const WORKERS: &str = "WORKER#";
@@ -163,7 +192,7 @@ pub(crate) mod sk {
 
     /// A recovery.
     pub(crate) fn recovery(id: RecoveryId) -> String {
-        format!("RECOVERY#{id}")
+        format!("{RECOVERY}{id}")
     }
 
     /// What the sort keys of an event's attempts, or parked deliveries, begin with.
@@ -180,5 +209,84 @@ pub(crate) mod sk {
     pub(crate) fn parked(event: EventId, round: Option<RoundId>, queue_id: &str) -> String {
         let round = round.map(|round| round.to_string()).unwrap_or_default();
         format!("{}{round}#{queue_id}", of_event(event))
+    }
+}
+
+/// The lists of the state table's index.
+pub(crate) mod lists {
+    use domain::id::{EndpointId, ProjectId, RecoveryId};
+    use sha2::{Digest, Sha256};
+
+    use super::{pk, sk};
+
+    /// The index.
+    pub(crate) const INDEX: &str = "lists";
+    /// Lists that share what is due: a partition of an index takes 1,000 writes a second.
+    pub(crate) const DUE: u8 = 16;
+
+    /// One of the lists of what is due.
+    pub(crate) fn due(place: u8) -> String {
+        format!("due#{place}")
+    }
+
+    /// The list in which a row stands while it is due: always the same.
+    pub(crate) fn due_of(pk: &str, sk: &str) -> String {
+        due(Sha256::digest(format!("{pk}|{sk}"))[0] % DUE)
+    }
+
+    /// What a row of a list is about.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum DueRow {
+        /// The circuit of an endpoint.
+        Circuit(ProjectId, EndpointId),
+        /// A recovery of an endpoint.
+        Recovery(ProjectId, EndpointId, RecoveryId),
+    }
+
+    /// Takes the key of a row in a list apart; `None` if newer code has written it.
+    pub(crate) fn row(pk: &str, sk: &str) -> Option<DueRow> {
+        let owner = |rest: &str| {
+            let (project, endpoint) = rest.split_once('#')?;
+            Some((project.parse().ok()?, endpoint.parse().ok()?))
+        };
+        if let (Some(rest), sk::CIRCUIT) = (pk.strip_prefix(pk::CIRCUITS), sk) {
+            let (project, endpoint) = owner(rest)?;
+            return Some(DueRow::Circuit(project, endpoint));
+        }
+        let (project, endpoint) = owner(pk.strip_prefix(pk::RECOVERIES)?)?;
+        let id = sk.strip_prefix(sk::RECOVERY)?.parse().ok()?;
+        Some(DueRow::Recovery(project, endpoint, id))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use domain::time::Timestamp;
+
+        use super::*;
+
+        #[test]
+        fn the_keys_of_listed_rows_can_be_taken_apart_again() {
+            let now = Timestamp::from_seconds(1);
+            let (project, endpoint) = (ProjectId::new(now, 1), EndpointId::new(now, 2));
+            let recovery = RecoveryId::new(now, 3);
+            assert_eq!(
+                row(&pk::circuit(project, endpoint), sk::CIRCUIT),
+                Some(DueRow::Circuit(project, endpoint))
+            );
+            assert_eq!(
+                row(&pk::recoveries(project, endpoint), &sk::recovery(recovery)),
+                Some(DueRow::Recovery(project, endpoint, recovery))
+            );
+            for (pk, sk) in [("", ""), ("D#x#1", "y"), (pk::RUNS, sk::RUN), ("C#x#y", "C")] {
+                assert_eq!(row(pk, sk), None, "{pk} {sk}");
+            }
+        }
+
+        #[test]
+        fn what_is_due_is_spread_over_all_lists() {
+            let lists: std::collections::BTreeSet<_> =
+                (0..1_000).map(|number| due_of(&format!("C#{number}"), "C")).collect();
+            assert_eq!(lists.len(), usize::from(DUE));
+        }
     }
 }

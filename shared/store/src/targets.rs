@@ -14,7 +14,7 @@ use domain::{
 use crate::{
     Access, Page, PageRequest, StoreError, Table,
     event_row::{targets_text, unpack_row},
-    item::key,
+    item::{Item, key},
     list::Listing,
     packed::pack,
     row_keys::pk,
@@ -57,7 +57,7 @@ impl TargetStore {
     {
         let partitions = (0..SHARDS).map(|shard| pk::events(access.project(), shard)).collect();
         let keep = &keep;
-        let read = |row: super::item::Item| async move {
+        let read = |row: Item| async move {
             let stored = row.get("targets").cloned();
             match unpack_row(row) {
                 Ok(logged) => {
@@ -91,30 +91,24 @@ impl TargetStore {
             if changed == there.read {
                 return Ok(());
             }
-            match self.write(access, &there, &changed).await {
-                Err(StoreError::Conflict) => {}
-                outcome => return outcome,
-            }
-            let row = self
-                .0
-                .get_item(key(
-                    pk::events(access.project(), there.event.shard()),
-                    there.event.to_string(),
-                ))
-                .await?;
-            let Some(row) = row else { return Ok(()) };
+            let row = match self.write(access, &there, &changed).await {
+                Ok(Some(row)) => row,
+                Ok(None) | Err(StoreError::Conflict) => return Ok(()),
+                Err(error) => return Err(error),
+            };
             let stored = row.get("targets").cloned();
             there = EventTargets { read: unpack_row(row)?.targets, stored, ..there };
         }
         Err(StoreError::Conflict)
     }
 
+    /// The event as it is, if it is not as it was read; [`StoreError::Conflict`] if it is gone.
     async fn write(
         &self,
         access: Access,
         there: &EventTargets,
         changed: &[Target],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Item>, StoreError> {
         let stored = there.stored.clone().ok_or(StoreError::Damaged("an event's targets"))?;
         let row = key(pk::events(access.project(), there.event.shard()), there.event.to_string());
         self.0
@@ -122,7 +116,7 @@ impl TargetStore {
             .when("targets = :stored")
             .value(":changed", pack(&targets_text(changed)?))
             .value(":stored", stored)
-            .make()
+            .make_or_show()
             .await
     }
 }

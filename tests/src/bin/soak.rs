@@ -33,6 +33,9 @@ struct Cli {
     /// Seconds between two kills, on average; 0 for none
     #[arg(long, default_value_t = 20.0)]
     kill_every: f64,
+    /// Of a hundred calls of AWS so many go wrong
+    #[arg(long, default_value_t = 0)]
+    trouble: u32,
     /// Of an earlier run, to repeat it [default: a new one, which is printed]
     #[arg(long)]
     seed: Option<u64>,
@@ -80,6 +83,7 @@ async fn main() -> ExitCode {
                 rate: cli.rate,
                 clients: cli.clients,
                 kill_every: (cli.kill_every > 0.0).then(|| Duration::from_secs_f64(cli.kill_every)),
+                trouble: cli.trouble,
                 seed: cli.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
             };
             soak::run(&plan).await.balances()

@@ -4,6 +4,8 @@ use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+use crate::wait::PATIENCE;
+
 /// An answer, read whole.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -17,7 +19,8 @@ pub struct Answer {
 
 impl Answer {
     pub(crate) async fn of(request: reqwest::RequestBuilder) -> Result<Self, reqwest::Error> {
-        Self::read_from(request.send().await?).await
+        // No answer takes so long. A client may wait for ever for a stack that was killed.
+        Self::read_from(request.timeout(PATIENCE).send().await?).await
     }
 
     pub(crate) async fn read_from(response: reqwest::Response) -> Result<Self, reqwest::Error> {

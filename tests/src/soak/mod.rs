@@ -48,6 +48,8 @@ pub struct Plan {
     pub clients: u32,
     /// The mean time between two kills; `None` without kills.
     pub kill_every: Option<Duration>,
+    /// Of a hundred calls of AWS so many go wrong, and more of the writes to a table with an index.
+    pub trouble: u32,
     /// Of all that is random.
     pub seed: u64,
 }
@@ -59,6 +61,8 @@ pub async fn run(plan: &Plan) -> Ledger {
     let mut stack = Stack::start().await;
     let project = stack.project().await;
     let population = Population::settle(&project, plan).await;
+    // Only clients that post repeat what was refused.
+    let project = with_trouble(plan.trouble, &mut stack, &project).await;
     let (current, client) = watch::channel(project.clone());
     let posted = Arc::new(Posted::default());
     let (arrivals, over) = (Arc::new(Arrivals::default()), Arc::new(AtomicBool::new(false)));
@@ -87,7 +91,7 @@ pub async fn run(plan: &Plan) -> Ledger {
         started.elapsed().as_secs_f64(),
         posted.len()
     );
-    let project = current.borrow().clone();
+    let project = with_trouble(0, &mut stack, &project).await;
     drain(plan, started, &stack, &project, &population).await;
     // The last arrivals are read, then there are no more.
     tokio::time::sleep(arrivals::READ_EVERY * 3).await;
@@ -95,6 +99,12 @@ pub async fn run(plan: &Plan) -> Ledger {
     reading.abort();
     println!("{ledger}");
     ledger
+}
+
+/// Starts the stack again, with this much trouble. The project there.
+async fn with_trouble(percent: u32, stack: &mut Stack, project: &Client) -> Client {
+    stack.restart_with(&["--trouble", &percent.to_string()]).await;
+    project.at(stack.base_url())
 }
 
 /// Waits until everything rests that can: no receiver that is well has a delivery in a queue or

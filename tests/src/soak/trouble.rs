@@ -55,8 +55,9 @@ pub(super) async fn until(
 
 async fn kill(random: &mut StdRng, stack: &mut Stack, current: &watch::Sender<Client>) -> String {
     let what = match random.random_range(0..10) {
-        0..5 => return kill_function(stack, "deliver"),
-        5..7 => return kill_function(stack, "events"),
+        0..4 => return kill_function(stack, "deliver"),
+        4..6 => return kill_function(stack, "events"),
+        6 => return kill_function(stack, "jobs"),
         7..9 => {
             stack.kill_hard();
             "the stack"

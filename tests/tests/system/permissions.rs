@@ -55,7 +55,8 @@ fn allowed() -> BTreeSet<Use> {
                 let resources = statement
                     .resources
                     .iter()
-                    .map(|arn| arn.rsplit([':', '/']).next().unwrap_or_default().to_owned());
+                    .filter_map(|arn| arn.rsplit(':').next())
+                    .map(|name| name.trim_start_matches("table/").to_owned());
                 allowed.extend(
                     resources.map(|resource| (function.name.clone(), action.clone(), resource)),
                 );
@@ -159,7 +160,10 @@ async fn configure(project: &Client) {
 async fn deliver(project: &Client, receiver: &Receiver) -> Event {
     receiver.always_at("/bad", Reply::status(500));
     receiver.always_at("/gone", Reply::status(410));
-    project.create_endpoint(&receiver.url("/good"), &["task.created"]).await;
+    project
+        .create_endpoint_with(json!({"url": receiver.url("/good"), "topics": ["task.created"],
+        "rate_limit": 100}))
+        .await;
     project
         .create_endpoint_with(json!({"url": receiver.url("/bad"), "topics": ["task.failed"],
         "retry_schedule": [1, 1]}))

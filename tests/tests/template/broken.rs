@@ -167,6 +167,15 @@ pub(crate) const CASES: &[Case] = &[
     case("functions::take_from_queues_with_a_limit", "a source without a limit", |t| {
         t.remove("Resources/DeliverFunction/Properties/Events/Deliveries/Properties/ScalingConfig");
     }),
+    case("functions::run_by_the_time_and_never_late", "a run that Lambda tries again", |t| {
+        t.remove("Resources/JobsFunction/Properties/EventInvokeConfig/MaximumRetryAttempts");
+    }),
+    case("functions::run_by_the_time_and_never_late", "a run that comes an hour late", |t| {
+        t.set(
+            "Resources/JobsFunction/Properties/EventInvokeConfig/MaximumEventAgeInSeconds",
+            3_600,
+        );
+    }),
     case("roles::are_one_per_function", "a role that SAM makes", |t| {
         t.remove("Resources/AdminFunction/Properties/Role");
     }),

@@ -1,4 +1,4 @@
-//! Sending one request: what deliveries and probes have in common.
+//! Sending one request.
 //!
 //! [`request`] builds and signs it, [`hosts`] bounds how many go to one host at a time, [`verdict`]
 //! judges what came back.
@@ -16,13 +16,13 @@ use domain::{
     time::Timestamp,
 };
 use egress::DeliveryClient;
-use runtime::settings::Settings;
+use runtime::{clock::Clock, settings::Settings};
 
 pub(crate) use hosts::Hosts;
 use request::RequestError;
 pub(crate) use verdict::Verdict;
 
-use crate::{RESERVE, StartError, clock::Clock};
+use crate::{RESERVE, StartError};
 
 /// Sends requests.
 pub(crate) struct Sender {

@@ -1,36 +1,37 @@
-//! Faults of AWS at the steps of a circuit: what is parked arrives, or is given up.
+//! Faults of AWS at the steps of a circuit, in `jobs` and in `deliver`: what is parked arrives, or
+//! is given up.
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     health::{Circuit, OPENS_AFTER, Phase},
     id::{EndpointId, EventId},
-    job::CircuitStep,
     message::Message,
-    model::Outcome,
+    model::{Outcome, Trigger},
     time::Timestamp,
     work,
 };
 use emulator::{
+    aws::Fault,
     samples,
     testing::{Trouble, delivery_in},
 };
 use futures::{StreamExt, stream};
 use runtime::clock;
-use serde_json::json;
-use store::{Table, health::HealthStore, parked::ParkedStore};
+use store::{Table, due::DueRow, health::HealthStore, parked::ParkedStore};
 
 use super::{
     faults::{World, endpoint},
+    recovery::Past,
     support::logged,
 };
 
-const OPENING: &str = "this one";
 /// More steps than it takes.
 const STEPS: usize = 6;
 /// Worlds at a time, as each mostly waits.
 const AT_ONCE: usize = 8;
-/// Longer than any delivery is tried.
+/// Longer than any delivery is parked.
 const LONG_AGO: Duration = Duration::from_hours(24 * 9);
 
 impl World {
@@ -42,11 +43,15 @@ impl World {
     }
 
     pub(super) fn health(&self) -> HealthStore {
-        HealthStore::new(self.table("LogTable"))
+        HealthStore::new(self.table("StateTable"))
+    }
+
+    pub(super) async fn health_of(&self, id: EndpointId) -> domain::health::Health {
+        self.health().get(samples::PROJECT.parse().unwrap(), id).await.unwrap().unwrap()
     }
 
     pub(super) async fn the_circuit(&self, id: EndpointId) -> Option<Circuit> {
-        self.health().get(id).await.unwrap().unwrap().circuit
+        self.health_of(id).await.circuit
     }
 
     /// An endpoint that has recovered, with a circuit in this phase, and another one that
@@ -66,20 +71,13 @@ impl World {
             .into();
         let receiver = if is_well { &self.good } else { &self.bad };
         self.started.aws.plant(&[endpoint(id(1), receiver), listener]).await;
-        let (health, now) = (self.health(), clock::now());
-        health
-            .failed(samples::PROJECT.parse().unwrap(), id(1), OPENS_AFTER, now, now)
-            .await
-            .unwrap();
-        assert!(health.announced(id(1)).await.unwrap());
-        let circuit = Circuit {
-            opening: OPENING.to_owned(),
-            step: 0,
-            due_at: now + phase.wait(),
-            phase,
-            busy_until: None,
-        };
-        health.open(id(1), &circuit).await.unwrap();
+        let (rows, now) = (self.health(), clock::now());
+        let project = samples::PROJECT.parse().unwrap();
+        let health = rows.failed(project, id(1), OPENS_AFTER, now, now).await.unwrap();
+        assert!(rows.announced(&health).await.unwrap());
+        rows.open(&health, now).await.unwrap();
+        let open = rows.get(project, id(1)).await.unwrap().unwrap();
+        rows.go_on(&open, phase, now + phase.wait(), now).await.unwrap();
         self.endpoints[1] = id(1);
         id(1)
     }
@@ -104,49 +102,71 @@ impl World {
             .collect()
     }
 
-    /// The invocation that did the circuit's step has died.
-    async fn lapse(&self, id: EndpointId) {
+    /// The time of the circuit's next step has come, also if a run that has died has claimed it.
+    pub(super) async fn wait_for_the_step(&self, id: EndpointId) {
         let dynamodb = aws_sdk_dynamodb::Client::new(&self.started.aws.sdk_config());
-        let key = [("pk", format!("EP#{id}")), ("sk", "HEALTH".to_owned())].map(|(name, text)| {
-            (name.to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(text))
-        });
-        let lapse = dynamodb
+        let pk = AttributeValue::S(format!("C#{}#{id}", samples::PROJECT));
+        let now = AttributeValue::N(clock::now().millis().to_string());
+        let due = dynamodb
             .update_item()
-            .table_name(self.started.aws.table_name("LogTable"))
-            .set_key(Some(key.into()));
-        lapse.update_expression("REMOVE circuit.busy_until").send().await.unwrap();
+            .table_name(self.started.aws.table_name("StateTable"))
+            .key("pk", pk)
+            .key("sk", AttributeValue::S("C".to_owned()))
+            .update_expression("SET list_at = :now")
+            .condition_expression("attribute_exists(circuit)")
+            .expression_attribute_values(":now", now);
+        let _ = due.send().await;
     }
 
-    /// The circuit's next step, as its message brings it. Whether it comes again.
+    /// The circuit's next step, by `jobs`. Whether it was done.
     pub(super) async fn step(&self, id: EndpointId) -> bool {
-        let Some(circuit) = self.the_circuit(id).await else { return false };
-        let step = CircuitStep {
-            project: samples::PROJECT.parse().unwrap(),
-            endpoint: id,
-            opening: circuit.opening,
-            step: circuit.step,
-        };
-        let arn = &self.started.aws.template().queue("RetriesQueue").unwrap().arn;
-        let record = json!({"messageId": "1", "receiptHandle": "1",
-            "body": work::encode(&step).unwrap(), "eventSourceARN": arn});
-        !self
-            .started
-            .handle(serde_json::from_value(json!({"Records": [record]})).unwrap())
-            .await
-            .is_empty()
+        self.wait_for_the_step(id).await;
+        self.step_now(id).await
     }
 
-    /// Two steps that meet the trouble, and others without it until it is done. Returns how many
-    /// calls the two have made.
-    async fn steps(&self, id: EndpointId, done: impl AsyncFn() -> bool) -> usize {
-        let (before, mut calls) = (self.started.aws.faults().calls(), 0);
+    /// As [`Self::step`], if it is due.
+    pub(super) async fn step_now(&self, id: EndpointId) -> bool {
+        let row = DueRow::Circuit(samples::PROJECT.parse().unwrap(), id);
+        self.jobs.step(row).await.is_ok()
+    }
+
+    /// Handles probes and what was handed back, and nothing else on the queue.
+    pub(super) async fn probe(&self) {
+        let messages = self.visible("DeliveriesQueue").await;
+        let is_probe = |body: &str| {
+            work::decode(body)
+                .is_ok_and(|message| message.over || message.trigger == Trigger::Probe)
+        };
+        let (probes, others): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|message| is_probe(message.body().unwrap()));
+        for other in others {
+            self.show("DeliveriesQueue", other.receipt_handle.unwrap()).await;
+        }
+        let kept = self.started.handle(self.event("DeliveriesQueue", &probes)).await;
+        let (kept, done): (Vec<_>, Vec<_>) =
+            probes.into_iter().partition(|probe| kept.contains(probe.message_id.as_ref().unwrap()));
+        for probe in kept {
+            self.show("DeliveriesQueue", probe.receipt_handle.unwrap()).await;
+        }
+        let receipts = done.into_iter().map(|probe| probe.receipt_handle.unwrap()).collect();
+        self.delete("DeliveriesQueue", receipts).await;
+    }
+
+    /// Two steps that meet the trouble, and others without it until all is done; after each, what
+    /// is on the queue is delivered. Returns how many calls this function has made for the two.
+    async fn steps(&self, function: &str, id: EndpointId, done: impl AsyncFn() -> bool) -> usize {
+        let made = || {
+            let calls = self.started.aws.calls().calls.into_iter();
+            calls.filter(|call| call.caller == function).map(|call| call.count).sum::<u64>()
+        };
+        let (before, mut calls) = (made(), 0);
         for number in 0..2 + STEPS {
             if number == 2 {
-                calls = self.started.aws.faults().calls() - before;
+                calls = usize::try_from(made() - before).unwrap();
                 self.started.aws.faults().heal();
             }
-            self.lapse(id).await;
             self.step(id).await;
+            self.probe().await;
             if number >= 2 && done().await {
                 break;
             }
@@ -154,13 +174,19 @@ impl World {
         calls
     }
 
-    /// A probe that arrives, and the release of what is parked. Returns as [`Self::steps`].
-    pub(super) async fn circuit(&mut self, place: usize, trouble: Option<Trouble>) -> usize {
+    /// A probe that arrives, and the release of what is parked; the trouble is met by the calls of
+    /// this function. Returns as [`Self::steps`].
+    pub(super) async fn circuit(
+        &mut self,
+        function: &str,
+        place: usize,
+        trouble: Option<Trouble>,
+    ) -> usize {
         let id = self.well_again(Phase::FIRST).await;
         let messages = [1, 1, 1].map(|place| self.message(place));
         self.park(&messages, clock::now()).await;
-        let recorded = self.meet(place, trouble);
-        let calls = self.steps(id, async || self.parked(id).await.is_empty()).await;
+        let recorded = self.meet_in(function, place, trouble);
+        let calls = self.steps(function, id, async || self.parked(id).await.is_empty()).await;
         // A message that came twice waits for its twin.
         for _ in 0..100 {
             self.turn("DeliveriesQueue").await;
@@ -169,9 +195,8 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let left =
-            (self.started.count("DeliveriesQueue").await, self.health().get(id).await.unwrap());
-        let case = format!("call {place}: {trouble:?}, {left:?}");
+        let left = (self.started.count("DeliveriesQueue").await, self.health_of(id).await);
+        let case = format!("{function}, call {place}: {trouble:?}, {left:?}");
         assert_eq!(self.parked(id).await, [], "{case}");
         for message in &messages {
             let attempts = self.attempts(message).await;
@@ -190,8 +215,9 @@ impl World {
     }
 
     /// Of three parked deliveries the time of two is over, and one of these has arrived in another
-    /// way. The receiver is down. Returns as [`Self::steps`].
-    pub(super) async fn giving_up(&mut self, place: usize, trouble: Option<Trouble>) -> usize {
+    /// way. The receiver is down. The trouble is met by this function's calls. Returns as
+    /// [`Self::steps`].
+    async fn giving_up(&mut self, function: &str, place: usize, trouble: Option<Trouble>) -> usize {
         let id = self.with_circuit(Phase::FIRST, false).await;
         let [mut over, mut arrived, waiting] = [1, 1, 1].map(|place| self.message(place));
         let long_ago = Timestamp::from_millis(
@@ -206,12 +232,12 @@ impl World {
         self.started.log().record(&log).await.unwrap();
         self.park(&[over.clone(), arrived.clone()], long_ago).await;
         self.park(std::slice::from_ref(&waiting), clock::now()).await;
-        let _ = self.meet(place, trouble);
+        let _ = self.meet_in(function, place, trouble);
         let one_left =
             async || self.parked(id).await.len() == 1 && !self.attempts(&waiting).await.is_empty();
-        let calls = self.steps(id, one_left).await;
+        let calls = self.steps(function, id, one_left).await;
 
-        let case = format!("call {place}: {trouble:?}");
+        let case = format!("{function}, call {place}: {trouble:?}");
         assert_eq!(self.parked(id).await, [waiting.event.id], "{case}");
         let given_up: Vec<_> =
             self.attempts(&over).await.into_iter().filter(|attempt| attempt.number > 1).collect();
@@ -244,13 +270,13 @@ impl World {
     }
 }
 
-/// Each fault at every fourth of the story's calls, in an environment of its own; each fault begins
-/// at another call, so that every call meets some.
+/// Each fault at every eighth of the story's calls, in an environment of its own; each fault begins
+/// at another call, so that every call meets one or two.
 async fn try_all(story: impl AsyncFn(World, usize, Option<Trouble>) -> usize) {
     let calls = story(World::start().await, 0, None).await;
     eprintln!("{calls} calls");
     let cases = Trouble::all().enumerate().flat_map(|(first, trouble)| {
-        (first % 4..calls).step_by(4).map(move |place| (place, trouble))
+        (first % 8..calls).step_by(8).map(move |place| (place, trouble))
     });
     let tried = stream::iter(cases)
         .map(async |(place, trouble)| story(World::start().await, place, Some(trouble)).await);
@@ -258,11 +284,45 @@ async fn try_all(story: impl AsyncFn(World, usize, Option<Trouble>) -> usize) {
 }
 
 #[tokio::test]
-async fn circuits_survive_every_fault() {
-    try_all(async |mut world, place, trouble| world.circuit(place, trouble).await).await;
+async fn circuits_survive_every_fault_of_jobs() {
+    try_all(async |mut world, place, trouble| world.circuit("jobs", place, trouble).await).await;
 }
 
 #[tokio::test]
-async fn deliveries_whose_time_is_over_are_given_up_whatever_fails() {
-    try_all(async |mut world, place, trouble| world.giving_up(place, trouble).await).await;
+async fn circuits_survive_every_fault_of_deliver() {
+    try_all(async |mut world, place, trouble| world.circuit("deliver", place, trouble).await).await;
+}
+
+#[tokio::test]
+async fn deliveries_that_have_waited_for_too_long_are_given_up_whatever_fails_in_jobs() {
+    try_all(async |mut world, place, trouble| world.giving_up("jobs", place, trouble).await).await;
+}
+
+#[tokio::test]
+async fn deliveries_that_have_waited_for_too_long_are_given_up_whatever_fails_in_deliver() {
+    try_all(async |mut world, place, trouble| world.giving_up("deliver", place, trouble).await)
+        .await;
+}
+
+#[tokio::test]
+async fn these_are_all_calls_that_jobs_may_make() {
+    let mut world = World::start().await;
+    for place in 0..6 {
+        for operation in ["BatchWriteItem", "GetItem", "Query", "SendMessageBatch", "UpdateItem"] {
+            let calls = world.started.aws.faults().on("jobs", operation);
+            calls.after(place).times(1).fail(Fault::Throttled);
+        }
+        world.circuit("jobs", 0, None).await;
+    }
+    let (aws, past) = (&world.started.aws, Past::of_each_kind().await.0);
+    for place in 0..2 {
+        aws.faults().of("jobs").after(place).times(1).fail(Fault::Throttled);
+        jobs::run(&world.jobs, clock::now() + Duration::from_mins(1)).await.unwrap();
+        aws.faults().heal();
+    }
+    past.started.aws.faults().on("jobs", "UpdateItem").times(1).fail(Fault::Throttled);
+    past.finish(&past.begin(false).await).await;
+    let struck = aws.faults().struck().into_iter().chain(past.started.aws.faults().struck());
+    let unstruck: Vec<_> = aws.allowed("jobs").difference(&struck.collect()).cloned().collect();
+    assert!(unstruck.is_empty(), "{unstruck:?}");
 }

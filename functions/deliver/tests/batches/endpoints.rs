@@ -42,7 +42,8 @@ impl World {
     /// released.
     async fn let_all_go(&self, id: EndpointId) {
         for _ in 0..3 {
-            assert!(!self.step(id).await);
+            assert!(self.step(id).await);
+            self.probe().await;
         }
         assert_eq!(self.parked(id).await, []);
         self.turn("DeliveriesQueue").await;
@@ -64,9 +65,9 @@ async fn an_endpoint_without_a_success_for_five_days_is_disabled() {
     let id = world.with_circuit(Phase::FIRST, false).await;
     let days = |count: u64| Timestamp::from_seconds(clock::now().seconds() - count * 86_400);
     world.change(id, |endpoint| endpoint.retry_schedule = None).await;
-    let health = world.health().get(id).await.unwrap().unwrap();
+    let health = world.health_of(id).await;
     for (since, disabled) in [(4, false), (6, true)] {
-        world.health().start_afresh(&health).await.unwrap();
+        world.health().start_afresh(&health, clock::now()).await.unwrap();
         world.health().failed(health.project, id, OPENS_AFTER, days(since), days(0)).await.unwrap();
         let message = world.message(1);
         assert_eq!(world.deliver(&message).await, [""; 0]);
@@ -80,10 +81,9 @@ async fn an_endpoint_without_a_success_for_five_days_is_disabled() {
 async fn a_target_that_may_not_be_reached_is_down_like_any_other() {
     let mut world = World::start().await;
     let id = world.with_circuit(Phase::FIRST, true).await;
-    let circuit = world.the_circuit(id).await.unwrap();
-    world.health().close(id, &circuit).await.unwrap();
-    let health = world.health().get(id).await.unwrap().unwrap();
-    world.health().start_afresh(&health).await.unwrap();
+    let health = world.health_of(id).await;
+    world.health().close(&health).await.unwrap();
+    world.health().start_afresh(&health, clock::now()).await.unwrap();
     // As deployed, the function may not connect to this machine.
     let aws = &world.started.aws;
     let deployed = App::new(
@@ -97,13 +97,11 @@ async fn a_target_that_may_not_be_reached_is_down_like_any_other() {
         assert_eq!(world.deliver(&message).await, [""; 0]);
         assert_eq!(world.attempts(&message).await[0].outcome, Outcome::Refused);
     }
-    assert!(
-        world.health().get(id).await.unwrap().unwrap().is_open(),
-        "its deliveries don't fill the queue of retries"
-    );
+    assert!(world.health_of(id).await.is_open(), "its deliveries don't fill the queue of retries");
     let parked = world.message(1);
     assert_eq!(world.deliver(&parked).await, [""; 0]);
-    assert!(!world.step(id).await);
+    assert!(world.step(id).await);
+    world.probe().await;
     assert_eq!(
         world.the_circuit(id).await.unwrap().phase,
         Phase::Open(1),
@@ -119,7 +117,7 @@ async fn while_an_endpoint_is_paused_its_parked_deliveries_stay_parked() {
         let id = world.well_again(before).await;
         let parked = world.park_some(3).await;
         world.change(id, |endpoint| endpoint.status = Status::Paused).await;
-        assert!(!world.step(id).await);
+        assert!(world.step(id).await);
         assert_eq!(
             (world.the_circuit(id).await.unwrap().phase, world.parked(id).await.len()),
             (after, 3)
@@ -128,8 +126,8 @@ async fn while_an_endpoint_is_paused_its_parked_deliveries_stay_parked() {
 
         // As turning it on does.
         world.change(id, |endpoint| endpoint.status = Status::Active).await;
-        let health = world.health().get(id).await.unwrap().unwrap();
-        world.health().start_afresh(&health).await.unwrap();
+        let health = world.health_of(id).await;
+        world.health().start_afresh(&health, clock::now()).await.unwrap();
         world.let_all_go(id).await;
         assert!(parked.iter().all(|message| world.arrivals(message) == 1));
     }

@@ -38,6 +38,7 @@ pub(super) fn now(clock: &Clock) -> Timestamp {
 
 pub(super) struct World {
     pub(super) started: Started,
+    pub(super) jobs: jobs::App,
     pub(super) good: TestReceiver,
     pub(super) bad: TestReceiver,
     pub(super) gone: TestReceiver,
@@ -66,10 +67,13 @@ impl World {
         ])
         .await;
         let (config, settings) = (aws.sdk_config_of("deliver"), aws.settings_of("deliver"));
-        let app = Arc::new(App::by_clock(&config, &settings, move || now(&clock)).unwrap());
+        let by = clock.clone();
+        let app = Arc::new(App::by_clock(&config, &settings, move || now(&by)).unwrap());
+        let (config, settings) = (aws.sdk_config_of("jobs"), aws.settings_of("jobs"));
+        let jobs = jobs::App::by_clock(&config, &settings, move || now(&clock)).unwrap();
         let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
         let started = Started { aws, receiver: TestReceiver::answering(&[200]).await, app, sqs };
-        Self { started, good, bad, gone, endpoints, number: 0 }
+        Self { started, jobs, good, bad, gone, endpoints, number: 0 }
     }
 
     /// Other endpoints for those that fail: what earlier batches have seen of them must not count.
@@ -166,17 +170,18 @@ impl World {
         self.delete(queue, done.into_iter().map(|record| record.receipt_handle.unwrap()).collect())
             .await;
         for record in kept {
-            let show = self
-                .started
-                .sqs
-                .change_message_visibility()
-                .queue_url(self.started.aws.queue_url(queue));
-            show.receipt_handle(record.receipt_handle.unwrap())
-                .visibility_timeout(0)
-                .send()
-                .await
-                .unwrap();
+            self.show(queue, record.receipt_handle.unwrap()).await;
         }
+    }
+
+    /// The visibility timeout of a message is over.
+    pub(super) async fn show(&self, queue: &str, receipt: String) {
+        let show = self
+            .started
+            .sqs
+            .change_message_visibility()
+            .queue_url(self.started.aws.queue_url(queue));
+        show.receipt_handle(receipt).visibility_timeout(0).send().await.unwrap();
     }
 
     /// Takes all that can be received off a queue.
@@ -314,6 +319,16 @@ impl World {
         place: usize,
         trouble: Option<Trouble>,
     ) -> impl Fn(&Self) -> bool + use<> {
+        self.meet_in("deliver", place, trouble)
+    }
+
+    /// As [`Self::meet`], at the calls of this function.
+    pub(super) fn meet_in(
+        &self,
+        function: &str,
+        place: usize,
+        trouble: Option<Trouble>,
+    ) -> impl Fn(&Self) -> bool + use<> {
         let writes = |world: &Self| {
             let calls = world.started.aws.calls().calls;
             let failed = calls
@@ -322,7 +337,7 @@ impl World {
             failed.map(|call| call.count).sum::<u64>()
         };
         if let Some(trouble) = trouble {
-            self.started.aws.trouble("deliver", place, trouble);
+            self.started.aws.trouble(function, place, trouble);
         }
         // What BatchWriteItem leaves undone is an answer like any other.
         let (before, partly) =
@@ -469,9 +484,13 @@ async fn these_are_all_calls_that_the_function_may_make() {
         world.first_attempts(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
         world.retries(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
     }
-    // Each look for parked deliveries is eight queries.
-    for place in 0..48 {
-        world.circuit(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
+    // Only an endpoint with a rate limit has slots.
+    world.change(world.endpoints[0], |endpoint| endpoint.rate_limit = Some(100)).await;
+    for place in 0..12 {
+        world.first_attempts(place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
+    }
+    for place in 0..20 {
+        world.circuit("deliver", place, Some(Trouble { fault: Fault::Throttled, times: 1 })).await;
     }
     let aws = &world.started.aws;
     let (config, settings) = (aws.sdk_config_of("deliver"), aws.settings_of("deliver"));

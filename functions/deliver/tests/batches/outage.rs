@@ -1,17 +1,11 @@
-//! An outage of a day, by a clock of the test: the queues and the function go by it.
-//!
-//! Its steps are one chain of messages, which Lambda's recursion detection judges as on the local
-//! stack.
+//! An outage of a day, by a clock of the test: the queues and the functions go by it.
 
 use std::time::Duration;
 
-use aws_sdk_sqs::types::MessageSystemAttributeName;
 use domain::{health::OPENS_AFTER, message::Message, time::Timestamp, work};
-use emulator::{
-    recursion::{Guard, MOST, Sorted, Trace},
-    sqs::Clock,
-};
+use emulator::sqs::Clock;
 use runtime::clock;
+use store::due::DueRow;
 
 use super::faults::{World, now};
 
@@ -24,22 +18,18 @@ const PARKED: usize = 30;
 struct Outage {
     world: World,
     clock: Clock,
-    guard: Guard,
-    /// Of all messages: one has led to the other.
-    chain: Trace,
+    /// Batches and steps.
+    invocations: usize,
 }
 
 impl Outage {
     /// A receiver is down, its circuit has opened, and deliveries to it are parked.
-    async fn begin(allows: impl FnOnce(bool) -> bool) -> (Self, Vec<Message>) {
+    async fn begin() -> (Self, Vec<Message>) {
         let clock = Clock::manual(clock::now().millis().try_into().unwrap());
         let mut world = World::start_by(clock.clone()).await;
-        let deliver = world.started.aws.template().function("deliver").unwrap();
-        let guard =
-            Guard { function: deliver.arn.clone(), allows: allows(deliver.allows_recursion) };
         let failing: Vec<_> = (0..OPENS_AFTER).map(|_| world.message(1)).collect();
         let parked: Vec<_> = (0..PARKED).map(|_| world.message(1)).collect();
-        let mut outage = Self { world, clock, guard, chain: Trace::begin() };
+        let mut outage = Self { world, clock, invocations: 0 };
         for messages in
             [failing].iter().chain(parked.chunks(10).map(<[_]>::to_vec).collect::<Vec<_>>().iter())
         {
@@ -53,16 +43,11 @@ impl Outage {
 
     /// One batch, as Lambda's event source mapping takes it. How many messages that were.
     async fn turn(&mut self, queue: &str) -> usize {
-        let messages = self.world.visible(queue).await.into_iter().map(|mut message| {
-            let attributes = message.attributes.get_or_insert_default();
-            attributes.insert(MessageSystemAttributeName::AwsTraceHeader, self.chain.to_string());
-            message
-        });
-        let Sorted { taken, trace, .. } = self.guard.sort(messages.collect());
+        let taken = self.world.visible(queue).await;
         if taken.is_empty() {
             return 0;
         }
-        self.chain = trace;
+        self.invocations += 1;
         let event = self.world.event(queue, &taken);
         let deadline = now(&self.clock) + Duration::from_mins(1);
         let kept = self.world.started.handle_until(event, deadline).await.unwrap();
@@ -78,19 +63,22 @@ impl Outage {
     /// All that happens until then: whenever nothing is left to do, the clock moves on to the
     /// circuit's next step.
     async fn go_on_until(&mut self, end: Timestamp) {
+        let id = self.world.endpoints[1];
         while now(&self.clock) < end {
             if self.turn("RetriesQueue").await + self.turn("DeliveriesQueue").await > 0 {
                 continue;
             }
-            let circuit = self.world.the_circuit(self.world.endpoints[1]).await;
-            let left = circuit.map_or(AFTERWARDS, |circuit| circuit.due_at.since(now(&self.clock)));
-            // A step that is due and not there may be hidden for a while.
-            self.clock.advance(left.clamp(Duration::from_secs(5), Duration::from_mins(5)));
+            let health = self.world.health_of(id).await;
+            let due = health.due_at.unwrap_or(end + AFTERWARDS);
+            if due > now(&self.clock) {
+                // A delivery may come off a queue before.
+                let wait = due.since(now(&self.clock));
+                self.clock.advance(wait.min(Duration::from_mins(5)));
+                continue;
+            }
+            self.invocations += 1;
+            self.world.jobs.step(DueRow::Circuit(health.project, id)).await.unwrap();
         }
-    }
-
-    fn invocations(&self) -> u32 {
-        self.chain.invocations(&self.guard.function)
     }
 
     fn arrivals(&self, message: &Message) -> usize {
@@ -106,14 +94,10 @@ impl Outage {
 
 #[tokio::test]
 async fn a_receiver_that_was_down_for_a_day_gets_what_was_parked_as_soon_as_it_is_well() {
-    let (mut outage, parked) = Outage::begin(|allows| allows).await;
+    let (mut outage, parked) = Outage::begin().await;
     let end = now(&outage.clock) + DAY;
     outage.go_on_until(end).await;
-    assert!(
-        outage.invocations() > 24 * 60 / 5,
-        "a probe every five minutes: {}",
-        outage.invocations()
-    );
+    assert!(outage.invocations > 2 * 24 * 60 / 5, "a probe every five minutes");
 
     outage.world.bad.answer(200);
     outage.go_on_until(end + AFTERWARDS).await;
@@ -122,18 +106,4 @@ async fn a_receiver_that_was_down_for_a_day_gets_what_was_parked_as_soon_as_it_i
     for message in &parked[1..] {
         assert_eq!(outage.arrivals(message), 1, "{}", message.event.id);
     }
-}
-
-#[tokio::test]
-async fn without_allow_nobody_probes_any_more_after_sixteen_invocations() {
-    let (mut outage, parked) = Outage::begin(|_| false).await;
-    outage.go_on_until(now(&outage.clock) + AFTERWARDS).await;
-    assert_eq!(outage.invocations(), MOST);
-    outage.world.bad.answer(200);
-    outage.go_on_until(now(&outage.clock) + AFTERWARDS).await;
-    let left = outage.world.parked(outage.world.endpoints[1]).await;
-    assert!(
-        parked.iter().all(|message| left.contains(&message.event.id)),
-        "they are parked for ever"
-    );
 }

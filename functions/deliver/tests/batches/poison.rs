@@ -3,7 +3,7 @@
 use domain::{
     id::EventId,
     model::Outcome,
-    work::{self, Unreadable, Work},
+    work::{self, Unreadable},
 };
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::json;
@@ -37,7 +37,7 @@ fn bodies() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_body_makes_reading_panic(body in prop_oneof![any::<String>(), bodies()]) {
-        let _ = Work::decode(&body);
+        let _ = work::decode(&body);
     }
 }
 
@@ -65,7 +65,7 @@ async fn whatever_else_is_in_its_batch_a_good_message_arrives_and_the_rest_is_ac
 
         let poison = others
             .iter()
-            .filter(|body| matches!(Work::decode(body), Err(Unreadable::Poison(_))))
+            .filter(|body| matches!(work::decode(body), Err(Unreadable::Poison(_))))
             .count();
         assert!(poison > 0);
         let mut dead = 0;

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use aws_lambda_events::sqs::SqsEvent;
 use domain::{
     id::{EndpointId, EventId, RecoveryId},
-    job::RecoveryStep,
     message::Message,
     model::{
         Attempt, Endpoint, Event, Origin, Outcome, Target, attempt::DeliveryStatus,
@@ -15,13 +14,14 @@ use domain::{
     },
     recovery::{Recovery, RecoveryCounts, State},
     time::Timestamp,
-    work,
 };
 use emulator::{samples, testing::delivery_in};
+use futures::join;
 use runtime::clock;
 use serde_json::value::RawValue;
 use store::{
     Access, Table,
+    due::{DueList, DueRow},
     endpoints::EndpointStore,
     events::{EventReader, EventWriter},
     recoveries::{RecoveryProgress, RecoveryStore},
@@ -30,8 +30,9 @@ use store::{
 use super::support::{Started, logged, message_of, start, start_with};
 
 /// The samples' endpoint did not exist in this range for events without it as a target.
-struct Past {
-    started: Started,
+pub(super) struct Past {
+    pub(super) started: Started,
+    jobs: jobs::App,
     project: Access,
     endpoint: Endpoint,
 }
@@ -61,12 +62,26 @@ fn event_at(number: u64, data: &str, targets: &[EndpointId]) -> LoggedEvent {
 }
 
 impl Past {
+    /// One event of every kind. With those to be sent again: one that failed, and one that was
+    /// missed.
+    pub(super) async fn of_each_kind() -> (Self, [LoggedEvent; 2]) {
+        let started = start_with(&[200], |endpoint| {
+            endpoint.topics = vec!["task.*".parse().unwrap()];
+            endpoint.body = "envelope".parse().unwrap();
+        });
+        let past = Self::new(started.await).await;
+        let again = one_of_each(&past).await;
+        (past, again)
+    }
+
     async fn new(started: Started) -> Self {
         let project = Access::of_project(&samples::project().unwrap());
         let config = EndpointStore::new(table(&started, "ConfigTable"));
         let endpoint =
             config.get(project, samples::ENDPOINT.parse().unwrap()).await.unwrap().unwrap();
-        Self { started, project, endpoint }
+        let aws = &started.aws;
+        let jobs = jobs::App::new(&aws.sdk_config_of("jobs"), &aws.settings_of("jobs")).unwrap();
+        Self { started, jobs, project, endpoint }
     }
 
     async fn log(&self, events: &[LoggedEvent]) {
@@ -88,7 +103,7 @@ impl Past {
         self.started.log().record(&attempts).await.unwrap();
     }
 
-    async fn begin(&self, dry_run: bool) -> Recovery {
+    pub(super) async fn begin(&self, dry_run: bool) -> Recovery {
         let now = clock::now();
         let recovery = Recovery::new(
             RecoveryId::new(now, rand::random()),
@@ -98,7 +113,7 @@ impl Past {
             dry_run,
             now,
         );
-        RecoveryStore::new(table(&self.started, "LogTable"))
+        RecoveryStore::new(table(&self.started, "StateTable"))
             .begin(recovery.clone(), now)
             .await
             .unwrap();
@@ -106,39 +121,31 @@ impl Past {
     }
 
     fn progress(&self) -> RecoveryProgress {
-        RecoveryProgress::new(table(&self.started, "ConfigTable"), table(&self.started, "LogTable"))
+        RecoveryProgress::new(table(&self.started, "StateTable"))
     }
 
     async fn now(&self, recovery: &Recovery) -> Recovery {
-        self.progress().load(recovery.endpoint, recovery.id).await.unwrap().unwrap()
+        self.progress()
+            .load(recovery.project, recovery.endpoint, recovery.id)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
-    /// The message of a step, as it comes off its queue.
-    async fn step(&self, recovery: &Recovery) -> SqsEvent {
-        let &Recovery { project, endpoint, id, step, .. } = recovery;
-        let body = work::encode(&RecoveryStep { project, endpoint, recovery: id, step }).unwrap();
-        self.started
-            .sqs
-            .send_message()
-            .queue_url(self.started.aws.queue_url("RetriesQueue"))
-            .message_body(body)
-            .send()
-            .await
-            .unwrap();
-        self.started.received("RetriesQueue").await
+    /// The step that the recovery's row names, by `jobs`. Whether it was done.
+    async fn step(&self, recovery: &Recovery) -> bool {
+        let &Recovery { project, endpoint, id, .. } = recovery;
+        self.jobs.step(DueRow::Recovery(project, endpoint, id)).await.is_ok()
     }
 
     /// Does steps until the recovery is over, one after the other.
-    async fn finish(&self, recovery: &Recovery) -> (Recovery, u64) {
-        let mut event = self.step(recovery).await;
+    pub(super) async fn finish(&self, recovery: &Recovery) -> (Recovery, u64) {
         loop {
-            assert_eq!(self.started.handle(event.clone()).await, [""; 0]);
-            self.delete("RetriesQueue", &event).await;
+            assert!(self.step(recovery).await);
             let now = self.now(recovery).await;
             if now.state != State::Running {
                 return (now.clone(), now.step);
             }
-            event = self.started.received("RetriesQueue").await;
         }
     }
 
@@ -234,19 +241,9 @@ async fn one_of_each(past: &Past) -> [LoggedEvent; 2] {
     [failed, missed]
 }
 
-async fn a_past_of_each() -> (Past, [LoggedEvent; 2]) {
-    let started = start_with(&[200], |endpoint| {
-        endpoint.topics = vec!["task.*".parse().unwrap()];
-        endpoint.body = "envelope".parse().unwrap();
-    });
-    let past = Past::new(started.await).await;
-    let again = one_of_each(&past).await;
-    (past, again)
-}
-
 #[tokio::test]
 async fn it_counts_and_sends_what_failed_and_what_was_missed_and_nothing_else() {
-    let (past, [failed, missed]) = a_past_of_each().await;
+    let (past, [failed, missed]) = Past::of_each_kind().await;
     let (counted, _) = past.finish(&past.begin(true).await).await;
     assert_eq!(counted.found, RecoveryCounts { examined: 9, failed: 1, missed: 1, enqueued: 0 });
     assert_eq!(past.started.count("DeliveriesQueue").await, 0, "a dry run only counts");
@@ -282,52 +279,39 @@ async fn it_counts_and_sends_what_failed_and_what_was_missed_and_nothing_else() 
 }
 
 #[tokio::test]
-async fn a_step_that_comes_twice_changes_nothing() {
-    let (past, _) = a_past_of_each().await;
+async fn a_run_that_finds_a_recovery_which_is_over_changes_nothing() {
+    let (past, _) = Past::of_each_kind().await;
     let recovery = past.begin(false).await;
-    let event = past.step(&recovery).await;
-    assert_eq!(past.started.handle(event.clone()).await, [""; 0]);
+    assert!(past.step(&recovery).await);
     let (done, queued) = (past.now(&recovery).await, past.started.count("DeliveriesQueue").await);
     past.deliver().await;
     let arrived = past.arrived();
     assert_eq!((queued, arrived.len()), (2, 2));
-    assert_eq!(past.started.handle(event).await, [""; 0]);
+    assert!(past.step(&recovery).await, "the index lags");
     assert_eq!((past.now(&recovery).await, past.started.count("DeliveriesQueue").await), (done, 0));
     assert_eq!(past.arrived(), arrived);
 }
 
 #[tokio::test]
 async fn after_a_crash_between_the_queue_and_the_row_a_step_is_done_anew_with_the_same_counts() {
-    let (past, _) = a_past_of_each().await;
+    let (past, _) = Past::of_each_kind().await;
     let recovery = past.begin(false).await;
-    let event = past.step(&recovery).await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&past.started.aws.sdk_config());
+    let before = row(&past, &dynamodb, &recovery).await;
     for delivered_before in [false, true] {
-        // As if the step had died before it moved the row on.
-        let before = row(&past, &dynamodb, &recovery).await;
-        assert_eq!(past.started.handle(event.clone()).await, [""; 0]);
+        assert!(past.step(&recovery).await);
         let done = past.now(&recovery).await;
-        dynamodb
-            .put_item()
-            .table_name(past.started.aws.table_name("LogTable"))
-            .set_item(Some(before))
-            .send()
-            .await
-            .unwrap();
+        // As if the step had died before it moved the row on.
+        let put = dynamodb.put_item().table_name(past.started.aws.table_name("StateTable"));
+        put.set_item(Some(before.clone())).send().await.unwrap();
         if delivered_before {
             past.deliver().await;
         }
-        assert_eq!(past.started.handle(event.clone()).await, [""; 0]);
+        assert!(past.step(&recovery).await);
         let again = past.now(&recovery).await;
         assert_eq!((again.state, again.found), (State::Done, done.found), "the same counts");
-        let put = dynamodb.put_item().table_name(past.started.aws.table_name("LogTable"));
-        let mut back = row(&past, &dynamodb, &recovery).await;
-        back.extend([("state".to_owned(), text("running")), ("step".to_owned(), n(0))]);
-        back.remove("looked_at");
-        for count in ["examined", "failed", "missed", "enqueued"] {
-            back.insert(count.to_owned(), n(0));
-        }
-        put.set_item(Some(back)).send().await.unwrap();
+        let put = dynamodb.put_item().table_name(past.started.aws.table_name("StateTable"));
+        put.set_item(Some(before.clone())).send().await.unwrap();
     }
     past.deliver().await;
     assert_eq!(past.arrived().len(), 2, "what was enqueued several times arrived once");
@@ -337,18 +321,14 @@ fn text(text: &str) -> aws_sdk_dynamodb::types::AttributeValue {
     aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned())
 }
 
-fn n(number: u64) -> aws_sdk_dynamodb::types::AttributeValue {
-    aws_sdk_dynamodb::types::AttributeValue::N(number.to_string())
-}
-
 async fn row(
     past: &Past,
     dynamodb: &aws_sdk_dynamodb::Client,
     recovery: &Recovery,
 ) -> std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue> {
-    let get = dynamodb.get_item().table_name(past.started.aws.table_name("LogTable"));
+    let get = dynamodb.get_item().table_name(past.started.aws.table_name("StateTable"));
     let get = get
-        .key("pk", text(&format!("EP#{}", recovery.endpoint)))
+        .key("pk", text(&format!("J#{}#{}", recovery.project, recovery.endpoint)))
         .key("sk", text(&format!("RECOVERY#{}", recovery.id)));
     get.send().await.unwrap().item.unwrap()
 }
@@ -369,7 +349,8 @@ async fn more_than_a_thousand_events_take_several_steps() {
         )
     );
     assert_eq!(steps, 3);
-    assert_eq!(past.started.count("RetriesQueue").await, 0, "no step is left over");
+    let left = DueList::new(table(&past.started, "StateTable")).until(Timestamp::MAX).await;
+    assert_eq!(left.unwrap(), [], "it is in no list any more");
     let mut enqueued = BTreeSet::new();
     for _ in 0..EVENTS / 10 {
         let event = past.started.received("DeliveriesQueue").await;
@@ -389,9 +370,7 @@ async fn it_stops_when_the_endpoint_is_deleted_or_paused_in_the_middle() {
         let events: Vec<_> = (0..600).map(|number| event_at(number, "{}", &[])).collect();
         past.log(&events).await;
         let recovery = past.begin(false).await;
-        let event = past.step(&recovery).await;
-        past.started.handle(event.clone()).await;
-        past.delete("RetriesQueue", &event).await;
+        assert!(past.step(&recovery).await);
         assert_eq!(past.now(&recovery).await.state, State::Running);
 
         let config = EndpointStore::new(table(&past.started, "ConfigTable"));
@@ -402,8 +381,7 @@ async fn it_stops_when_the_endpoint_is_deleted_or_paused_in_the_middle() {
         } else {
             assert!(config.delete(past.project, past.endpoint.id).await.unwrap());
         }
-        let event = past.started.received("RetriesQueue").await;
-        assert_eq!(past.started.handle(event).await, [""; 0]);
+        assert!(past.step(&recovery).await);
         let ended = past.now(&recovery).await;
         assert_eq!((ended.state, ended.found.examined), (State::Stopped, 500));
         assert!(ended.stopped_because.unwrap().contains(reason) && ended.finished_at.is_some());
@@ -412,7 +390,7 @@ async fn it_stops_when_the_endpoint_is_deleted_or_paused_in_the_middle() {
         let next =
             Recovery::new(RecoveryId::new(now, 1), &past.endpoint, ago(3_600), now, false, now);
         let turn =
-            RecoveryStore::new(table(&past.started, "LogTable")).begin(next, now).await.unwrap();
+            RecoveryStore::new(table(&past.started, "StateTable")).begin(next, now).await.unwrap();
         assert!(matches!(turn, store::recoveries::Turn::Taken(_)));
     }
 }
@@ -431,13 +409,12 @@ async fn recoveries_of_two_endpoints_do_not_undo_each_others_targets() {
     past.started.aws.plant(std::slice::from_ref(&other)).await;
     let past_of_other =
         Recovery::new(RecoveryId::new(ago(0), 7), &other, ago(3_600), ago(0), false, ago(0));
-    RecoveryStore::new(table(&past.started, "LogTable"))
+    RecoveryStore::new(table(&past.started, "StateTable"))
         .begin(past_of_other.clone(), ago(0))
         .await
         .unwrap();
-    let mut steps = past.step(&past.begin(false).await).await;
-    steps.records.extend(past.step(&past_of_other).await.records);
-    assert_eq!(past.started.handle(steps).await, [""; 0]);
+    let own = past.begin(false).await;
+    assert_eq!(join!(past.step(&own), past.step(&past_of_other)), (true, true));
     let there = EventReader::new(table(&past.started, "LogTable"))
         .get(past.project, event.event.id, ago(0))
         .await

@@ -1,11 +1,11 @@
-//! Steps of a circuit that go wrong: one fails, one is late, two invocations do the same one, and
-//! the circuit changes during one.
+//! Steps of a circuit that go wrong: one fails, one is lost, two runs do the same one, and the
+//! circuit changes during one. And deliveries that come while a probe is due.
 
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use domain::{
-    health::{OPENS_AFTER, Phase},
+    health::{CLAIMED_FOR, OPENS_AFTER, Phase},
     id::{EndpointId, RoundId},
     message::Message,
     model::{Outcome, Trigger},
@@ -39,10 +39,9 @@ impl World {
         self.started.handle(self.started.enqueued("DeliveriesQueue", message).await).await
     }
 
-    /// Handles what is on the retries queue, and then the deliveries that this released.
+    /// Does a step that is due, and then delivers what this released.
     async fn one_step_at_once(&self, id: EndpointId) {
-        let step = self.started.received("RetriesQueue").await;
-        assert_eq!(self.started.handle(step).await, [""; 0]);
+        assert!(self.step_now(id).await);
         assert_eq!(self.parked(id).await, []);
         self.turn("DeliveriesQueue").await;
     }
@@ -52,18 +51,119 @@ impl World {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
+
+    /// From its next call of this kind on, it takes half a second.
+    fn slow(&self, function: &str, operation: &str) {
+        let faults = self.started.aws.faults().on(function, operation);
+        faults.times(1).fail(Fault::Slow(Duration::from_millis(500)));
+    }
 }
 
 #[tokio::test]
-async fn a_step_that_failed_is_done_as_soon_as_its_message_comes_again() {
+async fn a_step_that_failed_is_done_by_the_next_run() {
     let mut world = World::start().await;
     let id = world.well_again(Phase::FIRST).await;
     let parked = world.park_some(1).await;
-    world.started.aws.faults().on("deliver", "Query").fail(Fault::ExpiredCredentials);
-    assert!(world.step(id).await, "it comes again");
+    world.started.aws.faults().on("jobs", "Query").fail(Fault::ExpiredCredentials);
+    assert!(!world.step(id).await);
     world.started.aws.faults().heal();
-    assert!(!world.step(id).await, "nobody is at it any more");
+    assert!(world.step_now(id).await, "nobody has claimed it");
+    world.probe().await;
     assert_eq!(world.arrivals(&parked[0]), 1);
+}
+
+#[tokio::test]
+async fn of_two_runs_at_once_one_sends_the_probe() {
+    let mut world = World::start().await;
+    let id = world.well_again(Phase::FIRST).await;
+    world.park_some(1).await;
+    world.wait_for_the_step(id).await;
+    assert_eq!(join!(world.step_now(id), world.step_now(id)), (true, true));
+    assert_eq!(world.started.count("DeliveriesQueue").await, 1);
+}
+
+#[tokio::test]
+async fn of_two_runs_at_once_one_releases_what_is_parked() {
+    let mut world = World::start().await;
+    let id = world.well_again(Phase::RECOVERED).await;
+    world.park_some(3).await;
+    world.wait_for_the_step(id).await;
+    assert_eq!(join!(world.step_now(id), world.step_now(id)), (true, true));
+    assert_eq!(world.started.count("DeliveriesQueue").await, 3);
+}
+
+#[tokio::test]
+async fn after_a_probe_that_was_lost_there_is_another() {
+    let mut world = World::start().await;
+    let id = world.well_again(Phase::FIRST).await;
+    let parked = world.park_some(1).await;
+    assert!(world.step(id).await);
+    assert_eq!(world.drain("DeliveriesQueue").await.len(), 1, "it never arrives");
+    let due = world.health_of(id).await.due_at.unwrap();
+    assert!(due.since(clock::now()) <= CLAIMED_FOR, "the claim ends");
+    assert!(world.step(id).await);
+    world.probe().await;
+    assert_eq!(world.arrivals(&parked[0]), 1);
+}
+
+#[tokio::test]
+async fn a_probe_that_is_due_in_a_minute_is_sent_with_its_delay() {
+    let mut world = World::start().await;
+    let id = world.well_again(Phase::Open(3)).await;
+    world.park_some(1).await;
+    assert!(world.step_now(id).await);
+    let visible = world.visible("DeliveriesQueue").await;
+    assert_eq!((visible.len(), world.started.count("DeliveriesQueue").await), (0, 1));
+    assert!(world.step_now(id).await);
+    assert_eq!(world.started.count("DeliveriesQueue").await, 1, "the next one is a minute later");
+}
+
+#[tokio::test]
+async fn with_nothing_parked_a_circuit_stays_open_until_its_probe_is_due() {
+    let mut world = World::start().await;
+    let id = world.well_again(Phase::Open(3)).await;
+    assert!(world.step_now(id).await);
+    assert_eq!(world.the_circuit(id).await.unwrap().phase, Phase::Open(3));
+    assert!(world.step(id).await);
+    assert!(matches!(world.the_circuit(id).await.unwrap().phase, Phase::Lingering(_)));
+}
+
+#[tokio::test]
+async fn a_delivery_that_comes_when_a_probe_is_due_is_the_probe_and_the_others_are_parked() {
+    let mut world = World::start().await;
+    let id = world.well_again(Phase::FIRST).await;
+    world.wait_for_the_step(id).await;
+    let messages = [1, 1, 1].map(|place| world.message(place));
+    let mut batch = SqsEvent::default();
+    for message in &messages {
+        batch.records.extend(world.started.enqueued("DeliveriesQueue", message).await.records);
+    }
+    assert_eq!(world.started.handle(batch).await, [""; 0]);
+    assert_eq!(messages.iter().map(|message| world.arrivals(message)).sum::<usize>(), 1);
+    assert_eq!(world.parked(id).await.len(), 2);
+    assert_eq!(world.the_circuit(id).await.unwrap().phase, Phase::RECOVERED);
+    world.one_step_at_once(id).await;
+    assert!(messages.iter().all(|message| world.arrivals(message) == 1));
+}
+
+#[tokio::test]
+async fn a_delivery_that_was_a_probe_in_vain_is_parked_and_has_used_no_turn() {
+    let mut world = World::start().await;
+    let id = world.with_circuit(Phase::Open(1), false).await;
+    world.wait_for_the_step(id).await;
+    let message = world.message(1);
+    assert_eq!(world.deliver(&message).await, [""; 0]);
+    let [attempt] = world.attempts(&message).await.try_into().unwrap();
+    assert_eq!((attempt.trigger, attempt.outcome), (Trigger::Probe, Outcome::HttpError));
+    assert!(attempt.next_attempt_at.is_some());
+    assert_eq!(world.parked(id).await, [message.event.id]);
+    let health = world.health_of(id).await;
+    assert_eq!(health.circuit.unwrap().phase, Phase::Open(2));
+    let seconds = health.due_at.unwrap().since(clock::now()).as_secs();
+    assert!((15..=20).contains(&seconds), "the next one in {seconds} s");
+    let next = world.message(1);
+    assert_eq!(world.deliver(&next).await, [""; 0]);
+    assert!(world.attempts(&next).await.is_empty(), "it is not due yet");
 }
 
 #[tokio::test]
@@ -78,16 +178,14 @@ async fn after_a_success_parked_deliveries_do_not_wait_for_the_next_probe() {
 }
 
 #[tokio::test]
-async fn after_a_change_of_the_endpoint_they_wait_for_the_next_delivery_at_most() {
+async fn after_a_change_of_the_endpoint_they_do_not_wait_for_the_next_probe() {
     let mut world = World::start().await;
     let id = world.well_again(FAR).await;
     let parked = world.park_some(2).await;
-    let health = world.health().get(id).await.unwrap().unwrap();
-    world.health().start_afresh(&health).await.unwrap();
-    let next = world.message(1);
-    assert_eq!(world.deliver(&next).await, [""; 0]);
+    let health = world.health_of(id).await;
+    world.health().start_afresh(&health, clock::now()).await.unwrap();
     world.one_step_at_once(id).await;
-    assert_eq!([&next, &parked[0], &parked[1]].map(|message| world.arrivals(message)), [1, 1, 1]);
+    assert_eq!([&parked[0], &parked[1]].map(|message| world.arrivals(message)), [1, 1]);
 }
 
 #[tokio::test]
@@ -106,7 +204,7 @@ async fn of_two_batches_that_see_a_recovery_one_tells() {
     let one = world.started.enqueued("DeliveriesQueue", &one).await;
     let other = world.started.enqueued("DeliveriesQueue", &other).await;
     join!(world.started.handle(one), world.started.handle(other));
-    assert_eq!(world.health().get(id).await.unwrap().unwrap().failures, 0);
+    assert_eq!(world.health_of(id).await.failures, 0);
     let mut told = 0;
     for body in world.drain("DeliveriesQueue").await {
         told += usize::from(body.contains("webhook.endpoint.recovered"));
@@ -135,21 +233,15 @@ async fn a_circuit_that_opens_again_while_its_parked_deliveries_are_let_go_stays
     let mut world = World::start().await;
     let id = world.well_again(Phase::RECOVERED).await;
     world.park_some(3).await;
-    world
-        .started
-        .aws
-        .faults()
-        .on("deliver", "SendMessageBatch")
-        .times(1)
-        .fail(Fault::Slow(Duration::from_millis(500)));
+    world.slow("jobs", "SendMessageBatch");
     let reopened = async {
         world.until_something_goes_wrong().await;
-        world.health().reopen(id, &world.the_circuit(id).await.unwrap().opening).await.unwrap();
+        world.health().open(&world.health_of(id).await, clock::now()).await.unwrap();
     };
-    let (again, ()) = join!(world.step(id), reopened);
-    let circuit = world.the_circuit(id).await.unwrap();
-    assert_eq!((again, circuit.step, circuit.phase), (false, 1, Phase::FIRST));
-    let seconds = circuit.due_at.since(clock::now()).as_secs();
+    let (done, ()) = join!(world.step(id), reopened);
+    let health = world.health_of(id).await;
+    assert_eq!((done, health.circuit.unwrap().phase), (true, Phase::FIRST));
+    let seconds = health.due_at.unwrap().since(clock::now()).as_secs();
     assert!((1..=5).contains(&seconds), "a probe in {seconds} s");
 }
 
@@ -158,80 +250,38 @@ async fn a_probe_that_fails_does_not_undo_a_change_of_the_endpoint() {
     let mut world = World::start().await;
     let id = world.with_circuit(FAR, false).await;
     world.park_some(1).await;
-    let health = world.health().get(id).await.unwrap().unwrap();
-    world
-        .started
-        .aws
-        .faults()
-        .on("deliver", "BatchWriteItem")
-        .times(1)
-        .fail(Fault::Slow(Duration::from_millis(500)));
+    assert!(world.step(id).await);
+    let health = world.health_of(id).await;
+    world.slow("deliver", "BatchWriteItem");
     let changed = async {
         world.until_something_goes_wrong().await;
-        world.health().start_afresh(&health).await.unwrap();
+        world.health().start_afresh(&health, clock::now()).await.unwrap();
     };
-    let (again, ()) = join!(world.step(id), changed);
-    let circuit = world.the_circuit(id).await.unwrap();
-    assert_eq!(
-        (again, circuit.step, circuit.phase),
-        (false, 1, Phase::RECOVERED),
-        "what is parked is let go"
-    );
-    assert!(circuit.due_at.since(clock::now()) <= Phase::RECOVERED.wait(), "soon");
+    join!(world.probe(), changed);
+    let health = world.health_of(id).await;
+    assert_eq!(health.circuit.unwrap().phase, Phase::RECOVERED, "what is parked is let go");
+    assert!(health.due_at.unwrap() <= clock::now(), "at once");
 }
 
 #[tokio::test]
 async fn one_that_opens_again_just_before_its_last_step_is_written_down_is_not_closed() {
     let mut world = World::start().await;
     let id = world.well_again(Phase::Lingering(Timestamp::from_seconds(1))).await;
-    let health = world.health().get(id).await.unwrap().unwrap();
-    world.health().start_afresh(&health).await.unwrap();
-    // The first call takes the step, the second closes the circuit.
-    world
-        .started
-        .aws
-        .faults()
-        .on("deliver", "UpdateItem")
-        .after(1)
-        .times(1)
-        .fail(Fault::Slow(Duration::from_millis(500)));
+    let health = world.health_of(id).await;
+    world.health().start_afresh(&health, clock::now()).await.unwrap();
+    world.slow("jobs", "UpdateItem");
     let reopened = async {
         world.until_something_goes_wrong().await;
-        world
-            .health()
-            .failed(health.project, id, OPENS_AFTER, clock::now(), clock::now())
-            .await
-            .unwrap();
-        world.health().reopen(id, &health.circuit.as_ref().unwrap().opening).await.unwrap();
+        let (now, project) = (clock::now(), health.project);
+        let failing = world.health().failed(project, id, OPENS_AFTER, now, now).await.unwrap();
+        world.health().open(&failing, now).await.unwrap();
     };
-    let (again, ()) = join!(world.step(id), reopened);
-    let circuit = world.the_circuit(id).await.unwrap();
-    assert_eq!(
-        (again, circuit.step, circuit.phase),
-        (true, 0, Phase::FIRST),
-        "its message comes again, and probes"
-    );
+    let (done, ()) = join!(world.step(id), reopened);
+    assert_eq!((done, world.the_circuit(id).await.unwrap().phase), (true, Phase::FIRST));
     let parked = world.park_some(1).await;
-    assert!(!world.step(id).await);
+    assert!(world.step(id).await);
+    world.probe().await;
     assert_eq!(world.attempts(&parked[0]).await[0].outcome, Outcome::Succeeded);
-}
-
-#[tokio::test]
-async fn a_lost_step_is_sent_again_as_the_same_step() {
-    let mut world = World::start().await;
-    let id = world.well_again(Phase::FIRST).await;
-    let parked = world.park_some(1).await;
-    let circuit = world.the_circuit(id).await.unwrap();
-    let eleven_minutes_ago = Timestamp::from_seconds(clock::now().seconds() - 660);
-    world.health().reschedule(id, &circuit, eleven_minutes_ago).await.unwrap();
-    // A delivery comes, and is parked too.
-    let another = world.message(1);
-    assert_eq!(world.deliver(&another).await, [""; 0]);
-    let step = world.started.received("RetriesQueue").await;
-    assert_eq!(world.started.handle(step).await, [""; 0]);
-    let now = world.the_circuit(id).await.unwrap();
-    assert_eq!((now.opening, now.step, now.phase), (circuit.opening, 1, Phase::RECOVERED));
-    assert_eq!(world.arrivals(&parked[0]), 1, "the probe");
 }
 
 #[tokio::test]
@@ -245,7 +295,7 @@ async fn parked_deliveries_of_newer_code_keep_their_circuit_until_that_comes() {
     });
     world.started.aws.put_row("LogTable", &row).await;
     for _ in 0..3 {
-        assert!(world.step(id).await, "it comes again");
+        assert!(!world.step(id).await, "a later run does it");
     }
     assert_eq!(world.the_circuit(id).await.unwrap().phase, Phase::FIRST);
 }
@@ -254,13 +304,13 @@ async fn parked_deliveries_of_newer_code_keep_their_circuit_until_that_comes() {
 async fn an_endpoint_with_a_rate_limit_gets_no_more_of_its_parked_deliveries_than_it_takes() {
     let mut world = World::start().await;
     let id = world.well_again(Phase::Releasing(400)).await;
-    let known = world.health().get(id).await.unwrap().unwrap();
-    world.health().start_afresh(&known).await.unwrap();
+    let known = world.health_of(id).await;
+    world.health().start_afresh(&known, clock::now()).await.unwrap();
     world.change(id, |endpoint| endpoint.rate_limit = Some(2)).await;
     world.park_some(5).await;
     let mut left = Vec::new();
     while !world.parked(id).await.is_empty() {
-        assert!(!world.step(id).await);
+        assert!(world.step(id).await);
         left.push(world.parked(id).await.len());
     }
     assert_eq!(left, [3, 1, 0]);

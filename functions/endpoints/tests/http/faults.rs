@@ -53,13 +53,13 @@ async fn prepare(started: &Started, (method, path, _): (&str, &str, u16)) -> Jso
     }
     let endpoint = create(&started.api, minimal()).await;
     // It has failed, so that a change has something to start afresh from.
-    let log = Table::new(
+    let state = Table::new(
         aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()),
-        started.aws.table_name("LogTable"),
+        started.aws.table_name("StateTable"),
     );
     let (project, id) =
         (samples::PROJECT.parse().unwrap(), endpoint["id"].as_str().unwrap().parse().unwrap());
-    HealthStore::new(log).failed(project, id, 1, clock::now(), clock::now()).await.unwrap();
+    HealthStore::new(state).failed(project, id, 1, clock::now(), clock::now()).await.unwrap();
     endpoint
 }
 

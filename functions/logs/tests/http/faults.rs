@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::support::{Started, attempt, minute, start};
 
 /// Requests about a message (its id stands for `{}`).
-const REQUESTS: [(&str, &str, u16); 8] = [
+const REQUESTS: [(&str, &str, u16); 9] = [
     ("GET", "/events", 200),
     ("GET", "/events/{}", 200),
     ("GET", "/webhooks/messages?status=failed", 200),
@@ -19,6 +19,7 @@ const REQUESTS: [(&str, &str, u16); 8] = [
     ("GET", "/webhooks/delivery-attempts?message_id={}", 200),
     ("GET", "/webhooks/delivery-attempts?endpoint_id=we_01JZ0000000000000000000000", 200),
     ("GET", "/webhooks/endpoints/we_01JZ0000000000000000000000/deliveries", 200),
+    ("GET", "/webhooks/endpoints/we_01JZ0000000000000000000000/recoveries", 200),
     ("POST", "/webhooks/messages/{}/resend", 202),
 ];
 
@@ -82,9 +83,15 @@ async fn recover(started: &Started) {
             .await
     };
     let before = started.aws.faults().calls();
-    assert_eq!(ask().await.status, 202);
+    let begun = ask().await;
+    assert_eq!(begun.status, 202);
     let calls = started.aws.faults().calls() - before;
+    let progress = format!("{}/{}", path.replace("recover", "recoveries"), begun.text("id"));
     for trouble in Trouble::few() {
+        started.aws.trouble("logs", 1, trouble);
+        let answer = started.api.ask("GET", &progress, Json::Null).await;
+        started.aws.faults().heal();
+        assert!([200, 503].contains(&answer.status), "{trouble:?}: {}", answer.body);
         for place in 0..calls {
             started.aws.trouble("logs", place, trouble);
             let answer = ask().await;

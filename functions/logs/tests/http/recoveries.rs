@@ -1,15 +1,19 @@
 //! `POST /webhooks/endpoints/{id}/recover`, and what can be read of recoveries. Their steps are
-//! `deliver`'s.
+//! those of `jobs`.
 
 use domain::{
     model::{Scope, Status},
     recovery::{Finding, Recovery},
-    work::Work,
+    time::Timestamp,
 };
 use emulator::samples;
 use runtime::clock;
 use serde_json::{Value as Json, json};
-use store::{Table, recoveries::RecoveryProgress};
+use store::{
+    Table,
+    due::{DueList, DueRow},
+    recoveries::RecoveryProgress,
+};
 
 use super::support::{STRANGER, Started, minute, start, start_with};
 
@@ -17,36 +21,35 @@ fn path() -> String {
     format!("/webhooks/endpoints/{}/recover", samples::ENDPOINT)
 }
 
-async fn steps(started: &Started) -> Vec<Work> {
-    let sqs = aws_sdk_sqs::Client::new(&started.aws.sdk_config());
-    let receive = sqs
-        .receive_message()
-        .queue_url(started.aws.queue_url("RetriesQueue"))
-        .max_number_of_messages(10);
-    let received = receive.send().await.unwrap().messages.unwrap_or_default();
-    received.iter().map(|message| Work::decode(message.body().unwrap()).unwrap()).collect()
+fn state(started: &Started) -> Table {
+    let dynamodb = aws_sdk_dynamodb::Client::new(&started.aws.sdk_config());
+    Table::new(dynamodb, started.aws.table_name("StateTable"))
+}
+
+/// What `jobs` finds.
+async fn due(started: &Started) -> Vec<DueRow> {
+    let due = DueList::new(state(started)).until(Timestamp::MAX).await.unwrap();
+    due.into_iter().map(|due| due.row).collect()
 }
 
 fn progress(started: &Started) -> RecoveryProgress {
-    let table = |name| {
-        Table::new(
-            aws_sdk_dynamodb::Client::new(&started.aws.sdk_config()),
-            started.aws.table_name(name),
-        )
-    };
-    RecoveryProgress::new(table("ConfigTable"), table("LogTable"))
+    RecoveryProgress::new(state(started))
 }
 
 async fn row(started: &Started, id: &str) -> Recovery {
     progress(started)
-        .load(samples::ENDPOINT.parse().unwrap(), id.parse().unwrap())
+        .load(
+            samples::PROJECT.parse().unwrap(),
+            samples::ENDPOINT.parse().unwrap(),
+            id.parse().unwrap(),
+        )
         .await
         .unwrap()
         .unwrap()
 }
 
 #[tokio::test]
-async fn it_answers_with_the_recovery_and_sends_its_first_step() {
+async fn it_answers_with_the_recovery_which_is_due_at_once() {
     let started = start().await;
     let (since, until) = (minute(1).seconds(), minute(2).seconds());
     let answer = started.api.ask("POST", &path(), json!({"since": since, "until": until})).await;
@@ -57,8 +60,14 @@ async fn it_answers_with_the_recovery_and_sends_its_first_step() {
         "stopped_because": null,
         "created_at": answer.body["created_at"], "finished_at": null});
     assert_eq!((answer.status, &answer.body), (202, &expected));
-    let [Work::Recovery(step)] = &steps(&started).await[..] else { panic!("one step") };
-    assert_eq!((step.recovery.to_string(), step.step), (id.clone(), 0));
+    let row = |id: &str| {
+        DueRow::Recovery(
+            samples::PROJECT.parse().unwrap(),
+            samples::ENDPOINT.parse().unwrap(),
+            id.parse().unwrap(),
+        )
+    };
+    assert_eq!(due(&started).await, [row(&id)]);
 
     let list = format!("/webhooks/endpoints/{}/recoveries", samples::ENDPOINT);
     assert_eq!(started.api.ask("GET", &format!("{list}/{id}"), Json::Null).await.body, expected);
@@ -82,8 +91,7 @@ async fn asked_twice_it_answers_with_the_running_one_and_refuses_another_range()
         202,
         "it only counts"
     );
-    let steps = steps(&started).await;
-    assert_eq!(steps.len(), 5, "each call makes sure that the step is on its way");
+    assert_eq!(due(&started).await.len(), 2, "the running one, and the dry run");
 }
 
 #[tokio::test]
@@ -112,7 +120,7 @@ async fn the_next_may_begin_once_one_is_over_even_if_it_could_not_give_back_its_
         let recovery = row(&started, &before).await;
         let event = domain::id::EventId::new(minute(1), 1);
         let over = recovery.after(&[(event, Finding::Failed)], false, clock::now());
-        progress(&started).advance(&recovery, &over).await.unwrap();
+        progress(&started).advance(&recovery, &over, clock::now()).await.unwrap();
         if released {
             progress(&started).release(&over).await.unwrap();
         }
@@ -157,7 +165,7 @@ async fn bad_input_is_refused_by_field_and_rule() {
         let answer = started.api.ask("POST", &path(), body.clone()).await;
         assert_eq!((answer.status, answer.text("field")), (400, field), "{body}: {}", answer.body);
     }
-    assert!(steps(&started).await.is_empty());
+    assert_eq!(due(&started).await, []);
 }
 
 #[tokio::test]

@@ -5,13 +5,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dynoxide::{Database, DynoxideError};
 use http::StatusCode;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+
+use super::indexes::{Indexes, Place};
 
 /// Calls that wait for the database on a thread of their own; the rest queues in order of arrival.
 const CONCURRENT_CALLS: usize = 4;
@@ -21,6 +22,7 @@ const CONCURRENT_CALLS: usize = 4;
 pub struct Dynamo {
     database: Database,
     turns: Arc<Semaphore>,
+    indexes: Arc<Indexes>,
 }
 
 /// A call's answer: status and JSON body.
@@ -36,23 +38,45 @@ impl Dynamo {
     /// Opens or creates the file.
     pub fn open(path: &Path) -> Result<Self, DynoxideError> {
         let database = Database::new(&path.to_string_lossy())?;
-        Ok(Self { database, turns: Arc::new(Semaphore::new(CONCURRENT_CALLS)) })
+        let indexes = Arc::new(Indexes::open(&database)?);
+        Ok(Self { database, turns: Arc::new(Semaphore::new(CONCURRENT_CALLS)), indexes })
+    }
+
+    /// From now on an index knows of a write only after a while: a random one of up to `most`.
+    pub fn let_indexes_lag(&self, most: Duration) {
+        self.indexes.lag(most);
     }
 
     /// Answers one call.
     pub async fn call(&self, operation: &str, body: &str) -> DynamoAnswer {
-        let (database, operation, body) =
-            (self.database.clone(), operation.to_owned(), body.to_owned());
-        self.in_turn(move || match dispatch(&database, &operation, &body) {
-            Ok(body) => DynamoAnswer { status: StatusCode::OK, body },
-            Err(error) => DynamoAnswer::from_error(&error),
-        })
-        .await
-        .unwrap_or_else(|| {
-            DynamoAnswer::from_error(&DynoxideError::InternalServerError(
+        let (database, indexes) = (self.database.clone(), Arc::clone(&self.indexes));
+        let (operation, body) = (operation.to_owned(), body.to_owned());
+        let answered = self.in_turn(move || indexes.call(&database, &operation, &body)).await;
+        match answered {
+            Some(Ok((body, written))) => {
+                self.follow(written);
+                DynamoAnswer { status: StatusCode::OK, body }
+            }
+            Some(Err(error)) => DynamoAnswer::from_error(&error),
+            None => DynamoAnswer::from_error(&DynoxideError::InternalServerError(
                 "the call was aborted".into(),
-            ))
-        })
+            )),
+        }
+    }
+
+    /// Has the indexes follow what was written, each item after a while of its own.
+    fn follow(&self, written: Vec<Place>) {
+        for place in written {
+            let (this, wait) = (self.clone(), self.indexes.wait());
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                let (database, indexes) = (this.database.clone(), Arc::clone(&this.indexes));
+                let followed = this.in_turn(move || indexes.follow(&database, &place)).await;
+                if let Some(Err(error)) = followed {
+                    tracing::error!(%error, "an index can't follow its table");
+                }
+            });
+        }
     }
 
     /// Deletes what has expired; returns the number of deleted items.
@@ -80,59 +104,5 @@ impl DynamoAnswer {
         let status =
             StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self { status, body: error.to_json() }
-    }
-}
-
-fn dispatch(database: &Database, operation: &str, body: &str) -> Result<String, DynoxideError> {
-    match operation {
-        "CreateTable" => answer(body, |request| database.create_table(request)),
-        "DeleteTable" => answer(body, |request| database.delete_table(request)),
-        "DescribeTable" => answer(body, |request| database.describe_table(request)),
-        "ListTables" => answer(body, |request| database.list_tables(request)),
-        "UpdateTimeToLive" => answer(body, |request| database.update_time_to_live(request)),
-        "DescribeTimeToLive" => answer(body, |request| database.describe_time_to_live(request)),
-        "PutItem" => answer(body, |request| database.put_item(request)),
-        "GetItem" => answer(body, |request| database.get_item(request)),
-        "UpdateItem" => answer(body, |request| database.update_item(request)),
-        "DeleteItem" => answer(body, |request| database.delete_item(request)),
-        "Query" => answer(body, |request| database.query(request)),
-        "Scan" => answer(body, |request| database.scan(request)),
-        "BatchGetItem" => answer(body, |request| database.batch_get_item(request)),
-        "BatchWriteItem" => answer(body, |request| database.batch_write_item(request)),
-        "TransactWriteItems" => answer(body, |request| database.transact_write_items(request)),
-        "TransactGetItems" => answer(body, |request| database.transact_get_items(request)),
-        _ => Err(DynoxideError::ValidationException(format!(
-            "the stand-in for DynamoDB doesn't know {operation}"
-        ))),
-    }
-}
-
-fn answer<Request: DeserializeOwned, Response: Serialize>(
-    body: &str,
-    run: impl FnOnce(Request) -> Result<Response, DynoxideError>,
-) -> Result<String, DynoxideError> {
-    let request = serde_json::from_str(body).map_err(|error| unreadable(&error.to_string()))?;
-    let response = run(request)?;
-    serde_json::to_string(&response)
-        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
-}
-
-/// `dynoxide` marks the class of an error at the start of its message.
-fn unreadable(message: &str) -> DynoxideError {
-    let text = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
-    match text.split_once(':') {
-        Some((marker, rest)) if marker.starts_with("SERIALIZATION") => {
-            DynoxideError::SerializationException(rest.to_owned())
-        }
-        Some((marker, rest)) if marker.starts_with("VALIDATION") => {
-            DynoxideError::ValidationException(rest.to_owned())
-        }
-        _ if text.contains("missing field")
-            || text.contains("unknown variant")
-            || text.contains("AttributeValue") =>
-        {
-            DynoxideError::ValidationException(text.to_owned())
-        }
-        _ => DynoxideError::SerializationException(text.to_owned()),
     }
 }

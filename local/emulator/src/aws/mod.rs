@@ -11,9 +11,11 @@
 pub mod caller;
 pub mod clients;
 pub mod counters;
+mod dispatch;
 pub mod dynamo;
 pub mod faults;
 pub mod iam;
+mod indexes;
 pub mod provision;
 pub mod requirement;
 pub mod server;

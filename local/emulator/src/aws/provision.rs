@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
-    TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::clients::Clients;
-use sam_template::{Key, Queue, Table, Template};
+use sam_template::{Index, Key, Queue, Table, Template};
 
 /// Attributes that mean something on one machine; encryption and who may redrive do not.
 const QUEUE_ATTRIBUTES: [&str; 6] = [
@@ -65,19 +65,19 @@ pub async fn provision(
 }
 
 async fn create_table(table: &Table, dynamodb: &aws_sdk_dynamodb::Client) -> Result<(), String> {
-    let keys = std::iter::once((&table.partition_key, KeyType::Hash))
-        .chain(table.sort_key.iter().map(|key| (key, KeyType::Range)));
-    let mut request =
+    let request =
         dynamodb.create_table().table_name(&table.name).billing_mode(BillingMode::PayPerRequest);
-    for (key, kind) in keys {
-        request = request.attribute_definitions(definition(key)?).key_schema(
-            KeySchemaElement::builder()
-                .attribute_name(&key.name)
-                .key_type(kind)
-                .build()
-                .map_err(|error| error.to_string())?,
-        );
-    }
+    let own = std::iter::once(&table.partition_key).chain(&table.sort_key);
+    let of_indexes = table
+        .indexes
+        .iter()
+        .flat_map(|index| std::iter::once(&index.partition_key).chain(&index.sort_key));
+    let definitions = own.chain(of_indexes).map(definition).collect::<Result<_, _>>()?;
+    let indexes = table.indexes.iter().map(index).collect::<Result<Vec<_>, _>>()?;
+    let request = request
+        .set_attribute_definitions(Some(definitions))
+        .set_key_schema(Some(key_schema(&table.partition_key, table.sort_key.as_ref())?))
+        .set_global_secondary_indexes((!indexes.is_empty()).then_some(indexes));
     match request.send().await {
         Ok(_) => {}
         Err(error) if error.code() == Some("ResourceInUseException") => {}
@@ -88,6 +88,26 @@ async fn create_table(table: &Table, dynamodb: &aws_sdk_dynamodb::Client) -> Res
         Some(attribute) => enable_ttl(table, attribute, dynamodb).await,
         None => Ok(()),
     }
+}
+
+fn index(index: &Index) -> Result<GlobalSecondaryIndex, String> {
+    let keys = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+    GlobalSecondaryIndex::builder()
+        .index_name(&index.name)
+        .set_key_schema(Some(key_schema(&index.partition_key, index.sort_key.as_ref())?))
+        .projection(keys)
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+fn key_schema(partition: &Key, sort: Option<&Key>) -> Result<Vec<KeySchemaElement>, String> {
+    let keys =
+        std::iter::once((partition, KeyType::Hash)).chain(sort.map(|key| (key, KeyType::Range)));
+    keys.map(|(key, kind)| {
+        let element = KeySchemaElement::builder().attribute_name(&key.name).key_type(kind);
+        element.build().map_err(|error| error.to_string())
+    })
+    .collect()
 }
 
 fn definition(key: &Key) -> Result<AttributeDefinition, String> {

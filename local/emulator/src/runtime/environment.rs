@@ -95,6 +95,7 @@ mod tests {
             url: None,
             reserved_concurrency: None,
             allows_recursion: false,
+            schedule: None,
             sources: Vec::new(),
             statements: Vec::new(),
         }

@@ -65,6 +65,7 @@ fn samples_of(version: &str) -> BTreeMap<String, String> {
 struct Past {
     config: Table,
     log: Table,
+    state: Table,
     project: Access,
     /// The project with the rows that came later.
     other: Access,
@@ -88,6 +89,7 @@ async fn past(version: &str) -> Past {
     };
     Past {
         config: table("ConfigTable"),
+        state: table("StateTable"),
         log: table("LogTable"),
         project: access(samples::PROJECT),
         other: access(OTHER),

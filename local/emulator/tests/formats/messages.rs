@@ -3,19 +3,15 @@
 use domain::{
     message::{Message, SettingsSource},
     model::Trigger,
-    work::{VERSION, Work},
+    work::{self, VERSION},
 };
 use serde_json::Value as Json;
 
 use super::{MINIMAL, OTHER, samples_of};
 
-fn work(name: &str) -> Work {
-    Work::decode(&samples_of("v1")[name]).unwrap()
-}
-
-/// A sample, read as a delivery.
+/// A sample, read.
 pub(crate) fn message(name: &str) -> Message {
-    work(name).into_delivery().unwrap()
+    work::decode(&samples_of("v1")[name]).unwrap()
 }
 
 /// Who raises the version writes a form that no sample has yet: add one of it, in a folder of its
@@ -24,15 +20,13 @@ pub(crate) fn message(name: &str) -> Message {
 fn every_version_has_samples_and_all_of_them_are_read() {
     for version in 1..=VERSION {
         let samples = samples_of(&format!("v{version}"));
-        let queued: Vec<_> = samples
-            .iter()
-            .filter(|(name, _)| name.starts_with("message-") || name.starts_with("step-"))
-            .collect();
+        let queued: Vec<_> =
+            samples.iter().filter(|(name, _)| name.starts_with("message-")).collect();
         assert!(!queued.is_empty(), "there is no sample of version {version}");
         for (name, text) in queued {
             let json: Json = serde_json::from_str(text).unwrap();
             assert_eq!(json["v"], version, "{name}");
-            assert!(Work::decode(text).is_ok(), "{name} can't be read any more");
+            assert!(work::decode(text).is_ok(), "{name} can't be read any more");
         }
     }
 }
@@ -104,23 +98,5 @@ fn deliveries_with_a_slot() {
     assert_eq!(
         message("message-to-a-worker-with-a-slot").via,
         Some(SettingsSource::Worker("worker_1".to_owned()))
-    );
-}
-
-#[test]
-fn steps_of_jobs() {
-    let Work::Circuit(step) = work("step-of-a-circuit") else {
-        panic!("{:?}", work("step-of-a-circuit"))
-    };
-    assert_eq!(
-        (step.endpoint.to_string().as_str(), step.opening.as_str(), step.step),
-        ("we_01JZ00000000000000000000R0", "0f1e2d3c", 4)
-    );
-    let Work::Recovery(step) = work("step-of-a-recovery") else {
-        panic!("{:?}", work("step-of-a-recovery"))
-    };
-    assert_eq!(
-        (step.recovery.to_string().as_str(), step.step, step.project.to_string().as_str()),
-        ("rcv_01JZ0000000000000000000000", 2, OTHER)
     );
 }

@@ -4,7 +4,7 @@
 use domain::{
     health::Phase,
     id::{EndpointId, EventId, RecoveryId},
-    model::{Origin, Outcome, Project, Subscription, Target, Trigger},
+    model::{Origin, Outcome, Subscription, Target, Trigger},
     recovery::{Recovery, State},
     signing::{Secret, Vault},
     time::Timestamp,
@@ -17,6 +17,7 @@ use store::{
     attempts::{AttemptReader, Count, Owned},
     automations::AutomationStore,
     deliveries::DeliveryEndpoints,
+    due::{Due, DueList, DueRow},
     endpoints::EndpointStore,
     events::EventReader,
     feed::{Feed, Window, before},
@@ -26,6 +27,7 @@ use store::{
     project_config::ProjectConfigs,
     projects::{ProjectReader, ProjectStore},
     rates::RateStore,
+    receivers::ReceiverReader,
     recoveries::{RecoveryProgress, RecoveryStore, Turn},
     secrets::ProjectSecrets,
     targets::TargetStore,
@@ -247,32 +249,28 @@ async fn executions_of_a_worker() {
 #[tokio::test]
 async fn health_in_every_phase() {
     let past = past("v1").await;
-    let store = HealthStore::new(past.log);
-    let health = async |id: &str| store.get(id.parse().unwrap()).await.unwrap().unwrap();
+    let (store, project) = (HealthStore::new(past.state.clone()), past.other.project());
+    let health = async |id: &str| store.get(project, id.parse().unwrap()).await.unwrap().unwrap();
     let failing = health("we_01JZ0000000000000000000080").await;
     assert_eq!((failing.failures, failing.announced, failing.circuit.is_none()), (12, false, true));
     assert_eq!((failing.failing_since, failing.last_failure_at), (Some(at(0)), Some(at(5))));
     let well = health("we_01JZ00000000000000000000G0").await;
     assert_eq!((well.failures, well.failing_since, well.last_success_at), (0, None, Some(at(6))));
+    let due = DueList::new(past.state).until(at(9)).await.unwrap();
     for (id, phase) in [
         ("we_01JZ00000000000000000000R0", Phase::Open(3)),
         ("we_01JZ0000000000000000000100", Phase::Releasing(40)),
         ("we_01JZ0000000000000000000180", Phase::Lingering(at(180))),
     ] {
-        // The step that is next can be taken, and done.
-        let circuit = health(id).await.circuit.unwrap();
-        assert_eq!(
-            (circuit.phase, circuit.step, circuit.opening.as_str(), circuit.due_at),
-            (phase, 4, "0f1e2d3c", at(9))
-        );
-        let taken = store
-            .take(id.parse().unwrap(), "0f1e2d3c", 4, at(100), at(160))
-            .await
-            .unwrap()
-            .circuit
-            .unwrap();
-        let next = domain::health::Circuit { step: 5, busy_until: None, ..taken.clone() };
-        store.advance(id.parse().unwrap(), &taken, &next).await.unwrap();
+        let row = DueRow::Circuit(project, id.parse().unwrap());
+        assert!(due.contains(&Due { row, at: at(9) }), "{due:?}");
+        // The step that is next can be claimed, and done.
+        let open = health(id).await;
+        assert_eq!(open.due_at, Some(at(9)));
+        let circuit = open.circuit.clone().unwrap();
+        assert_eq!((circuit.phase, circuit.step), (phase, 1_751_328_000_004));
+        let claimed = store.go_on(&open, phase, at(69), at(9)).await.unwrap();
+        store.close(&claimed).await.unwrap();
     }
 }
 
@@ -296,7 +294,7 @@ async fn parked_deliveries() {
 #[tokio::test]
 async fn recoveries_and_their_turns() {
     let past = past("v1").await;
-    let store = RecoveryStore::new(past.log.clone());
+    let store = RecoveryStore::new(past.state.clone());
     let recovery = |id: &str| id.parse::<RecoveryId>().unwrap();
     let endpoint = limited(&past).await;
     let [running, done] =
@@ -339,14 +337,16 @@ async fn recoveries_and_their_turns() {
     let other = Recovery { endpoint: STOPPED.parse().unwrap(), ..wanted };
     assert!(matches!(store.begin(other.clone(), at(300)).await.unwrap(),
             Turn::Taken(taken) if taken == other));
-    let progress = RecoveryProgress::new(past.config.clone(), past.log);
-    let loaded = progress.load(endpoint.id, running.id).await.unwrap().unwrap();
-    progress.advance(&loaded, &loaded.after(&[], false, at(301))).await.unwrap();
-    let (receiver, project) = progress.receiver(past.other.project(), endpoint.id).await.unwrap();
-    assert_eq!(
-        (receiver, project.map(|project: Project| project.id.to_string())),
-        (Some(endpoint), Some(OTHER.to_owned()))
-    );
+    let row = DueRow::Recovery(past.other.project(), endpoint.id, running.id);
+    let due = DueList::new(past.state.clone()).until(at(201)).await.unwrap();
+    assert!(due.contains(&Due { row, at: at(201) }), "{due:?}");
+    let progress = RecoveryProgress::new(past.state);
+    let project = past.other.project();
+    let loaded = progress.load(project, endpoint.id, running.id).await.unwrap().unwrap();
+    progress.advance(&loaded, &loaded.after(&[], false, at(301)), at(301)).await.unwrap();
+    let (receiver, project) = ReceiverReader::new(past.config).of_recovery(&running).await.unwrap();
+    assert_eq!(receiver, Some(Subscription::from(&endpoint)));
+    assert_eq!(project.map(|project| project.id.to_string()), Some(OTHER.to_owned()));
 }
 
 #[tokio::test]

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    headers::CustomHeaders,
-    secrets::SecretRing,
-    topic::{Selector, Topic, selects},
-};
+use super::{headers::CustomHeaders, secrets::SecretRing, topic::Selector};
 use crate::{
     endpoint_url::EndpointUrl,
     id::{EndpointId, ProjectId},
@@ -143,11 +139,6 @@ impl Endpoint {
             SecretOwner::Endpoint => self.secrets.live(&self.id, now, vault),
             SecretOwner::Project => self.secrets.live(&self.project, now, vault),
         }
-    }
-
-    /// Whether it is subscribed to a topic, whatever its status.
-    pub fn subscribes(&self, topic: &Topic) -> bool {
-        selects(&self.topics, topic)
     }
 }
 

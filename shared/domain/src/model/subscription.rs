@@ -1,5 +1,5 @@
-//! What accepting an event needs of an endpoint: some hundred bytes, where the endpoint itself may
-//! have 40 KB.
+//! What accepting an event and background work need of an endpoint: some hundred bytes, where the
+//! endpoint itself may have 40 KB.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -24,6 +24,9 @@ pub struct Subscription {
     /// deliveries are enqueued, and wait until code that knows it sends them.
     #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     pub body: Option<BodyShape>,
+    /// How many requests a second it takes, if that is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<u16>,
     /// The worker whose webhook it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_id: Option<String>,
@@ -41,6 +44,7 @@ impl From<&Endpoint> for Subscription {
             topics: endpoint.topics.clone(),
             status: endpoint.status,
             body: Some(endpoint.body),
+            rate_limit: endpoint.rate_limit,
             worker_id: endpoint.worker_id.clone(),
         }
     }
@@ -49,7 +53,12 @@ impl From<&Endpoint> for Subscription {
 impl Subscription {
     /// Whether an event of this topic must be delivered to the endpoint now.
     pub fn wants(&self, topic: &Topic) -> bool {
-        self.status == Status::Active && selects(&self.topics, topic)
+        self.status == Status::Active && self.subscribes(topic)
+    }
+
+    /// Whether the endpoint subscribes to this topic, whatever its status.
+    pub fn subscribes(&self, topic: &Topic) -> bool {
+        selects(&self.topics, topic)
     }
 }
 

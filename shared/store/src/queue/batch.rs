@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use domain::work::{EncodeError, WorkRef, encode};
+use domain::{
+    message::Message,
+    work::{EncodeError, encode},
+};
 
 /// SQS: a batch holds at most 10 entries.
 pub(super) const MAX_ENTRIES: usize = 10;
@@ -21,11 +24,10 @@ pub struct QueueEntry {
 }
 
 impl QueueEntry {
-    /// A delivery or a step of a job, which becomes visible after `delay`. Its endpoint's messages
-    /// are a group: SQS serves the groups of a queue fairly.
-    pub fn new<'a>(work: impl Into<WorkRef<'a>>, delay: Duration) -> Result<Self, EncodeError> {
-        let work = work.into();
-        Ok(Self { body: encode(work)?, group: Some(work.endpoint().to_string()), delay })
+    /// A delivery, which becomes visible after `delay`. Its endpoint's messages are a group: SQS
+    /// serves the groups of a queue fairly.
+    pub fn new(message: &Message, delay: Duration) -> Result<Self, EncodeError> {
+        Ok(Self { body: encode(message)?, group: Some(message.endpoint.to_string()), delay })
     }
 }
 
@@ -57,11 +59,6 @@ pub(super) fn batches<E>(
 
 #[cfg(test)]
 mod tests {
-    use domain::{
-        id::{EndpointId, ProjectId},
-        job::CircuitStep,
-        time::Timestamp,
-    };
     use proptest::prelude::*;
 
     use super::*;
@@ -81,18 +78,6 @@ mod tests {
                 prop_assert!(batch.iter().map(|m| m.body.len()).sum::<usize>() <= MAX_BYTES);
             }
         }
-    }
-
-    #[test]
-    fn the_messages_of_an_endpoint_are_a_group() {
-        let endpoint = EndpointId::new(Timestamp::from_seconds(1), 1);
-        let project = ProjectId::new(Timestamp::from_seconds(1), 1);
-        let step = CircuitStep { project, endpoint, opening: "1".to_owned(), step: 1 };
-        let entry = QueueEntry::new(&step, Duration::from_secs(3)).unwrap();
-        assert_eq!(
-            (entry.group, entry.delay),
-            (Some(endpoint.to_string()), Duration::from_secs(3))
-        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::{
     StoreError,
     error::failed,
     item::{Item, number, string},
+    row_keys::lists,
 };
 
 /// What a page of a count has found among the items that it looked at.
@@ -60,6 +61,29 @@ impl Table {
                 pages,
             )))
         })
+    }
+
+    /// The items of one of the index's lists up to a moment, by their keys only: at most `limit`,
+    /// the first ones first. The index may lag.
+    pub(crate) async fn listed(
+        &self,
+        list: String,
+        until: Timestamp,
+        limit: i32,
+    ) -> Result<Vec<Item>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(lists::INDEX)
+            .key_condition_expression("#list = :list AND list_at <= :until")
+            // A reserved word in expressions.
+            .expression_attribute_names("#list", "list")
+            .expression_attribute_values(":list", string(list))
+            .expression_attribute_values(":until", number(until.millis()))
+            .limit(limit);
+        let output = query.send().await.map_err(failed("Query"))?;
+        Ok(output.items.unwrap_or_default())
     }
 
     async fn query_all(

@@ -96,13 +96,13 @@ pub(super) fn watch_chains_that_lambda_stops(template: &Template) -> Vec<String>
         .collect()
 }
 
-/// By the line that `deliver` logs of one.
+/// By the line that `jobs` logs of one.
 pub(super) fn watch_jobs_that_stand_still(template: &Template) -> Vec<String> {
     let pattern = format!("{{ $.fields.message = \"{STALLED}\" }}");
     let mut filters =
         resources(template, "AWS::Logs::MetricFilter").map(|(_, filter)| &filter["Properties"]);
     let counted = filters.find(|filter| {
-        referred(&filter["LogGroupName"]) == Some("DeliverLogGroup")
+        referred(&filter["LogGroupName"]) == Some("JobsLogGroup")
             && filter["FilterPattern"] == pattern
     });
     let metric = counted.map(|filter| &filter["MetricTransformations"][0]);

@@ -1,5 +1,4 @@
-//! Functions: how they are built, how much they may use, where they log, and how they take
-//! messages.
+//! Functions: how they are built, how much they may use, where they log, and what invokes them.
 
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ use sam_template::{Function, QueueSource, Statement, Template};
 
 use super::{missing, properties, referred};
 
-const FUNCTIONS: [&str; 6] = ["endpoints", "events", "deliver", "logs", "admin", "stream"];
+const FUNCTIONS: [&str; 7] = ["endpoints", "events", "deliver", "jobs", "logs", "admin", "stream"];
 
 /// HTTP APIs end an integration after 30 seconds; an answer after that reaches no one.
 const API_TIMEOUT: Duration = Duration::from_secs(30);
@@ -61,6 +60,20 @@ pub(super) fn report_each_failed_message(template: &Template) -> Vec<String> {
 pub(super) fn take_from_queues_with_a_limit(template: &Template) -> Vec<String> {
     sources_that(template, "has no maximum concurrency", |source| {
         source.maximum_concurrency.is_none()
+    })
+}
+
+/// Lambda tries an asynchronous invocation that failed twice more, and keeps one that it can't make
+/// for six hours. The next one does what such a late one would.
+pub(super) fn run_by_the_time_and_never_late(template: &Template) -> Vec<String> {
+    faults(template, "is tried again, or late, though the next minute invokes it", |function| {
+        let own = &properties(template, &function.logical_id)["EventInvokeConfig"];
+        function.schedule.is_none_or(|every| {
+            own["MaximumRetryAttempts"] == 0
+                && own["MaximumEventAgeInSeconds"]
+                    .as_u64()
+                    .is_some_and(|age| Duration::from_secs(age) <= every)
+        })
     })
 }
 

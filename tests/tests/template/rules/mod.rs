@@ -46,6 +46,7 @@ pub(crate) const RULES: &[Rule] = rules![
     functions::log_to_a_group_of_their_own_that_forgets,
     functions::report_each_failed_message,
     functions::take_from_queues_with_a_limit,
+    functions::run_by_the_time_and_never_late,
     functions::allow_recursion_where_their_messages_come_back_and_nowhere_else,
     roles::are_one_per_function,
     roles::are_for_lambda_only,

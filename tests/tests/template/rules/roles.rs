@@ -57,6 +57,7 @@ pub(super) fn name_actions_and_resources_exactly(template: &Template) -> Vec<Str
 }
 
 /// What a function isn't told the name of it can't call; what it is told of it must be allowed to.
+/// An index goes with its table.
 pub(super) fn reach_what_the_environment_names_and_nothing_else(
     template: &Template,
 ) -> Vec<String> {
@@ -76,7 +77,9 @@ pub(super) fn reach_what_the_environment_names_and_nothing_else(
 }
 
 fn reached(function: &Function) -> BTreeSet<String> {
-    function.statements.iter().flat_map(|statement| statement.resources.clone()).collect()
+    let resources = function.statements.iter().flat_map(|statement| &statement.resources);
+    let table = |arn: &String| arn.split("/index/").next().unwrap_or_default().to_owned();
+    resources.map(table).collect()
 }
 
 /// Tables and queues in the environment, the queues that invoke the function, and its log group.

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::{missing, resources};
 
-const TABLES: [&str; 2] = ["ConfigTable", "LogTable"];
+const TABLES: [&str; 3] = ["ConfigTable", "LogTable", "StateTable"];
 
 pub(super) fn the_tables_of_the_design_are_there(template: &Template) -> Vec<String> {
     missing(&TABLES, template.tables.iter().map(|table| table.logical_id.as_str()))

@@ -5,7 +5,7 @@ use domain::recovery::{RecoveryCounts, State};
 use emulator::testing::Trouble;
 use futures::{StreamExt, stream};
 
-use super::a_past_of_each;
+use super::Past;
 
 /// Steps that meet the trouble.
 const TRIES: usize = 2;
@@ -14,11 +14,11 @@ const AT_ONCE: usize = 8;
 
 /// Returns how many calls the step makes.
 async fn recover(place: usize, trouble: Option<Trouble>) -> usize {
-    let (past, again) = a_past_of_each().await;
+    let (past, again) = Past::of_each_kind().await;
     let aws = &past.started.aws;
     let recovery = past.begin(false).await;
     if let Some(trouble) = trouble {
-        aws.trouble("deliver", place, trouble);
+        aws.trouble("jobs", place, trouble);
     }
     let before = aws.faults().calls();
     for number in 0.. {
@@ -30,10 +30,7 @@ async fn recover(place: usize, trouble: Option<Trouble>) -> usize {
             break;
         }
         assert!(number < TRIES + 3, "call {place}: {trouble:?}: it doesn't end: {now:?}");
-        let event = past.step(&now).await;
-        past.started.handle(event.clone()).await;
-        // As if it came again: the next one is of the row's step, like this.
-        past.delete("RetriesQueue", &event).await;
+        past.step(&now).await;
     }
     let calls = aws.faults().calls() - before;
     aws.faults().heal();

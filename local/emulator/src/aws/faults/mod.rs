@@ -44,9 +44,32 @@ pub enum Fault {
     Partly,
 }
 
+/// The faults that strike at random.
+const RANDOM: [Fault; 7] = [
+    Fault::Throttled,
+    Fault::InternalError,
+    Fault::Unavailable,
+    Fault::ConnectionLost,
+    Fault::AnswerLost,
+    Fault::Slow(Duration::from_millis(200)),
+    Fault::Partly,
+];
+/// How much likelier a write is throttled whose table has an index: DynamoDB slows down a table's
+/// writes while its index can't follow.
+const BACK_PRESSURE: u32 = 3;
+
 /// The faults that are planned, and the calls that they have hit.
 #[derive(Debug, Default)]
 pub struct Faults(Mutex<State>);
+
+/// Faults without a plan.
+#[derive(Debug, Default)]
+struct AtRandom {
+    /// Of a hundred calls so many.
+    percent: u32,
+    /// ARNs of tables with indexes.
+    indexed: Vec<String>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -54,6 +77,7 @@ struct State {
     calls: usize,
     strikes: usize,
     struck: BTreeSet<Requirement>,
+    at_random: AtRandom,
 }
 
 #[derive(Debug)]
@@ -87,7 +111,13 @@ impl Faults {
         Plan { operation: Some(operation), ..self.of(function) }
     }
 
-    /// Nothing goes wrong any more.
+    /// From now on, of a hundred calls of functions so many go wrong, each in some way; and more of
+    /// the writes to these tables, which have indexes.
+    pub fn at_random(&self, percent: u32, indexed: Vec<String>) {
+        self.lock().at_random = AtRandom { percent, indexed };
+    }
+
+    /// Nothing that was planned goes wrong any more.
     pub fn heal(&self) {
         self.lock().rules.clear();
     }
@@ -129,6 +159,7 @@ impl Faults {
                 struck = Some(rule.fault);
             }
         }
+        let struck = struck.or_else(|| state.at_random.strike(needed));
         if struck.is_some() {
             state.strikes += 1;
             state.struck.extend(needed.iter().cloned());
@@ -138,6 +169,21 @@ impl Faults {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AtRandom {
+    fn strike(&self, needed: &[Requirement]) -> Option<Fault> {
+        let writes = |needed: &Requirement| {
+            needed.action.ends_with("Item") && !needed.action.ends_with("GetItem")
+        };
+        let indexed =
+            needed.iter().any(|needed| writes(needed) && self.indexed.contains(&needed.resource));
+        let dice = rand::random_range(0..100);
+        if dice < self.percent {
+            return Some(RANDOM[rand::random_range(0..RANDOM.len())]);
+        }
+        (indexed && dice < self.percent * (1 + BACK_PRESSURE)).then_some(Fault::Throttled)
     }
 }
 
@@ -184,6 +230,30 @@ mod tests {
         assert_eq!(got, [None, None, Some(Fault::Throttled), Some(Fault::Throttled), None]);
         assert_eq!(faults.next(&Caller::Function("g".to_owned()), "PutItem", &[]), None);
         assert_eq!((faults.calls(), faults.strikes()), (6, 2));
+    }
+
+    #[test]
+    fn at_random_some_calls_go_wrong_and_more_of_the_writes_to_a_table_with_an_index() {
+        let faults = Faults::default();
+        faults.at_random(10, vec!["state".to_owned()]);
+        let strikes = |action: &str, resource: &str| {
+            let needed =
+                Requirement { action: format!("dynamodb:{action}"), resource: resource.to_owned() };
+            let caller = Caller::Function("f".to_owned());
+            let struck =
+                |_: &i32| faults.next(&caller, action, std::slice::from_ref(&needed)).is_some();
+            (0..10_000).filter(struck).count()
+        };
+        for (action, resource, about) in [
+            ("UpdateItem", "log", 1_000),
+            ("Query", "state", 1_000),
+            ("GetItem", "state", 1_000),
+            ("UpdateItem", "state", 4_000),
+        ] {
+            let struck = strikes(action, resource);
+            assert!(struck.abs_diff(about) < 400, "{action} on {resource}: {struck}");
+        }
+        assert_eq!(Faults::default().next(&Caller::Function("f".into()), "GetItem", &[]), None);
     }
 
     #[test]

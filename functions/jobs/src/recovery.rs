@@ -4,34 +4,32 @@
 //! # Pitfalls
 //!
 //! In this order, a step 1. marks each event's target, so that its message shows a pending
-//! delivery, 2. enqueues the deliveries, 3. sends the next step, 4. advances the recovery's row, on
-//! the condition that no other invocation has. Until 4, the row names this step, so both a repeat
-//! of its message and the next step's message run it again. The repeat recognises its own marks.
-//! Deliveries that are enqueued twice belong to one round, of which `deliver` drops what has
-//! succeeded. After 4, the next step's message exists, and messages of earlier steps are dropped by
-//! their number. So no crash loses the recovery, and none leaves two chains of steps.
+//! delivery, 2. enqueues the deliveries, 3. advances the recovery's row, on the condition that no
+//! other run has. Until 3, the row names this step, and the next run does it again. It recognises
+//! its own marks. Deliveries that are enqueued twice belong to one round, of which `deliver` drops
+//! what has succeeded.
 
 use std::time::Duration;
 
 use domain::{
-    id::EventId,
-    job::RecoveryStep,
+    id::{EndpointId, EventId, ProjectId, RecoveryId},
     message::{Message, Recipient},
-    model::{Endpoint, Target, Trigger},
+    model::{Origin, Subscription, Target, Trigger},
     recovery::{Finding, Recovery, State},
     time::Timestamp,
 };
 use futures::{StreamExt, TryStreamExt, stream};
+use runtime::clock::Clock;
 use store::{
     Access, Order, PageRequest, StoreError,
     attempts::AttemptLog,
     queue::{Queue, QueueEntry},
+    receivers::ReceiverReader,
     recoveries::RecoveryProgress,
     targets::{EventTargets, TargetStore},
 };
 
-use super::{StepError, StepQueue, step::within};
-use crate::clock::Clock;
+use crate::outcome::{Next, StepError};
 
 /// Events of a step. With [`PAUSE`] in between, an endpoint gets a few hundred deliveries a second
 /// at most.
@@ -53,10 +51,10 @@ struct Examined {
 #[derive(Debug)]
 pub(crate) struct Recoveries {
     pub(crate) rows: RecoveryProgress,
+    pub(crate) receivers: ReceiverReader,
     pub(crate) targets: TargetStore,
     pub(crate) attempts: AttemptLog,
     pub(crate) deliveries: Queue,
-    pub(crate) steps: StepQueue,
     pub(crate) clock: Clock,
 }
 
@@ -64,31 +62,23 @@ impl Recoveries {
     /// Does the step that the recovery's row names.
     pub(crate) async fn step(
         &self,
-        job: &RecoveryStep,
-        deadline: Timestamp,
-    ) -> Result<(), StepError> {
-        within(deadline.since(self.clock.now()), Box::pin(self.take(job))).await
-    }
-
-    async fn take(&self, job: &RecoveryStep) -> Result<(), StepError> {
-        let Some(recovery) = self.rows.load(job.endpoint, job.recovery).await? else {
-            return Ok(());
+        project: ProjectId,
+        endpoint: EndpointId,
+        id: RecoveryId,
+    ) -> Result<Next, StepError> {
+        let Some(recovery) = self.rows.load(project, endpoint, id).await? else {
+            return Ok(None);
         };
         if recovery.state != State::Running {
-            // The invocation that ended the recovery may have crashed before this.
-            return Ok(self.rows.release(&recovery).await?);
+            return Ok(None);
         }
-        if job.step < recovery.step {
-            return Ok(());
-        }
-        let (endpoint, project) = self.rows.receiver(recovery.project, recovery.endpoint).await?;
+        let (endpoint, project) = self.receivers.of_recovery(&recovery).await?;
         let now = self.clock.now();
         let endpoint = match (recovery.obstacle(endpoint.as_ref()), endpoint) {
             (None, Some(endpoint)) => endpoint,
             (obstacle, _) => {
-                return self
-                    .end(&recovery, &recovery.stopped(obstacle.unwrap_or_default(), now))
-                    .await;
+                let stopped = recovery.stopped(obstacle.unwrap_or_default(), now);
+                return self.end(&recovery, &stopped).await;
             }
         };
         let (examined, has_more) =
@@ -104,16 +94,15 @@ impl Recoveries {
         }
         let pause =
             if next.found.enqueued > recovery.found.enqueued { PAUSE } else { Duration::ZERO };
-        self.steps.send(&RecoveryStep { step: next.step, ..job.clone() }, pause).await?;
-        self.advance(&recovery, &next).await?;
-        Ok(())
+        let due = self.clock.now() + pause;
+        Ok(self.advance(&recovery, &next, due).await?.then_some(due))
     }
 
     /// The next events of the range, and whether there are more behind them.
     async fn examine(
         &self,
         recovery: &Recovery,
-        endpoint: &Endpoint,
+        endpoint: &Subscription,
         brand: Option<String>,
     ) -> Result<(Vec<Examined>, bool), StoreError> {
         let request = PageRequest {
@@ -137,11 +126,7 @@ impl Recoveries {
             let wanted =
                 finding != Finding::Leave && !recovery.has_arrived(logged.event.id, &attempts);
             let again = wanted.then(|| {
-                let target = Target::new(
-                    endpoint.id,
-                    endpoint.url.to_string(),
-                    domain::model::Origin::Endpoint,
-                );
+                let target = Target::new(endpoint.id, endpoint.url.clone(), Origin::Endpoint);
                 let first = Message::first(
                     recovery.project,
                     brand.clone(),
@@ -162,7 +147,7 @@ impl Recoveries {
     async fn send_again(
         &self,
         recovery: &Recovery,
-        endpoint: &Endpoint,
+        endpoint: &Subscription,
         examined: Vec<Examined>,
     ) -> Result<(), StepError> {
         let again: Vec<_> = examined.into_iter().filter_map(|event| event.again).collect();
@@ -183,17 +168,23 @@ impl Recoveries {
         self.deliveries.send(entries).await
     }
 
-    async fn end(&self, recovery: &Recovery, ended: &Recovery) -> Result<(), StepError> {
-        if self.advance(recovery, ended).await? {
+    async fn end(&self, recovery: &Recovery, ended: &Recovery) -> Result<Next, StepError> {
+        if self.advance(recovery, ended, self.clock.now()).await? {
+            // After a crash before this, whoever wants the turn sees that its holder is done.
             self.rows.release(ended).await?;
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Advances the row. False if another invocation has run this step at the same time; that one
-    /// does the rest.
-    async fn advance(&self, recovery: &Recovery, next: &Recovery) -> Result<bool, StoreError> {
-        match self.rows.advance(recovery, next).await {
+    /// Advances the row. False if another run has done this step at the same time; that one does
+    /// the rest.
+    async fn advance(
+        &self,
+        recovery: &Recovery,
+        next: &Recovery,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        match self.rows.advance(recovery, next, due_at).await {
             Ok(()) => Ok(true),
             Err(StoreError::Conflict) => Ok(false),
             Err(error) => Err(error),

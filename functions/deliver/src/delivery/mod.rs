@@ -1,10 +1,12 @@
-//! One delivery: what the log says of it, the request, and what becomes of its message.
+//! One delivery: what the log says of it, the request, and what becomes of its message. While its
+//! receiver is down it is parked, or is the [`probe`].
+
+mod probe;
 
 use std::{sync::Arc, time::Duration};
 
 use domain::{
     delivery::{FIRST, NextAction, decide},
-    health::Health,
     id::AttemptId,
     message::Message,
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
@@ -12,10 +14,10 @@ use domain::{
     time::Timestamp,
     work,
 };
-use store::{attempts::AttemptLog, deliveries::Receivers};
+use runtime::clock::Clock;
+use store::{attempts::AttemptLog, deliveries::Receivers, health::HealthStore};
 
 use crate::{
-    clock::Clock,
     disposition::{Attempted, Disposition, Settled},
     incoming::{Record, Source},
     rate::{Pacing, RateLimiter},
@@ -26,6 +28,7 @@ use crate::{
 pub(crate) struct DeliveryHandler {
     pub(crate) sender: Arc<Sender>,
     pub(crate) attempts: AttemptLog,
+    pub(crate) circuits: HealthStore,
     pub(crate) rates: RateLimiter,
     /// For endpoints without a schedule of their own.
     pub(crate) schedule: Schedule,
@@ -53,6 +56,7 @@ impl DeliveryHandler {
     /// Handles one delivery. It never fails: whatever happens is a disposition.
     pub(crate) async fn handle(&self, record: Record, message: Message, batch: &Batch) -> Settled {
         let delivery = Some((message.event.id, message.endpoint));
+        let record = unmarked(record, &message);
         let (attempted, disposition) = match self.attempt(&record, message, batch).await {
             Ok((attempted, disposition)) => (Some(attempted), disposition),
             Err(disposition) => (None, disposition),
@@ -67,10 +71,17 @@ impl DeliveryHandler {
         message: Message,
         batch: &Batch,
     ) -> Result<(Attempted, Disposition), Disposition> {
-        if is_parkable(record, &message) && is_open(&batch.receivers, &message) {
-            return Err(Disposition::Park(Box::new(message)));
+        let open = batch.receivers.health.get(&message.endpoint).filter(|health| health.is_open());
+        match open {
+            _ if message.trigger == Trigger::Probe => {
+                return self.probe(record, &message, open, batch).await;
+            }
+            Some(health) if is_parkable(record, &message) => {
+                return self.probe_or_park(record, message, health, batch).await;
+            }
+            _ => {}
         }
-        let Due { number, turn } = self.due(record, &message).await?;
+        let Due { number, turn } = self.due(record, &message, self.clock.now()).await?;
         let endpoint = find(&batch.receivers, &message)?;
         self.wait_for_its_slot(record, endpoint, &message, number).await?;
 
@@ -85,19 +96,24 @@ impl DeliveryHandler {
         let gone = endpoint.filter(|_| verdict.is_gone()).cloned();
         let judges = verdict.judges;
         let attempt = logged(&message, endpoint, verdict, number, started, next);
-        Ok((Attempted { attempt, judges, gone }, disposition))
+        Ok((Attempted { attempt, judges, gone, probe: None }, disposition))
     }
 
     /// What the log says is next for a delivery. A first attempt that no invocation can have made
     /// yet does not read the log.
-    async fn due(&self, record: &Record, message: &Message) -> Result<Due, Disposition> {
+    async fn due(
+        &self,
+        record: &Record,
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<Due, Disposition> {
         let step = if record.may_be_known(message) {
             let attempts = self.attempts.of(message.endpoint, message.event.id).await;
             let attempts = attempts.map_err(|error| {
                 tracing::error!(%error, "could not read the attempts of a delivery");
                 Disposition::Hide(record.pause())
             })?;
-            decide(&attempts, message.round, self.clock.now())
+            decide(&attempts, message.round, now)
         } else {
             FIRST
         };
@@ -117,7 +133,7 @@ impl DeliveryHandler {
     ) -> Result<(), Disposition> {
         match self.rates.pace(endpoint, message, number).await {
             Ok(Pacing::Now) => Ok(()),
-            Ok(Pacing::Later(message, wait)) => match work::encode(&*message) {
+            Ok(Pacing::Later(message, wait)) => match work::encode(&message) {
                 Ok(text) => Err(Disposition::Replace(text, wait)),
                 Err(error) => {
                     tracing::error!(%error, "could not write a message again");
@@ -178,21 +194,27 @@ impl DeliveryHandler {
     }
 }
 
+/// That it has waited for too long counts this time. Whoever redrives it wants it to be tried.
+fn unmarked(mut record: Record, message: &Message) -> Record {
+    if message.over
+        && let Ok(body) = work::encode(&Message { over: false, ..message.clone() })
+    {
+        record.body = body;
+    }
+    record
+}
+
 /// Whether a delivery may be parked. A test never is, nor the first attempt of a resend: a customer
 /// is waiting for the result. Deliveries of a recovery are many, and are parked like any others.
 fn is_parkable(record: &Record, message: &Message) -> bool {
     match message.trigger {
-        Trigger::Scheduled | Trigger::Probe => true,
+        Trigger::Scheduled => true,
         Trigger::Manual => {
             record.source == Source::Retries
                 || message.round.is_some_and(|round| round.is_of_recovery())
         }
-        Trigger::Test => false,
+        Trigger::Test | Trigger::Probe => false,
     }
-}
-
-fn is_open(receivers: &Receivers, message: &Message) -> bool {
-    receivers.health.get(&message.endpoint).is_some_and(Health::is_open)
 }
 
 /// The endpoint of a delivery; `None` if it was deleted.

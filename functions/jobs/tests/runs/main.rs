@@ -1,0 +1,252 @@
+//! Runs of the `jobs` function on the stand-ins for AWS and with its own role: what a run finds,
+//! and what it leaves to the next one. What its steps do is tried together with `deliver`, in that
+//! function's tests (`batches`).
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::time::{Duration, Instant};
+
+use domain::{
+    health::{OPENS_AFTER, Phase},
+    id::{EndpointId, EventId, RecoveryId},
+    message::Message,
+    model::{Endpoint, Event, event::LoggedEvent},
+    recovery::{Recovery, State},
+    time::Timestamp,
+};
+use emulator::{
+    aws::Fault,
+    samples,
+    testing::{AwsStandIn, delivery_in, sample},
+};
+use futures::future::join_all;
+use jobs::App;
+use runtime::clock;
+use serde_json::{json, value::RawValue};
+use store::{
+    Access, Table,
+    events::EventWriter,
+    health::HealthStore,
+    parked::ParkedStore,
+    recoveries::{RecoveryProgress, RecoveryStore},
+    runs::RunLease,
+};
+
+struct Started {
+    aws: AwsStandIn,
+    app: App,
+}
+
+async fn start() -> Started {
+    let aws = AwsStandIn::start().await;
+    aws.plant(&[samples::endpoint(samples::RECEIVER).unwrap()]).await;
+    let app = App::new(&aws.sdk_config_of("jobs"), &aws.settings_of("jobs")).unwrap();
+    Started { aws, app }
+}
+
+impl Started {
+    fn table(&self, name: &str) -> Table {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
+        Table::new(dynamodb, self.aws.table_name(name))
+    }
+
+    /// Counts what could be sent again: a job without consequences.
+    async fn begin(&self) -> Recovery {
+        let now = clock::now();
+        let since = Timestamp::from_seconds(now.seconds() - 3_600);
+        let endpoint = samples::endpoint(samples::RECEIVER).unwrap();
+        let id = RecoveryId::new(now, rand::random());
+        let recovery = Recovery::new(id, &endpoint, since, now, true, now);
+        RecoveryStore::new(self.table("StateTable")).begin(recovery.clone(), now).await.unwrap();
+        recovery
+    }
+
+    async fn state_of(&self, recovery: &Recovery) -> Recovery {
+        let rows = RecoveryProgress::new(self.table("StateTable"));
+        let &Recovery { project, endpoint, id, .. } = recovery;
+        rows.load(project, endpoint, id).await.unwrap().unwrap()
+    }
+
+    async fn run(&self) {
+        jobs::run(&self.app, clock::now() + Duration::from_mins(1)).await.unwrap();
+    }
+
+    fn calls(&self) -> u64 {
+        let calls = self.aws.calls().calls.into_iter().filter(|call| call.caller == "jobs");
+        calls.map(|call| call.count).sum()
+    }
+}
+
+#[tokio::test]
+async fn a_run_with_nothing_to_do_makes_sixteen_reads_and_no_write() {
+    let started = start().await;
+    started.run().await;
+    let calls = started.aws.calls().calls;
+    let own: Vec<_> = calls.iter().filter(|call| call.caller == "jobs").collect();
+    assert_eq!(started.calls(), 16, "{own:?}");
+    assert!(own.iter().all(|call| call.operation == "Query"), "{own:?}");
+}
+
+#[tokio::test]
+async fn a_run_does_all_that_is_due() {
+    let started = start().await;
+    let recoveries = join_all((0..20).map(|_| started.begin())).await;
+    started.run().await;
+    for recovery in &recoveries {
+        assert_eq!(started.state_of(recovery).await.state, State::Done);
+    }
+    started.aws.forget_calls();
+    started.run().await;
+    assert_eq!(started.calls(), 16, "nothing is left in the lists");
+}
+
+#[tokio::test]
+async fn a_run_goes_on_with_a_row_whose_next_step_is_due_before_its_end() {
+    let started = start().await;
+    let access = Access::of_project(&samples::project().unwrap());
+    let at = Timestamp::from_seconds(clock::now().seconds() - 60);
+    let event = |number: u128| LoggedEvent {
+        event: Event {
+            id: EventId::new(at, number),
+            kind: "task.created".parse().unwrap(),
+            data: RawValue::from_string("{}".to_owned()).unwrap(),
+            created_at: at.seconds(),
+            user_id: None,
+            worker_id: None,
+            webhook_url: None,
+            metadata: None,
+        },
+        targets: Vec::new(),
+        accepted_at: at,
+    };
+    let events: Vec<_> = (0..1_100).map(event).collect();
+    let writer = EventWriter::new(started.table("LogTable"), 30);
+    writer.record(access, &events, clock::now).await.unwrap();
+    let recovery = started.begin().await;
+    started.run().await;
+    let done = started.state_of(&recovery).await;
+    assert_eq!((done.state, done.found.examined, done.step), (State::Done, 1_100, 3));
+}
+
+#[tokio::test]
+async fn of_many_runs_at_once_one_works() {
+    let started = start().await;
+    let recovery = started.begin().await;
+    started.aws.faults().on("jobs", "GetItem").fail(Fault::Slow(Duration::from_millis(100)));
+    join_all((0..5).map(|_| started.run())).await;
+    assert_eq!(started.state_of(&recovery).await.state, State::Done);
+    let gets = started.aws.calls().calls;
+    let gets = gets.iter().filter(|call| call.caller == "jobs" && call.operation == "GetItem");
+    assert_eq!(gets.map(|call| call.count).sum::<u64>(), 3, "the recovery and its endpoint");
+}
+
+#[tokio::test]
+async fn the_lease_of_a_run_that_died_ends_by_itself_within_a_minute() {
+    let started = start().await;
+    let recovery = started.begin().await;
+    let lease = RunLease::new(started.table("StateTable"));
+    let (now, died) = (clock::now(), 7);
+    assert!(lease.hold(died, now, now + Duration::from_secs(15)).await.unwrap());
+    started.run().await;
+    assert_eq!(started.state_of(&recovery).await.state, State::Running, "another run has it");
+    let config = started.aws.sdk_config_of("jobs");
+    let later = App::by_clock(&config, &started.aws.settings_of("jobs"), || {
+        clock::now() + Duration::from_secs(16)
+    });
+    let deadline = clock::now() + Duration::from_mins(1);
+    jobs::run(&later.unwrap(), deadline).await.unwrap();
+    assert_eq!(started.state_of(&recovery).await.state, State::Done);
+}
+
+#[tokio::test]
+async fn what_the_index_does_not_show_yet_a_later_run_finds() {
+    let started = start().await;
+    started.aws.let_indexes_lag(Duration::from_millis(500));
+    let recovery = started.begin().await;
+    let before = Instant::now();
+    while started.state_of(&recovery).await.state == State::Running {
+        started.run().await;
+        assert!(before.elapsed() < Duration::from_secs(20), "it is never found");
+    }
+    // And what it still shows does no harm.
+    started.run().await;
+    assert_eq!(started.state_of(&recovery).await.found.examined, 0);
+}
+
+#[tokio::test]
+async fn circuits_that_release_their_deliveries_hold_up_nobody() {
+    let started = start().await;
+    let (rows, parked) = (
+        HealthStore::new(started.table("StateTable")),
+        ParkedStore::new(started.table("LogTable")),
+    );
+    let endpoints = (0..20).map(|number| EndpointId::new(Timestamp::from_seconds(1), number));
+    // More than steps at a time, and each has more to release than the run has seconds.
+    for (place, id) in endpoints.clone().enumerate() {
+        let endpoint = samples::endpoint_of(id, samples::RECEIVER, samples::SECRETS_KEY).unwrap();
+        started.aws.plant(&[Endpoint { rate_limit: Some(1), ..endpoint }]).await;
+        let (project, now) = (samples::PROJECT.parse().unwrap(), clock::now());
+        let health = rows.failed(project, id, OPENS_AFTER, now, now).await.unwrap();
+        rows.open(&health, now).await.unwrap();
+        let open = rows.get(project, id).await.unwrap().unwrap();
+        rows.start_afresh(&open, now).await.unwrap();
+        let waiting: Vec<_> = (0..9).map(|number| waiting(id, place * 10 + number)).collect();
+        parked.park(&waiting, now).await.unwrap();
+    }
+    let recovery = started.begin().await;
+    jobs::run(&started.app, clock::now() + Duration::from_secs(10)).await.unwrap();
+    assert_eq!(started.state_of(&recovery).await.state, State::Done);
+    for id in endpoints {
+        assert!(parked.oldest(id, 9).await.unwrap().len() < 9, "none of {id} was released");
+    }
+}
+
+/// A delivery to an endpoint, with the id of its message on the queue.
+fn waiting(endpoint: EndpointId, number: usize) -> (String, Message) {
+    let event: serde_json::Value = serde_json::from_str(&sample("first-attempt.json")).unwrap();
+    let message = delivery_in(event["Records"][0]["body"].as_str().unwrap());
+    let mut message = Message { endpoint, enqueued_at: clock::now(), ..message };
+    message.event.id = EventId::new(clock::now(), u128::try_from(number).unwrap());
+    (number.to_string(), message)
+}
+
+#[tokio::test]
+async fn a_run_does_not_wait_for_a_circuit_whose_next_look_is_seconds_away() {
+    let started = start().await;
+    let (rows, now) = (HealthStore::new(started.table("StateTable")), clock::now());
+    let (project, endpoint) =
+        (samples::PROJECT.parse().unwrap(), samples::ENDPOINT.parse().unwrap());
+    let health = rows.failed(project, endpoint, OPENS_AFTER, now, now).await.unwrap();
+    rows.open(&health, now).await.unwrap();
+    let open = rows.get(project, endpoint).await.unwrap().unwrap();
+    let lingering = Phase::Lingering(now + Duration::from_mins(3));
+    rows.go_on(&open, lingering, now + Duration::from_secs(30), now).await.unwrap();
+    let before = Instant::now();
+    started.run().await;
+    assert!(before.elapsed() < Duration::from_secs(20), "{:?}", before.elapsed());
+}
+
+#[tokio::test]
+async fn a_step_that_fails_costs_the_others_nothing() {
+    let started = start().await;
+    let recovery = started.begin().await;
+    let damaged = json!({"pk": {"S": format!("J#{}#{}", samples::PROJECT, samples::ENDPOINT)},
+        "sk": {"S": "RECOVERY#rcv_01JZ0000000000000000000000"}, "state": {"S": "unheard of"},
+        "list": {"S": "due#3"}, "list_at": {"N": "1"}});
+    started.aws.put_row("StateTable", &damaged).await;
+    let newer = json!({"pk": {"S": "X#1"}, "sk": {"S": "1"}, "list": {"S": "due#3"},
+        "list_at": {"N": "1"}});
+    started.aws.put_row("StateTable", &newer).await;
+    started.run().await;
+    assert_eq!(started.state_of(&recovery).await.state, State::Done);
+}
+
+#[tokio::test]
+async fn a_run_ends_in_time_even_if_a_call_hangs() {
+    let started = start().await;
+    started.begin().await;
+    started.aws.faults().on("jobs", "GetItem").fail(Fault::Hanging);
+    let before = Instant::now();
+    jobs::run(&started.app, clock::now() + Duration::from_secs(6)).await.unwrap();
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+}

@@ -1,0 +1,66 @@
+//! What background work knows of receivers: whether they take deliveries, and how fast. No secret
+//! and no header.
+//!
+//! The project comes from our own rows, so no [`Access`](crate::Access) is asked for here.
+
+use domain::{
+    message::{Message, SettingsSource},
+    model::{Project, Status, Subscription},
+    recovery::Recovery,
+};
+use serde::Deserialize;
+
+use crate::{
+    StoreError, Table,
+    item::key,
+    row_keys::{pk, sk},
+};
+
+/// Reads receivers, strongly consistent.
+#[derive(Clone, Debug)]
+pub struct ReceiverReader(Table);
+
+impl ReceiverReader {
+    /// Over the config table.
+    pub fn new(config: Table) -> Self {
+        Self(config)
+    }
+
+    /// Where a message goes; `None` if that was deleted.
+    pub async fn of_message(&self, message: &Message) -> Result<Option<Subscription>, StoreError> {
+        let sk = match &message.via {
+            None => sk::endpoint(message.endpoint),
+            Some(SettingsSource::Worker(id)) => sk::worker(id),
+            // Nobody can pause a URL.
+            Some(SettingsSource::Url { url, body, .. }) => {
+                return Ok(Some(Subscription {
+                    id: message.endpoint,
+                    url: url.to_string(),
+                    topics: Vec::new(),
+                    status: Status::Active,
+                    body: Some(*body),
+                    rate_limit: None,
+                    worker_id: None,
+                }));
+            }
+        };
+        self.0.get(key(pk::subscriptions(message.project), sk)).await
+    }
+
+    /// The endpoint of a recovery, and its project, as far as they are there.
+    pub async fn of_recovery(
+        &self,
+        recovery: &Recovery,
+    ) -> Result<(Option<Subscription>, Option<Project>), StoreError> {
+        #[derive(Deserialize)]
+        struct Version {
+            #[serde(default)]
+            project: Option<Project>,
+        }
+        let partition = pk::subscriptions(recovery.project);
+        let row = |sk: &str| key(partition.as_str(), sk);
+        let endpoint = self.0.get(row(&sk::endpoint(recovery.endpoint))).await?;
+        let version: Option<Version> = self.0.get(row(sk::VERSION)).await?;
+        Ok((endpoint, version.and_then(|version| version.project)))
+    }
+}
