@@ -62,7 +62,11 @@ pub async fn run(plan: &Plan) -> Ledger {
     let project = stack.project().await;
     let population = Population::settle(&project, plan).await;
     // Only clients that post repeat what was refused.
-    let project = with_trouble(plan.trouble, &mut stack, &project).await;
+    let project = if plan.trouble > 0 {
+        with_trouble(plan.trouble, &mut stack, &project).await
+    } else {
+        project
+    };
     let (current, client) = watch::channel(project.clone());
     let posted = Arc::new(Posted::default());
     let (arrivals, over) = (Arc::new(Arrivals::default()), Arc::new(AtomicBool::new(false)));
@@ -91,11 +95,15 @@ pub async fn run(plan: &Plan) -> Ledger {
         started.elapsed().as_secs_f64(),
         posted.len()
     );
-    let project = with_trouble(0, &mut stack, &project).await;
+    let mut project = current.borrow().clone();
+    if plan.trouble > 0 {
+        project = with_trouble(0, &mut stack, &project).await;
+    }
     drain(plan, started, &stack, &project, &population).await;
     // The last arrivals are read, then there are no more.
     tokio::time::sleep(arrivals::READ_EVERY * 3).await;
-    let ledger = Ledger::of(&stack, &project, &population, &posted, &arrivals, kills).await;
+    let told = (kills, plan.trouble > 0);
+    let ledger = Ledger::of(&stack, &project, &population, &posted, &arrivals, told).await;
     reading.abort();
     println!("{ledger}");
     ledger

@@ -12,7 +12,7 @@ async fn after_half_a_minute_of_kills_every_acknowledged_delivery_is_accounted_f
         rate: 10.0,
         clients: 3,
         kill_every: Some(Duration::from_secs(4)),
-        trouble: 1,
+        trouble: 0,
         seed: 7,
     };
     let ledger = soak::run(&plan).await;
