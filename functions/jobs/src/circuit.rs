@@ -97,7 +97,7 @@ impl Circuits {
                 continue;
             }
             let now = self.clock.now();
-            let (at, phase) = (due.max(now), phase_of(health));
+            let (at, phase) = (due.max(now), health.phase());
             self.rows.go_on(health, phase, at + CLAIMED_FOR, now).await?;
             let probe = Message { trigger: Trigger::Probe, ..parked.message };
             let entry = QueueEntry::new(&probe, at.since(now)).map_err(StepError::from);
@@ -108,8 +108,8 @@ impl Circuits {
         Ok(Some(self.clock.now()))
     }
 
-    /// Writes down what a step found that has sent nothing, when it is due: until then, something
-    /// may be parked, or the endpoint turned on.
+    /// Writes down what a step found that has sent nothing. Before the step is due it writes
+    /// nothing: a delivery may still be parked, or the owner may turn the endpoint on.
     async fn decided(
         &self,
         health: &Health,
@@ -119,7 +119,7 @@ impl Circuits {
         if due > self.clock.now() {
             return Ok(None);
         }
-        self.after(health, phase_of(health), found, health.failures).await
+        self.after(health, health.phase(), found, health.failures).await
     }
 
     /// Releases the oldest parked deliveries, a lot at a time: all at once may be larger than
@@ -194,7 +194,7 @@ impl Circuits {
             if receiver.is_none_or(|found| found.status != Status::Active) {
                 break;
             }
-            health = self.rows.go_on(&health, phase_of(&health), now + CLAIMED_FOR, now).await?;
+            health = self.rows.go_on(&health, health.phase(), now + CLAIMED_FOR, now).await?;
             let marked = |parked: &Parked| Message { over: true, ..parked.message.clone() };
             let messages: Vec<_> = over.iter().map(|parked| outgoing(&marked(parked))).collect();
             self.deliveries.send(messages.into_iter()).await?;
@@ -207,10 +207,6 @@ impl Circuits {
 /// A run waits for the next release, which is a second away, and for no other step.
 fn soon(phase: Phase, due: Timestamp) -> Next {
     matches!(phase, Phase::Releasing(_)).then_some(due)
-}
-
-fn phase_of(health: &Health) -> Phase {
-    health.circuit.as_ref().map_or(Phase::FIRST, |circuit| circuit.phase)
 }
 
 /// Not before a few probes have had the time to find the receiver well: a delivery may have been

@@ -5,7 +5,7 @@
 //!   faults
 //! - [`runtime`] stands in for Lambda, [`recursion`] for its recursion detection
 //! - [`front`] stands in for API Gateway and function URLs
-//! - [`poller`] stands in for Lambda's event source mappings, [`schedule`] for rules of the time
+//! - [`poller`] stands in for Lambda's event source mappings, [`ticker`] for rules of the time
 //! - [`samples`] is what the sample events of `events/` speak of
 //! - [`testing`] offers all of it to the tests of the functions
 //!
@@ -19,6 +19,6 @@ pub mod poller;
 pub mod recursion;
 pub mod runtime;
 pub mod samples;
-pub mod schedule;
 pub mod sqs;
 pub mod testing;
+pub mod ticker;

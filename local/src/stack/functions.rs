@@ -16,7 +16,7 @@ use emulator::front::{Front, RouteTable, Service};
 use emulator::poller::{Poller, concurrency};
 use emulator::runtime::environment::{self, Surroundings};
 use emulator::runtime::{FunctionSpec, LogSink, Pool, RuntimeApi};
-use emulator::schedule::Schedule;
+use emulator::ticker::Ticker;
 use sam_template::{Function, Template};
 
 /// Instances of a function that serves HTTP: enough to keep a few cores busy while some wait for
@@ -38,13 +38,13 @@ pub(super) struct Functions {
     front: Front,
     url: String,
     pollers: Vec<Poller>,
-    schedules: Vec<Schedule>,
+    tickers: Vec<Ticker>,
     pools: BTreeMap<String, Arc<Pool>>,
 }
 
 impl Functions {
     /// Starts an instance of each function, then the API on `listener`, then the pollers and the
-    /// schedules.
+    /// tickers.
     pub(super) async fn start(
         plan: &Plan,
         template: &Template,
@@ -69,11 +69,11 @@ impl Functions {
         )?;
         let pollers = start_pollers(template, aws, &pools)?;
         let by_time = template.functions.iter().filter(|function| function.schedule.is_some());
-        let schedules = by_time
+        let tickers = by_time
             .filter_map(|function| pools.get(&function.name))
-            .map(|pool| Schedule::start(Arc::clone(pool), TICK))
+            .map(|pool| Ticker::start(Arc::clone(pool), TICK))
             .collect();
-        Ok(Self { front, url, pollers, schedules, pools })
+        Ok(Self { front, url, pollers, tickers, pools })
     }
 
     /// Base URL of the API.
@@ -83,7 +83,7 @@ impl Functions {
 
     /// Takes nothing new, lets what runs finish within `grace`, and ends the processes.
     pub(super) async fn shut_down(self, grace: Duration) {
-        drop(self.schedules);
+        drop(self.tickers);
         let pollers = join_all(self.pollers.into_iter().map(|poller| poller.shut_down(grace)));
         futures::future::join(self.front.shut_down(grace), pollers).await;
         // What hasn't finished by now had its time.

@@ -136,6 +136,11 @@ impl Health {
         self.failures >= OPENS_AFTER && !self.is_open()
     }
 
+    /// What its circuit's next step does; without a circuit, that of one that opens.
+    pub fn phase(&self) -> Phase {
+        self.circuit.as_ref().map_or(Phase::FIRST, |circuit| circuit.phase)
+    }
+
     /// Whether a delivery that comes now must be the probe: nobody has sent one in time.
     pub fn wants_a_probe(&self, now: Timestamp) -> bool {
         self.is_open() && self.due_at.is_some_and(|due| due <= now)

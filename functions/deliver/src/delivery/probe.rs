@@ -3,7 +3,7 @@
 //! earlier than that takes its place. All others are parked.
 
 use domain::{
-    health::{CLAIMED_FOR, Circuit, Health, Phase, StepResult},
+    health::{CLAIMED_FOR, Health, StepResult},
     message::Message,
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
     time::Timestamp,
@@ -58,15 +58,15 @@ impl DeliveryHandler {
             return Err(Disposition::Park(Box::new(message)));
         };
         let Due { number, .. } = self.due(record, &message, now).await?;
-        let claimed = match self.circuits.go_on(health, phase(health), now + CLAIMED_FOR, now).await
-        {
-            Ok(claimed) => claimed,
-            Err(StoreError::Conflict) => return Err(Disposition::Park(Box::new(message))),
-            Err(error) => {
-                tracing::error!(%error, "could not claim a circuit; the delivery is parked");
-                return Err(Disposition::Park(Box::new(message)));
-            }
-        };
+        let claimed =
+            match self.circuits.go_on(health, health.phase(), now + CLAIMED_FOR, now).await {
+                Ok(claimed) => claimed,
+                Err(StoreError::Conflict) => return Err(Disposition::Park(Box::new(message))),
+                Err(error) => {
+                    tracing::error!(%error, "could not claim a circuit; the delivery is parked");
+                    return Err(Disposition::Park(Box::new(message)));
+                }
+            };
         let mut attempted =
             self.send_probe(record, &message, endpoint, number, &claimed, batch).await?;
         if attempted.attempt.outcome == Outcome::Succeeded {
@@ -106,10 +106,11 @@ impl DeliveryHandler {
         let sent = self.sender.send(Some(endpoint), message, &batch.hosts, batch.deadline).await;
         let verdict: Verdict = sent.map_err(|NotSent| Disposition::Hide(record.pause()))?;
         let retry_after = verdict.retry_after.unwrap_or_default();
-        let next = self.clock.now() + phase(health).wait_after(StepResult::Down(retry_after));
+        let (now, down) = (self.clock.now(), StepResult::Down(retry_after));
+        let failed = health.phase().after(down, health.failures, now);
         let (judges, gone) = (verdict.judges, verdict.is_gone().then(|| endpoint.clone()));
         let over = gone.is_some() || verdict.outcome == Outcome::Succeeded;
-        let next = (!over).then_some(next);
+        let next = failed.filter(|_| !over).map(|phase| now + phase.wait_after(down));
         let attempt: Attempt = logged(message, Some(endpoint), verdict, number, started, next);
         let probe = Some(Probe { health: health.clone(), retry_after });
         Ok(Attempted { attempt, judges, gone, probe })
@@ -118,9 +119,4 @@ impl DeliveryHandler {
 
 fn active(endpoint: Option<&Endpoint>) -> Option<&Endpoint> {
     endpoint.filter(|endpoint| endpoint.status == Status::Active)
-}
-
-/// The phase after this probe, should it fail.
-fn phase(health: &Health) -> Phase {
-    health.circuit.as_ref().map_or(Phase::FIRST, |Circuit { phase, .. }| *phase)
 }

@@ -155,7 +155,9 @@ async fn a_delivery_that_was_a_probe_in_vain_is_parked_and_has_used_no_turn() {
     assert_eq!(world.deliver(&message).await, [""; 0]);
     let [attempt] = world.attempts(&message).await.try_into().unwrap();
     assert_eq!((attempt.trigger, attempt.outcome), (Trigger::Probe, Outcome::HttpError));
-    assert!(attempt.next_attempt_at.is_some());
+    let due = world.health_of(id).await.due_at.unwrap();
+    let shown = attempt.next_attempt_at.unwrap();
+    assert!(due.since(shown) < Duration::from_secs(2) && shown <= due, "{shown:?}, {due:?}");
     assert_eq!(world.parked(id).await, [message.event.id]);
     let health = world.health_of(id).await;
     assert_eq!(health.circuit.unwrap().phase, Phase::Open(2));

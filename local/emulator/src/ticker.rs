@@ -17,9 +17,9 @@ use crate::runtime::Pool;
 const LUCK: u8 = 16;
 
 /// A rule; dropped, it ends.
-pub struct Schedule(JoinHandle<()>);
+pub struct Ticker(JoinHandle<()>);
 
-impl Schedule {
+impl Ticker {
     /// Invokes the function of this pool so often, from now on.
     pub fn start(pool: Arc<Pool>, every: Duration) -> Self {
         Self(tokio::spawn(async move {
@@ -42,7 +42,7 @@ impl Schedule {
     }
 }
 
-impl Drop for Schedule {
+impl Drop for Ticker {
     fn drop(&mut self) {
         self.0.abort();
     }
