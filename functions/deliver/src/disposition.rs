@@ -3,30 +3,26 @@
 use std::time::Duration;
 
 use domain::{
+    delivery_row::{DeliveryRow, State},
     health::Health,
-    id::{EndpointId, EventId},
-    message::Message,
     model::{Attempt, Endpoint},
 };
 
-use crate::incoming::Record;
+use crate::{incoming::Record, resolve::Delivery};
 
 /// What happens to a message next.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Disposition {
-    /// It is done: delete it.
+    /// It is done, and its delivery has ended.
     Drop,
-    /// It is sent to the retries queue, to arrive after this wait.
-    Again(Duration),
-    /// It is replaced by a new message with this text on the retries queue, to arrive after this
-    /// wait.
-    Replace(String, Duration),
+    /// Its delivery waits for this. A message that carries it is hidden for this long.
+    Wait(State, Duration),
+    /// Its delivery is parked, or stays so, until its receiver has recovered.
+    Park,
+    /// Its delivery is given up: it goes to the dead-letter queue.
+    Dead,
     /// It stays on its queue, hidden for this long: it could not be handled now.
     Hide(Duration),
-    /// It goes to the dead-letter queue.
-    Dead,
-    /// It is parked in the log table until its receiver has recovered.
-    Park(Box<Message>),
     /// It stays on its queue until its visibility timeout ends.
     Keep,
 }
@@ -35,8 +31,10 @@ pub(crate) enum Disposition {
 #[derive(Debug)]
 pub(crate) struct Settled {
     pub(crate) record: Record,
-    /// The delivery, if the message is one.
-    pub(crate) delivery: Option<(EventId, EndpointId)>,
+    /// The delivery, if the message is about one.
+    pub(crate) delivery: Option<Box<Delivery>>,
+    /// Its row, once that says for what the delivery waits.
+    pub(crate) waits: Option<DeliveryRow>,
     /// The attempt that was made.
     pub(crate) attempted: Option<Attempted>,
     pub(crate) disposition: Disposition,
@@ -66,7 +64,7 @@ pub(crate) struct Probe {
 impl Settled {
     /// A message without an attempt.
     pub(crate) fn new(record: Record, disposition: Disposition) -> Self {
-        Self { record, delivery: None, attempted: None, disposition }
+        Self { record, delivery: None, waits: None, attempted: None, disposition }
     }
 
     /// A message that could not be handled now, and is hidden for a short time.

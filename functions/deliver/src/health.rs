@@ -139,7 +139,7 @@ impl EndpointHealth {
             Shown::Down(asked) => StepResult::Down(*asked),
         };
         self.note_failures(endpoint, Seen::failure(*at)).await?;
-        let Some(phase) = health.phase().after(asked, health.failures, now) else {
+        let Some(phase) = health.phase().after(asked, health.failures) else {
             return Ok(());
         };
         match self.rows.go_on(health, phase, now + phase.wait_after(asked), now).await {

@@ -8,9 +8,8 @@ use domain::{
     message::Message,
     model::Trigger,
     time::Timestamp,
-    work::{self, Unreadable},
+    work::{self, Unreadable, Work},
 };
-use tracing::{Span, error_span};
 
 use crate::BatchError;
 
@@ -19,9 +18,6 @@ use crate::BatchError;
 const SOON: Duration = Duration::from_secs(5);
 /// See [`SOON`].
 const LATER: Duration = Duration::from_mins(15);
-/// The queues keep messages for 14 days (the template; SQS allows no more), counted from when they
-/// were sent; less a day.
-const KEPT: Duration = Duration::from_hours(13 * 24);
 
 /// Which queue a message waits on, and so how it waits on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +35,7 @@ pub(crate) struct Record {
     pub(crate) id: String,
     /// By which it is hidden.
     pub(crate) receipt: String,
-    /// As it came: this is what moves to another queue.
+    /// As it came.
     pub(crate) body: String,
     /// Where it came from.
     pub(crate) source: Source,
@@ -47,24 +43,18 @@ pub(crate) struct Record {
     sent: Option<Timestamp>,
     /// How often it was received, this time included, if SQS says.
     received: Option<u32>,
-    /// When SQS deletes it, delivered or not, less a day: waits must end before.
-    pub(crate) last_moment: Timestamp,
 }
 
 /// A message with what it says.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) record: Record,
-    pub(crate) read: Result<Message, Unreadable>,
+    pub(crate) read: Result<Work, Unreadable>,
 }
 
 impl Incoming {
     /// Reads a record. Its body may be anything; only its id must be there.
-    pub(crate) fn read(
-        record: SqsMessage,
-        retries_name: &str,
-        now: Timestamp,
-    ) -> Result<Self, BatchError> {
+    pub(crate) fn read(record: SqsMessage, retries_name: &str) -> Result<Self, BatchError> {
         let id = record.message_id.filter(|id| !id.is_empty()).ok_or(BatchError::Nameless)?;
         let body = record.body.unwrap_or_default();
         let from_retries =
@@ -82,25 +72,9 @@ impl Incoming {
             sent,
             received: attribute("ApproximateReceiveCount")
                 .and_then(|count| u32::try_from(count).ok()),
-            last_moment: sent.unwrap_or(now) + KEPT,
             body,
         };
         Ok(Self { record, read })
-    }
-
-    /// What every log line about it holds. An error's span: a lower level would be filtered out
-    /// with `ApplicationLogLevel`, and the lines would lose their fields.
-    pub(crate) fn span(&self) -> Span {
-        let id = &self.record.id;
-        let Ok(Message { project, endpoint, event, .. }) = &self.read else {
-            return error_span!("unreadable", message = id);
-        };
-        error_span!("delivery", message = id, %project, event = %event.id, %endpoint)
-    }
-
-    /// The delivery, if it is one.
-    pub(crate) fn message(&self) -> Option<&Message> {
-        self.read.as_ref().ok()
     }
 }
 
@@ -131,7 +105,7 @@ mod tests {
         let mut record = SqsMessage::default();
         record.message_id = Some("1".to_owned());
         record.attributes = attributes;
-        Incoming::read(record, "retries", Timestamp::from_seconds(1)).unwrap().record
+        Incoming::read(record, "retries").unwrap().record
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! [`handle`] is the story of a batch. Its parts, each of which owns what it uses:
 //!
-//! - [`incoming`]: what SQS hands over
+//! - [`incoming`]: what SQS hands over; [`mod@resolve`]: the deliveries that it names
 //! - [`delivery`]: one delivery, with its [`rate`] limit
 //! - [`sender`]: one request
 //! - [`settlement`]: writing a batch down, by each message's [`disposition`]; [`health`]: what it
@@ -24,7 +24,9 @@ use runtime::{
     settings::{Settings, SettingsError},
 };
 use store::{
+    StoreError,
     deliveries::{DeliveryEndpoints, Receivers},
+    delivery_rows::DeliveryReader,
     secrets_key::{KeyCheck, KeyCheckError},
 };
 use tracing::Instrument;
@@ -34,6 +36,7 @@ mod disposition;
 mod health;
 mod incoming;
 mod rate;
+mod resolve;
 mod sender;
 mod settlement;
 mod tasks;
@@ -41,7 +44,8 @@ mod wiring;
 
 use delivery::{Batch, DeliveryHandler};
 use disposition::{Disposition, Settled};
-use incoming::Incoming;
+use incoming::{Incoming, Record};
+use resolve::{About, Item, resolve};
 use settlement::Settlement;
 use tasks::Tasks;
 
@@ -52,6 +56,7 @@ const DEPLOY: Duration = Duration::from_mins(1);
 
 /// The function, ready for batches.
 pub struct App {
+    rows: DeliveryReader,
     endpoints: DeliveryEndpoints,
     deliveries: DeliveryHandler,
     settlement: Settlement,
@@ -105,33 +110,49 @@ pub async fn handle(
     event: SqsEvent,
     deadline: Timestamp,
 ) -> Result<SqsBatchResponse, BatchError> {
-    let read = |record| Incoming::read(record, &app.retries_name, app.clock.now());
+    let now = app.clock.now();
+    let read = |record| Incoming::read(record, &app.retries_name);
     let incoming = event.records.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let messages = incoming.iter().filter_map(Incoming::message);
-    let kept = match app.endpoints.load(messages).await {
-        Ok(receivers) => {
+    let kept = match load(&app, incoming, now).await {
+        Ok((items, receivers)) => {
             let batch = Arc::new(Batch { receivers, hosts: sender::Hosts::default(), deadline });
-            let settled = work_off(&app, incoming, &batch).await;
+            let settled = work_off(&app, items, &batch).await;
             app.settlement.settle(settled, &batch.receivers).await
         }
-        Err(error) => {
-            tracing::error!(%error, "could not read the endpoints of a batch; all of it comes \
-                again");
-            let postponed = incoming.into_iter().map(|item| Settled::postponed(item.record));
+        Err((error, records)) => {
+            tracing::error!(%error, "could not read what a batch needs; all of it comes again");
+            let postponed = records.into_iter().map(Settled::postponed);
             app.settlement.settle(postponed.collect(), &Receivers::default()).await
         }
     };
     Ok(response(kept))
 }
 
+/// Reads the deliveries that messages name, and then the receivers of all.
+async fn load(
+    app: &App,
+    incoming: Vec<Incoming>,
+    now: Timestamp,
+) -> Result<(Vec<Item>, Receivers), (StoreError, Vec<Record>)> {
+    let items = match resolve(&app.rows, incoming, now).await {
+        Ok(items) => items,
+        Err((error, incoming)) => {
+            return Err((error, incoming.into_iter().map(|item| item.record).collect()));
+        }
+    };
+    match app.endpoints.load(items.iter().filter_map(Item::message)).await {
+        Ok(receivers) => Ok((items, receivers)),
+        Err(error) => Err((error, items.into_iter().map(|item| item.record).collect())),
+    }
+}
+
 /// Handles all messages at once, each in its own task, so that a panic costs one message.
-async fn work_off(app: &Arc<App>, incoming: Vec<Incoming>, batch: &Arc<Batch>) -> Vec<Settled> {
+async fn work_off(app: &Arc<App>, items: Vec<Item>, batch: &Arc<Batch>) -> Vec<Settled> {
     let (mut tasks, mut seen, mut settled) = (Tasks::new(), HashSet::new(), Vec::new());
-    for item in incoming {
+    for item in items {
         // Duplicates (SQS or a redrive may bring some) go one after the other, so that the second
         // finds the first one's attempt in the log.
-        if item.message().is_some_and(|message| !seen.insert((message.event.id, message.endpoint)))
-        {
+        if item.delivery().is_some_and(|delivery| !seen.insert(delivery)) {
             settled.push(Settled::postponed(item.record));
             continue;
         }
@@ -144,15 +165,16 @@ async fn work_off(app: &Arc<App>, incoming: Vec<Incoming>, batch: &Arc<Batch>) -
     settled
 }
 
-async fn handle_one(app: &App, Incoming { record, read }: Incoming, batch: &Batch) -> Settled {
-    match read {
-        Ok(message) => app.deliveries.handle(record, message, batch).await,
-        Err(Unreadable::Newer(version)) => {
+async fn handle_one(app: &App, Item { record, about }: Item, batch: &Batch) -> Settled {
+    match about {
+        About::Delivery(delivery) => app.deliveries.handle(record, delivery, batch).await,
+        About::Nothing => Settled::new(record, Disposition::Drop),
+        About::Unreadable(Unreadable::Newer(version)) => {
             tracing::warn!(version, "a message of newer code waits for it");
             let wait = DEPLOY.max(record.pause());
             Settled::new(record, Disposition::Hide(wait))
         }
-        Err(Unreadable::Poison(error)) => {
+        About::Unreadable(error) => {
             tracing::error!(%error, "an unreadable message goes to the dead-letter queue");
             Settled::new(record, Disposition::Dead)
         }

@@ -14,8 +14,8 @@ use store::{StoreError, rates::RateStore};
 pub(crate) enum Pacing {
     /// Now: any wait is over.
     Now,
-    /// Later: the message with its slot is sent again after this wait.
-    Later(Box<Message>, Duration),
+    /// Later, with this slot: after this wait.
+    Later(RateSlot, Duration),
 }
 
 /// Spaces the requests of endpoints with a limit.
@@ -26,7 +26,7 @@ pub(crate) struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// Waits for a near slot, and puts a far one into the message. Tests are not limited: a
+    /// Waits for a near slot. Tests are not limited: a
     /// customer is waiting for the result.
     pub(crate) async fn pace(
         &self,
@@ -54,7 +54,7 @@ impl RateLimiter {
         if wait > NEAR {
             // Whole seconds, rounded down: the rest is waited here when it comes again.
             let whole = Duration::from_secs(wait.as_secs());
-            return Ok(Pacing::Later(Box::new(message.with_slot(slot)), whole));
+            return Ok(Pacing::Later(slot, whole));
         }
         tokio::time::sleep(wait).await;
         Ok(Pacing::Now)

@@ -1,21 +1,28 @@
 //! Records what happened to a batch.
 //!
-//! The order is the promise: first the log; then the other queue; only what both have taken leaves
-//! its own queue. A delivery that fails on the way keeps its message, which comes again and finds
-//! in the log how far it got.
+//! The order is the promise: first the log; then the rows of what waits; then messages; only what
+//! all have taken leaves its own queue. A delivery that fails on the way keeps its message, which
+//! comes again and finds in the log how far it got.
 
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
 };
 
-use domain::{id::EndpointId, model::Endpoint};
+use domain::{
+    delivery_row::{DeliveryRow, State},
+    id::EndpointId,
+    model::Endpoint,
+    work::{self, EncodeError},
+};
+use futures::future::join_all;
 use runtime::clock::Clock;
 use store::{
+    StoreError,
     announce::SystemEvent,
     attempts::AttemptLog,
     deliveries::Receivers,
-    parked::ParkedStore,
+    delivery_rows::DeliveryRows,
     queue::{Queue, QueueEntry, QueueError},
 };
 
@@ -23,18 +30,32 @@ use crate::{
     disposition::{Attempted, Disposition, Settled},
     health::{EndpointHealth, Probed, Seen},
     incoming::{Record, Source},
+    resolve::Delivery,
 };
 
 /// Writes batches down.
 #[derive(Debug)]
 pub(crate) struct Settlement {
     pub(crate) attempts: AttemptLog,
-    pub(crate) parked: ParkedStore,
+    pub(crate) rows: DeliveryRows,
     pub(crate) health: EndpointHealth,
     pub(crate) deliveries: Queue,
     pub(crate) retries: Queue,
     pub(crate) dead_letters: Queue,
     pub(crate) clock: Clock,
+}
+
+/// Messages to send or hide, with the ids of those that they follow.
+#[derive(Default)]
+struct Next {
+    /// Of those that stay on their queue.
+    kept: HashSet<String>,
+    /// They carry deliveries that wait.
+    again: Vec<(QueueEntry, String)>,
+    dead: Vec<(QueueEntry, String)>,
+    hidden: Vec<(Record, Duration)>,
+    /// The rows of deliveries that have ended.
+    ended: Vec<(DeliveryRow, String)>,
 }
 
 /// What recorded attempts say.
@@ -49,8 +70,8 @@ struct Recorded {
 }
 
 impl Settlement {
-    /// Records all attempts and moves, hides or drops all messages. Returns the ids of those that
-    /// stay on their queue.
+    /// Records all attempts, writes down what waits, and sends, hides or drops all messages. The
+    /// ids of those that stay on their queue.
     pub(crate) async fn settle(
         &self,
         mut batch: Vec<Settled>,
@@ -58,7 +79,7 @@ impl Settlement {
     ) -> HashSet<String> {
         let given_up = given_up(&batch);
         let Recorded { seen, gone, probed } = self.record(&mut batch).await;
-        self.park(&mut batch).await;
+        let batch = join_all(batch.into_iter().map(|item| self.write_row(item))).await;
         for endpoint in &gone {
             self.health.disable_gone(endpoint).await;
         }
@@ -66,33 +87,11 @@ impl Settlement {
             self.health.note_probe(receivers, probe).await;
         }
         self.health.note_all(receivers, seen).await;
-        let (mut kept, mut moved, mut dead, mut hidden) =
-            (HashSet::new(), Vec::new(), Vec::new(), Vec::new());
-        for Settled { record, delivery, disposition, .. } in batch {
-            let group = delivery.map(|(_, endpoint)| endpoint.to_string());
-            let entry = |body, delay| QueueEntry { body, group, delay };
-            match (disposition, record.source) {
-                (Disposition::Drop | Disposition::Park(_), _) => {}
-                (Disposition::Dead, _) => {
-                    dead.push((entry(record.body, Duration::ZERO), record.id));
-                }
-                (Disposition::Replace(body, wait), _) => moved.push((entry(body, wait), record.id)),
-                // The queue of first attempts never holds what waits: hidden messages count as in
-                // flight, and SQS hands out none beyond 120,000.
-                (Disposition::Again(wait), Source::Deliveries) => {
-                    moved.push((entry(record.body, wait), record.id));
-                }
-                (Disposition::Again(wait) | Disposition::Hide(wait), _) => {
-                    kept.insert(record.id.clone());
-                    hidden.push((record, wait));
-                }
-                (Disposition::Keep, _) => {
-                    kept.insert(record.id);
-                }
-            }
-        }
-        kept.extend(send(&self.retries, moved, "retries").await);
+        let Next { mut kept, again, dead, hidden, mut ended } = next(batch);
+        kept.extend(send(&self.retries, again, "retries").await);
         kept.extend(send(&self.dead_letters, dead, "dead-letter").await);
+        ended.retain(|(_, id)| !kept.contains(id));
+        kept.extend(self.end(ended).await);
         self.hide(hidden).await;
         self.announce(receivers, given_up, &kept).await;
         kept
@@ -104,14 +103,17 @@ impl Settlement {
     /// endpoint is not disabled either: the delivery would then be refused, and the log would never
     /// say why.
     async fn record(&self, batch: &mut [Settled]) -> Recorded {
-        let attempted: Vec<Attempted> =
-            batch.iter_mut().filter_map(|item| item.attempted.take()).collect();
+        let mut attempted: Vec<(&mut Disposition, Attempted)> = Vec::new();
+        for Settled { attempted: made, disposition, .. } in batch {
+            attempted.extend(made.take().map(|made| (disposition, made)));
+        }
         if attempted.is_empty() {
             return Recorded::default();
         }
-        let (mut attempts, mut says, mut gone, mut probed) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for item in attempted {
+        let (mut attempts, mut says, mut gone, mut probed, mut dispositions) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (disposition, item) in attempted {
+            dispositions.push(disposition);
             says.push(item.judges && item.probe.is_none());
             if let Some(probe) = item.probe {
                 probed.push(Probed::of(&item.attempt, item.judges, item.gone.is_some(), probe));
@@ -126,38 +128,61 @@ impl Settlement {
         };
         tracing::error!(%error, count = attempts.len(), "could not record attempts; their \
             messages stay on the queue");
-        let unrecorded: HashSet<_> =
-            attempts.iter().map(|attempt| (attempt.event, attempt.endpoint)).collect();
-        for item in batch
-            .iter_mut()
-            .filter(|item| item.delivery.is_some_and(|delivery| unrecorded.contains(&delivery)))
-        {
-            item.disposition = Disposition::Keep;
+        for disposition in dispositions {
+            *disposition = Disposition::Keep;
         }
         Recorded::default()
     }
 
-    /// What can't be parked stays on its queue.
-    async fn park(&self, batch: &mut [Settled]) {
-        let parked = |item: &Settled| match &item.disposition {
-            Disposition::Park(message) => Some((item.record.id.clone(), (**message).clone())),
-            _ => None,
+    /// Writes down for what a delivery waits, if it does. What can't be written stays on its queue.
+    async fn write_row(&self, mut item: Settled) -> Settled {
+        let Some(delivery) = &item.delivery else { return item };
+        let state = match (item.disposition, &delivery.row) {
+            (Disposition::Wait(state, _), _) => state,
+            (Disposition::Park, Some(row)) if row.is_parked() => row.state,
+            (Disposition::Park, _) => State::Parked { since: self.clock.now() },
+            _ => return item,
         };
-        let messages: Vec<_> = batch.iter().filter_map(parked).collect();
-        if messages.is_empty() {
-            return;
-        }
-        if let Err(error) = self.parked.park(&messages, self.clock.now()).await {
-            tracing::error!(%error, "could not park all deliveries; the messages of these stay on \
-                the queue");
-            let left = |item: &&mut Settled| {
-                matches!(item.disposition, Disposition::Park(_))
-                    && error.left.contains(&item.record.id)
-            };
-            for item in batch.iter_mut().filter(left) {
+        match self.wait(delivery, state).await {
+            Ok(Some(row)) => item.waits = Some(row),
+            // Another message takes care of it.
+            Ok(None) => item.disposition = Disposition::Drop,
+            Err(error) => {
+                tracing::error!(%error, event = %delivery.message.event.id,
+                    endpoint = %delivery.message.endpoint,
+                    "could not write down that a delivery waits; its message stays on the queue");
                 item.disposition = Disposition::Keep;
             }
         }
+        item
+    }
+
+    async fn wait(
+        &self,
+        Delivery { message, row, .. }: &Delivery,
+        state: State,
+    ) -> Result<Option<DeliveryRow>, StoreError> {
+        let now = self.clock.now();
+        let Some(row) = row else {
+            let seq = rand::random::<u32>().into();
+            return self.rows.begin(DeliveryRow::new(message, state, seq, now)).await;
+        };
+        let row = row.waits_for(state, now);
+        self.rows.change(&row).await?;
+        Ok(Some(row))
+    }
+
+    /// Deletes the rows of deliveries that have ended. Returns the ids of messages that stay, as
+    /// that went wrong: they come again, and find that out.
+    async fn end(&self, ended: Vec<(DeliveryRow, String)>) -> Vec<String> {
+        let ending = ended.into_iter().map(|(row, id)| async move {
+            self.rows.delete(&row).await.map_err(|error| {
+                tracing::error!(%error, event = %row.event, endpoint = %row.endpoint,
+                    "could not delete the row of a delivery that has ended; its message stays");
+                id
+            })
+        });
+        join_all(ending).await.into_iter().filter_map(Result::err).collect()
     }
 
     /// Hides messages, as far as that goes.
@@ -203,6 +228,63 @@ fn given_up(batch: &[Settled]) -> Vec<(String, EndpointId, SystemEvent)> {
         Some((item.record.id.clone(), attempt.endpoint, event))
     });
     events.collect()
+}
+
+/// What comes of the messages of a batch.
+fn next(batch: Vec<Settled>) -> Next {
+    let mut next = Next::default();
+    for Settled { record, delivery, waits, disposition, .. } in batch {
+        if let Err(error) = next.add(&record, delivery.as_deref(), waits, disposition) {
+            tracing::error!(%error, "could not write a message; the one before stays");
+            next.kept.insert(record.id);
+        }
+    }
+    next
+}
+
+impl Next {
+    fn add(
+        &mut self,
+        record: &Record,
+        delivery: Option<&Delivery>,
+        waits: Option<DeliveryRow>,
+        disposition: Disposition,
+    ) -> Result<(), EncodeError> {
+        let id = record.id.clone();
+        let row = delivery.and_then(|delivery| delivery.row.as_ref());
+        match disposition {
+            Disposition::Park => {}
+            Disposition::Wait(_, wait) => {
+                let Some(waits) = waits.filter(DeliveryRow::is_carried) else { return Ok(()) };
+                if row.is_some() && record.source == Source::Retries {
+                    self.kept.insert(id);
+                    self.hidden.push((record.clone(), wait));
+                } else {
+                    self.again.push((QueueEntry::again(&waits.again(false), wait)?, id));
+                }
+            }
+            Disposition::Dead => {
+                let group = delivery.map(|delivery| delivery.message.endpoint.to_string());
+                // Whoever redrives it brings its payload.
+                let named = delivery.filter(|delivery| delivery.row.is_some());
+                let body = match named {
+                    Some(delivery) => work::encode(&delivery.message)?,
+                    None => record.body.clone(),
+                };
+                self.dead.push((QueueEntry { body, group, delay: Duration::ZERO }, id.clone()));
+                self.ended.extend(row.map(|row| (row.clone(), id)));
+            }
+            Disposition::Drop => self.ended.extend(row.map(|row| (row.clone(), id))),
+            Disposition::Hide(wait) => {
+                self.kept.insert(id);
+                self.hidden.push((record.clone(), wait));
+            }
+            Disposition::Keep => {
+                self.kept.insert(id);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Sends messages to another queue. Returns the ids of all of them when that fails: some may then

@@ -9,9 +9,18 @@ use runtime::{
     settings::{Settings, SettingsError},
 };
 use store::{
-    Table, announce::Announcer, attempts::AttemptLog, deliveries::DeliveryEndpoints,
-    events::EventWriter, health::HealthStore, parked::ParkedStore, project_config::ProjectConfigs,
-    publish::Publisher, queue::Queue, rates::RateStore, secrets_key::KeyCheck,
+    Table,
+    announce::Announcer,
+    attempts::AttemptLog,
+    deliveries::DeliveryEndpoints,
+    delivery_rows::{DeliveryReader, DeliveryRows},
+    events::EventWriter,
+    health::HealthStore,
+    project_config::ProjectConfigs,
+    publish::Publisher,
+    queue::Queue,
+    rates::RateStore,
+    secrets_key::KeyCheck,
 };
 
 use crate::{
@@ -75,7 +84,7 @@ impl Resources {
     fn settlement(&self, health: EndpointHealth) -> Settlement {
         Settlement {
             attempts: self.attempts(),
-            parked: ParkedStore::new(self.log.clone()),
+            rows: DeliveryRows::new(self.state.clone()),
             health,
             deliveries: self.deliveries.clone(),
             retries: self.retries.clone(),
@@ -100,11 +109,13 @@ impl App {
         let health = made.health(settings)?;
         let retries_url = settings.text("RETRIES_QUEUE_URL")?;
         Ok(Self {
+            rows: DeliveryReader::new(made.state.clone(), made.log.clone()),
             endpoints: made.endpoints(),
             deliveries: DeliveryHandler {
                 sender,
                 attempts: made.attempts(),
                 circuits: made.circuits(),
+                kept_for: health.disable_after,
                 rates: RateLimiter {
                     slots: RateStore::new(made.log.clone()),
                     clock: clock.clone(),

@@ -6,42 +6,37 @@
 //! A step that sends something first *claims* its circuit: it counts the step up, and puts off the
 //! next one. So of two runs at once one sends, and a claim whose run has died ends by itself.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
-    delivery::{NextAction, decide},
-    health::{CLAIMED_FOR, Health, MAX_PROBE_WAIT, Phase, StepResult},
+    delivery_row::DeliveryRow,
+    health::{CLAIMED_FOR, Health, Phase, StepResult},
     id::{EndpointId, ProjectId},
-    message::Message,
-    model::{Status, Trigger},
+    model::Status,
     time::Timestamp,
 };
+use futures::{StreamExt, TryStreamExt};
 use runtime::clock::Clock;
-use store::{
-    StoreError,
-    attempts::AttemptLog,
-    health::HealthStore,
-    parked::{Parked, ParkedStore},
-    queue::{Queue, QueueEntry},
-    receivers::ReceiverReader,
+use store::{StoreError, health::HealthStore, receivers::ReceiverReader};
+
+use crate::{
+    backlog::Backlog,
+    outcome::{AHEAD, Next, StepError},
 };
 
-use crate::outcome::{AHEAD, Next, StepError};
-
-/// Parked deliveries that are handed back at a time.
+/// Parked deliveries of which one is the probe, or that are handed back at a time.
 const LOT: usize = 25;
 /// Parked deliveries that are released at a time.
 const RELEASED: usize = 100;
 /// Such lots of one step; the next step takes the rest.
 const LOTS: usize = 20;
+
 /// Does the steps of circuits.
 #[derive(Debug)]
 pub(crate) struct Circuits {
     pub(crate) rows: HealthStore,
-    pub(crate) parked: ParkedStore,
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) receivers: ReceiverReader,
-    pub(crate) attempts: AttemptLog,
-    pub(crate) deliveries: Queue,
     /// How long a delivery is parked: after so many days without a success an endpoint is disabled.
     pub(crate) kept_for: Duration,
     pub(crate) clock: Clock,
@@ -60,9 +55,11 @@ impl Circuits {
         let ahead = due.since(self.clock.now());
         let done = match circuit.phase {
             Phase::Open(_) if ahead > AHEAD => return Ok(None),
-            Phase::Open(_) => self.probe(&health, due).await,
+            // Whether the probe is lost shows only then.
+            Phase::Open(_) if health.is_probing() && !ahead.is_zero() => return Ok(None),
+            Phase::Open(_) => Box::pin(self.probe(&health, due)).await,
             phase if !ahead.is_zero() => return Ok(soon(phase, due)),
-            phase => self.release(&health, phase).await,
+            phase => Box::pin(self.release(&health, phase)).await,
         };
         match done {
             // Failures have opened it again meanwhile, a success has ended them, or another run is
@@ -76,36 +73,39 @@ impl Circuits {
     /// well. `deliver` writes down what came of it.
     async fn probe(&self, health: &Health, due: Timestamp) -> Result<Next, StepError> {
         let health = &self.hand_back_what_is_over(health).await?;
-        for _ in 0..LOT {
-            let Some(parked) = self.parked.oldest(health.endpoint, 1).await?.pop() else {
-                return self.decided(health, due, StepResult::Nothing).await;
-            };
-            match self.receivers.of_message(&parked.message).await?.map(|found| found.status) {
-                Some(Status::Active) => {}
-                Some(Status::Paused) => {
-                    return self.decided(health, due, StepResult::Down(Duration::ZERO)).await;
-                }
-                // Deleted or disabled: its parked deliveries are released, and refused like any
-                // others.
-                Some(Status::Disabled) | None => {
-                    self.rows.start_afresh(health, self.clock.now()).await?;
-                    return Ok(Some(self.clock.now()));
-                }
-            }
-            if self.has_arrived(&parked.message).await? {
-                self.parked.delete(&[parked]).await?;
-                continue;
-            }
-            let now = self.clock.now();
-            let (at, phase) = (due.max(now), health.phase());
-            self.rows.go_on(health, phase, at + CLAIMED_FOR, now).await?;
-            let probe = Message { trigger: Trigger::Probe, ..parked.message };
-            let entry = QueueEntry::new(&probe, at.since(now)).map_err(StepError::from);
-            self.deliveries.send(std::iter::once(entry)).await?;
-            return Ok(None);
+        let keys: Vec<_> = self.backlog.of(health, None).take(LOT).try_collect().await?;
+        if keys.is_empty() {
+            return self.decided(health, due, StepResult::Nothing).await;
         }
-        // The rest in the next step.
-        Ok(Some(self.clock.now()))
+        let mut rows = self.backlog.read(&keys).await?;
+        rows.retain(DeliveryRow::is_parked);
+        let Some(first) = rows.first() else {
+            // The list lags, or newer code has written these.
+            return self.decided(health, due, StepResult::UnderWay).await;
+        };
+        match self.receivers.of_delivery(first).await?.map(|found| found.status) {
+            Some(Status::Active) => {}
+            Some(Status::Paused) => {
+                return self.decided(health, due, StepResult::Down(Duration::ZERO)).await;
+            }
+            // Deleted or disabled: its parked deliveries are released, and refused like any
+            // others.
+            Some(Status::Disabled) | None => {
+                self.rows.start_afresh(health, self.clock.now()).await?;
+                return Ok(Some(self.clock.now()));
+            }
+        }
+        let now = self.clock.now();
+        let at = due.max(now);
+        let until = at + CLAIMED_FOR;
+        self.rows.probing(health, until, now).await?;
+        for parked in rows {
+            if self.backlog.probe(parked, at, until).await? {
+                break;
+            }
+        }
+        // If all of these are on their way, the next step is in a minute.
+        Ok(None)
     }
 
     /// Writes down what a step found that has sent nothing. Before the step is due it writes
@@ -119,102 +119,96 @@ impl Circuits {
         if due > self.clock.now() {
             return Ok(None);
         }
-        self.after(health, health.phase(), found, health.failures).await
+        self.after(health, health.phase(), found, health.failures, None).await
     }
 
-    /// Releases the oldest parked deliveries, a lot at a time: all at once may be larger than
-    /// memory, and no more than the endpoint takes.
+    /// Releases the oldest parked deliveries, and no more than the endpoint takes. A released one
+    /// stays in its list until it has been sent, so a release goes on where the last one has ended.
+    /// A look begins with the oldest again, and finds what was lost.
     async fn release(&self, health: &Health, phase: Phase) -> Result<Next, StepError> {
-        let mut lot = self.parked.oldest(health.endpoint, RELEASED.min(phase.pace())).await?;
-        let Some(first) = lot.first() else {
-            return self.after(health, phase, StepResult::Released(0), health.failures).await;
-        };
-        let receiver = self.receivers.of_message(&first.message).await?;
-        // Let go, they would be refused one by one.
-        if receiver.as_ref().is_some_and(|found| found.status == Status::Paused) {
-            let paused = StepResult::Down(Duration::ZERO);
-            return self.after(health, phase, paused, health.failures).await;
-        }
-        let pace = phase.at_most(receiver.and_then(|found| found.rate_limit));
-        let now = self.clock.now();
-        let claimed = self.rows.go_on(health, phase, now + CLAIMED_FOR, now).await?;
-        lot.truncate(pace.pace());
+        let mut upto = health.released();
+        let mut keys = std::pin::pin!(self.backlog.of(health, upto));
+        let (mut claimed, mut pace, mut found) = (None, phase, StepResult::Released(0));
         let mut released = 0;
-        while !lot.is_empty() {
-            let messages: Vec<_> = lot.iter().map(|parked| outgoing(&parked.message)).collect();
-            self.deliveries.send(messages.into_iter()).await?;
-            self.parked.delete(&lot).await?;
-            released += lot.len();
-            lot = if released < pace.pace() {
-                self.parked.oldest(health.endpoint, RELEASED.min(pace.pace() - released)).await?
-            } else {
-                Vec::new()
-            };
+        for _ in 0..LOTS {
+            let size = RELEASED.min(pace.pace() - released);
+            let lot: Vec<_> = keys.by_ref().take(size).try_collect().await?;
+            let Some(last) = lot.last() else { break };
+            found = StepResult::UnderWay;
+            let mut rows = self.backlog.read(&lot).await?;
+            if let (None, Some(first)) = (&claimed, rows.first()) {
+                let receiver = self.receivers.of_delivery(first).await?;
+                // Let go, they would be refused one by one.
+                if receiver.as_ref().is_some_and(|found| found.status == Status::Paused) {
+                    let paused = StepResult::Down(Duration::ZERO);
+                    return self.after(health, phase, paused, health.failures, None).await;
+                }
+                pace = phase.at_most(receiver.and_then(|found| found.rate_limit));
+                let now = self.clock.now();
+                claimed = Some(self.rows.go_on(health, phase, now + CLAIMED_FOR, now).await?);
+            }
+            rows.retain(|row| row.is_parked() && !row.is_claimed(self.clock.now()));
+            rows.truncate(pace.pace() - released);
+            upto = Some(rows.last().map_or(last.event, |parked| parked.event).time());
+            released += self.backlog.hand_out(rows).await?;
+            if released >= pace.pace() {
+                break;
+            }
+        }
+        if released > 0 {
+            found = StepResult::Released(released);
         }
         let failures = self.rows.get(health.project, health.endpoint).await?;
         let failures = failures.map_or(0, |health| health.failures);
-        self.after(&claimed, pace, StepResult::Released(released), failures).await
+        self.after(claimed.as_ref().unwrap_or(health), pace, found, failures, upto).await
     }
 
-    /// Writes down what is next after a step that found this in this phase.
+    /// Writes down what is next after a step that found this in this phase, and how far a release
+    /// has come.
     async fn after(
         &self,
         health: &Health,
         phase: Phase,
         found: StepResult,
         failures: u64,
+        upto: Option<Timestamp>,
     ) -> Result<Next, StepError> {
         let now = self.clock.now();
-        let Some(next) = phase.after(found, failures, now) else {
+        let Some(next) = phase.after(found, failures) else {
             self.rows.close(health).await?;
             return Ok(None);
         };
         let due = now + next.wait_after(found);
-        self.rows.go_on(health, next, due, now).await?;
+        let upto = upto.filter(|_| matches!(next, Phase::Releasing(_)));
+        self.rows.released(health, next, upto, due, now).await?;
         Ok(soon(next, due))
     }
 
-    async fn has_arrived(&self, message: &Message) -> Result<bool, StoreError> {
-        let attempts = self.attempts.of(message.endpoint, message.event.id).await?;
-        Ok(!matches!(decide(&attempts, message.round, Timestamp::MAX), NextAction::Send { .. }))
-    }
-
-    /// Sends deliveries on that have waited for as long as an endpoint may fail until it is
+    /// Hands out deliveries that have waited for as long as an endpoint may fail until it is
     /// disabled: `deliver` gives them up, unless their receiver is well. A paused endpoint's wait
     /// with it. The health then.
     async fn hand_back_what_is_over(&self, health: &Health) -> Result<Health, StepError> {
-        let mut health = health.clone();
+        let mut claimed = health.clone();
+        let mut keys = std::pin::pin!(self.backlog.of(health, None));
         for _ in 0..LOTS {
-            let oldest = self.parked.oldest(health.endpoint, LOT).await?;
-            let now = self.clock.now();
+            let lot: Vec<_> = keys.by_ref().take(LOT).try_collect().await?;
+            let (rows, now) = (self.backlog.read(&lot).await?, self.clock.now());
+            let is_over = |parked: &&DeliveryRow| parked.is_over(self.kept_for, now);
             let over: Vec<_> =
-                oldest.into_iter().filter(|parked| is_over(parked, self.kept_for, now)).collect();
+                rows.iter().filter(|row| row.is_parked()).take_while(is_over).cloned().collect();
             let Some(first) = over.first() else { break };
-            let receiver = self.receivers.of_message(&first.message).await?;
+            let receiver = self.receivers.of_delivery(first).await?;
             if receiver.is_none_or(|found| found.status != Status::Active) {
                 break;
             }
-            health = self.rows.go_on(&health, health.phase(), now + CLAIMED_FOR, now).await?;
-            let marked = |parked: &Parked| Message { over: true, ..parked.message.clone() };
-            let messages: Vec<_> = over.iter().map(|parked| outgoing(&marked(parked))).collect();
-            self.deliveries.send(messages.into_iter()).await?;
-            self.parked.delete(&over).await?;
+            claimed = self.rows.go_on(&claimed, claimed.phase(), now + CLAIMED_FOR, now).await?;
+            self.backlog.hand_out(over).await?;
         }
-        Ok(health)
+        Ok(claimed)
     }
 }
 
 /// A run waits for the next release, which is a second away, and for no other step.
 fn soon(phase: Phase, due: Timestamp) -> Next {
     matches!(phase, Phase::Releasing(_)).then_some(due)
-}
-
-/// Not before a few probes have had the time to find the receiver well: a delivery may have been
-/// redriven.
-fn is_over(parked: &Parked, kept_for: Duration, now: Timestamp) -> bool {
-    now > (parked.message.enqueued_at + kept_for).max(parked.parked_at + MAX_PROBE_WAIT * 2)
-}
-
-fn outgoing(message: &Message) -> Result<QueueEntry, StepError> {
-    Ok(QueueEntry::new(message, Duration::ZERO)?)
 }

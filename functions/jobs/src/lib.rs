@@ -1,7 +1,7 @@
 //! The `jobs` function: background work, as rows say what is due.
 //!
-//! A schedule invokes it. A [`run()`] finds the circuits and recoveries that are due, and does
-//! their [`step`]s. It sends no request to a receiver, and can't decrypt a secret: it puts
+//! A schedule invokes it. A [`run()`] finds the circuits, recoveries and deliveries that are due,
+//! and does their [`step`]s. It sends no request to a receiver, and can't decrypt a secret: it puts
 //! deliveries on a queue, and `deliver` sends them.
 //!
 //! # Pitfalls
@@ -21,9 +21,9 @@ use runtime::{
 use store::{
     Table,
     attempts::AttemptLog,
+    delivery_rows::DeliveryRows,
     due::{DueList, DueRow},
     health::HealthStore,
-    parked::ParkedStore,
     queue::Queue,
     receivers::ReceiverReader,
     recoveries::RecoveryProgress,
@@ -31,12 +31,14 @@ use store::{
     targets::TargetStore,
 };
 
+mod backlog;
 mod circuit;
 mod outcome;
 mod recovery;
 mod run;
 mod step;
 
+use backlog::Backlog;
 use circuit::Circuits;
 pub use outcome::{Next, StepError};
 use recovery::Recoveries;
@@ -72,27 +74,30 @@ impl App {
         let (config, log, state) =
             (table("CONFIG_TABLE")?, table("LOG_TABLE")?, table("STATE_TABLE")?);
         let deliveries: Queue = queue("DELIVERIES_QUEUE_URL")?;
+        let backlog = Arc::new(Backlog {
+            rows: DeliveryRows::new(state.clone()),
+            retries: queue("RETRIES_QUEUE_URL")?,
+            clock: clock.clone(),
+        });
         let retention_days = settings.parsed("EVENT_RETENTION_DAYS")?;
         let disable_after_days: u64 = settings.parsed("DISABLE_AFTER_DAYS")?;
-        let attempts = AttemptLog::new(log.clone(), retention_days);
         Ok(Self {
             due: DueList::new(state.clone()),
             lease: RunLease::new(state.clone()),
             steps: Arc::new(Steps {
+                backlog: Arc::clone(&backlog),
                 circuits: Circuits {
                     rows: HealthStore::new(state.clone()),
-                    parked: ParkedStore::new(log.clone()),
+                    backlog,
                     receivers: ReceiverReader::new(config.clone()),
-                    attempts: attempts.clone(),
-                    deliveries: deliveries.clone(),
                     kept_for: Duration::from_secs(disable_after_days * 86_400),
                     clock: clock.clone(),
                 },
                 recoveries: Recoveries {
                     rows: RecoveryProgress::new(state),
                     receivers: ReceiverReader::new(config),
-                    targets: TargetStore::new(log),
-                    attempts,
+                    targets: TargetStore::new(log.clone()),
+                    attempts: AttemptLog::new(log, retention_days),
                     deliveries,
                     clock: clock.clone(),
                 },

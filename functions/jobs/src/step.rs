@@ -1,16 +1,21 @@
 //! Steps: what a run does about a row.
 
-use store::due::DueRow;
+use std::sync::Arc;
+
+use domain::time::Timestamp;
+use store::{delivery_rows::DeliveryKey, due::DueRow};
 
 use crate::{
+    backlog::Backlog,
     circuit::Circuits,
-    outcome::{Next, StepError},
+    outcome::{AHEAD, Next, StepError},
     recovery::Recoveries,
 };
 
 /// Does the steps of everything that is due.
 #[derive(Debug)]
 pub(crate) struct Steps {
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) circuits: Circuits,
     pub(crate) recoveries: Recoveries,
 }
@@ -25,6 +30,20 @@ impl Steps {
             DueRow::Recovery(project, endpoint, id) => {
                 Box::pin(self.recoveries.step(project, endpoint, id)).await
             }
+            DueRow::Delivery(project, event, endpoint) => {
+                let before = self.backlog.clock.now() + AHEAD;
+                self.send_due(&[DeliveryKey { project, event, endpoint }], before).await?;
+                Ok(None)
+            }
         }
+    }
+
+    /// Has those of these deliveries sent that are due before then.
+    pub(crate) async fn send_due(
+        &self,
+        keys: &[DeliveryKey],
+        before: Timestamp,
+    ) -> Result<usize, StepError> {
+        Box::pin(self.backlog.send_due(keys, before)).await
     }
 }

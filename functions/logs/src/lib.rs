@@ -16,8 +16,8 @@ use runtime::{
     settings::{Settings, SettingsError},
 };
 use store::{
-    Table, attempts::AttemptReader, automations::AutomationStore, endpoints::EndpointStore,
-    events::EventReader, parked::ParkedStore, projects::ProjectReader, queue::Queue,
+    Table, attempts::AttemptReader, automations::AutomationStore, delivery_rows::DeliveryRows,
+    endpoints::EndpointStore, events::EventReader, projects::ProjectReader, queue::Queue,
     recoveries::RecoveryStore,
 };
 use utoipa_axum::routes;
@@ -40,7 +40,7 @@ pub struct App {
     automations: AutomationStore,
     events: EventReader,
     attempts: AttemptReader,
-    parked: ParkedStore,
+    rows: DeliveryRows,
     recoveries: RecoveryStore,
     deliveries: Queue,
     retention_days: u32,
@@ -60,7 +60,7 @@ impl App {
             automations: AutomationStore::new(config),
             events: EventReader::new(log.clone()),
             attempts: AttemptReader::new(log.clone()),
-            parked: ParkedStore::new(log),
+            rows: DeliveryRows::new(state.clone()),
             recoveries: RecoveryStore::new(state),
             deliveries: Queue::new(sqs, settings.text("DELIVERIES_QUEUE_URL")?),
             retention_days: settings.parsed("EVENT_RETENTION_DAYS")?,

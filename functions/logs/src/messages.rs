@@ -17,7 +17,7 @@ use futures::future::try_join_all;
 use http::Uri;
 use runtime::clock;
 use serde::Deserialize;
-use store::StoreError;
+use store::{Access, StoreError};
 use utoipa::IntoParams;
 
 use crate::{
@@ -56,8 +56,8 @@ pub(crate) async fn list(
         page_request::<EventId, And<MessageFilter, TimeRange>>(uri.query())?;
     let request = times.of(request);
     let now = clock::now();
-    let page =
-        app.events.list(access, &request, now, |logged| app.matching(&filter, logged, now)).await?;
+    let matching = |logged| app.matching(access, &filter, logged, now);
+    let page = app.events.list(access, &request, now, matching).await?;
     Ok(listed(uri.path(), &params, &request, &page, |message| message.event.id.to_string()))
 }
 
@@ -75,17 +75,22 @@ pub(crate) async fn read(
 ) -> Result<Json<MessageView>, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let logged = app.find(access, &id, "message").await?;
-    Ok(Json(app.message(logged).await?))
+    Ok(Json(app.message(access, logged).await?))
 }
 
 impl App {
     /// An event with the state of its deliveries as of now.
-    pub(crate) async fn message(&self, logged: LoggedEvent) -> Result<MessageView, ApiError> {
-        Ok(self.with_deliveries(logged, clock::now()).await?)
+    pub(crate) async fn message(
+        &self,
+        access: Access,
+        logged: LoggedEvent,
+    ) -> Result<MessageView, ApiError> {
+        Ok(self.with_deliveries(access, logged, clock::now()).await?)
     }
 
     async fn with_deliveries(
         &self,
+        access: Access,
         logged: LoggedEvent,
         now: Timestamp,
     ) -> Result<MessageView, StoreError> {
@@ -93,10 +98,12 @@ impl App {
         let event = logged.event.id;
         let deliveries = try_join_all(found.into_iter().map(|(target, attempts)| async move {
             let status = match DeliveryStatus::of_target(event, &target, &attempts) {
-                DeliveryStatus::Pending if self.parked.holds(target.endpoint, event).await? => {
-                    DeliveryStatus::Parked
-                }
-                other => other,
+                DeliveryStatus::Succeeded => DeliveryStatus::Succeeded,
+                by_the_log => match self.rows.find(access, target.endpoint, event).await? {
+                    Some(row) if row.is_parked() => DeliveryStatus::Parked,
+                    Some(_) => DeliveryStatus::Pending,
+                    None => by_the_log,
+                },
             };
             Ok::<_, StoreError>(DeliveryView::of(&target, &attempts, status))
         }))
@@ -106,6 +113,7 @@ impl App {
 
     async fn matching(
         &self,
+        access: Access,
         filter: &MessageFilter,
         mut logged: LoggedEvent,
         now: Timestamp,
@@ -119,7 +127,7 @@ impl App {
                 return Ok(None);
             }
         }
-        let message = self.with_deliveries(logged, now).await?;
+        let message = self.with_deliveries(access, logged, now).await?;
         let wanted = filter.status.is_none_or(|status| {
             message.deliveries.iter().any(|delivery| delivery.status == status)
         });

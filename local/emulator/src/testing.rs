@@ -18,7 +18,7 @@ use aws_config::{Region, SdkConfig};
 use domain::id::KeyId;
 use domain::message::Message;
 use domain::model::{ApiKey, Endpoint, KeyRecord, Scope};
-use domain::work;
+use domain::work::{self, Again, Work};
 use runtime::clock;
 use store::{Table, api_keys::KeyStore};
 use tempfile::TempDir;
@@ -54,13 +54,28 @@ pub fn sample(name: &str) -> String {
     }
 }
 
-/// The delivery in a message's text.
+/// The delivery in a message's text, with its payload.
 ///
 /// # Panics
 /// If there is none.
-#[expect(clippy::expect_used, reason = "only tests use this, and a panic is how a test fails")]
+#[expect(clippy::panic, reason = "only tests use this, and a panic is how a test fails")]
 pub fn delivery_in(body: &str) -> Message {
-    work::decode(body).expect("a message of ours")
+    match work::decode(body) {
+        Ok(Work::First(message)) => *message,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The message about a delivery that has a row, in its text.
+///
+/// # Panics
+/// If it is none.
+#[expect(clippy::panic, reason = "only tests use this, and a panic is how a test fails")]
+pub fn again_in(body: &str) -> Again {
+    match work::decode(body) {
+        Ok(Work::Again(again)) => again,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// What the SDK waits before it tries a call again.

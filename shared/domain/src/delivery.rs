@@ -23,8 +23,8 @@ pub const REDRIVEN_AFTER: Duration = Duration::from_mins(1);
 pub enum NextAction {
     /// It has succeeded: drop the message.
     Drop,
-    /// It is not due: hide the message for so long.
-    Wait(Duration),
+    /// It is not due before then.
+    Wait(Timestamp),
     /// Send it.
     Send {
         /// The attempt's number in the log, from 1, over all rounds.
@@ -57,7 +57,7 @@ pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> N
     }
     let last = own().max_by_key(|attempt| (attempt.number, attempt.created_at));
     match last.and_then(|attempt| attempt.next_attempt_at) {
-        Some(due) if due > now => NextAction::Wait(due.since(now)),
+        Some(due) if due > now => NextAction::Wait(due),
         _ => NextAction::Send {
             number: attempts
                 .iter()
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn before_its_time_a_retry_waits_and_then_is_sent_with_the_next_number() {
         let log = [attempt(1, Outcome::HttpError, Some(100))];
-        assert_eq!(decide(&log, None, at(40)), NextAction::Wait(Duration::from_mins(1)));
+        assert_eq!(decide(&log, None, at(40)), NextAction::Wait(at(100)));
         assert_eq!(decide(&log, None, at(100)), NextAction::Send { number: 2, turn: 2 });
     }
 

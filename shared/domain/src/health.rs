@@ -1,9 +1,9 @@
 //! How an endpoint is doing, and what is done about one that keeps failing.
 //!
 //! A receiver that is down must neither fill the retries queue nor occupy functions. After
-//! [`OPENS_AFTER`] failures in a row its *circuit* opens: deliveries are *parked* in the log table,
-//! off the queues, and one *probe* is sent at growing intervals. The first success releases the
-//! parked deliveries, oldest first, at a pace that grows while they succeed.
+//! [`OPENS_AFTER`] failures in a row its *circuit* opens: deliveries are *parked*, off the queues,
+//! and one *probe* is sent at growing intervals. The first success releases the parked deliveries,
+//! oldest first, at a pace that grows while they succeed.
 //!
 //! A healthy endpoint pays nothing. Only failures, and the first success after some, write to an
 //! endpoint's health.
@@ -31,11 +31,17 @@ const FIRST_PACE: usize = 10;
 const MAX_PACE: usize = 500;
 /// Between two lots of released deliveries.
 const RELEASE_WAIT: Duration = Duration::from_secs(1);
-/// How long the circuit keeps checking for stragglers after its backlog is empty. A batch that saw
-/// the circuit open can still park deliveries until its invocation ends (a minute).
-const LINGER: Duration = Duration::from_mins(3);
-/// Between two such looks.
-const LINGER_WAIT: Duration = Duration::from_secs(45);
+/// How often a circuit looks for stragglers when its list is empty, and the waits before. A batch
+/// that saw the circuit open can still park deliveries until its invocation ends (a minute), and
+/// the list may lag: by seconds, or for longer if the index is throttled.
+const LOOKS: [Duration; 6] = [
+    Duration::from_secs(45),
+    Duration::from_secs(45),
+    Duration::from_secs(45),
+    Duration::from_secs(45),
+    Duration::from_hours(1),
+    Duration::from_hours(24),
+];
 /// For how long whoever claims a circuit has it to himself: longer than a step takes, and than a
 /// probe is on its way. Then the claim is taken for lost.
 pub const CLAIMED_FOR: Duration = Duration::from_mins(1);
@@ -78,6 +84,12 @@ pub struct Circuit {
     pub step: u64,
     /// What the next step does.
     pub phase: Phase,
+    /// How far the release has come: what is parked of older events has been released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<Timestamp>,
+    /// Whether a probe is on its way: before the next step is due, nobody sends another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub probing: bool,
 }
 
 /// What a circuit's next step does.
@@ -88,8 +100,8 @@ pub enum Phase {
     Open(u32),
     /// Release this many parked deliveries. New deliveries are sent.
     Releasing(usize),
-    /// Look once more for parked ones until that time. New ones are sent.
-    Lingering(Timestamp),
+    /// Look once more for parked ones: so many looks have found none. New ones are sent.
+    Lingering(u8),
 }
 
 /// What came of a step.
@@ -105,6 +117,8 @@ pub enum StepResult {
     Up,
     /// The number of deliveries that were released.
     Released(usize),
+    /// There are parked ones, and all of them have been released: they are on their way.
+    UnderWay,
 }
 
 impl Health {
@@ -141,6 +155,17 @@ impl Health {
         self.circuit.as_ref().map_or(Phase::FIRST, |circuit| circuit.phase)
     }
 
+    /// Whether a probe is on its way, or lost: that shows when the next step is due.
+    pub fn is_probing(&self) -> bool {
+        self.circuit.as_ref().is_some_and(|circuit| circuit.probing)
+    }
+
+    /// From which event's time on a release goes on; `None` if one begins with the oldest.
+    pub fn released(&self) -> Option<Timestamp> {
+        let circuit = self.circuit.as_ref()?;
+        circuit.released.filter(|_| matches!(circuit.phase, Phase::Releasing(_)))
+    }
+
     /// Whether a delivery that comes now must be the probe: nobody has sent one in time.
     pub fn wants_a_probe(&self, now: Timestamp) -> bool {
         self.is_open() && self.due_at.is_some_and(|due| due <= now)
@@ -160,7 +185,7 @@ impl Phase {
                 FIRST_PROBE_WAIT.saturating_mul(1 << probes.min(10)).min(MAX_PROBE_WAIT)
             }
             Self::Releasing(_) => RELEASE_WAIT,
-            Self::Lingering(_) => LINGER_WAIT,
+            Self::Lingering(looks) => LOOKS[usize::from(looks).min(LOOKS.len() - 1)],
         }
     }
 
@@ -186,27 +211,33 @@ impl Phase {
 
     /// The phase after a step that found this; `None` if the circuit is done. `failures` is the
     /// count of the endpoint's health by then.
-    pub fn after(self, found: StepResult, failures: u64, now: Timestamp) -> Option<Self> {
+    pub fn after(self, found: StepResult, failures: u64) -> Option<Self> {
         let failing_again = failures >= OPENS_AFTER;
         match (self, found) {
             // With nothing parked there is nothing to probe with: the next delivery is the probe,
             // and opens the circuit again if it fails. But a batch that saw the circuit open may be
             // about to park some.
-            (Self::Open(_), StepResult::Nothing) => Some(Self::Lingering(now + LINGER)),
+            (Self::Open(_), StepResult::Nothing) => Some(Self::Lingering(0)),
             (Self::Open(_), StepResult::Up) => Some(Self::RECOVERED),
             (Self::Open(probes), _) => Some(Self::Open(probes.saturating_add(1))),
             // These failures are older: nothing has been sent since.
-            (Self::Lingering(until), StepResult::Released(0)) => (now < until).then_some(self),
+            (Self::Lingering(looks), StepResult::Released(0)) => Self::look(looks + 1),
             (_, StepResult::Down(_)) => Some(Self::FIRST),
             (_, StepResult::Released(_) | StepResult::Up) if failing_again => Some(Self::FIRST),
+            (_, StepResult::UnderWay) => Some(Self::Lingering(0)),
             (Self::Releasing(pace), StepResult::Released(count)) if count >= pace => {
                 // One failure is a hint to go no faster.
                 Some(Self::Releasing(if failures == 0 { (pace * 2).min(MAX_PACE) } else { pace }))
             }
-            (Self::Lingering(_), StepResult::Released(count)) if count > 0 => Some(Self::RECOVERED),
-            (Self::Lingering(until), _) => (now < until).then_some(self),
-            (Self::Releasing(_), _) => Some(Self::Lingering(now + LINGER)),
+            (Self::Lingering(_), StepResult::Released(_)) => Some(Self::RECOVERED),
+            (Self::Lingering(looks), _) => Self::look(looks + 1),
+            (Self::Releasing(_), _) => Some(Self::Lingering(0)),
         }
+    }
+
+    /// The look of this number, if there is one.
+    fn look(number: u8) -> Option<Self> {
+        (usize::from(number) < LOOKS.len()).then_some(Self::Lingering(number))
     }
 
     /// How many parked deliveries a step of this phase releases.
@@ -267,22 +298,22 @@ mod tests {
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
         assert_eq!(Phase::Open(u32::MAX).wait(), MAX_PROBE_WAIT);
         assert_eq!(
-            Phase::Open(3).after(StepResult::Down(Duration::ZERO), 50, at(0)),
+            Phase::Open(3).after(StepResult::Down(Duration::ZERO), 50),
             Some(Phase::Open(4))
         );
     }
 
     #[test]
     fn a_success_lets_the_parked_ones_go_faster_and_faster() {
-        let mut phase = Phase::Open(3).after(StepResult::Up, 0, at(0)).unwrap();
+        let mut phase = Phase::Open(3).after(StepResult::Up, 0).unwrap();
         let mut paces = Vec::new();
         for _ in 0..8 {
             paces.push(phase.pace());
-            phase = phase.after(StepResult::Released(phase.pace()), 0, at(0)).unwrap();
+            phase = phase.after(StepResult::Released(phase.pace()), 0).unwrap();
         }
         assert_eq!(paces, [10, 20, 40, 80, 160, 320, 500, 500]);
         assert_eq!(
-            Phase::Releasing(40).after(StepResult::Released(40), 3, at(0)),
+            Phase::Releasing(40).after(StepResult::Released(40), 3),
             Some(Phase::Releasing(40)),
             "no faster after a failure"
         );
@@ -305,56 +336,64 @@ mod tests {
     fn no_more_is_let_go_than_the_endpoint_takes() {
         assert_eq!(Phase::Releasing(80).at_most(Some(5)), Phase::Releasing(5));
         assert_eq!(Phase::Releasing(80).at_most(None), Phase::Releasing(80));
-        let all = Phase::Releasing(80).at_most(Some(5)).after(StepResult::Released(5), 0, at(0));
+        let all = Phase::Releasing(80).at_most(Some(5)).after(StepResult::Released(5), 0);
         assert_eq!(all, Some(Phase::Releasing(10)), "there may be more");
     }
 
     #[test]
     fn a_receiver_that_fails_again_is_probed_again() {
-        for phase in [Phase::Releasing(500), Phase::Lingering(at(99))] {
-            assert_eq!(
-                phase.after(StepResult::Released(1), OPENS_AFTER, at(0)),
-                Some(Phase::FIRST)
-            );
+        for phase in [Phase::Releasing(500), Phase::Lingering(4)] {
+            assert_eq!(phase.after(StepResult::Released(1), OPENS_AFTER), Some(Phase::FIRST));
         }
     }
 
     #[test]
     fn what_is_parked_waits_while_the_endpoint_is_paused() {
-        for phase in [Phase::Releasing(500), Phase::Lingering(at(99))] {
-            assert_eq!(phase.after(StepResult::Down(Duration::ZERO), 0, at(0)), Some(Phase::FIRST));
+        for phase in [Phase::Releasing(500), Phase::Lingering(4)] {
+            assert_eq!(phase.after(StepResult::Down(Duration::ZERO), 0), Some(Phase::FIRST));
         }
     }
 
     #[test]
     fn what_was_parked_late_is_found_before_all_is_done() {
-        let lingering = Phase::Releasing(20).after(StepResult::Released(3), 0, at(0)).unwrap();
-        assert_eq!(lingering, Phase::Lingering(at(180)));
-        assert_eq!(lingering.after(StepResult::Released(0), 0, at(100)), Some(lingering));
-        assert_eq!(lingering.after(StepResult::Released(2), 0, at(100)), Some(Phase::RECOVERED));
-        assert_eq!(lingering.after(StepResult::Released(0), 0, at(180)), None);
-        assert!(LINGER > Duration::from_mins(2), "longer than two invocations");
+        let lingering = Phase::Releasing(20).after(StepResult::Released(3), 0).unwrap();
+        assert_eq!(lingering, Phase::Lingering(0));
+        for looks in (0..).take(LOOKS.len()) {
+            let found = |found| Phase::Lingering(looks).after(found, 0);
+            assert_eq!(found(StepResult::Released(2)), Some(Phase::RECOVERED));
+            assert_eq!(found(StepResult::UnderWay), Some(Phase::Lingering(0)));
+        }
+        let (mut phase, mut waits) = (Some(lingering), Vec::new());
+        while let Some(this) = phase {
+            waits.push(this.wait().as_secs());
+            phase = this.after(StepResult::Released(0), 0);
+        }
+        assert_eq!(waits, [45, 45, 45, 45, 3_600, 86_400]);
+        assert_eq!(
+            Phase::Releasing(20).after(StepResult::UnderWay, 0),
+            Some(Phase::Lingering(0)),
+            "as long as any of them has not ended, somebody looks"
+        );
     }
 
     #[test]
     fn without_anything_parked_the_next_delivery_is_the_probe() {
         // Deliveries are sent again, and the circuit checks for what a batch parks that saw it
         // open.
-        let lingering = Phase::Open(5).after(StepResult::Nothing, 12, at(0)).unwrap();
-        assert_eq!(lingering, Phase::Lingering(at(180)));
+        let lingering = Phase::Open(5).after(StepResult::Nothing, 12).unwrap();
+        assert_eq!(lingering, Phase::Lingering(0));
         assert_eq!(
-            lingering.after(StepResult::Released(0), 12, at(100)),
-            Some(lingering),
+            lingering.after(StepResult::Released(0), 12),
+            Some(Phase::Lingering(1)),
             "the failures are those of before"
         );
-        assert_eq!(lingering.after(StepResult::Released(1), 12, at(100)), Some(Phase::FIRST));
-        assert_eq!(lingering.after(StepResult::Released(0), 12, at(180)), None);
+        assert_eq!(lingering.after(StepResult::Released(1), 12), Some(Phase::FIRST));
     }
 
     #[test]
     fn a_probe_that_is_due_may_be_any_delivery() {
         let with = |phase| Health {
-            circuit: Some(Circuit { step: 1, phase }),
+            circuit: Some(Circuit { step: 1, phase, released: None, probing: false }),
             due_at: Some(at(1_000)),
             ..health(10, 0, 1)
         };

@@ -10,12 +10,14 @@
 //! 4. [`schedule`]: when to try again; [`delivery`]: what to do with a message, given what the log
 //!    says; [`health`]: what to do with an endpoint that keeps failing; [`rate`]: how fast to send;
 //!    [`recovery`]: which deliveries an endpoint gets again.
-//! 5. [`work`]: what is on the queues: deliveries ([`message`]); [`job`]: what is done by rows.
+//! 5. [`work`]: what is on the queues: deliveries ([`message`]), or the ids of those that have a
+//!    row ([`delivery_row`]); [`job`]: what is done by rows.
 //!
 //! [`schema`] serves the API's document (`tests/tests/document`); no function runs it.
 
 mod by_name;
 pub mod delivery;
+pub mod delivery_row;
 pub mod endpoint_url;
 pub mod health;
 pub mod id;

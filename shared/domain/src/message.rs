@@ -1,5 +1,4 @@
-//! One delivery on its queue: everything that an attempt needs but the endpoint, so that no attempt
-//! reads the event again.
+//! One delivery with its payload: everything that an attempt needs but the endpoint.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,11 +39,8 @@ pub struct Message {
     /// answer), so that even a first attempt must look at the log.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recheck: bool,
-    /// Whether it has been parked for too long: if its receiver is still down, it is given up.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub over: bool,
-    /// When it may be sent, if its endpoint has a rate limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// When it may be sent, if its endpoint has a rate limit: from its row.
+    #[serde(skip)]
     pub reserved: Option<RateSlot>,
 }
 
@@ -113,20 +109,7 @@ impl Message {
             trigger: Trigger::Scheduled,
             round: None,
             recheck: false,
-            over: false,
             reserved: None,
         }
-    }
-
-    /// The same, with a slot of its endpoint's rate limit.
-    #[must_use]
-    pub fn with_slot(&self, slot: RateSlot) -> Self {
-        Self { reserved: Some(slot), ..self.clone() }
-    }
-
-    /// The same message without a slot, for when the time of its next attempt is unknown.
-    #[must_use]
-    pub fn without_slot(&self) -> Self {
-        Self { reserved: None, ..self.clone() }
     }
 }

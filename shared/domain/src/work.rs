@@ -1,4 +1,5 @@
-//! What is on the queues: deliveries. Only this file knows how they are written.
+//! What is on the queues: deliveries, with their payload or by their ids. Only this file knows how
+//! they are written.
 //!
 //! A message carries the version of its form. A queue keeps messages for 14 days, so code may meet
 //! one that newer code has written: it leaves that one on the queue ([`Unreadable::Newer`]).
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
+    id::{EndpointId, EventId, ProjectId},
     json::{canonicalise, escape_for_sqs},
     message::Message,
 };
@@ -20,6 +22,9 @@ pub enum Unreadable {
     /// It has no form that anybody has written: it will never be readable.
     #[error("not a message of ours: {0}")]
     Poison(#[from] serde_json::Error),
+    /// It has none of the kinds that there are, or several.
+    #[error("not a message of ours: it must be either `first` or `again`")]
+    Kind,
     /// Newer code has written it.
     #[error("message version {0} is newer than this code's {VERSION}")]
     Newer(u32),
@@ -30,39 +35,79 @@ pub enum Unreadable {
 #[error("a message can't be written: {0}")]
 pub struct EncodeError(#[from] serde_json::Error);
 
+/// What a message is about.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// A delivery with its payload.
+    First(Box<Message>),
+    /// A delivery that has a row.
+    Again(Again),
+}
+
+/// Says that a delivery is to be sent that has a row. The row tells the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// The endpoint's project.
+    pub project: ProjectId,
+    /// What goes there.
+    pub event: EventId,
+    /// Where it goes.
+    pub endpoint: EndpointId,
+    /// The row's number when this message was sent. If the row has another one, this is void.
+    pub seq: u64,
+    /// Whether it only tests the receiver.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub probe: bool,
+}
+
 #[derive(Deserialize)]
 struct Version {
     v: u32,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Envelope<W> {
-    v: u32,
-    work: W,
+#[derive(Deserialize)]
+struct Read {
+    #[serde(default)]
+    first: Option<Box<Message>>,
+    #[serde(default)]
+    again: Option<Again>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Work<M> {
-    delivery: M,
+#[derive(Serialize)]
+struct Written<'a> {
+    v: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<&'a Message>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    again: Option<&'a Again>,
 }
 
 /// Reads the text of a message.
-pub fn decode(text: &str) -> Result<Message, Unreadable> {
+pub fn decode(text: &str) -> Result<Work, Unreadable> {
     let Version { v } = serde_json::from_str(text)?;
     if v > VERSION {
         return Err(Unreadable::Newer(v));
     }
-    let Envelope { work: Work { delivery }, .. } = serde_json::from_str(text)?;
-    let mut message: Message = delivery;
-    unescape(&mut message.event.data)?;
-    message.event.metadata.as_mut().map_or(Ok(()), unescape)?;
-    Ok(message)
+    match serde_json::from_str(text)? {
+        Read { first: Some(mut message), again: None } => {
+            unescape(&mut message.event.data)?;
+            message.event.metadata.as_mut().map_or(Ok(()), unescape)?;
+            Ok(Work::First(message))
+        }
+        Read { first: None, again: Some(again) } => Ok(Work::Again(again)),
+        _ => Err(Unreadable::Kind),
+    }
 }
 
-/// The text of a message.
+/// The text of a delivery with its payload.
 pub fn encode(message: &Message) -> Result<String, EncodeError> {
-    let text = serde_json::to_string(&Envelope { v: VERSION, work: Work { delivery: message } })?;
+    let text = serde_json::to_string(&Written { v: VERSION, first: Some(message), again: None })?;
     Ok(escape_for_sqs(&text).into_owned())
+}
+
+/// The text of a message about a delivery that has a row.
+pub fn encode_again(again: &Again) -> Result<String, EncodeError> {
+    Ok(serde_json::to_string(&Written { v: VERSION, first: None, again: Some(again) })?)
 }
 
 /// Undoes what [`escape_for_sqs`] did, so that the signed and sent bytes are the canonical ones.
@@ -81,7 +126,6 @@ mod tests {
     use crate::{
         id::{EndpointId, EventId, ProjectId},
         model::{Event, Trigger},
-        rate::RateSlot,
         time::Timestamp,
     };
 
@@ -108,14 +152,12 @@ mod tests {
             trigger: Trigger::Scheduled,
             round: None,
             recheck: false,
-            over: false,
             reserved: None,
         }
     }
 
     #[test]
     fn a_delivery_comes_off_the_queue_as_it_went_on_even_with_what_sqs_does_not_carry() {
-        let slot = RateSlot { number: 2, at: Timestamp::from_seconds(9), passed: 1, limit: 5 };
         let awkward = [
             "{\"z\":1,\"a\":\"é😀\"}",
             "\"\u{fffe}\u{ffff}\"",
@@ -124,27 +166,32 @@ mod tests {
             "12345678901234567890",
         ];
         for data in awkward {
-            let text = encode(&message(data).with_slot(slot)).unwrap();
+            let text = encode(&message(data)).unwrap();
             assert!(!text.contains(['\u{fffe}', '\u{ffff}']), "SQS refuses these");
-            let read = decode(&text).unwrap();
+            let Work::First(read) = decode(&text).unwrap() else { panic!("{text}") };
             assert_eq!((read.event.data.get(), read.event.metadata.unwrap().get()), (data, data));
-            assert_eq!(read.reserved, Some(slot));
         }
     }
 
     #[test]
+    fn what_has_a_row_goes_by_its_ids() {
+        let (project, event) = (ProjectId::new(NOW, 1), EventId::new(NOW, 2));
+        let again =
+            Again { project, event, endpoint: EndpointId::new(NOW, 3), seq: u64::MAX, probe: true };
+        let text = encode_again(&again).unwrap();
+        let Work::Again(read) = decode(&text).unwrap() else { panic!("{text}") };
+        assert_eq!(read, again);
+    }
+
+    #[test]
     fn newer_and_broken_messages_are_told_apart() {
-        for newer in [r#"{"v":2}"#, r#"{"v":99,"work":{"unheard_of":{}}}"#] {
+        for newer in [r#"{"v":2}"#, r#"{"v":99,"unheard_of":{}}"#] {
             assert!(matches!(decode(newer), Err(Unreadable::Newer(_))), "{newer}");
         }
-        for poison in [
-            "",
-            "{}",
-            "[]",
-            r#"{"v":1}"#,
-            r#"{"v":1,"work":{}}"#,
-            r#"{"v":1,"work":{"unheard_of":{}}}"#,
-        ] {
+        for kind in [r#"{"v":1}"#, r#"{"v":1,"unheard_of":{}}"#] {
+            assert!(matches!(decode(kind), Err(Unreadable::Kind)), "{kind}");
+        }
+        for poison in ["", "{}", "[]", r#"{"v":1,"first":{}}"#, r#"{"v":1,"again":{}}"#] {
             assert!(matches!(decode(poison), Err(Unreadable::Poison(_))), "{poison}");
         }
     }

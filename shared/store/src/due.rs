@@ -1,4 +1,4 @@
-//! What is due: circuits and recoveries, found by an index over their rows.
+//! What is due: circuits, recoveries and deliveries, found by an index over their rows.
 //!
 //! # Pitfalls
 //!
@@ -7,18 +7,16 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::time::Timestamp;
-use futures::future::try_join_all;
+use futures::{Stream, TryStreamExt, future::ready};
 
 use crate::{
     StoreError, Table,
-    item::{Item, number, string, text},
+    item::{Item, moment, number, string, text},
+    merge::Merge,
     row_keys::lists,
 };
 
 pub use crate::row_keys::lists::DueRow;
-
-/// The most rows of each list that one look returns; the next look finds the rest.
-const MOST: i32 = 100;
 
 /// A row that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,21 +37,20 @@ impl DueList {
         Self(state)
     }
 
-    /// What is due by then, the oldest first: one Query for each list. Rows of newer code are left
+    /// What is due by then, the oldest first, read as it is asked for. Rows of newer code are left
     /// out.
-    pub async fn until(&self, moment: Timestamp) -> Result<Vec<Due>, StoreError> {
-        let lists = (0..lists::DUE).map(|place| self.0.listed(lists::due(place), moment, MOST));
-        let rows = try_join_all(lists).await?.into_iter().flatten();
-        let mut due: Vec<_> = rows.filter_map(|row| read(&row)).collect();
-        due.sort_by_key(|due| due.at);
-        Ok(due)
+    pub fn until(&self, moment: Timestamp) -> impl Stream<Item = Result<Due, StoreError>> + '_ {
+        let lists: Vec<_> = (0..lists::DUE).map(lists::due).collect();
+        Merge::of_lists(&self.0, &lists, (Timestamp::from_millis(0), moment))
+            .rows()
+            .try_filter_map(|row| ready(Ok(read(&row))))
     }
 }
 
 fn read(row: &Item) -> Option<Due> {
-    let at = row.get("list_at")?.as_n().ok()?.parse().ok()?;
+    let at = moment(row, "list_at")?;
     let row = lists::row(text(row, "pk"), text(row, "sk"))?;
-    Some(Due { row, at: Timestamp::from_millis(at) })
+    Some(Due { row, at })
 }
 
 /// The attributes by which a row stands in a list of what is due, from this moment on.

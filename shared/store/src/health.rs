@@ -37,6 +37,13 @@ pub(crate) fn health_key(project: ProjectId, endpoint: EndpointId) -> Item {
     key(pk::circuit(project, endpoint), sk::CIRCUIT)
 }
 
+/// What a circuit is to be.
+struct Next {
+    phase: Phase,
+    released: Option<Timestamp>,
+    probing: bool,
+}
+
 /// Reads and writes endpoints' health.
 #[derive(Clone, Debug)]
 pub struct HealthStore(Table);
@@ -132,7 +139,13 @@ impl HealthStore {
             self.update(health, &change).values(values.iter().cloned())
         };
         if health.is_open() {
-            let update = over(&["circuit.phase = :recovered", "list_at = :now"])
+            let start = [
+                "circuit.phase = :recovered",
+                "circuit.released = :never",
+                "circuit.probing = :no",
+            ];
+            let update = over(&[start.as_slice(), &["list_at = :now"]].concat())
+                .value(":never", AttributeValue::Null(true))
                 .value(":recovered", phase_value(Phase::RECOVERED)?)
                 .value(":now", number(now.millis()))
                 .when("attribute_exists(circuit)");
@@ -159,7 +172,8 @@ impl HealthStore {
         if health.circuit.is_some() {
             return self.go_on(health, Phase::FIRST, due_at, now).await.map(drop);
         }
-        let circuit = Circuit { step: now.millis(), phase: Phase::FIRST };
+        let circuit =
+            Circuit { step: now.millis(), phase: Phase::FIRST, released: None, probing: false };
         let (pk, expiry) = (pk::circuit(health.project, health.endpoint), expiry(now));
         let [(list, list_value), (list_at, due)] = listed(&pk, sk::CIRCUIT, due_at);
         let change = "SET circuit = :circuit, #list = :list, #list_at = :due, expires_at = :expiry";
@@ -176,7 +190,8 @@ impl HealthStore {
     }
 
     /// Moves a circuit on from the step and phase that `health` shows, to this phase and the time
-    /// of its next step. The health then; [`StoreError::Conflict`] if the circuit has changed.
+    /// of its next step. What is released begins with the oldest event, unless a release goes on.
+    /// The health then; [`StoreError::Conflict`] if the circuit has changed.
     pub async fn go_on(
         &self,
         health: &Health,
@@ -184,15 +199,48 @@ impl HealthStore {
         due_at: Timestamp,
         now: Timestamp,
     ) -> Result<Health, StoreError> {
-        let change = "SET circuit.step = :next, circuit.phase = :new, list_at = :due, \
-                      expires_at = :expiry";
+        let released = health.released();
+        self.move_on(health, Next { phase, released, probing: false }, due_at, now).await
+    }
+
+    /// As [`Self::go_on`], of a circuit that has released what is parked of events before then.
+    pub async fn released(
+        &self,
+        health: &Health,
+        phase: Phase,
+        released: Option<Timestamp>,
+        due_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Health, StoreError> {
+        self.move_on(health, Next { phase, released, probing: false }, due_at, now).await
+    }
+
+    /// As [`Self::go_on`], in the same phase, for a probe that is taken for lost at `due_at`.
+    pub async fn probing(
+        &self,
+        health: &Health,
+        due_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Health, StoreError> {
+        let next = Next { phase: health.phase(), released: None, probing: true };
+        self.move_on(health, next, due_at, now).await
+    }
+
+    async fn move_on(
+        &self,
+        health: &Health,
+        Next { phase, released, probing }: Next,
+        due_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Health, StoreError> {
         let circuit = circuit_of(health)?;
+        let next = Circuit { step: circuit.step + 1, phase, released, probing };
+        let change = "SET circuit = :next, list_at = :due, expires_at = :expiry";
         let update = self
             .update(health, change)
             .when(SAME_STEP)
             .values(step_values(circuit)?)
-            .value(":next", number(circuit.step + 1))
-            .value(":new", phase_value(phase)?)
+            .value(":next", to_attribute_value(&next)?)
             .value(":due", number(due_at.millis()))
             .value(":expiry", number(expiry(now)));
         parse(update.returning(ReturnValue::AllNew).await?)

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::time::Timestamp;
 use serde::Serialize;
 use serde_dynamo::aws_sdk_dynamodb_1::to_item;
 
@@ -49,6 +50,11 @@ pub(crate) fn number(value: u64) -> AttributeValue {
 /// A text attribute, or "" (which no id is).
 pub(crate) fn text<'a>(item: &'a Item, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+/// A time of an item, in milliseconds.
+pub(crate) fn moment(item: &Item, name: &str) -> Option<Timestamp> {
+    item.get(name)?.as_n().ok()?.parse().ok().map(Timestamp::from_millis)
 }
 
 /// Whether the item has outlived its TTL. DynamoDB deletes such items only within days, so reads

@@ -1,24 +1,33 @@
-//! The ordered rows of several ordered partitions, as one.
+//! The ordered rows of several ordered partitions, or lists of the index, as one.
 
 use std::{cmp::Reverse, collections::VecDeque};
 
+use domain::time::Timestamp;
 use futures::{future::try_join_all, stream};
 
 use crate::{
     StoreError, Table,
-    item::{Item, text},
+    item::{Item, moment, text},
 };
 
 /// Rows per query and shard: with eight shards a default page of 20 is filled by the first round.
 const PER_QUERY: i32 = 25;
+/// Keys per query and list of the index: they are small, and there may be very many.
+const KEYS_PER_QUERY: i32 = 100;
 
 /// The ordered rows of several ordered partitions.
 pub(crate) struct Merge<'a> {
     table: &'a Table,
-    low: String,
-    high: String,
-    descending: bool,
+    range: Range,
     shards: Vec<Shard>,
+}
+
+/// What is read of each partition, and in which order.
+enum Range {
+    /// By sort key, from the first to the second, both included.
+    Rows { low: String, high: String, descending: bool },
+    /// By time, from the first to the second, both included.
+    Listed { from: Timestamp, until: Timestamp },
 }
 
 /// Where a partition's query continues.
@@ -43,13 +52,19 @@ impl<'a> Merge<'a> {
         high: String,
         descending: bool,
     ) -> Self {
-        let shards = partitions
-            .iter()
-            .map(|pk| Shard { pk: pk.clone(), rows: VecDeque::new(), next: Next::Start })
-            .collect();
         // An empty range is an error to DynamoDB.
-        let shards = if low > high { Vec::new() } else { shards };
-        Self { table, low, high, descending, shards }
+        let shards = if low > high { Vec::new() } else { shards(partitions) };
+        Self { table, range: Range::Rows { low, high, descending }, shards }
+    }
+
+    /// The keys of rows in these lists of the index, from one time to another, both included, the
+    /// first ones first.
+    pub(crate) fn of_lists(
+        table: &'a Table,
+        lists: &[String],
+        (from, until): (Timestamp, Timestamp),
+    ) -> Self {
+        Self { table, range: Range::Listed { from, until }, shards: shards(lists) }
     }
 
     /// The rows, read as they are asked for.
@@ -61,9 +76,10 @@ impl<'a> Merge<'a> {
 
     async fn next(&mut self) -> Result<Option<Item>, StoreError> {
         self.fill().await?;
+        let range = &self.range;
         let heads = self.shards.iter_mut().filter(|shard| !shard.rows.is_empty());
-        let head = |shard: &&mut Shard| shard.rows.front().map(|row| text(row, "sk").to_owned());
-        let first = if self.descending {
+        let head = |shard: &&mut Shard| shard.rows.front().map(|row| range.place(row));
+        let first = if matches!(range, Range::Rows { descending: true, .. }) {
             heads.max_by_key(head)
         } else {
             heads.max_by_key(|shard| Reverse(head(shard)))
@@ -73,7 +89,7 @@ impl<'a> Merge<'a> {
 
     /// Reads on, in parallel, wherever rows have run out.
     async fn fill(&mut self) -> Result<(), StoreError> {
-        let (table, low, high, descending) = (self.table, &self.low, &self.high, self.descending);
+        let (table, range) = (self.table, &self.range);
         let dry = self.shards.iter_mut().filter(|shard| shard.rows.is_empty());
         try_join_all(dry.map(|shard| async move {
             while shard.rows.is_empty() {
@@ -82,8 +98,7 @@ impl<'a> Merge<'a> {
                     Next::Behind(key) => Some(key),
                     Next::End => break,
                 };
-                let (rows, next) =
-                    table.page(&shard.pk, (low, high), descending, PER_QUERY, start).await?;
+                let (rows, next) = range.page(table, &shard.pk, start).await?;
                 shard.rows = rows.into();
                 shard.next = next.map_or(Next::End, Next::Behind);
             }
@@ -92,4 +107,36 @@ impl<'a> Merge<'a> {
         .await?;
         Ok(())
     }
+}
+
+impl Range {
+    /// What rows are ordered by.
+    fn place(&self, row: &Item) -> (Timestamp, String) {
+        let sk = text(row, "sk").to_owned();
+        match self {
+            Self::Rows { .. } => (Timestamp::from_millis(0), sk),
+            Self::Listed { .. } => (moment(row, "list_at").unwrap_or(Timestamp::MAX), sk),
+        }
+    }
+
+    async fn page(
+        &self,
+        table: &Table,
+        partition: &str,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        match self {
+            Self::Rows { low, high, descending } => {
+                table.page(partition, (low, high), *descending, PER_QUERY, start).await
+            }
+            Self::Listed { from, until } => {
+                table.listed(partition, (*from, *until), KEYS_PER_QUERY, start).await
+            }
+        }
+    }
+}
+
+fn shards(partitions: &[String]) -> Vec<Shard> {
+    let shard = |pk: &String| Shard { pk: pk.clone(), rows: VecDeque::new(), next: Next::Start };
+    partitions.iter().map(shard).collect()
 }

@@ -4,7 +4,8 @@
 //! The project comes from our own rows, so no [`Access`](crate::Access) is asked for here.
 
 use domain::{
-    message::{Message, SettingsSource},
+    delivery_row::DeliveryRow,
+    message::SettingsSource,
     model::{Project, Status, Subscription},
     recovery::Recovery,
 };
@@ -26,15 +27,15 @@ impl ReceiverReader {
         Self(config)
     }
 
-    /// Where a message goes; `None` if that was deleted.
-    pub async fn of_message(&self, message: &Message) -> Result<Option<Subscription>, StoreError> {
-        let sk = match &message.via {
-            None => sk::endpoint(message.endpoint),
+    /// Where a delivery goes; `None` if that was deleted.
+    pub async fn of_delivery(&self, row: &DeliveryRow) -> Result<Option<Subscription>, StoreError> {
+        let sk = match &row.via {
+            None => sk::endpoint(row.endpoint),
             Some(SettingsSource::Worker(id)) => sk::worker(id),
             // Nobody can pause a URL.
             Some(SettingsSource::Url { url, body, .. }) => {
                 return Ok(Some(Subscription {
-                    id: message.endpoint,
+                    id: row.endpoint,
                     url: url.to_string(),
                     topics: Vec::new(),
                     status: Status::Active,
@@ -44,7 +45,7 @@ impl ReceiverReader {
                 }));
             }
         };
-        self.0.get(key(pk::subscriptions(message.project), sk)).await
+        self.0.get(key(pk::subscriptions(row.project), sk)).await
     }
 
     /// The endpoint of a recovery, and its project, as far as they are there.

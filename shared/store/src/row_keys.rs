@@ -18,9 +18,9 @@
 //! | log | `PROJ#<proj>#LATE` | position in the [`feed`](crate::feed) | pointer to an event |
 //! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
 //! | log | `EP#<we>` | `RATE` | when an endpoint with a rate limit takes the next delivery |
-//! | log | `PARKED#<we>#<shard>` | `<evt>#<round>#<queue message>` | a delivery that waits |
 //! | log | `IDEM#<proj>#<sha-256 of the key>` | `IDEM` | idempotency lease and answer |
 //! | state | `C#<proj>#<we>` | `C` | how an endpoint is doing that has failed, and its circuit |
+//! | state | `D#<proj>#<shard>` | `<evt>#<we>` | a delivery that waits |
 //! | state | `J#<proj>#<we>` | `RECOVERY#<rcv>` | a recovery and how far it is |
 //! | state | `J#<proj>#<we>` | `RECOVERING` | which recovery has the endpoint |
 //! | state | `J#` | `RUN` | until when a run of `jobs` works |
@@ -30,7 +30,8 @@
 //!
 //! | list | ordered by | contains |
 //! |---|---|---|
-//! | `due#<0–15>` | when to look at it | circuits that are not closed, recoveries that run |
+//! | `due#<0–15>` | when to look at it | circuits, recoveries, deliveries that wait for a time |
+//! | `parked#<proj>#<we>#<shard>` | time of the event | parked deliveries |
 
 /// Partition keys.
 pub(crate) mod pk {
@@ -72,6 +73,13 @@ pub(crate) mod pk {
         format!("PROJ#{project}#{shard}")
     }
 
+    /// Whose events they are; `None` if it is another partition.
+    pub(crate) fn project_of_events(pk: &str) -> Option<ProjectId> {
+        let (project, shard) = pk.strip_prefix("PROJ#")?.split_once('#')?;
+        shard.parse::<u8>().ok()?;
+        project.parse().ok()
+    }
+
     /// Pointers to a project's events whose position in the feed is not their id.
     pub(crate) fn late_events(project: ProjectId) -> String {
         format!("PROJ#{project}#LATE")
@@ -87,17 +95,19 @@ pub(crate) mod pk {
         format!("EP#{endpoint}")
     }
 
-    /// One shard of an endpoint's parked deliveries.
-    pub(crate) fn parked(endpoint: EndpointId, shard: u8) -> String {
-        format!("PARKED#{endpoint}#{shard}")
-    }
-
     /// Who may run background work.
     pub(crate) const RUNS: &str = "J#";
+    /// What the partitions of deliveries begin with.
+    pub(crate) const DELIVERIES: &str = "D#";
     /// What circuits' partitions begin with.
     pub(crate) const CIRCUITS: &str = "C#";
     /// What the partitions of recoveries begin with.
     pub(crate) const RECOVERIES: &str = "J#";
+
+    /// One shard of a project's deliveries.
+    pub(crate) fn deliveries(project: ProjectId, shard: u8) -> String {
+        format!("{DELIVERIES}{project}#{shard}")
+    }
 
     /// How an endpoint is doing, and its circuit.
     pub(crate) fn circuit(project: ProjectId, endpoint: EndpointId) -> String {
@@ -118,7 +128,7 @@ pub(crate) mod pk {
 /// Sort keys, and the beginnings that lists of them share.
 pub(crate) mod sk {
     use domain::{
-        id::{AttemptId, AutomationId, EndpointId, EventId, KeyId, RecoveryId, RoundId},
+        id::{AttemptId, AutomationId, EndpointId, EventId, KeyId, RecoveryId},
         model::Topic,
     };
 
@@ -195,7 +205,7 @@ pub(crate) mod sk {
         format!("{RECOVERY}{id}")
     }
 
-    /// What the sort keys of an event's attempts, or parked deliveries, begin with.
+    /// What the sort keys of an event's attempts, or deliveries, begin with.
     pub(crate) fn of_event(event: EventId) -> String {
         format!("{event}#")
     }
@@ -205,16 +215,15 @@ pub(crate) mod sk {
         format!("{}{number:06}#{attempt}", of_event(event))
     }
 
-    /// A parked delivery: `queue_id` is the id of the queue message that it was.
-    pub(crate) fn parked(event: EventId, round: Option<RoundId>, queue_id: &str) -> String {
-        let round = round.map(|round| round.to_string()).unwrap_or_default();
-        format!("{}{round}#{queue_id}", of_event(event))
+    /// The delivery of an event to an endpoint.
+    pub(crate) fn delivery(event: EventId, endpoint: EndpointId) -> String {
+        format!("{}{endpoint}", of_event(event))
     }
 }
 
 /// The lists of the state table's index.
 pub(crate) mod lists {
-    use domain::id::{EndpointId, ProjectId, RecoveryId};
+    use domain::id::{EndpointId, EventId, ProjectId, RecoveryId};
     use sha2::{Digest, Sha256};
 
     use super::{pk, sk};
@@ -234,13 +243,27 @@ pub(crate) mod lists {
         due(Sha256::digest(format!("{pk}|{sk}"))[0] % DUE)
     }
 
-    /// What a row of a list is about.
+    /// One shard of an endpoint's parked deliveries.
+    pub(crate) fn parked(project: ProjectId, endpoint: EndpointId, shard: u8) -> String {
+        format!("parked#{project}#{endpoint}#{shard}")
+    }
+
+    /// Takes the key of a delivery apart; `None` if it is another row's.
+    pub(crate) fn delivery(pk: &str, sk: &str) -> Option<(ProjectId, EventId, EndpointId)> {
+        let (project, _) = pk.strip_prefix(pk::DELIVERIES)?.split_once('#')?;
+        let (event, endpoint) = sk.split_once('#')?;
+        Some((project.parse().ok()?, event.parse().ok()?, endpoint.parse().ok()?))
+    }
+
+    /// What a row of a list of what is due is about.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum DueRow {
         /// The circuit of an endpoint.
         Circuit(ProjectId, EndpointId),
         /// A recovery of an endpoint.
         Recovery(ProjectId, EndpointId, RecoveryId),
+        /// A delivery of an event to an endpoint.
+        Delivery(ProjectId, EventId, EndpointId),
     }
 
     /// Takes the key of a row in a list apart; `None` if newer code has written it.
@@ -249,6 +272,9 @@ pub(crate) mod lists {
             let (project, endpoint) = rest.split_once('#')?;
             Some((project.parse().ok()?, endpoint.parse().ok()?))
         };
+        if let Some((project, event, endpoint)) = delivery(pk, sk) {
+            return Some(DueRow::Delivery(project, event, endpoint));
+        }
         if let (Some(rest), sk::CIRCUIT) = (pk.strip_prefix(pk::CIRCUITS), sk) {
             let (project, endpoint) = owner(rest)?;
             return Some(DueRow::Circuit(project, endpoint));
@@ -277,6 +303,17 @@ pub(crate) mod lists {
                 row(&pk::recoveries(project, endpoint), &sk::recovery(recovery)),
                 Some(DueRow::Recovery(project, endpoint, recovery))
             );
+            let event = EventId::new(now, 4);
+            assert_eq!(
+                delivery(&pk::deliveries(project, 7), &sk::delivery(event, endpoint)),
+                Some((project, event, endpoint))
+            );
+            assert_eq!(
+                row(&pk::deliveries(project, 7), &sk::delivery(event, endpoint)),
+                Some(DueRow::Delivery(project, event, endpoint))
+            );
+            assert_eq!(pk::project_of_events(&pk::events(project, 7)), Some(project));
+            assert_eq!(pk::project_of_events(&pk::late_events(project)), None);
             for (pk, sk) in [("", ""), ("D#x#1", "y"), (pk::RUNS, sk::RUN), ("C#x#y", "C")] {
                 assert_eq!(row(pk, sk), None, "{pk} {sk}");
             }

@@ -10,8 +10,8 @@
 //!
 //! # Pitfalls
 //!
-//! The code does not follow these rules yet. They describe planned delivery rows and a planned
-//! function `jobs`, which will replace leases, parked rows, and steps that are messages.
+//! The code follows a part of these rules: rows, lists, claims, `jobs`. Its turns come from the log
+//! of attempts still, an ended delivery has no row, and accepting takes leases.
 
 pub mod accept;
 pub mod delivery;

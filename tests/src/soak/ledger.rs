@@ -90,7 +90,7 @@ impl Ledger {
             .into_iter()
             .map(|message| (message.id.clone(), message))
             .collect();
-        let mut auditor = Auditor { stack, project, queued: Queued::at(&stack.data()), ledger };
+        let mut auditor = Auditor { stack, project, queued: Queued::of(stack).await, ledger };
         for (id, (number, topic)) in &events {
             let Some(message) = messages.remove(id) else {
                 auditor
@@ -172,7 +172,7 @@ impl Auditor<'_> {
             "parked" => page.parked += 1,
             "queued" => page.queued += 1,
             "failed" => wrong = Some("failed, and in no dead-letter queue"),
-            _ => wrong = Some("pending, and in no queue"),
+            _ => wrong = Some("pending, in no queue, and without a row"),
         }
         let duplicates = arrival.taken.saturating_sub(1);
         if duplicates > 0 {
@@ -203,8 +203,8 @@ impl Auditor<'_> {
         }
     }
 
-    /// The log's status, but `queued` for what is in a working queue and `dead` for what has failed
-    /// and is in a dead-letter queue. Looks again while that moves.
+    /// The log's status, but `queued` for what is in a working queue or has a row, and `dead` for
+    /// what has failed and is in a dead-letter queue. Looks again while that moves.
     async fn status(&mut self, place: &(String, String), mut status: String) -> String {
         for _ in 0..LOOKS {
             match status.as_str() {
@@ -218,7 +218,7 @@ impl Auditor<'_> {
             let delivery =
                 message.deliveries.into_iter().find(|delivery| delivery.endpoint_id == place.1);
             status = delivery.map_or_else(|| "nowhere".to_owned(), |delivery| delivery.status);
-            self.queued = Queued::at(&self.stack.data());
+            self.queued = Queued::of(self.stack).await;
         }
         status
     }

@@ -1,9 +1,8 @@
 //! Work of more steps than a chain of messages may have: Lambda stops a chain at its sixteenth
-//! invocation of one function. These stacks allow no function more than that.
+//! invocation of one function.
 
 use serde_json::json;
-use system_tests::{Client, Receiver, Reply, Stack, eventually, workspace};
-use tempfile::TempDir;
+use system_tests::{Client, Receiver, Reply, Stack, eventually};
 
 /// Invocations of a function by one chain, at Lambda.
 const MOST: usize = 16;
@@ -13,18 +12,6 @@ const STOPPED: &str = "recursion detected: ";
 const STEP: usize = 500;
 /// Events of a request.
 const BATCH: usize = 100;
-
-/// A stack whose template lacks `RecursiveLoop: Allow`.
-async fn without_allow() -> (Stack, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("template.yaml");
-    let template = std::fs::read_to_string(workspace().join("template.yaml")).unwrap();
-    let lines = template.lines().filter(|line| line.trim() != "RecursiveLoop: Allow");
-    let without: Vec<_> = lines.collect();
-    assert_eq!(template.lines().count() - without.len(), 1, "one function has it");
-    std::fs::write(&path, without.join("\n")).unwrap();
-    (Stack::with(&["--template", path.to_str().unwrap()]).await, folder)
-}
 
 /// A receiver is down until its deliveries are parked. After that it takes one a second, so that
 /// each of these deliveries is a step of its circuit.
@@ -63,7 +50,7 @@ async fn post(project: &Client, count: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn a_circuit_lets_go_for_more_than_sixteen_steps() {
-    let (stack, _template) = without_allow().await;
+    let stack = Stack::start().await;
     let (project, receiver) = (stack.project().await, Receiver::start().await);
     for id in let_go_one_by_one(&project, &receiver, MOST + 4).await {
         project.wait_for_message(&id, "succeeded").await;
@@ -73,7 +60,7 @@ async fn a_circuit_lets_go_for_more_than_sixteen_steps() {
 
 #[tokio::test]
 async fn a_recovery_goes_on_for_more_than_sixteen_steps() {
-    let (stack, _template) = without_allow().await;
+    let stack = Stack::start().await;
     let (project, receiver) = (stack.project().await, Receiver::start().await);
     let events = STEP * (MOST + 1) + 1;
     let since = runtime::clock::now().seconds() - 1;

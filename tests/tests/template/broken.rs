@@ -328,20 +328,9 @@ pub(crate) const CASES: &[Case] = &[
     case("alarms::watch_throttles", "throttles that nobody hears of", |t| {
         t.remove("Resources/DeliverThrottlesAlarm");
     }),
-    case(
-        "functions::allow_recursion_where_their_messages_come_back_and_nowhere_else",
-        "a chain that Lambda stops",
-        |t| {
-            t.remove("Resources/DeliverFunction/Properties/RecursiveLoop");
-        },
-    ),
-    case(
-        "functions::allow_recursion_where_their_messages_come_back_and_nowhere_else",
-        "a function without a chain that allows one",
-        |t| {
-            t.set("Resources/EventsFunction/Properties/RecursiveLoop", "Allow");
-        },
-    ),
+    case("functions::allow_no_recursion", "a chain of messages without an end", |t| {
+        t.set("Resources/DeliverFunction/Properties/RecursiveLoop", "Allow");
+    }),
     case("alarms::watch_chains_that_lambda_stops", "a stopped chain that nobody hears of", |t| {
         t.remove("Resources/LogsRecursionAlarm");
     }),

@@ -7,20 +7,21 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     delivery::{FIRST, NextAction, decide},
+    delivery_row::State,
     id::AttemptId,
     message::Message,
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
     schedule::Schedule,
     time::Timestamp,
-    work,
 };
 use runtime::clock::Clock;
 use store::{attempts::AttemptLog, deliveries::Receivers, health::HealthStore};
 
 use crate::{
     disposition::{Attempted, Disposition, Settled},
-    incoming::{Record, Source},
+    incoming::Record,
     rate::{Pacing, RateLimiter},
+    resolve::Delivery,
     sender::{Hosts, NotSent, Sender, Verdict},
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct DeliveryHandler {
     pub(crate) attempts: AttemptLog,
     pub(crate) circuits: HealthStore,
     pub(crate) rates: RateLimiter,
+    /// How long a delivery is parked.
+    pub(crate) kept_for: Duration,
     /// For endpoints without a schedule of their own.
     pub(crate) schedule: Schedule,
     pub(crate) clock: Clock,
@@ -54,48 +57,57 @@ struct Due {
 
 impl DeliveryHandler {
     /// Handles one delivery. It never fails: whatever happens is a disposition.
-    pub(crate) async fn handle(&self, record: Record, message: Message, batch: &Batch) -> Settled {
-        let delivery = Some((message.event.id, message.endpoint));
-        let record = unmarked(record, &message);
-        let (attempted, disposition) = match self.attempt(&record, message, batch).await {
+    pub(crate) async fn handle(
+        &self,
+        record: Record,
+        delivery: Box<Delivery>,
+        batch: &Batch,
+    ) -> Settled {
+        let done = if delivery.has_event {
+            self.attempt(&record, &delivery, batch).await
+        } else {
+            self.give_up_without_event(&record, &delivery.message, batch).await
+        };
+        let (attempted, disposition) = match done {
             Ok((attempted, disposition)) => (Some(attempted), disposition),
             Err(disposition) => (None, disposition),
         };
-        Settled { record, delivery, attempted, disposition }
+        Settled { record, delivery: Some(delivery), waits: None, attempted, disposition }
     }
 
     /// Makes the attempt that is next. `Err` when none is made.
     async fn attempt(
         &self,
         record: &Record,
-        message: Message,
+        delivery: &Delivery,
         batch: &Batch,
     ) -> Result<(Attempted, Disposition), Disposition> {
+        let message = &delivery.message;
         let open = batch.receivers.health.get(&message.endpoint).filter(|health| health.is_open());
         match open {
             _ if message.trigger == Trigger::Probe => {
-                return self.probe(record, &message, open, batch).await;
+                return Box::pin(self.probe(record, message, open, batch)).await;
             }
-            Some(health) if is_parkable(record, &message) => {
-                return self.probe_or_park(record, message, health, batch).await;
+            Some(health) if is_parkable(delivery) => {
+                return Box::pin(self.probe_or_park(record, delivery, health, batch)).await;
             }
             _ => {}
         }
-        let Due { number, turn } = self.due(record, &message, self.clock.now()).await?;
-        let endpoint = find(&batch.receivers, &message)?;
-        self.wait_for_its_slot(record, endpoint, &message, number).await?;
+        let Due { number, turn } = self.due(record, message, self.clock.now()).await?;
+        let endpoint = find(&batch.receivers, message)?;
+        self.wait_for_its_slot(record, endpoint, message, number).await?;
 
         let started = self.clock.now();
-        let sent = self.sender.send(endpoint, &message, &batch.hosts, batch.deadline).await;
+        let sent = self.sender.send(endpoint, message, &batch.hosts, batch.deadline).await;
         let verdict = sent.map_err(|NotSent| Disposition::Hide(record.pause()))?;
-        let disposition = self.disposition(record, endpoint, &message, &verdict, turn);
+        let disposition = self.disposition(endpoint, message, &verdict, turn);
         let next = match disposition {
-            Disposition::Again(wait) => Some(self.clock.now() + wait),
+            Disposition::Wait(State::Waiting { until, .. }, _) => Some(until),
             _ => None,
         };
         let gone = endpoint.filter(|_| verdict.is_gone()).cloned();
         let judges = verdict.judges;
-        let attempt = logged(&message, endpoint, verdict, number, started, next);
+        let attempt = logged(message, endpoint, verdict, number, started, next);
         Ok((Attempted { attempt, judges, gone, probe: None }, disposition))
     }
 
@@ -119,7 +131,7 @@ impl DeliveryHandler {
         };
         match step {
             NextAction::Drop => Err(Disposition::Drop),
-            NextAction::Wait(wait) => Err(Disposition::Again(wait)),
+            NextAction::Wait(until) => Err(self.wait(until)),
             NextAction::Send { number, turn } => Ok(Due { number, turn }),
         }
     }
@@ -133,13 +145,10 @@ impl DeliveryHandler {
     ) -> Result<(), Disposition> {
         match self.rates.pace(endpoint, message, number).await {
             Ok(Pacing::Now) => Ok(()),
-            Ok(Pacing::Later(message, wait)) => match work::encode(&message) {
-                Ok(text) => Err(Disposition::Replace(text, wait)),
-                Err(error) => {
-                    tracing::error!(%error, "could not write a message again");
-                    Err(Disposition::Keep)
-                }
-            },
+            Ok(Pacing::Later(slot, wait)) => {
+                let state = State::Waiting { until: slot.at, slot: Some(slot) };
+                Err(Disposition::Wait(state, wait))
+            }
             Err(error) => {
                 tracing::error!(%error, "could not take a slot of an endpoint's rate limit");
                 Err(Disposition::Hide(record.pause()))
@@ -150,7 +159,6 @@ impl DeliveryHandler {
     /// What becomes of a message after an attempt.
     fn disposition(
         &self,
-        record: &Record,
         endpoint: Option<&Endpoint>,
         message: &Message,
         verdict: &Verdict,
@@ -159,15 +167,13 @@ impl DeliveryHandler {
         match self.by_schedule(endpoint, verdict, turn) {
             // A test is not retried: the customer is looking, and can test again.
             _ if message.trigger == Trigger::Test => Disposition::Drop,
-            // A wait whose end SQS would not see: given up now, while there is a message to keep.
-            Disposition::Again(wait)
-                if record.source == Source::Retries
-                    && self.clock.now() + wait > record.last_moment =>
-            {
-                Disposition::Dead
-            }
             disposition => disposition,
         }
+    }
+
+    /// Waits for its next attempt.
+    fn wait(&self, until: Timestamp) -> Disposition {
+        Disposition::Wait(State::Waiting { until, slot: None }, until.since(self.clock.now()))
     }
 
     /// Succeeded, to come again by the schedule, or given up.
@@ -188,30 +194,19 @@ impl DeliveryHandler {
                 let schedule = endpoint.retry_schedule.as_ref().unwrap_or(&self.schedule);
                 let wait: Option<Duration> =
                     schedule.wait_at_least(turn, rand::random(), verdict.retry_after);
-                wait.map_or(Disposition::Dead, Disposition::Again)
+                wait.map_or(Disposition::Dead, |wait| self.wait(self.clock.now() + wait))
             }
         }
     }
 }
 
-/// That it has waited for too long counts this time. Whoever redrives it wants it to be tried.
-fn unmarked(mut record: Record, message: &Message) -> Record {
-    if message.over
-        && let Ok(body) = work::encode(&Message { over: false, ..message.clone() })
-    {
-        record.body = body;
-    }
-    record
-}
-
 /// Whether a delivery may be parked. A test never is, nor the first attempt of a resend: a customer
 /// is waiting for the result. Deliveries of a recovery are many, and are parked like any others.
-fn is_parkable(record: &Record, message: &Message) -> bool {
+fn is_parkable(Delivery { message, row, .. }: &Delivery) -> bool {
     match message.trigger {
         Trigger::Scheduled => true,
         Trigger::Manual => {
-            record.source == Source::Retries
-                || message.round.is_some_and(|round| round.is_of_recovery())
+            row.is_some() || message.round.is_some_and(|round| round.is_of_recovery())
         }
         Trigger::Test | Trigger::Probe => false,
     }

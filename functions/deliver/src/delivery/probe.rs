@@ -14,15 +14,17 @@ use super::{Batch, DeliveryHandler, Due, find, logged};
 use crate::{
     disposition::{Attempted, Disposition, Probe},
     incoming::Record,
+    resolve::Delivery,
     sender::{NotSent, Verdict},
 };
 
 /// What the log says of a delivery that has waited for too long.
 const OVER: &str = "given up: the receiver has been failing for too long";
+/// And of one whose event has gone before it.
+const EXPIRED: &str = "given up: the event is older than events are kept";
 
 impl DeliveryHandler {
-    /// Sends a parked delivery that `jobs` has chosen. It stays parked, so its message is done
-    /// whatever comes of it.
+    /// Sends a parked delivery that `jobs` has chosen. It stays parked unless it arrives.
     pub(super) async fn probe(
         &self,
         record: &Record,
@@ -33,11 +35,14 @@ impl DeliveryHandler {
         // Otherwise it is about to be released.
         let (Some(health), Some(endpoint)) = (open, active(find(&batch.receivers, message)?))
         else {
-            return Err(Disposition::Drop);
+            return Err(Disposition::Park);
         };
         let Due { number, .. } = self.due(record, message, Timestamp::MAX).await?;
         let attempted = self.send_probe(record, message, endpoint, number, health, batch).await?;
-        Ok((attempted, Disposition::Drop))
+        if attempted.attempt.outcome == Outcome::Succeeded {
+            return Ok((attempted, Disposition::Drop));
+        }
+        Ok((attempted, Disposition::Park))
     }
 
     /// Sends a delivery if a probe is due and nobody else sends one; parks it if that fails,
@@ -45,30 +50,29 @@ impl DeliveryHandler {
     pub(super) async fn probe_or_park(
         &self,
         record: &Record,
-        message: Message,
+        Delivery { message, row, .. }: &Delivery,
         health: &Health,
         batch: &Batch,
     ) -> Result<(Attempted, Disposition), Disposition> {
         let now = self.clock.now();
-        let endpoint = active(find(&batch.receivers, &message)?);
-        if message.over {
-            return self.give_up(record, &message, endpoint).await;
+        let endpoint = active(find(&batch.receivers, message)?);
+        if row.as_ref().is_some_and(|row| row.is_over(self.kept_for, now)) {
+            return Ok((self.give_up(record, message, endpoint, OVER).await?, Disposition::Dead));
         }
         let Some(endpoint) = endpoint.filter(|_| health.wants_a_probe(now)) else {
-            return Err(Disposition::Park(Box::new(message)));
+            return Err(Disposition::Park);
         };
-        let Due { number, .. } = self.due(record, &message, now).await?;
-        let claimed =
-            match self.circuits.go_on(health, health.phase(), now + CLAIMED_FOR, now).await {
-                Ok(claimed) => claimed,
-                Err(StoreError::Conflict) => return Err(Disposition::Park(Box::new(message))),
-                Err(error) => {
-                    tracing::error!(%error, "could not claim a circuit; the delivery is parked");
-                    return Err(Disposition::Park(Box::new(message)));
-                }
-            };
+        let Due { number, .. } = self.due(record, message, now).await?;
+        let claimed = match self.circuits.probing(health, now + CLAIMED_FOR, now).await {
+            Ok(claimed) => claimed,
+            Err(StoreError::Conflict) => return Err(Disposition::Park),
+            Err(error) => {
+                tracing::error!(%error, "could not claim a circuit; the delivery is parked");
+                return Err(Disposition::Park);
+            }
+        };
         let mut attempted =
-            self.send_probe(record, &message, endpoint, number, &claimed, batch).await?;
+            self.send_probe(record, message, endpoint, number, &claimed, batch).await?;
         if attempted.attempt.outcome == Outcome::Succeeded {
             return Ok((attempted, Disposition::Drop));
         }
@@ -76,21 +80,31 @@ impl DeliveryHandler {
             return Ok((attempted, Disposition::Dead));
         }
         attempted.attempt.trigger = Trigger::Probe;
-        Ok((attempted, Disposition::Park(Box::new(message))))
+        Ok((attempted, Disposition::Park))
     }
 
-    /// Gives up a delivery that has waited for too long.
+    /// Gives up a delivery whose payload is not known any more.
+    pub(super) async fn give_up_without_event(
+        &self,
+        record: &Record,
+        message: &Message,
+        batch: &Batch,
+    ) -> Result<(Attempted, Disposition), Disposition> {
+        let endpoint = find(&batch.receivers, message)?;
+        Ok((self.give_up(record, message, endpoint, EXPIRED).await?, Disposition::Drop))
+    }
+
     async fn give_up(
         &self,
         record: &Record,
         message: &Message,
         endpoint: Option<&Endpoint>,
-    ) -> Result<(Attempted, Disposition), Disposition> {
+        reason: &str,
+    ) -> Result<Attempted, Disposition> {
         let Due { number, .. } = self.due(record, message, Timestamp::MAX).await?;
-        let (started, verdict) = (self.clock.now(), Verdict::refused(OVER));
+        let (started, verdict) = (self.clock.now(), Verdict::refused(reason));
         let attempt = logged(message, endpoint, verdict, number, started, None);
-        let attempted = Attempted { attempt, judges: false, gone: None, probe: None };
-        Ok((attempted, Disposition::Dead))
+        Ok(Attempted { attempt, judges: false, gone: None, probe: None })
     }
 
     async fn send_probe(
@@ -107,7 +121,7 @@ impl DeliveryHandler {
         let verdict: Verdict = sent.map_err(|NotSent| Disposition::Hide(record.pause()))?;
         let retry_after = verdict.retry_after.unwrap_or_default();
         let (now, down) = (self.clock.now(), StepResult::Down(retry_after));
-        let failed = health.phase().after(down, health.failures, now);
+        let failed = health.phase().after(down, health.failures);
         let (judges, gone) = (verdict.judges, verdict.is_gone().then(|| endpoint.clone()));
         let over = gone.is_some() || verdict.outcome == Outcome::Succeeded;
         let next = failed.filter(|_| !over).map(|phase| now + phase.wait_after(down));

@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
+    delivery_row::{DeliveryRow, State},
     health::{Circuit, OPENS_AFTER, Phase},
     id::{EndpointId, EventId},
     message::Message,
-    model::{Outcome, Trigger},
+    model::Outcome,
     time::Timestamp,
-    work,
 };
 use emulator::{
     aws::Fault,
     samples,
     testing::{Trouble, delivery_in},
 };
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use runtime::clock;
-use store::{Table, due::DueRow, health::HealthStore, parked::ParkedStore};
+use store::{Table, due::DueRow, health::HealthStore};
 
 use super::{
     faults::{World, endpoint},
@@ -84,38 +84,57 @@ impl World {
 
     /// Parks deliveries to the endpoint that has the circuit, as if at this time.
     pub(super) async fn park(&self, messages: &[Message], at: Timestamp) {
-        let by_id: Vec<_> = messages
-            .iter()
-            .map(|message| (message.event.id.to_string(), message.clone()))
-            .collect();
-        ParkedStore::new(self.table("LogTable")).park(&by_id, at).await.unwrap();
+        for message in messages {
+            self.started.waiting(message, State::Parked { since: at }).await;
+        }
+    }
+
+    async fn rows(&self, id: EndpointId) -> Vec<DeliveryRow> {
+        let rows = self.started.rows();
+        let project = samples::PROJECT.parse().unwrap();
+        let keys = rows.parked(project, id, Timestamp::from_seconds(0)).take(100);
+        rows.get(&keys.try_collect::<Vec<_>>().await.unwrap()).await.unwrap()
     }
 
     /// The events whose deliveries are parked.
     pub(super) async fn parked(&self, id: EndpointId) -> Vec<EventId> {
-        ParkedStore::new(self.table("LogTable"))
-            .oldest(id, 100)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|parked| parked.message.event.id)
-            .collect()
+        self.rows(id).await.into_iter().map(|parked| parked.event).collect()
+    }
+
+    /// Those of them for which no message acts.
+    pub(super) async fn waiting(&self, id: EndpointId) -> Vec<EventId> {
+        let free = |parked: &DeliveryRow| !parked.is_claimed(clock::now());
+        self.rows(id).await.into_iter().filter(free).map(|parked| parked.event).collect()
+    }
+
+    /// So much time passes that the claims of all parked deliveries end.
+    pub(super) async fn wait_for_claims(&self, id: EndpointId) {
+        for row in self.rows(id).await {
+            let pk = format!("D#{}#{}", row.project, row.event.shard());
+            let sk = format!("{}#{id}", row.event);
+            self.set(&pk, &sk, "claimed_until = :now", "attribute_exists(claimed_until)").await;
+        }
     }
 
     /// The time of the circuit's next step has come, also if a run that has died has claimed it.
     pub(super) async fn wait_for_the_step(&self, id: EndpointId) {
+        let pk = format!("C#{}#{id}", samples::PROJECT);
+        self.set(&pk, "C", "list_at = :now", "attribute_exists(circuit)").await;
+    }
+
+    /// Changes a row of the state table, if the condition holds.
+    async fn set(&self, pk: &str, sk: &str, change: &str, condition: &str) {
         let dynamodb = aws_sdk_dynamodb::Client::new(&self.started.aws.sdk_config());
-        let pk = AttributeValue::S(format!("C#{}#{id}", samples::PROJECT));
         let now = AttributeValue::N(clock::now().millis().to_string());
-        let due = dynamodb
+        let update = dynamodb
             .update_item()
             .table_name(self.started.aws.table_name("StateTable"))
-            .key("pk", pk)
-            .key("sk", AttributeValue::S("C".to_owned()))
-            .update_expression("SET list_at = :now")
-            .condition_expression("attribute_exists(circuit)")
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .key("sk", AttributeValue::S(sk.to_owned()))
+            .update_expression(format!("SET {change}"))
+            .condition_expression(condition)
             .expression_attribute_values(":now", now);
-        let _ = due.send().await;
+        let _ = update.send().await;
     }
 
     /// The circuit's next step, by `jobs`. Whether it was done.
@@ -130,26 +149,9 @@ impl World {
         self.jobs.step(row).await.is_ok()
     }
 
-    /// Handles probes and what was handed back, and nothing else on the queue.
-    pub(super) async fn probe(&self) {
-        let messages = self.visible("DeliveriesQueue").await;
-        let is_probe = |body: &str| {
-            work::decode(body)
-                .is_ok_and(|message| message.over || message.trigger == Trigger::Probe)
-        };
-        let (probes, others): (Vec<_>, Vec<_>) =
-            messages.into_iter().partition(|message| is_probe(message.body().unwrap()));
-        for other in others {
-            self.show("DeliveriesQueue", other.receipt_handle.unwrap()).await;
-        }
-        let kept = self.started.handle(self.event("DeliveriesQueue", &probes)).await;
-        let (kept, done): (Vec<_>, Vec<_>) =
-            probes.into_iter().partition(|probe| kept.contains(probe.message_id.as_ref().unwrap()));
-        for probe in kept {
-            self.show("DeliveriesQueue", probe.receipt_handle.unwrap()).await;
-        }
-        let receipts = done.into_iter().map(|probe| probe.receipt_handle.unwrap()).collect();
-        self.delete("DeliveriesQueue", receipts).await;
+    /// Handles the messages of `jobs`.
+    pub(super) async fn take_what_jobs_sent(&self) {
+        self.turn("RetriesQueue").await;
     }
 
     /// Two steps that meet the trouble, and others without it until all is done; after each, what
@@ -164,9 +166,10 @@ impl World {
             if number == 2 {
                 calls = usize::try_from(made() - before).unwrap();
                 self.started.aws.faults().heal();
+                self.wait_for_claims(id).await;
             }
             self.step(id).await;
-            self.probe().await;
+            self.take_what_jobs_sent().await;
             if number >= 2 && done().await {
                 break;
             }
@@ -189,13 +192,16 @@ impl World {
         let calls = self.steps(function, id, async || self.parked(id).await.is_empty()).await;
         // A message that came twice waits for its twin.
         for _ in 0..100 {
+            // Whoever is told of it gets a first message.
             self.turn("DeliveriesQueue").await;
-            if self.started.count("DeliveriesQueue").await == 0 {
+            self.turn("RetriesQueue").await;
+            let started = &self.started;
+            if started.count("RetriesQueue").await + started.count("DeliveriesQueue").await == 0 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let left = (self.started.count("DeliveriesQueue").await, self.health_of(id).await);
+        let left = (self.started.count("RetriesQueue").await, self.health_of(id).await);
         let case = format!("{function}, call {place}: {trouble:?}, {left:?}");
         assert_eq!(self.parked(id).await, [], "{case}");
         for message in &messages {
@@ -210,7 +216,7 @@ impl World {
                 "{case}: it arrived {arrivals} times"
             );
         }
-        assert!(self.drain("DeliveriesQueue").await.is_empty(), "{case}");
+        assert!(self.drain("RetriesQueue").await.is_empty(), "{case}");
         calls
     }
 
@@ -295,20 +301,25 @@ async fn circuits_survive_every_fault_of_deliver() {
 
 #[tokio::test]
 async fn deliveries_that_have_waited_for_too_long_are_given_up_whatever_fails_in_jobs() {
-    try_all(async |mut world, place, trouble| world.giving_up("jobs", place, trouble).await).await;
+    try_all(async |mut world, place, trouble| {
+        Box::pin(world.giving_up("jobs", place, trouble)).await
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn deliveries_that_have_waited_for_too_long_are_given_up_whatever_fails_in_deliver() {
-    try_all(async |mut world, place, trouble| world.giving_up("deliver", place, trouble).await)
-        .await;
+    try_all(async |mut world, place, trouble| {
+        Box::pin(world.giving_up("deliver", place, trouble)).await
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn these_are_all_calls_that_jobs_may_make() {
     let mut world = World::start().await;
     for place in 0..6 {
-        for operation in ["BatchWriteItem", "GetItem", "Query", "SendMessageBatch", "UpdateItem"] {
+        for operation in ["BatchGetItem", "GetItem", "Query", "SendMessageBatch", "UpdateItem"] {
             let calls = world.started.aws.faults().on("jobs", operation);
             calls.after(place).times(1).fail(Fault::Throttled);
         }
@@ -320,7 +331,9 @@ async fn these_are_all_calls_that_jobs_may_make() {
         jobs::run(&world.jobs, clock::now() + Duration::from_mins(1)).await.unwrap();
         aws.faults().heal();
     }
-    past.started.aws.faults().on("jobs", "UpdateItem").times(1).fail(Fault::Throttled);
+    for operation in ["Query", "UpdateItem", "SendMessageBatch"] {
+        past.started.aws.faults().on("jobs", operation).times(1).fail(Fault::Throttled);
+    }
     past.finish(&past.begin(false).await).await;
     let struck = aws.faults().struck().into_iter().chain(past.started.aws.faults().struck());
     let unstruck: Vec<_> = aws.allowed("jobs").difference(&struck.collect()).cloned().collect();

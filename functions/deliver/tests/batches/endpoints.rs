@@ -43,7 +43,7 @@ impl World {
     async fn let_all_go(&self, id: EndpointId) {
         for _ in 0..3 {
             assert!(self.step(id).await);
-            self.probe().await;
+            self.take_what_jobs_sent().await;
         }
         assert_eq!(self.parked(id).await, []);
         self.turn("DeliveriesQueue").await;
@@ -101,7 +101,7 @@ async fn a_target_that_may_not_be_reached_is_down_like_any_other() {
     let parked = world.message(1);
     assert_eq!(world.deliver(&parked).await, [""; 0]);
     assert!(world.step(id).await);
-    world.probe().await;
+    world.take_what_jobs_sent().await;
     assert_eq!(
         world.the_circuit(id).await.unwrap().phase,
         Phase::Open(1),

@@ -4,41 +4,44 @@ use std::{sync::Arc, time::Duration};
 
 use deliver::{App, BatchError};
 use domain::{model::Outcome, time::Timestamp};
-use emulator::aws::Fault;
+use emulator::{aws::Fault, testing::delivery_in};
 use runtime::clock;
 use serde_json::json;
 
-use super::support::{changed, event_of, logged, message_of, start};
+use super::support::{OVER, changed, event_of, logged, message_of, start};
 
 #[tokio::test]
 async fn after_its_last_attempt_a_delivery_has_failed_and_its_message_is_dead() {
     let started = start(&[500], &[5]).await;
-    let message = message_of("retry.json", 0);
+    let message = message_of("redriven.json", 0);
     started
         .log()
         .record(&[logged(&message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1)))])
         .await
         .unwrap();
-    assert_eq!(started.handle(event_of("retry.json")).await, [""; 0]);
+    let event = started.again("RetriesQueue", &message, OVER).await;
+    assert_eq!(started.handle(event).await, [""; 0]);
+    assert_eq!(started.row(&message).await, None);
     let attempts = started.attempts(message.event.id).await;
     assert_eq!(
         (attempts.len(), attempts[1].outcome, attempts[1].next_attempt_at),
         (2, Outcome::HttpError, None)
     );
     let dead = started.received("RetriesDeadLetterQueue").await;
-    assert_eq!(dead.records[0].body, event_of("retry.json").records[0].body);
+    let dead = delivery_in(dead.records[0].body.as_deref().unwrap());
+    assert_eq!(dead.event.data.get(), message.event.data.get(), "its payload is with it");
 }
 
 #[tokio::test]
 async fn a_dead_delivery_that_is_redriven_gets_one_more_attempt() {
     let started = start(&[200], &[5]).await;
-    let message = message_of("retry.json", 0);
+    let message = message_of("redriven.json", 0);
     let log = [
         logged(&message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1))),
         logged(&message, 2, Outcome::Timeout, None),
     ];
     started.log().record(&log).await.unwrap();
-    assert_eq!(started.handle(event_of("retry.json")).await, [""; 0]);
+    assert_eq!(started.handle(event_of("redriven.json")).await, [""; 0]);
     assert_eq!(started.attempts(message.event.id).await[2].outcome, Outcome::Succeeded);
 }
 
@@ -64,7 +67,7 @@ async fn hiding_that_is_done_by_half_is_tried_again_for_the_rest() {
     let mut batch = started.enqueued("DeliveriesQueue", &message_of("first-attempt.json", 0)).await;
     batch
         .records
-        .extend(started.enqueued("DeliveriesQueue", &message_of("retry.json", 0)).await.records);
+        .extend(started.enqueued("DeliveriesQueue", &message_of("redriven.json", 0)).await.records);
     started.aws.faults().on("deliver", "ChangeMessageVisibilityBatch").times(1).fail(Fault::Partly);
     let failed = started.handle_until(batch, clock::now() + Duration::from_secs(10)).await.unwrap();
     let mut again = Vec::new();

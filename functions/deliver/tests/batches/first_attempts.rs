@@ -1,7 +1,7 @@
 //! First attempts: what is sent, what is recorded, what it costs.
 
 use domain::model::{Outcome, Trigger};
-use emulator::samples;
+use emulator::{samples, testing::again_in};
 use runtime::clock;
 use serde_json::{Value as Json, json};
 
@@ -40,7 +40,7 @@ async fn the_sample_arrives_signed_and_is_recorded_with_one_read_and_one_write()
 }
 
 #[tokio::test]
-async fn what_fails_moves_to_the_retries_queue_for_its_wait() {
+async fn what_fails_waits_in_a_row_and_a_message_on_the_retries_queue_carries_it() {
     let started = start(&[500], &[1]).await;
     assert_eq!(
         started.handle(event_of("first-attempt.json")).await,
@@ -56,6 +56,7 @@ async fn what_fails_moves_to_the_retries_queue_for_its_wait() {
         json!([
             ["BatchGetItem", "ok", 1],
             ["BatchWriteItem", "ok", 1],
+            ["PutItem", "ok", 1],
             ["UpdateItem", "ok", 1],
             ["SendMessageBatch", "ok", 1]
         ])
@@ -63,7 +64,9 @@ async fn what_fails_moves_to_the_retries_queue_for_its_wait() {
 
     let retry = started.received("RetriesQueue").await;
     assert!(clock::now() >= due, "it was hidden until then");
-    assert_eq!(retry.records[0].body, event_of("first-attempt.json").records[0].body, "as it came");
+    let again = again_in(retry.records[0].body.as_deref().unwrap());
+    let row = started.row(&message).await.unwrap();
+    assert_eq!((row.due_at(), row.again(false)), (Some(due), again), "the row has the rest");
 }
 
 #[tokio::test]

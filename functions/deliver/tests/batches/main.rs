@@ -15,6 +15,7 @@ mod rate;
 mod receivers;
 mod recovery;
 mod retrying;
+mod rows;
 mod secrets_key;
 mod steps;
 mod support;

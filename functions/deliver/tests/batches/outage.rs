@@ -11,7 +11,7 @@ use super::faults::{World, now};
 
 const DAY: Duration = Duration::from_hours(24);
 /// Longer than any step is away, and than all of them need once the receiver is well.
-const AFTERWARDS: Duration = Duration::from_hours(1);
+const AFTERWARDS: Duration = Duration::from_hours(26);
 /// Deliveries that come while the receiver is down.
 const PARKED: usize = 30;
 

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use aws_lambda_events::sqs::SqsEvent;
 use domain::{
-    message::Message,
+    delivery_row::State,
+    id::EventId,
     model::{Outcome, Trigger},
     rate::RateSlot,
     time::Timestamp,
+    work::Again,
 };
-use emulator::{samples, testing::delivery_in};
+use emulator::{samples, testing::again_in};
 use runtime::clock;
 use serde_json::json;
-use store::{Table, rates::RateStore};
+use store::{Table, delivery_rows::DeliveryKey, rates::RateStore};
 
 use super::support::{Started, logged, message_of, start_with};
 
@@ -24,11 +27,21 @@ async fn start_limited(limit: u16, statuses: &[u16]) -> Started {
     .await
 }
 
-/// The one message of the retries queue, once it comes.
-async fn moved(started: &Started) -> (aws_lambda_events::sqs::SqsEvent, Message) {
+/// The one message of the retries queue, once it comes, and its delivery's slot.
+async fn next(started: &Started) -> (SqsEvent, EventId, RateSlot) {
     let event = started.received("RetriesQueue").await;
-    let message = delivery_in(event.records[0].body.as_deref().unwrap());
-    (event, message)
+    let Again { project, event: id, endpoint, .. } =
+        again_in(event.records[0].body.as_deref().unwrap());
+    let rows = started.rows().get(&[DeliveryKey { project, event: id, endpoint }]).await.unwrap();
+    let slot = match rows[0].state {
+        State::Waiting { slot, .. } => slot,
+        State::Parked { .. } => None,
+    };
+    (event, id, slot.unwrap())
+}
+
+fn reserved(slot: RateSlot) -> State {
+    State::Waiting { until: slot.at, slot: Some(slot) }
 }
 
 fn slot(number: u32, ahead: Duration, limit: u16) -> RateSlot {
@@ -56,12 +69,11 @@ async fn what_is_over_the_limit_comes_again_at_its_slot_without_an_attempt() {
     assert!(clock::now().since(began) >= Duration::from_millis(900));
     assert_eq!(started.count("RetriesQueue").await, 2);
     for _ in 0..2 {
-        let (event, message) = moved(&started).await;
-        let reserved = message.reserved.unwrap();
+        let (event, id, reserved) = next(&started).await;
         assert_eq!((reserved.number, reserved.limit), (1, 1));
-        assert!(started.attempts(message.event.id).await.is_empty(), "waiting is no attempt");
+        assert!(started.attempts(id).await.is_empty(), "waiting is no attempt");
         assert_eq!(started.handle(event).await, [""; 0]);
-        let attempts = started.attempts(message.event.id).await;
+        let attempts = started.attempts(id).await;
         assert_eq!(
             (attempts.len(), attempts[0].number, attempts[0].outcome),
             (1, 1, Outcome::Succeeded)
@@ -72,30 +84,31 @@ async fn what_is_over_the_limit_comes_again_at_its_slot_without_an_attempt() {
 }
 
 #[tokio::test]
-async fn a_message_with_a_slot_takes_no_other_and_is_moved_again_when_it_is_early() {
+async fn a_delivery_with_a_slot_takes_no_other_and_is_hidden_again_when_it_is_early() {
     let started = start_limited(1, &[200]).await;
     let early = slot(1, Duration::from_secs(4), 1);
     let event =
-        started.enqueued("RetriesQueue", &message_of("retry.json", 0).with_slot(early)).await;
-    assert_eq!(started.handle(event).await, [""; 0]);
+        started.again("RetriesQueue", &message_of("redriven.json", 0), reserved(early)).await;
+    assert_eq!(started.handle(event).await.len(), 1);
     assert!(started.receiver.webhooks().is_empty());
-    let (event, message) = moved(&started).await;
-    assert_eq!(message.reserved, Some(early));
+    let (event, _, slot) = next(&started).await;
+    assert_eq!(slot, early);
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!(started.receiver.webhooks().len(), 1);
-    let updates =
-        started.calls().as_array().unwrap().iter().filter(|call| call[0] == "UpdateItem").count();
-    assert_eq!(updates, 0, "no slot was taken");
+    let calls = started.calls();
+    let updates = calls.as_array().unwrap().iter().filter(|call| call[0] == "UpdateItem");
+    let updates: Vec<_> = updates.map(|call| &call[2]).collect();
+    assert_eq!(updates, [&json!(1)], "that of the row: no slot was taken");
 }
 
 #[tokio::test]
 async fn a_retry_needs_a_slot_of_its_own_and_so_does_one_whose_slot_has_long_passed() {
     let started = start_limited(500, &[200]).await;
-    let message = message_of("retry.json", 0);
+    let message = message_of("redriven.json", 0);
     let due = Some(Timestamp::from_seconds(1));
     started.log().record(&[logged(&message, 1, Outcome::HttpError, due)]).await.unwrap();
     let far = Duration::from_mins(10);
-    let event = started.enqueued("RetriesQueue", &message.with_slot(slot(1, far, 500))).await;
+    let event = started.again("RetriesQueue", &message, reserved(slot(1, far, 500))).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!(
         started.attempts(message.event.id).await.len(),
@@ -104,10 +117,10 @@ async fn a_retry_needs_a_slot_of_its_own_and_so_does_one_whose_slot_has_long_pas
     );
 
     let passed = RateSlot { number: 3, at: Timestamp::from_seconds(1), passed: 0, limit: 500 };
-    let mut again = message.with_slot(passed);
+    let mut again = message.clone();
     again.trigger = Trigger::Manual;
     again.round = Some(domain::id::RoundId::new(clock::now(), 1));
-    let event = started.enqueued("RetriesQueue", &again).await;
+    let event = started.again("RetriesQueue", &again, reserved(passed)).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     assert_eq!(started.receiver.webhooks().len(), 2);
     let calls = started.calls();
@@ -136,7 +149,7 @@ async fn a_changed_limit_holds_at_once_for_what_waits_and_for_what_comes() {
     assert!(last.since(clock::now()) > Duration::from_secs(20));
     let waiting = slot(1, Duration::from_hours(1), 1);
     let event =
-        started.enqueued("RetriesQueue", &message_of("retry.json", 0).with_slot(waiting)).await;
+        started.again("RetriesQueue", &message_of("redriven.json", 0), reserved(waiting)).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     let mut other = message_of("first-attempt.json", 0);
     other.event.id = domain::id::EventId::new(clock::now(), 1);

@@ -16,7 +16,7 @@ use domain::{
     time::Timestamp,
 };
 use emulator::{samples, testing::delivery_in};
-use futures::join;
+use futures::{TryStreamExt, join};
 use runtime::clock;
 use serde_json::value::RawValue;
 use store::{
@@ -349,7 +349,8 @@ async fn more_than_a_thousand_events_take_several_steps() {
         )
     );
     assert_eq!(steps, 3);
-    let left = DueList::new(table(&past.started, "StateTable")).until(Timestamp::MAX).await;
+    let due = DueList::new(table(&past.started, "StateTable"));
+    let left = due.until(Timestamp::MAX).try_collect::<Vec<_>>().await;
     assert_eq!(left.unwrap(), [], "it is in no list any more");
     let mut enqueued = BTreeSet::new();
     for _ in 0..EVENTS / 10 {

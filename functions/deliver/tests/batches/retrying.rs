@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::{
+    delivery_row::State,
     model::{Outcome, Trigger},
     time::Timestamp,
     work,
@@ -10,33 +11,41 @@ use domain::{
 use runtime::clock;
 use serde_json::json;
 
-use super::support::{changed, event_of, logged, message_of, start};
+use super::support::{OVER, changed, logged, message_of, start};
 
 fn soon() -> Timestamp {
     clock::now() + Duration::from_mins(10)
 }
 
 #[tokio::test]
-async fn the_sample_retry_gets_the_number_after_the_logs_last() {
+async fn a_retry_gets_the_number_after_the_logs_last() {
     let started = start(&[200], &[5, 5]).await;
-    let message = message_of("retry.json", 0);
+    let message = message_of("redriven.json", 0);
     let due = Some(Timestamp::from_seconds(1));
     started.log().record(&[logged(&message, 1, Outcome::HttpError, due)]).await.unwrap();
-    assert_eq!(started.handle(event_of("retry.json")).await, [""; 0]);
+    let event = started.again("RetriesQueue", &message, OVER).await;
+    assert_eq!(started.handle(event).await, [""; 0]);
     let attempts = started.attempts(message.event.id).await;
     let story: Vec<_> = attempts.iter().map(|attempt| (attempt.number, attempt.outcome)).collect();
     assert_eq!(story, [(1, Outcome::HttpError), (2, Outcome::Succeeded)]);
     assert_eq!(
         started.calls(),
-        json!([["BatchGetItem", "ok", 1], ["BatchWriteItem", "ok", 1], ["Query", "ok", 1]])
+        json!([
+            ["BatchGetItem", "ok", 1],
+            ["BatchGetItem", "ok", 1],
+            ["BatchWriteItem", "ok", 1],
+            ["DeleteItem", "ok", 1],
+            ["Query", "ok", 1]
+        ])
     );
+    assert_eq!(started.row(&message).await, None, "it has ended");
 }
 
 #[tokio::test]
 async fn a_retry_that_fails_is_hidden_for_its_wait_and_reported() {
     let started = start(&[503], &[1, 1]).await;
-    let message = message_of("retry.json", 0);
-    let event = started.enqueued("RetriesQueue", &message).await;
+    let message = message_of("redriven.json", 0);
+    let event = started.again("RetriesQueue", &message, OVER).await;
     let id = event.records[0].message_id.clone().unwrap();
     assert_eq!(started.handle(event).await, [id.as_str()]);
     let due = started.attempts(message.event.id).await[0].next_attempt_at.unwrap();
@@ -48,6 +57,8 @@ async fn a_retry_that_fails_is_hidden_for_its_wait_and_reported() {
         "long before the queue's own visibility timeout"
     );
     assert!(clock::now() >= due);
+    let row = started.row(&message).await.unwrap();
+    assert_eq!((row.due_at(), row.is_carried()), (Some(due), true));
     assert_eq!(
         started.count("DeliveriesQueue").await + started.count("RetriesDeadLetterQueue").await,
         0
@@ -57,7 +68,7 @@ async fn a_retry_that_fails_is_hidden_for_its_wait_and_reported() {
 #[tokio::test]
 async fn what_has_succeeded_is_dropped_without_a_request() {
     let started = start(&[200], &[]).await;
-    for (file, change) in [("retry.json", None), ("first-attempt.json", Some("2"))] {
+    for (file, change) in [("redriven.json", None), ("first-attempt.json", Some("2"))] {
         let message = message_of(file, 0);
         started.log().record(&[logged(&message, 1, Outcome::Succeeded, None)]).await.unwrap();
         let event = changed(file, |record| {
@@ -95,15 +106,18 @@ async fn a_first_message_that_may_be_a_second_looks_at_the_log() {
 #[tokio::test]
 async fn before_its_time_it_is_hidden_without_a_request() {
     let started = start(&[200], &[5]).await;
-    let message = message_of("retry.json", 0);
-    started.log().record(&[logged(&message, 1, Outcome::HttpError, Some(soon()))]).await.unwrap();
-    let event = started.enqueued("RetriesQueue", &message).await;
+    let message = message_of("redriven.json", 0);
+    let until = soon();
+    started.log().record(&[logged(&message, 1, Outcome::HttpError, Some(until))]).await.unwrap();
+    let event = started.again("RetriesQueue", &message, State::Waiting { until, slot: None }).await;
     let id = event.records[0].message_id.clone().unwrap();
     assert_eq!(started.handle(event).await, [id]);
     assert!(started.receiver.webhooks().is_empty());
     let expected = json!([
         ["BatchGetItem", "ok", 1],
+        ["BatchGetItem", "ok", 1],
         ["Query", "ok", 1],
+        ["UpdateItem", "ok", 1],
         ["ChangeMessageVisibilityBatch", "ok", 1]
     ]);
     assert_eq!(started.calls(), expected);

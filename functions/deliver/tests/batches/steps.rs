@@ -9,9 +9,8 @@ use domain::{
     id::{EndpointId, RoundId},
     message::Message,
     model::{Outcome, Trigger},
-    time::Timestamp,
 };
-use emulator::aws::Fault;
+use emulator::{aws::Fault, samples, sqs::Clock};
 use futures::join;
 use runtime::clock;
 use serde_json::json;
@@ -42,8 +41,9 @@ impl World {
     /// Does a step that is due, and then delivers what this released.
     async fn one_step_at_once(&self, id: EndpointId) {
         assert!(self.step_now(id).await);
+        assert_eq!(self.waiting(id).await, []);
+        self.turn("RetriesQueue").await;
         assert_eq!(self.parked(id).await, []);
-        self.turn("DeliveriesQueue").await;
     }
 
     async fn until_something_goes_wrong(&self) {
@@ -68,7 +68,7 @@ async fn a_step_that_failed_is_done_by_the_next_run() {
     assert!(!world.step(id).await);
     world.started.aws.faults().heal();
     assert!(world.step_now(id).await, "nobody has claimed it");
-    world.probe().await;
+    world.take_what_jobs_sent().await;
     assert_eq!(world.arrivals(&parked[0]), 1);
 }
 
@@ -79,7 +79,7 @@ async fn of_two_runs_at_once_one_sends_the_probe() {
     world.park_some(1).await;
     world.wait_for_the_step(id).await;
     assert_eq!(join!(world.step_now(id), world.step_now(id)), (true, true));
-    assert_eq!(world.started.count("DeliveriesQueue").await, 1);
+    assert_eq!(world.started.count("RetriesQueue").await, 1);
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn of_two_runs_at_once_one_releases_what_is_parked() {
     world.park_some(3).await;
     world.wait_for_the_step(id).await;
     assert_eq!(join!(world.step_now(id), world.step_now(id)), (true, true));
-    assert_eq!(world.started.count("DeliveriesQueue").await, 3);
+    assert_eq!(world.started.count("RetriesQueue").await, 3);
 }
 
 #[tokio::test]
@@ -98,11 +98,12 @@ async fn after_a_probe_that_was_lost_there_is_another() {
     let id = world.well_again(Phase::FIRST).await;
     let parked = world.park_some(1).await;
     assert!(world.step(id).await);
-    assert_eq!(world.drain("DeliveriesQueue").await.len(), 1, "it never arrives");
+    assert_eq!(world.drain("RetriesQueue").await.len(), 1, "it never arrives");
     let due = world.health_of(id).await.due_at.unwrap();
     assert!(due.since(clock::now()) <= CLAIMED_FOR, "the claim ends");
+    world.wait_for_claims(id).await;
     assert!(world.step(id).await);
-    world.probe().await;
+    world.take_what_jobs_sent().await;
     assert_eq!(world.arrivals(&parked[0]), 1);
 }
 
@@ -112,10 +113,10 @@ async fn a_probe_that_is_due_in_a_minute_is_sent_with_its_delay() {
     let id = world.well_again(Phase::Open(3)).await;
     world.park_some(1).await;
     assert!(world.step_now(id).await);
-    let visible = world.visible("DeliveriesQueue").await;
-    assert_eq!((visible.len(), world.started.count("DeliveriesQueue").await), (0, 1));
+    let visible = world.visible("RetriesQueue").await;
+    assert_eq!((visible.len(), world.started.count("RetriesQueue").await), (0, 1));
     assert!(world.step_now(id).await);
-    assert_eq!(world.started.count("DeliveriesQueue").await, 1, "the next one is a minute later");
+    assert_eq!(world.started.count("RetriesQueue").await, 1, "the next one is a minute later");
 }
 
 #[tokio::test]
@@ -215,10 +216,10 @@ async fn of_two_batches_that_see_a_recovery_one_tells() {
 }
 
 #[tokio::test]
-async fn what_a_half_done_call_has_parked_leaves_its_queue_and_the_rest_stays() {
+async fn what_was_parked_leaves_its_queue_and_the_rest_stays() {
     let mut world = World::start().await;
     let id = world.well_again(FAR).await;
-    world.started.aws.faults().on("deliver", "BatchWriteItem").fail(Fault::Partly);
+    world.started.aws.faults().on("deliver", "PutItem").times(2).fail(Fault::ExpiredCredentials);
     let mut batch = SqsEvent::default();
     for _ in 0..4 {
         let message = world.message(1);
@@ -259,7 +260,7 @@ async fn a_probe_that_fails_does_not_undo_a_change_of_the_endpoint() {
         world.until_something_goes_wrong().await;
         world.health().start_afresh(&health, clock::now()).await.unwrap();
     };
-    join!(world.probe(), changed);
+    join!(world.take_what_jobs_sent(), changed);
     let health = world.health_of(id).await;
     assert_eq!(health.circuit.unwrap().phase, Phase::RECOVERED, "what is parked is let go");
     assert!(health.due_at.unwrap() <= clock::now(), "at once");
@@ -268,7 +269,7 @@ async fn a_probe_that_fails_does_not_undo_a_change_of_the_endpoint() {
 #[tokio::test]
 async fn one_that_opens_again_just_before_its_last_step_is_written_down_is_not_closed() {
     let mut world = World::start().await;
-    let id = world.well_again(Phase::Lingering(Timestamp::from_seconds(1))).await;
+    let id = world.well_again(Phase::Lingering(5)).await;
     let health = world.health_of(id).await;
     world.health().start_afresh(&health, clock::now()).await.unwrap();
     world.slow("jobs", "UpdateItem");
@@ -282,24 +283,26 @@ async fn one_that_opens_again_just_before_its_last_step_is_written_down_is_not_c
     assert_eq!((done, world.the_circuit(id).await.unwrap().phase), (true, Phase::FIRST));
     let parked = world.park_some(1).await;
     assert!(world.step(id).await);
-    world.probe().await;
+    world.take_what_jobs_sent().await;
     assert_eq!(world.attempts(&parked[0]).await[0].outcome, Outcome::Succeeded);
 }
 
 #[tokio::test]
 async fn parked_deliveries_of_newer_code_keep_their_circuit_until_that_comes() {
     let mut world = World::start().await;
-    let id = world.well_again(Phase::FIRST).await;
-    let event = world.message(1).event.id;
+    let id = world.well_again(Phase::Lingering(5)).await;
+    let (project, event) = (samples::PROJECT, world.message(1).event.id);
+    let shard = event.shard();
     let row = json!({
-        "pk": {"S": format!("PARKED#{id}#{}", event.shard())}, "sk": {"S": format!("{event}##1")},
-        "parked_at": {"N": "1"}, "body": {"S": "{\"v\":99}"},
+        "pk": {"S": format!("D#{project}#{shard}")}, "sk": {"S": format!("{event}#{id}")},
+        "list": {"S": format!("parked#{project}#{id}#{shard}")}, "list_at": {"N": "1"},
+        "unheard_of": {"S": "x"},
     });
-    world.started.aws.put_row("LogTable", &row).await;
+    world.started.aws.put_row("StateTable", &row).await;
     for _ in 0..3 {
-        assert!(!world.step(id).await, "a later run does it");
+        assert!(world.step(id).await);
+        assert_eq!(world.the_circuit(id).await.unwrap().phase, Phase::Lingering(0));
     }
-    assert_eq!(world.the_circuit(id).await.unwrap().phase, Phase::FIRST);
 }
 
 #[tokio::test]
@@ -311,13 +314,44 @@ async fn an_endpoint_with_a_rate_limit_gets_no_more_of_its_parked_deliveries_tha
     world.change(id, |endpoint| endpoint.rate_limit = Some(2)).await;
     world.park_some(5).await;
     let mut left = Vec::new();
-    while !world.parked(id).await.is_empty() {
+    while !world.waiting(id).await.is_empty() {
         assert!(world.step(id).await);
-        left.push(world.parked(id).await.len());
+        left.push(world.waiting(id).await.len());
     }
     assert_eq!(left, [3, 1, 0]);
     assert!(
         matches!(world.the_circuit(id).await.unwrap().phase, Phase::Lingering(_)),
         "all are gone"
     );
+}
+
+#[tokio::test]
+async fn a_delivery_whose_probe_is_still_to_come_is_released_and_the_probe_is_void() {
+    let mut world = World::start().await;
+    let id = world.well_again(Phase::Open(3)).await;
+    let parked = world.park_some(1).await;
+    assert!(world.step_now(id).await);
+    assert_eq!(world.started.count("RetriesQueue").await, 1, "a probe in half a minute");
+    let health = world.health_of(id).await;
+    world.health().start_afresh(&health, clock::now()).await.unwrap();
+    world.one_step_at_once(id).await;
+    assert_eq!(world.arrivals(&parked[0]), 1);
+    assert_eq!(world.started.count("RetriesQueue").await, 1, "it names nothing any more");
+    assert_eq!(world.started.row(&parked[0]).await, None);
+}
+
+#[tokio::test]
+async fn while_a_probe_is_on_its_way_no_other_is_sent_until_it_is_taken_for_lost() {
+    let clock = Clock::manual(clock::now().millis().try_into().unwrap());
+    let mut world = World::start_by(clock.clone()).await;
+    let id = world.well_again(Phase::FIRST).await;
+    world.park_some(2).await;
+    for _ in 0..3 {
+        assert!(world.step_now(id).await);
+        clock.advance(Duration::from_secs(20));
+        assert_eq!(world.started.count("RetriesQueue").await, 1);
+    }
+    clock.advance(CLAIMED_FOR);
+    assert!(world.step_now(id).await);
+    assert_eq!(world.started.count("RetriesQueue").await, 2);
 }

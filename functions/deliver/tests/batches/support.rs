@@ -6,9 +6,10 @@ use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use deliver::{App, BatchError};
 use domain::{
+    delivery_row::{DeliveryRow, State},
     id::{AttemptId, EventId},
     message::Message,
-    model::{Attempt, Endpoint, Outcome},
+    model::{Attempt, Endpoint, Origin, Outcome, Target, event::LoggedEvent},
     schedule::Schedule,
     time::Timestamp,
     work,
@@ -19,7 +20,12 @@ use emulator::{
 };
 use runtime::clock;
 use serde_json::{Value as Json, json};
-use store::{Table, attempts::AttemptLog};
+use store::{
+    Access, Table,
+    attempts::AttemptLog,
+    delivery_rows::{DeliveryKey, DeliveryRows},
+    events::EventWriter,
+};
 
 /// Longer than any test: Lambda's own is 60 s.
 const TIME_LEFT: Duration = Duration::from_mins(1);
@@ -53,6 +59,9 @@ pub(crate) async fn start_with(statuses: &[u16], change: impl FnOnce(&mut Endpoi
 pub(crate) fn schedule(waits: &[u32]) -> Schedule {
     waits.to_vec().try_into().unwrap()
 }
+
+/// A wait that is over.
+pub(crate) const OVER: State = State::Waiting { until: Timestamp::from_seconds(1), slot: None };
 
 /// The event of a sample file.
 pub(crate) fn event_of(file: &str) -> SqsEvent {
@@ -151,8 +160,21 @@ impl Started {
         serde_json::from_value(emulator::poller::event::event(&messages, arn)).unwrap()
     }
 
+    /// Writes the event of a message to the log, as whoever enqueues one has done.
+    pub(crate) async fn log_event(&self, message: &Message) {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
+        let events = EventWriter::new(Table::new(dynamodb, self.aws.table_name("LogTable")), 30);
+        let access = Access::of_project(&samples::project().unwrap());
+        let url = samples::RECEIVER.to_owned();
+        let targets = vec![Target::new(message.endpoint, url, Origin::Endpoint)];
+        let accepted_at = clock::now();
+        let logged = LoggedEvent { event: message.event.clone(), targets, accepted_at };
+        events.record(access, &[logged], clock::now).await.unwrap();
+    }
+
     /// Puts a message on a queue and receives it.
     pub(crate) async fn enqueued(&self, queue: &str, message: &Message) -> SqsEvent {
+        self.log_event(message).await;
         let body = work::encode(message).unwrap();
         self.sqs
             .send_message()
@@ -162,6 +184,41 @@ impl Started {
             .await
             .unwrap();
         self.received(queue).await
+    }
+
+    /// The rows of deliveries.
+    pub(crate) fn rows(&self) -> DeliveryRows {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
+        DeliveryRows::new(Table::new(dynamodb, self.aws.table_name("StateTable")))
+    }
+
+    /// The row of a message's delivery.
+    pub(crate) async fn row(&self, message: &Message) -> Option<DeliveryRow> {
+        let Message { project, endpoint, event, .. } = message;
+        let key = DeliveryKey { project: *project, event: event.id, endpoint: *endpoint };
+        self.rows().get(&[key]).await.unwrap().pop()
+    }
+
+    /// The delivery of a message waits for this, and the message that acts for it comes off the
+    /// queue.
+    pub(crate) async fn again(&self, queue: &str, message: &Message, state: State) -> SqsEvent {
+        let body = self.waiting(message, state).await;
+        self.sqs
+            .send_message()
+            .queue_url(self.aws.queue_url(queue))
+            .message_body(body)
+            .send()
+            .await
+            .unwrap();
+        self.received(queue).await
+    }
+
+    /// The delivery of a message waits for this: the text of the message that acts for it.
+    pub(crate) async fn waiting(&self, message: &Message, state: State) -> String {
+        self.log_event(message).await;
+        let row = DeliveryRow::new(message, state, 7, clock::now());
+        let row = self.rows().begin(row).await.unwrap().unwrap();
+        work::encode_again(&row.again(false)).unwrap()
     }
 
     /// Messages on a queue in whatever state.

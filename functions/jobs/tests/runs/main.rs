@@ -6,12 +6,14 @@
 
 use std::time::{Duration, Instant};
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use domain::{
+    delivery_row::{DeliveryRow, State},
     health::{OPENS_AFTER, Phase},
     id::{EndpointId, EventId, RecoveryId},
     message::Message,
     model::{Endpoint, Event, event::LoggedEvent},
-    recovery::{Recovery, State},
+    recovery::{self, Recovery},
     time::Timestamp,
 };
 use emulator::{
@@ -19,15 +21,15 @@ use emulator::{
     samples,
     testing::{AwsStandIn, delivery_in, sample},
 };
-use futures::future::join_all;
+use futures::{TryStreamExt, future::join_all};
 use jobs::App;
 use runtime::clock;
 use serde_json::{json, value::RawValue};
 use store::{
     Access, Table,
+    delivery_rows::{DeliveryKey, DeliveryRows},
     events::EventWriter,
     health::HealthStore,
-    parked::ParkedStore,
     recoveries::{RecoveryProgress, RecoveryStore},
     runs::RunLease,
 };
@@ -67,6 +69,21 @@ impl Started {
         rows.load(project, endpoint, id).await.unwrap().unwrap()
     }
 
+    /// Messages on the retries queue: visible ones, and delayed ones.
+    async fn queued(&self) -> (u32, u32) {
+        let sqs = aws_sdk_sqs::Client::new(&self.aws.sdk_config());
+        let all = sqs
+            .get_queue_attributes()
+            .queue_url(self.aws.queue_url("RetriesQueue"))
+            .attribute_names(QueueAttributeName::All);
+        let attributes = all.send().await.unwrap().attributes.unwrap();
+        let count = |name: QueueAttributeName| attributes[&name].parse().unwrap();
+        (
+            count(QueueAttributeName::ApproximateNumberOfMessages),
+            count(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
+        )
+    }
+
     async fn run(&self) {
         jobs::run(&self.app, clock::now() + Duration::from_mins(1)).await.unwrap();
     }
@@ -93,7 +110,7 @@ async fn a_run_does_all_that_is_due() {
     let recoveries = join_all((0..20).map(|_| started.begin())).await;
     started.run().await;
     for recovery in &recoveries {
-        assert_eq!(started.state_of(recovery).await.state, State::Done);
+        assert_eq!(started.state_of(recovery).await.state, recovery::State::Done);
     }
     started.aws.forget_calls();
     started.run().await;
@@ -125,7 +142,7 @@ async fn a_run_goes_on_with_a_row_whose_next_step_is_due_before_its_end() {
     let recovery = started.begin().await;
     started.run().await;
     let done = started.state_of(&recovery).await;
-    assert_eq!((done.state, done.found.examined, done.step), (State::Done, 1_100, 3));
+    assert_eq!((done.state, done.found.examined, done.step), (recovery::State::Done, 1_100, 3));
 }
 
 #[tokio::test]
@@ -134,7 +151,7 @@ async fn of_many_runs_at_once_one_works() {
     let recovery = started.begin().await;
     started.aws.faults().on("jobs", "GetItem").fail(Fault::Slow(Duration::from_millis(100)));
     join_all((0..5).map(|_| started.run())).await;
-    assert_eq!(started.state_of(&recovery).await.state, State::Done);
+    assert_eq!(started.state_of(&recovery).await.state, recovery::State::Done);
     let gets = started.aws.calls().calls;
     let gets = gets.iter().filter(|call| call.caller == "jobs" && call.operation == "GetItem");
     assert_eq!(gets.map(|call| call.count).sum::<u64>(), 3, "the recovery and its endpoint");
@@ -148,14 +165,18 @@ async fn the_lease_of_a_run_that_died_ends_by_itself_within_a_minute() {
     let (now, died) = (clock::now(), 7);
     assert!(lease.hold(died, now, now + Duration::from_secs(15)).await.unwrap());
     started.run().await;
-    assert_eq!(started.state_of(&recovery).await.state, State::Running, "another run has it");
+    assert_eq!(
+        started.state_of(&recovery).await.state,
+        recovery::State::Running,
+        "another run has it"
+    );
     let config = started.aws.sdk_config_of("jobs");
     let later = App::by_clock(&config, &started.aws.settings_of("jobs"), || {
         clock::now() + Duration::from_secs(16)
     });
     let deadline = clock::now() + Duration::from_mins(1);
     jobs::run(&later.unwrap(), deadline).await.unwrap();
-    assert_eq!(started.state_of(&recovery).await.state, State::Done);
+    assert_eq!(started.state_of(&recovery).await.state, recovery::State::Done);
 }
 
 #[tokio::test]
@@ -164,7 +185,7 @@ async fn what_the_index_does_not_show_yet_a_later_run_finds() {
     started.aws.let_indexes_lag(Duration::from_millis(500));
     let recovery = started.begin().await;
     let before = Instant::now();
-    while started.state_of(&recovery).await.state == State::Running {
+    while started.state_of(&recovery).await.state == recovery::State::Running {
         started.run().await;
         assert!(before.elapsed() < Duration::from_secs(20), "it is never found");
     }
@@ -178,7 +199,7 @@ async fn circuits_that_release_their_deliveries_hold_up_nobody() {
     let started = start().await;
     let (rows, parked) = (
         HealthStore::new(started.table("StateTable")),
-        ParkedStore::new(started.table("LogTable")),
+        DeliveryRows::new(started.table("StateTable")),
     );
     let endpoints = (0..20).map(|number| EndpointId::new(Timestamp::from_seconds(1), number));
     // More than steps at a time, and each has more to release than the run has seconds.
@@ -190,24 +211,31 @@ async fn circuits_that_release_their_deliveries_hold_up_nobody() {
         rows.open(&health, now).await.unwrap();
         let open = rows.get(project, id).await.unwrap().unwrap();
         rows.start_afresh(&open, now).await.unwrap();
-        let waiting: Vec<_> = (0..9).map(|number| waiting(id, place * 10 + number)).collect();
-        parked.park(&waiting, now).await.unwrap();
+        for number in 0..9 {
+            let message = waiting(id, place * 10 + number);
+            let row = DeliveryRow::new(&message, State::Parked { since: now }, 1, now);
+            parked.begin(row).await.unwrap();
+        }
     }
     let recovery = started.begin().await;
     jobs::run(&started.app, clock::now() + Duration::from_secs(10)).await.unwrap();
-    assert_eq!(started.state_of(&recovery).await.state, State::Done);
+    assert_eq!(started.state_of(&recovery).await.state, recovery::State::Done);
     for id in endpoints {
-        assert!(parked.oldest(id, 9).await.unwrap().len() < 9, "none of {id} was released");
+        let project = samples::PROJECT.parse().unwrap();
+        let keys = parked.parked(project, id, Timestamp::from_seconds(0));
+        let rows = parked.get(&keys.try_collect::<Vec<_>>().await.unwrap()).await.unwrap();
+        let claimed = rows.iter().filter(|row| row.is_claimed(clock::now())).count();
+        assert!(claimed > 0 && rows.len() == 9, "{claimed} of {id} were released");
     }
 }
 
-/// A delivery to an endpoint, with the id of its message on the queue.
-fn waiting(endpoint: EndpointId, number: usize) -> (String, Message) {
+/// A delivery to an endpoint.
+fn waiting(endpoint: EndpointId, number: usize) -> Message {
     let event: serde_json::Value = serde_json::from_str(&sample("first-attempt.json")).unwrap();
     let message = delivery_in(event["Records"][0]["body"].as_str().unwrap());
     let mut message = Message { endpoint, enqueued_at: clock::now(), ..message };
     message.event.id = EventId::new(clock::now(), u128::try_from(number).unwrap());
-    (number.to_string(), message)
+    message
 }
 
 #[tokio::test]
@@ -219,7 +247,7 @@ async fn a_run_does_not_wait_for_a_circuit_whose_next_look_is_seconds_away() {
     let health = rows.failed(project, endpoint, OPENS_AFTER, now, now).await.unwrap();
     rows.open(&health, now).await.unwrap();
     let open = rows.get(project, endpoint).await.unwrap().unwrap();
-    let lingering = Phase::Lingering(now + Duration::from_mins(3));
+    let lingering = Phase::Lingering(0);
     rows.go_on(&open, lingering, now + Duration::from_secs(30), now).await.unwrap();
     let before = Instant::now();
     started.run().await;
@@ -238,7 +266,7 @@ async fn a_step_that_fails_costs_the_others_nothing() {
         "list_at": {"N": "1"}});
     started.aws.put_row("StateTable", &newer).await;
     started.run().await;
-    assert_eq!(started.state_of(&recovery).await.state, State::Done);
+    assert_eq!(started.state_of(&recovery).await.state, recovery::State::Done);
 }
 
 #[tokio::test]
@@ -249,4 +277,39 @@ async fn a_run_ends_in_time_even_if_a_call_hangs() {
     let before = Instant::now();
     jobs::run(&started.app, clock::now() + Duration::from_secs(6)).await.unwrap();
     assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+}
+
+#[tokio::test]
+async fn deliveries_that_are_due_are_sent_once_and_those_of_the_next_minute_with_their_delay() {
+    let started = start().await;
+    let (rows, now) = (DeliveryRows::new(started.table("StateTable")), clock::now());
+    let endpoint = samples::ENDPOINT.parse().unwrap();
+    let hours_ago = Timestamp::from_millis(now.millis() - 7_200_000);
+    let waits = |number, until| {
+        let state = State::Waiting { until, slot: None };
+        DeliveryRow::new(&waiting(endpoint, number), state, 1, hours_ago)
+    };
+    // More than a lot, and as many as wait for much longer.
+    for number in 0..150 {
+        rows.begin(waits(number, hours_ago + Duration::from_hours(1))).await.unwrap();
+        rows.begin(waits(1_000 + number, now + Duration::from_hours(1))).await.unwrap();
+    }
+    let soon = waits(500, now + Duration::from_secs(30));
+    rows.begin(soon.clone()).await.unwrap();
+    // Its message is on its way.
+    let state = State::Waiting { until: now, slot: None };
+    rows.begin(DeliveryRow::new(&waiting(endpoint, 501), state, 1, now)).await.unwrap();
+    started.run().await;
+    started.run().await;
+    assert_eq!(started.queued().await, (150, 1));
+    let key = DeliveryKey::of(&soon);
+    let row = rows.get(&[key]).await.unwrap().pop().unwrap();
+    assert_eq!((row.seq, row.is_claimed(now + Duration::from_mins(10))), (2, true));
+
+    // A message that is lost costs a quarter of an hour.
+    let config = started.aws.sdk_config_of("jobs");
+    let later = || clock::now() + Duration::from_mins(17);
+    let later = App::by_clock(&config, &started.aws.settings_of("jobs"), later).unwrap();
+    jobs::run(&later, clock::now() + Duration::from_mins(18)).await.unwrap();
+    assert_eq!(started.queued().await.0, 150 + 152);
 }

@@ -7,6 +7,7 @@ use domain::{
     time::Timestamp,
 };
 use emulator::samples;
+use futures::TryStreamExt;
 use runtime::clock;
 use serde_json::{Value as Json, json};
 use store::{
@@ -28,7 +29,8 @@ fn state(started: &Started) -> Table {
 
 /// What `jobs` finds.
 async fn due(started: &Started) -> Vec<DueRow> {
-    let due = DueList::new(state(started)).until(Timestamp::MAX).await.unwrap();
+    let list = DueList::new(state(started));
+    let due: Vec<_> = list.until(Timestamp::MAX).try_collect().await.unwrap();
     due.into_iter().map(|due| due.row).collect()
 }
 

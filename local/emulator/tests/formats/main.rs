@@ -16,7 +16,7 @@ use domain::signing::Vault;
 use domain::time::Timestamp;
 use emulator::samples;
 use emulator::testing::AwsStandIn;
-use messages::message;
+use messages::{again, message};
 use runtime::clock;
 use serde_json::Value as Json;
 use store::Access;

@@ -3,15 +3,21 @@
 use domain::{
     message::{Message, SettingsSource},
     model::Trigger,
-    work::{self, VERSION},
+    work::{self, Again, VERSION},
 };
+use emulator::testing::{again_in, delivery_in};
 use serde_json::Value as Json;
 
 use super::{MINIMAL, OTHER, samples_of};
 
 /// A sample, read.
 pub(crate) fn message(name: &str) -> Message {
-    work::decode(&samples_of("v1")[name]).unwrap()
+    delivery_in(&samples_of("v1")[name])
+}
+
+/// A sample of a message about a delivery that has a row, read.
+pub(crate) fn again(name: &str) -> Again {
+    again_in(&samples_of("v1")[name])
 }
 
 /// Who raises the version writes a form that no sample has yet: add one of it, in a folder of its
@@ -83,20 +89,4 @@ fn deliveries_to_workers_urls_and_automations() {
     );
     let test = message("message-of-a-test");
     assert_eq!((test.trigger, test.via), (Trigger::Test, None));
-}
-
-#[test]
-fn deliveries_with_a_slot() {
-    let slot = |name| {
-        message(name)
-            .reserved
-            .map(|slot| (slot.number, slot.at.millis(), slot.passed, slot.limit))
-            .unwrap()
-    };
-    assert_eq!(slot("message-with-a-slot"), (2, 1_751_328_009_000, 1, 7));
-    assert_eq!(slot("message-to-a-worker-with-a-slot"), (2, 1_751_328_009_000, 0, 7));
-    assert_eq!(
-        message("message-to-a-worker-with-a-slot").via,
-        Some(SettingsSource::Worker("worker_1".to_owned()))
-    );
 }

@@ -2,12 +2,15 @@
 //! workers, and secrets of projects.
 
 use domain::{
+    delivery_row::{DeliveryRow, State},
     health::Phase,
     id::{EndpointId, EventId, RecoveryId},
+    message::SettingsSource,
     model::{Origin, Outcome, Subscription, Target, Trigger},
-    recovery::{Recovery, State},
+    recovery::{self, Recovery},
     signing::{Secret, Vault},
     time::Timestamp,
+    work::Again,
 };
 use emulator::samples;
 use futures::TryStreamExt;
@@ -17,13 +20,13 @@ use store::{
     attempts::{AttemptReader, Count, Owned},
     automations::AutomationStore,
     deliveries::DeliveryEndpoints,
+    delivery_rows::{DeliveryKey, DeliveryReader, DeliveryRows},
     due::{Due, DueList, DueRow},
     endpoints::EndpointStore,
     events::EventReader,
     feed::{Feed, Window, before},
     health::HealthStore,
     leases::{Lease, LeaseRequest, Leases},
-    parked::ParkedStore,
     project_config::ProjectConfigs,
     projects::{ProjectReader, ProjectStore},
     rates::RateStore,
@@ -33,7 +36,7 @@ use store::{
     targets::TargetStore,
 };
 
-use super::{OTHER, Past, all, message, past};
+use super::{OTHER, Past, again, all, message, past};
 
 const LIMITED: &str = "we_01JZ0000000000000000000002";
 const STOPPED: &str = "we_01JZ0000000000000000000003";
@@ -256,11 +259,11 @@ async fn health_in_every_phase() {
     assert_eq!((failing.failing_since, failing.last_failure_at), (Some(at(0)), Some(at(5))));
     let well = health("we_01JZ00000000000000000000G0").await;
     assert_eq!((well.failures, well.failing_since, well.last_success_at), (0, None, Some(at(6))));
-    let due = DueList::new(past.state).until(at(9)).await.unwrap();
+    let due = DueList::new(past.state).until(at(9)).try_collect::<Vec<_>>().await.unwrap();
     for (id, phase) in [
         ("we_01JZ00000000000000000000R0", Phase::Open(3)),
         ("we_01JZ0000000000000000000100", Phase::Releasing(40)),
-        ("we_01JZ0000000000000000000180", Phase::Lingering(at(180))),
+        ("we_01JZ0000000000000000000180", Phase::Lingering(4)),
     ] {
         let row = DueRow::Circuit(project, id.parse().unwrap());
         assert!(due.contains(&Due { row, at: at(9) }), "{due:?}");
@@ -269,26 +272,80 @@ async fn health_in_every_phase() {
         assert_eq!(open.due_at, Some(at(9)));
         let circuit = open.circuit.clone().unwrap();
         assert_eq!((circuit.phase, circuit.step), (phase, 1_751_328_000_004));
+        assert_eq!(open.is_probing(), matches!(phase, Phase::Open(_)));
+        let goes_on = matches!(phase, Phase::Releasing(_));
+        assert_eq!(open.released(), goes_on.then_some(at(1)));
         let claimed = store.go_on(&open, phase, at(69), at(9)).await.unwrap();
         store.close(&claimed).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn parked_deliveries() {
+async fn parked_deliveries_and_the_messages_about_them() {
     let past = past("v1").await;
-    let store = ParkedStore::new(past.log);
-    let endpoint = LIMITED.parse().unwrap();
-    let parked = store.oldest(endpoint, 9).await.unwrap();
-    let [small, large] = &parked[..] else { panic!("{parked:?}") };
-    assert_eq!((small.message.event.id.to_string().as_str(), small.parked_at), (TO_ALL, at(7)));
-    assert!(
-        small.message.recheck && small.message.round.is_some_and(|round| round.is_of_recovery())
-    );
-    assert_eq!(large.message.event.data.get(), format!(r#"{{"text":"{}"}}"#, "abc ".repeat(1_000)));
-    assert!(store.holds(endpoint, event(TO_ALL)).await.unwrap());
-    store.delete(&parked).await.unwrap();
-    assert!(store.oldest(endpoint, 9).await.unwrap().is_empty());
+    let store = DeliveryRows::new(past.state.clone());
+    let (project, endpoint) = (past.other.project(), LIMITED.parse().unwrap());
+    let keys: Vec<_> = store.parked(project, endpoint, at(0)).try_collect().await.unwrap();
+    let [free, claimed] = &keys[..] else { panic!("{keys:?}") };
+    assert_eq!((free.event, claimed.event), (event(TO_ALL), event(TEST)));
+    let one = store.get(&[*free]).await.unwrap().pop().unwrap();
+    assert_eq!((one.enqueued_at, one.state), (at(1), State::Parked { since: at(7) }));
+    assert!(!one.is_claimed(at(9)) && one.round.is_some_and(|round| round.is_of_recovery()));
+    let other = store.get(&[*claimed]).await.unwrap().pop().unwrap();
+    assert!(other.is_claimed(at(9)));
+    assert_eq!(other.via, Some(SettingsSource::Worker("worker_1".to_owned())));
+    let find = async || store.find(past.other, endpoint, event(TO_ALL)).await.unwrap();
+    assert_eq!(find().await, Some(one.clone()));
+
+    // Its messages find it, and what goes there.
+    let (release, probe) = (again("message-again"), again("message-again-as-a-probe"));
+    assert_eq!((release, probe), (one.again(false), one.again(true)));
+    let void = Again { seq: 1, ..one.again(false) };
+    let reader = DeliveryReader::new(past.state, past.log);
+    let found = reader.load(&[&one.again(false), &void], at(9)).await.unwrap();
+    let [Some((row, Some(logged))), None] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((row, logged.event.id), (&one, event(TO_ALL)));
+    let message = one.message(Some(logged));
+    assert!(message.recheck);
+    assert_eq!((message.round, message.event.data.get()), (one.round, logged.event.data.get()));
+
+    // It can be claimed, and end; what another message acts for stays.
+    let later = store.claim(free, 1, at(9), at(99)).await.unwrap();
+    assert!(later.seq != one.seq && later.is_claimed(at(10)));
+    assert!(matches!(store.claim(claimed, 1, at(9), at(99)).await, Err(StoreError::Conflict)));
+    store.delete(&one).await.unwrap();
+    assert_eq!(find().await, Some(later.clone()));
+    store.delete(&later).await.unwrap();
+    assert_eq!(find().await, None);
+}
+
+#[tokio::test]
+async fn deliveries_that_wait_for_a_time() {
+    let past = past("v1").await;
+    let store = DeliveryRows::new(past.state.clone());
+    let (project, endpoint) = (past.other.project(), STOPPED.parse().unwrap());
+    let key = |id| DeliveryKey { project, event: event(id), endpoint };
+    let one = store.get(&[key(TO_ALL)]).await.unwrap().pop().unwrap();
+    assert_eq!((one.state, one.is_carried()), (State::Waiting { until: at(9), slot: None }, true));
+    let other = store.get(&[key(TEST)]).await.unwrap().pop().unwrap();
+    let State::Waiting { until, slot: Some(slot) } = other.state else { panic!("{other:?}") };
+    assert_eq!((until, slot.at, slot.number, slot.passed), (at(7_200), at(7_200), 2, 1));
+    assert!(slot.is_under(7) && !other.is_carried());
+
+    // `jobs` finds them: the first when its message is taken for lost.
+    let list = DueList::new(past.state);
+    let due: Vec<_> = list.until(at(9_999)).try_collect().await.unwrap();
+    for (id, at) in [(TO_ALL, at(909)), (TEST, at(7_200))] {
+        let row = DueRow::Delivery(project, event(id), endpoint);
+        assert!(due.contains(&Due { row, at }), "{due:?}");
+    }
+
+    // Their message goes on with them, if it is theirs.
+    let later = one.waits_for(State::Waiting { until: at(99), slot: None }, at(9));
+    store.change(&later).await.unwrap();
+    assert_eq!(store.get(&[key(TO_ALL)]).await.unwrap(), std::slice::from_ref(&later));
+    store.change(&DeliveryRow { seq: 1, ..one }).await.unwrap();
+    assert_eq!(store.get(&[key(TO_ALL)]).await.unwrap(), [later]);
 }
 
 #[tokio::test]
@@ -301,12 +358,12 @@ async fn recoveries_and_their_turns() {
         store.list(&endpoint, &all(), clock::now()).await.unwrap().items.try_into().unwrap();
     assert_eq!(
         (running.state, running.step, running.found.examined, running.found.enqueued),
-        (State::Running, 1, 2, 1)
+        (recovery::State::Running, 1, 2, 1)
     );
     assert_eq!(running.looked_at, Some(event(TEST)));
     assert_eq!(
         (done.state, done.dry_run, done.found.missed, done.finished_at),
-        (State::Done, true, 1, Some(at(201)))
+        (recovery::State::Done, true, 1, Some(at(201)))
     );
     let stopped = store
         .get(
@@ -320,7 +377,7 @@ async fn recoveries_and_their_turns() {
         .unwrap();
     assert_eq!(
         (stopped.state, stopped.stopped_because.as_deref()),
-        (State::Stopped, Some("the endpoint was paused"))
+        (recovery::State::Stopped, Some("the endpoint was paused"))
     );
 
     // One is running, and resumes where it was. The other has given back its turn.
@@ -338,7 +395,8 @@ async fn recoveries_and_their_turns() {
     assert!(matches!(store.begin(other.clone(), at(300)).await.unwrap(),
             Turn::Taken(taken) if taken == other));
     let row = DueRow::Recovery(past.other.project(), endpoint.id, running.id);
-    let due = DueList::new(past.state.clone()).until(at(201)).await.unwrap();
+    let due =
+        DueList::new(past.state.clone()).until(at(201)).try_collect::<Vec<_>>().await.unwrap();
     assert!(due.contains(&Due { row, at: at(201) }), "{due:?}");
     let progress = RecoveryProgress::new(past.state);
     let project = past.other.project();

@@ -119,21 +119,16 @@ pub enum DeliveryStatus {
 
 impl DeliveryStatus {
     /// How a delivery stands by all of its attempts, in any order. One success makes it succeeded.
-    /// Otherwise it is pending as long as its own schedule or a resend has an attempt to come,
-    /// which the last attempt of each tells.
+    /// Otherwise its last attempt says whether there is another to come: a resend that waits takes
+    /// the place of the schedule before it.
     pub fn of(attempts: &[Attempt]) -> Self {
         if attempts.iter().any(|attempt| attempt.outcome == Outcome::Succeeded) {
             return Self::Succeeded;
         }
-        let is_last = |attempt: &&Attempt| {
-            let later = |other: &Attempt| {
-                (other.number, other.created_at) > (attempt.number, attempt.created_at)
-            };
-            !attempts.iter().any(|other| other.round == attempt.round && later(other))
-        };
-        let to_come =
-            attempts.iter().filter(is_last).any(|attempt| attempt.next_attempt_at.is_some());
-        if attempts.is_empty() || to_come { Self::Pending } else { Self::Failed }
+        match attempts.iter().max_by_key(|attempt| (attempt.number, attempt.created_at)) {
+            Some(Attempt { next_attempt_at: None, .. }) => Self::Failed,
+            _ => Self::Pending,
+        }
     }
 
     /// As [`Self::of`], of an event's delivery to this target: what a recovery has sent again is

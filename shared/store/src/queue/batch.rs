@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{
     message::Message,
-    work::{EncodeError, encode},
+    work::{Again, EncodeError, encode, encode_again},
 };
 
 /// SQS: a batch holds at most 10 entries.
@@ -28,6 +28,11 @@ impl QueueEntry {
     /// serves the groups of a queue fairly.
     pub fn new(message: &Message, delay: Duration) -> Result<Self, EncodeError> {
         Ok(Self { body: encode(message)?, group: Some(message.endpoint.to_string()), delay })
+    }
+
+    /// A message about a delivery that has a row, likewise.
+    pub fn again(again: &Again, delay: Duration) -> Result<Self, EncodeError> {
+        Ok(Self { body: encode_again(again)?, group: Some(again.endpoint.to_string()), delay })
     }
 }
 

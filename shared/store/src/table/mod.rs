@@ -1,21 +1,21 @@
 //! One table, and the calls that the stores make. Nothing else here builds a request to DynamoDB.
 
 mod put;
+mod put_many;
 mod query;
 mod read_many;
 mod revision;
 mod transact;
 mod update;
-mod write_many;
 
 use aws_sdk_dynamodb::Client;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
+pub(crate) use put_many::put_all;
 pub(crate) use read_many::get_many;
 pub(crate) use transact::Transaction;
 pub(crate) use update::Update;
-pub(crate) use write_many::{delete_all, put_all, puts, write_all};
 
 use crate::{StoreError, error::failed, item::Item};
 

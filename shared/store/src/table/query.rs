@@ -63,27 +63,31 @@ impl Table {
         })
     }
 
-    /// The items of one of the index's lists up to a moment, by their keys only: at most `limit`,
-    /// the first ones first. The index may lag.
+    /// The items of one of the index's lists between two moments, both included, by their keys
+    /// only: at most `limit`, the first ones first, after the key `start`. With the key to start
+    /// from next, if there is more. The index may lag.
     pub(crate) async fn listed(
         &self,
-        list: String,
-        until: Timestamp,
+        list: &str,
+        (from, until): (Timestamp, Timestamp),
         limit: i32,
-    ) -> Result<Vec<Item>, StoreError> {
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
         let query = self
             .client
             .query()
             .table_name(&self.name)
             .index_name(lists::INDEX)
-            .key_condition_expression("#list = :list AND list_at <= :until")
+            .key_condition_expression("#list = :list AND list_at BETWEEN :from AND :until")
             // A reserved word in expressions.
             .expression_attribute_names("#list", "list")
             .expression_attribute_values(":list", string(list))
+            .expression_attribute_values(":from", number(from.millis()))
             .expression_attribute_values(":until", number(until.millis()))
-            .limit(limit);
+            .limit(limit)
+            .set_exclusive_start_key(start);
         let output = query.send().await.map_err(failed("Query"))?;
-        Ok(output.items.unwrap_or_default())
+        Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
     }
 
     async fn query_all(

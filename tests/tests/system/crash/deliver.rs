@@ -85,7 +85,7 @@ impl Case {
 /// Waits of the schedule, in seconds: three attempts, each long after the kill before it.
 const SCHEDULE: [u32; 2] = [2, 2];
 
-const CASES: [Case; 19] = [
+const CASES: [Case; 27] = [
     healthy("received, endpoints not read", before("BatchGetItem", 1)),
     healthy("endpoints read, nothing sent", after("BatchGetItem", 1)),
     healthy("request arrived, not answered", Step::Unanswered).sent_again(),
@@ -94,14 +94,22 @@ const CASES: [Case; 19] = [
     healthy("batch answered for, message not deleted", deleting(Before)).of_the_stack(),
     healthy("message deleted", deleting(After)).of_the_stack(),
     failing(1, "failed, not recorded", before("BatchWriteItem", 1)).forgotten(),
-    failing(1, "failure recorded, not moved to retries", before("SendMessageBatch", 1)),
-    failing(1, "moved to retries, batch not answered for", after("SendMessageBatch", 1)),
-    failing(1, "moved to retries, not deleted from deliveries", deleting(Before)).of_the_stack(),
-    failing(1, "retry received, log not read", before("Query", 1)),
+    failing(1, "failure recorded, no row", before("PutItem", 1)),
+    failing(1, "row written, health not noted", after("PutItem", 1)),
+    failing(1, "row written, message not sent", before("SendMessageBatch", 1)),
+    failing(1, "message sent, batch not answered for", after("SendMessageBatch", 1)),
+    failing(1, "message sent, not deleted from deliveries", deleting(Before)).of_the_stack(),
+    failing(1, "retry received, row not read", before("BatchGetItem", 2)),
+    failing(1, "row read, endpoint not read", after("BatchGetItem", 2)),
+    failing(1, "endpoint read, log not read", before("Query", 1)),
     failing(1, "log read, retry not sent", after("Query", 1)),
     failing(1, "retry answered, not recorded", before("BatchWriteItem", 2)).sent_again(),
     failing(1, "retry recorded, batch not answered for", after("BatchWriteItem", 2)),
-    failing(2, "second failure recorded, not hidden", before("ChangeMessageVisibilityBatch", 1)),
+    failing(1, "retry recorded, row not deleted", before("DeleteItem", 1)),
+    failing(1, "row deleted, batch not answered for", after("DeleteItem", 1)),
+    failing(2, "second failure recorded, row as before", before("UpdateItem", 2)),
+    failing(2, "row changed, health not noted", after("UpdateItem", 2)),
+    failing(2, "row changed, not hidden", before("ChangeMessageVisibilityBatch", 1)),
     failing(2, "hidden until the third attempt", after("ChangeMessageVisibilityBatch", 1)),
     // A delivery that was given up and whose message comes back gets one more attempt, as if it had
     // been redriven.

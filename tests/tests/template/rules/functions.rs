@@ -78,38 +78,9 @@ pub(super) fn run_by_the_time_and_never_late(template: &Template) -> Vec<String>
 }
 
 /// Lambda stops a chain of messages after 16 invocations of one function, unless the function
-/// allows such chains (Lambda's guide: recursive loop detection). Who has none keeps that
-/// protection.
-pub(super) fn allow_recursion_where_their_messages_come_back_and_nowhere_else(
-    template: &Template,
-) -> Vec<String> {
-    let comes_back = |function: &Function| {
-        reached_from(template, function).iter().any(|name| *name == function.name)
-    };
-    faults(
-        template,
-        "allows recursion and has none, or has some and doesn't allow it",
-        |function| function.allows_recursion == comes_back(function),
-    )
-}
-
-/// The functions that a function's messages invoke, and theirs in turn.
-fn reached_from<'a>(template: &'a Template, function: &Function) -> Vec<&'a str> {
-    let next = |from: &Function| {
-        let fed = template
-            .functions
-            .iter()
-            .filter(|other| other.sources.iter().any(|source| may_send(from, &source.queue_arn)));
-        fed.collect::<Vec<_>>()
-    };
-    let (mut reached, mut open) = (Vec::new(), next(function));
-    while let Some(found) = open.pop() {
-        if !reached.contains(&found.name.as_str()) {
-            reached.push(found.name.as_str());
-            open.extend(next(found));
-        }
-    }
-    reached
+/// allows such chains (Lambda's guide: recursive loop detection). No function needs one.
+pub(super) fn allow_no_recursion(template: &Template) -> Vec<String> {
+    faults(template, "allows recursion", |function| !function.allows_recursion)
 }
 
 /// Whether a function's role lets it send to a queue.

@@ -47,7 +47,7 @@ pub(crate) const RULES: &[Rule] = rules![
     functions::report_each_failed_message,
     functions::take_from_queues_with_a_limit,
     functions::run_by_the_time_and_never_late,
-    functions::allow_recursion_where_their_messages_come_back_and_nowhere_else,
+    functions::allow_no_recursion,
     roles::are_one_per_function,
     roles::are_for_lambda_only,
     roles::come_from_this_file_alone,

@@ -1,0 +1,108 @@
+//! From what messages say to deliveries: one that names a delivery gets its row and its event.
+
+use domain::{
+    delivery_row::DeliveryRow,
+    id::{EndpointId, EventId},
+    message::Message,
+    model::Trigger,
+    time::Timestamp,
+    work::{Unreadable, Work},
+};
+use store::{
+    StoreError,
+    delivery_rows::{DeliveryReader, WithEvent},
+};
+use tracing::{Span, error_span};
+
+use crate::incoming::{Incoming, Record};
+
+/// A record, and what it is about.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) record: Record,
+    pub(crate) about: About,
+}
+
+/// What a record is about.
+#[derive(Debug)]
+pub(crate) enum About {
+    Delivery(Box<Delivery>),
+    /// A delivery that has ended, or for which another message acts.
+    Nothing,
+    Unreadable(Unreadable),
+}
+
+/// A delivery to be handled.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) message: Message,
+    /// Its row, if the message names it.
+    pub(crate) row: Option<DeliveryRow>,
+    /// Whether its event is in the log; if not, its payload is not known any more.
+    pub(crate) has_event: bool,
+}
+
+/// Looks up what the messages name: one call if any of them names a delivery.
+pub(crate) async fn resolve(
+    reader: &DeliveryReader,
+    incoming: Vec<Incoming>,
+    now: Timestamp,
+) -> Result<Vec<Item>, (StoreError, Vec<Incoming>)> {
+    let agains = incoming.iter().filter_map(|item| match &item.read {
+        Ok(Work::Again(again)) => Some(again),
+        _ => None,
+    });
+    let agains: Vec<_> = agains.collect();
+    let found = if agains.is_empty() { Ok(Vec::new()) } else { reader.load(&agains, now).await };
+    let mut found = match found {
+        Ok(found) => found.into_iter(),
+        Err(error) => return Err((error, incoming)),
+    };
+    let about = |Incoming { record, read }| match read {
+        Ok(Work::First(message)) => {
+            let delivery = Delivery { message: *message, row: None, has_event: true };
+            Item { record, about: About::Delivery(Box::new(delivery)) }
+        }
+        Ok(Work::Again(again)) => match found.next().flatten() {
+            Some(found) => of_row(record, again.probe, found),
+            None => Item { record, about: About::Nothing },
+        },
+        Err(error) => Item { record, about: About::Unreadable(error) },
+    };
+    Ok(incoming.into_iter().map(about).collect())
+}
+
+fn of_row(record: Record, probe: bool, (row, logged): WithEvent) -> Item {
+    let has_event = logged.is_some();
+    let mut message = row.message(logged.as_ref());
+    if probe {
+        message.trigger = Trigger::Probe;
+    }
+    let delivery = Delivery { message, row: Some(row), has_event };
+    Item { record, about: About::Delivery(Box::new(delivery)) }
+}
+
+impl Item {
+    /// The delivery, if it is about one.
+    pub(crate) fn message(&self) -> Option<&Message> {
+        match &self.about {
+            About::Delivery(delivery) => Some(&delivery.message),
+            About::Nothing | About::Unreadable(_) => None,
+        }
+    }
+
+    /// Which delivery it is.
+    pub(crate) fn delivery(&self) -> Option<(EventId, EndpointId)> {
+        self.message().map(|message| (message.event.id, message.endpoint))
+    }
+
+    /// What every log line about it holds. An error's span: a lower level would be filtered out
+    /// with `ApplicationLogLevel`, and the lines would lose their fields.
+    pub(crate) fn span(&self) -> Span {
+        let id = &self.record.id;
+        let Some(Message { project, endpoint, event, .. }) = self.message() else {
+            return error_span!("no delivery", message = id);
+        };
+        error_span!("delivery", message = id, %project, event = %event.id, %endpoint)
+    }
+}

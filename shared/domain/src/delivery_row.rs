@@ -1,0 +1,302 @@
+//! The row of a delivery that is not finished: it waits for a time, or until its receiver is well.
+//! There is one at most for each event and endpoint. The payload stays with the event.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    health::MAX_PROBE_WAIT,
+    id::{EndpointId, EventId, ProjectId, RoundId},
+    message::{Message, SettingsSource},
+    model::{Event, Origin, Topic, Trigger, event::LoggedEvent},
+    rate::RateSlot,
+    time::Timestamp,
+    work::Again,
+};
+
+/// The longest wait that a message carries, hidden on its queue (SQS: a delay is at most 15
+/// minutes). A longer one is a row only, until `jobs` finds it due.
+pub const CARRIED: Duration = Duration::from_mins(15);
+/// How long after its time the message of a delivery is taken for lost.
+const LATE: Duration = Duration::from_mins(15);
+
+/// For what a delivery waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// For a time: that of its next attempt.
+    Waiting {
+        /// Not before then.
+        until: Timestamp,
+        /// What its endpoint's rate limit has given it, if that is why it waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slot: Option<RateSlot>,
+    },
+    /// Until its receiver is well.
+    Parked {
+        /// From then on.
+        since: Timestamp,
+    },
+}
+
+/// One event's way to one endpoint, that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRow {
+    /// The endpoint's project.
+    pub project: ProjectId,
+    /// What goes there.
+    pub event: EventId,
+    /// The event's topic, for the log when the event is gone.
+    pub kind: Topic,
+    /// Where it goes.
+    pub endpoint: EndpointId,
+    /// See [`Message::via`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<SettingsSource>,
+    /// See [`Message::brand`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+    /// See [`Message::enqueued_at`].
+    pub enqueued_at: Timestamp,
+    /// Why it is delivered.
+    pub trigger: Trigger,
+    /// Which resend it is; `None` for the delivery's own schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<RoundId>,
+    /// For what it waits.
+    pub state: State,
+    /// Its place in its list. Of one that waits: when `jobs` looks at it, which is when it is due,
+    /// or later if a message carries it. Of a parked one: the time of its event.
+    pub list_at: Timestamp,
+    /// Which message acts for it: one that names another number is void. It begins at random, so
+    /// that a message of an earlier wait is void too.
+    pub seq: u64,
+    /// From when on a message of `jobs` is on its way: it may be sent before, with its delay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_from: Option<Timestamp>,
+    /// And until when; then it is taken for lost, and another one may be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_until: Option<Timestamp>,
+}
+
+impl DeliveryRow {
+    /// The delivery of a message, which waits from now on. `seq` is random.
+    pub fn new(message: &Message, state: State, seq: u64, now: Timestamp) -> Self {
+        Self {
+            project: message.project,
+            event: message.event.id,
+            kind: message.event.kind.clone(),
+            endpoint: message.endpoint,
+            via: message.via.clone(),
+            brand: message.brand.clone(),
+            enqueued_at: message.enqueued_at,
+            trigger: message.trigger,
+            round: message.round,
+            state,
+            list_at: place(state, message.event.id, now),
+            seq,
+            claimed_from: None,
+            claimed_until: None,
+        }
+    }
+
+    /// The same, waiting for something else from now on. Its message is done, or carries it on.
+    #[must_use]
+    pub fn waits_for(&self, state: State, now: Timestamp) -> Self {
+        let list_at = place(state, self.event, now);
+        Self { state, list_at, claimed_from: None, claimed_until: None, ..self.clone() }
+    }
+
+    /// Whether a message is to carry it.
+    pub fn is_carried(&self) -> bool {
+        self.due_at().is_some_and(|due| due < self.list_at)
+    }
+
+    /// The message that acts for it: a probe, or not.
+    pub fn again(&self, probe: bool) -> Again {
+        let &Self { project, event, endpoint, seq, .. } = self;
+        Again { project, event, endpoint, seq, probe }
+    }
+
+    /// The delivery with what goes there. Its event goes as its origin says; one that a recovery
+    /// has brought to the endpoint, as to any endpoint. Without its event there is nothing to send,
+    /// and the message is for the log only.
+    pub fn message(&self, logged: Option<&LoggedEvent>) -> Message {
+        let event = logged.map_or_else(
+            || self.empty_event(),
+            |logged| {
+                let target = logged.targets.iter().find(|target| target.endpoint == self.endpoint);
+                logged.event.for_origin(target.map_or(Origin::Endpoint, |target| target.origin))
+            },
+        );
+        Message {
+            project: self.project,
+            endpoint: self.endpoint,
+            via: self.via.clone(),
+            event,
+            enqueued_at: self.enqueued_at,
+            brand: self.brand.clone(),
+            trigger: self.trigger,
+            round: self.round,
+            recheck: true,
+            reserved: self.slot(),
+        }
+    }
+
+    fn empty_event(&self) -> Event {
+        Event {
+            id: self.event,
+            kind: self.kind.clone(),
+            data: RawValue::NULL.to_owned(),
+            created_at: self.event.time().seconds(),
+            user_id: None,
+            worker_id: None,
+            webhook_url: None,
+            metadata: None,
+        }
+    }
+
+    /// When it is due; `None` if it is parked.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Waiting { until, .. } => Some(until),
+            State::Parked { .. } => None,
+        }
+    }
+
+    /// Whether it waits for its receiver.
+    pub fn is_parked(&self) -> bool {
+        matches!(self.state, State::Parked { .. })
+    }
+
+    fn slot(&self) -> Option<RateSlot> {
+        match self.state {
+            State::Waiting { slot, .. } => slot,
+            State::Parked { .. } => None,
+        }
+    }
+
+    /// Whether a message of `jobs` is on its way at that time.
+    pub fn is_claimed(&self, at: Timestamp) -> bool {
+        self.claimed_until.is_some_and(|until| at < until)
+            && self.claimed_from.is_none_or(|from| from <= at)
+    }
+
+    /// Whether it has been parked for too long. Not before a few probes have had the time to find
+    /// the receiver well: the delivery may have been redriven.
+    pub fn is_over(&self, kept_for: Duration, now: Timestamp) -> bool {
+        match self.state {
+            State::Parked { since } => {
+                now > (self.enqueued_at + kept_for).max(since + MAX_PROBE_WAIT * 2)
+            }
+            State::Waiting { .. } => false,
+        }
+    }
+}
+
+fn place(state: State, event: EventId, now: Timestamp) -> Timestamp {
+    match state {
+        State::Waiting { until, .. } if until.since(now) <= CARRIED => until + LATE,
+        State::Waiting { until, .. } => until,
+        State::Parked { .. } => event.time(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn row(state: State, now: Timestamp) -> DeliveryRow {
+        let event = Event {
+            id: EventId::new(at(50), 1),
+            kind: "task.created".parse().unwrap(),
+            data: RawValue::from_string(r#"{"a":1}"#.to_owned()).unwrap(),
+            created_at: 50,
+            user_id: None,
+            worker_id: None,
+            webhook_url: None,
+            metadata: None,
+        };
+        let message = Message {
+            project: ProjectId::new(at(1), 1),
+            endpoint: EndpointId::new(at(1), 2),
+            via: None,
+            event,
+            enqueued_at: at(60),
+            brand: Some("Acme".to_owned()),
+            trigger: Trigger::Scheduled,
+            round: None,
+            recheck: false,
+            reserved: None,
+        };
+        DeliveryRow::new(&message, state, 7, now)
+    }
+
+    fn waiting(until: u64) -> State {
+        State::Waiting { until: at(until), slot: None }
+    }
+
+    #[test]
+    fn a_message_carries_waits_of_up_to_a_quarter_of_an_hour_and_jobs_finds_it_if_it_is_lost() {
+        for (until, carried, list_at) in
+            [(100, true, 1_000), (1_000, true, 1_900), (1_001, false, 1_001)]
+        {
+            let row = row(waiting(until), at(100));
+            assert_eq!((row.is_carried(), row.list_at), (carried, at(list_at)), "{until}");
+            assert_eq!((row.due_at(), row.is_parked()), (Some(at(until)), false));
+        }
+    }
+
+    #[test]
+    fn a_parked_one_has_its_place_by_the_time_of_its_event() {
+        let row = row(State::Parked { since: at(100) }, at(100));
+        assert_eq!((row.list_at, row.is_carried(), row.due_at()), (at(50), false, None));
+        let later = row.waits_for(waiting(200), at(150));
+        assert_eq!((later.list_at, later.seq, later.claimed_until), (at(1_100), 7, None));
+    }
+
+    #[test]
+    fn only_parked_ones_wait_for_too_long_and_not_before_a_few_probes() {
+        let over = |state, now| row(state, at(100)).is_over(Duration::from_secs(500), at(now));
+        let parked = |since| State::Parked { since: at(since) };
+        assert!(!over(parked(100), 700) && over(parked(100), 701), "ten minutes of probes");
+        assert!(!over(parked(10_000), 10_600) && over(parked(10_000), 10_601));
+        assert!(!over(waiting(100), 99_999));
+        assert!(!row(parked(100), at(100)).is_over(Duration::from_secs(5_000), at(5_060)));
+    }
+
+    #[test]
+    fn a_claim_begins_with_its_message_and_ends_by_itself() {
+        let (from, until) = (Some(at(6)), Some(at(9)));
+        let claimed =
+            DeliveryRow { claimed_from: from, claimed_until: until, ..row(waiting(5), at(1)) };
+        assert_eq!([5, 6, 8, 9].map(|now| claimed.is_claimed(at(now))), [false, true, true, false]);
+        assert!(!row(waiting(5), at(1)).is_claimed(at(1)));
+    }
+
+    #[test]
+    fn what_goes_out_is_the_event_as_its_origin_says_and_nothing_without_it() {
+        let row = row(waiting(5), at(1));
+        let automation = crate::id::AutomationId::new(at(1), 3);
+        let logged = |origin| LoggedEvent {
+            event: row.message(None).event,
+            targets: vec![crate::model::Target::new(row.endpoint, String::new(), origin)],
+            accepted_at: at(50),
+        };
+        let empty = row.message(None);
+        assert_eq!((empty.event.id, empty.event.data.get()), (row.event, "null"));
+        assert!(empty.recheck, "the log may know it");
+        let sent = |logged: LoggedEvent| row.message(Some(&logged)).event.data.get().to_owned();
+        let mut of_automation = logged(Origin::Automation(automation));
+        of_automation.event.data = RawValue::from_string("{}".to_owned()).unwrap();
+        assert_eq!(sent(of_automation), format!(r#"{{"automation_id":"{automation}"}}"#));
+        let elsewhere = LoggedEvent { targets: Vec::new(), ..logged(Origin::Endpoint) };
+        assert_eq!(sent(elsewhere), "null", "a recovery has brought it here");
+    }
+}
