@@ -137,9 +137,7 @@ async fn a_delivery_whose_event_is_not_kept_any_more_is_given_up_and_the_log_say
     let row = DeliveryRow::new(&message, OVER, 1, clock::now());
     let row = started.rows().begin(row).await.unwrap().unwrap();
     let body = work::encode_again(&row.again(false)).unwrap();
-    let send = started.sqs.send_message().queue_url(started.aws.queue_url("RetriesQueue"));
-    send.message_body(body).send().await.unwrap();
-    let event = started.received("RetriesQueue").await;
+    let event = started.sent("RetriesQueue", body).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     assert!(started.receiver.webhooks().is_empty());
     let [attempt] = started.attempts(message.event.id).await.try_into().unwrap();

@@ -175,14 +175,13 @@ impl Started {
     /// Puts a message on a queue and receives it.
     pub(crate) async fn enqueued(&self, queue: &str, message: &Message) -> SqsEvent {
         self.log_event(message).await;
-        let body = work::encode(message).unwrap();
-        self.sqs
-            .send_message()
-            .queue_url(self.aws.queue_url(queue))
-            .message_body(body)
-            .send()
-            .await
-            .unwrap();
+        self.sent(queue, work::encode(message).unwrap()).await
+    }
+
+    /// Puts a text on a queue and receives it.
+    pub(crate) async fn sent(&self, queue: &str, body: String) -> SqsEvent {
+        let send = self.sqs.send_message().queue_url(self.aws.queue_url(queue));
+        send.message_body(body).send().await.unwrap();
         self.received(queue).await
     }
 
@@ -202,15 +201,7 @@ impl Started {
     /// The delivery of a message waits for this, and the message that acts for it comes off the
     /// queue.
     pub(crate) async fn again(&self, queue: &str, message: &Message, state: State) -> SqsEvent {
-        let body = self.waiting(message, state).await;
-        self.sqs
-            .send_message()
-            .queue_url(self.aws.queue_url(queue))
-            .message_body(body)
-            .send()
-            .await
-            .unwrap();
-        self.received(queue).await
+        self.sent(queue, self.waiting(message, state).await).await
     }
 
     /// The delivery of a message waits for this: the text of the message that acts for it.
