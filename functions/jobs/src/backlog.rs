@@ -66,13 +66,29 @@ impl Backlog {
         }
         // What is claimed is sent, also if others could not be.
         let count = claimed.len();
-        let messages = claimed.into_iter().map(|claimed: DeliveryRow| {
+        let messages = claimed.clone().into_iter().map(|claimed: DeliveryRow| {
             let wait = claimed.due_at().unwrap_or(now).since(now);
             Ok::<_, StepError>(QueueEntry::again(&claimed.again(false), wait)?)
         });
-        self.retries.send(messages).await?;
+        if let Err(error) = self.retries.send(messages).await {
+            self.give_back(claimed).await;
+            return Err(error);
+        }
         failed?;
         Ok(count)
+    }
+
+    /// Ends claims whose messages could not be sent, as far as that goes. If one was sent after
+    /// all, it acts until the next claim, which makes it void.
+    async fn give_back(&self, claimed: Vec<DeliveryRow>) {
+        let free = stream::iter(claimed).map(|row| async move {
+            let row = DeliveryRow { claimed_from: None, claimed_until: None, ..row };
+            if let Err(error) = self.rows.change(&row).await {
+                tracing::warn!(%error, event = %row.event, endpoint = %row.endpoint,
+                    "could not give back the claim of a delivery; it ends by itself");
+            }
+        });
+        free.buffer_unordered(AT_ONCE).collect::<()>().await;
     }
 
     /// Has those of these sent that wait for a time which comes before then.

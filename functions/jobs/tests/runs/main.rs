@@ -313,3 +313,19 @@ async fn deliveries_that_are_due_are_sent_once_and_those_of_the_next_minute_with
     jobs::run(&later, clock::now() + Duration::from_mins(18)).await.unwrap();
     assert_eq!(started.queued().await.0, 150 + 152);
 }
+
+#[tokio::test]
+async fn what_could_not_be_sent_is_sent_by_the_next_run() {
+    let started = start().await;
+    let (rows, now) = (DeliveryRows::new(started.table("StateTable")), clock::now());
+    let hours_ago = Timestamp::from_millis(now.millis() - 7_200_000);
+    let state = State::Waiting { until: hours_ago + Duration::from_hours(1), slot: None };
+    let message = waiting(samples::ENDPOINT.parse().unwrap(), 1);
+    rows.begin(DeliveryRow::new(&message, state, 1, hours_ago)).await.unwrap();
+    let sending = started.aws.faults().on("jobs", "SendMessageBatch");
+    sending.times(1).fail(Fault::ExpiredCredentials);
+    started.run().await;
+    assert_eq!(started.queued().await, (0, 0));
+    started.run().await;
+    assert_eq!(started.queued().await, (1, 0));
+}
