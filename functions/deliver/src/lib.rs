@@ -169,6 +169,7 @@ async fn handle_one(app: &App, Item { record, about }: Item, batch: &Batch) -> S
     match about {
         About::Delivery(delivery) => app.deliveries.handle(record, delivery, batch).await,
         About::Nothing => Settled::new(record, Disposition::Drop),
+        About::UnreadableEvent => Settled::postponed(record),
         About::Unreadable(Unreadable::Newer(version)) => {
             tracing::warn!(version, "a message of newer code waits for it");
             let wait = DEPLOY.max(record.pause());

@@ -26,8 +26,7 @@ pub(crate) struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// Waits for a near slot. Tests are not limited: a
-    /// customer is waiting for the result.
+    /// Waits for a near slot. Tests are not limited: a customer is waiting for the result.
     pub(crate) async fn pace(
         &self,
         endpoint: Option<&Endpoint>,

@@ -10,7 +10,7 @@ use domain::{
 };
 use store::{
     StoreError,
-    delivery_rows::{DeliveryReader, WithEvent},
+    delivery_rows::{DeliveryReader, EventFound, WithEvent},
 };
 use tracing::{Span, error_span};
 
@@ -29,6 +29,8 @@ pub(crate) enum About {
     Delivery(Box<Delivery>),
     /// A delivery that has ended, or for which another message acts.
     Nothing,
+    /// A delivery whose event can't be read: it waits until it can.
+    UnreadableEvent,
     Unreadable(Unreadable),
 }
 
@@ -38,8 +40,8 @@ pub(crate) struct Delivery {
     pub(crate) message: Message,
     /// Its row, if the message names it.
     pub(crate) row: Option<DeliveryRow>,
-    /// Whether its event is in the log; if not, its payload is not known any more.
-    pub(crate) has_event: bool,
+    /// Whether its event is not kept any more, and so its payload not known.
+    pub(crate) is_expired: bool,
 }
 
 /// Looks up what the messages name: one call if any of them names a delivery.
@@ -60,7 +62,7 @@ pub(crate) async fn resolve(
     };
     let about = |Incoming { record, read }| match read {
         Ok(Work::First(message)) => {
-            let delivery = Delivery { message: *message, row: None, has_event: true };
+            let delivery = Delivery { message: *message, row: None, is_expired: false };
             Item { record, about: About::Delivery(Box::new(delivery)) }
         }
         Ok(Work::Again(again)) => match found.next().flatten() {
@@ -72,13 +74,17 @@ pub(crate) async fn resolve(
     Ok(incoming.into_iter().map(about).collect())
 }
 
-fn of_row(record: Record, probe: bool, (row, logged): WithEvent) -> Item {
-    let has_event = logged.is_some();
-    let mut message = row.message(logged.as_ref());
+fn of_row(record: Record, probe: bool, (row, found): WithEvent) -> Item {
+    let logged = match &found {
+        EventFound::There(logged) => Some(&**logged),
+        EventFound::Gone => None,
+        EventFound::Unreadable => return Item { record, about: About::UnreadableEvent },
+    };
+    let mut message = row.message(logged);
     if probe {
         message.trigger = Trigger::Probe;
     }
-    let delivery = Delivery { message, row: Some(row), has_event };
+    let delivery = Delivery { message, is_expired: logged.is_none(), row: Some(row) };
     Item { record, about: About::Delivery(Box::new(delivery)) }
 }
 
@@ -87,7 +93,7 @@ impl Item {
     pub(crate) fn message(&self) -> Option<&Message> {
         match &self.about {
             About::Delivery(delivery) => Some(&delivery.message),
-            About::Nothing | About::Unreadable(_) => None,
+            About::Nothing | About::UnreadableEvent | About::Unreadable(_) => None,
         }
     }
 

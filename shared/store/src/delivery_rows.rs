@@ -8,7 +8,7 @@
 //!
 //! First the row, then the message, then the acknowledgement of the message before.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use domain::{
@@ -202,14 +202,15 @@ impl DeliveryRows {
         Ok(rows.into_iter().filter_map(readable).collect())
     }
 
-    /// The row of an event's delivery to an endpoint, if that is not finished.
+    /// The row of an event's delivery to an endpoint, if that is not finished. One that can't be
+    /// read is left out.
     pub async fn find(
         &self,
         access: Access,
         endpoint: EndpointId,
         event: EventId,
     ) -> Result<Option<DeliveryRow>, StoreError> {
-        self.0.get(row(access.project(), event, endpoint)).await
+        Ok(self.0.get_item(row(access.project(), event, endpoint)).await?.and_then(readable))
     }
 }
 
@@ -220,8 +221,19 @@ pub struct DeliveryReader {
     log: Table,
 }
 
-/// A delivery, and its event if that is still there.
-pub type WithEvent = (DeliveryRow, Option<LoggedEvent>);
+/// What is known of the event of a delivery.
+#[derive(Clone, Debug)]
+pub enum EventFound {
+    /// All.
+    There(Box<LoggedEvent>),
+    /// It is not kept any more.
+    Gone,
+    /// It is there and can't be read: newer code has written it, or it is damaged.
+    Unreadable,
+}
+
+/// A delivery, and its event.
+pub type WithEvent = (DeliveryRow, EventFound);
 
 impl DeliveryReader {
     /// Over the state and the log table.
@@ -260,7 +272,8 @@ impl DeliveryReader {
 #[derive(Default)]
 struct Found {
     rows: Vec<DeliveryRow>,
-    events: Vec<(ProjectId, LoggedEvent)>,
+    /// By project and sort key.
+    events: HashMap<(ProjectId, String), EventFound>,
 }
 
 impl Found {
@@ -270,10 +283,15 @@ impl Found {
         } else if let Some(project) = pk::project_of_events(text(&row, "pk"))
             && !expired(&row, now.seconds())
         {
-            match unpack_row(row) {
-                Ok(logged) => self.events.push((project, logged)),
-                Err(error) => tracing::error!(%error, %project, "an event can't be read"),
-            }
+            let id = text(&row, "sk").to_owned();
+            let found = unpack_row(row).map_or_else(
+                |error| {
+                    tracing::error!(%error, %project, event = id, "an event can't be read");
+                    EventFound::Unreadable
+                },
+                |logged| EventFound::There(Box::new(logged)),
+            );
+            self.events.insert((project, id), found);
         }
     }
 
@@ -283,9 +301,8 @@ impl Found {
             (row.project, row.event, row.endpoint, row.seq) == (project, event, endpoint, seq)
         };
         let row = self.rows.iter().find(names)?;
-        let logged =
-            self.events.iter().find(|(of, logged)| (*of, logged.event.id) == (project, event));
-        Some((row.clone(), logged.map(|(_, logged)| logged.clone())))
+        let found = self.events.get(&(project, event.to_string()));
+        Some((row.clone(), found.cloned().unwrap_or(EventFound::Gone)))
     }
 }
 

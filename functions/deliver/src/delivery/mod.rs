@@ -63,10 +63,10 @@ impl DeliveryHandler {
         delivery: Box<Delivery>,
         batch: &Batch,
     ) -> Settled {
-        let done = if delivery.has_event {
-            self.attempt(&record, &delivery, batch).await
-        } else {
+        let done = if delivery.is_expired {
             self.give_up_without_event(&record, &delivery.message, batch).await
+        } else {
+            self.attempt(&record, &delivery, batch).await
         };
         let (attempted, disposition) = match done {
             Ok((attempted, disposition)) => (Some(attempted), disposition),

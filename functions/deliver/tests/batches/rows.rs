@@ -147,6 +147,23 @@ async fn a_delivery_whose_event_is_not_kept_any_more_is_given_up_and_the_log_say
 }
 
 #[tokio::test]
+async fn a_delivery_whose_event_cannot_be_read_waits_until_it_can() {
+    let started = start(&[200], &[5]).await;
+    let message = message_of("redriven.json", 0);
+    let body = started.waiting(&message, OVER).await;
+    let (project, id) = (message.project, message.event.id);
+    let damaged = json!({"pk": {"S": format!("PROJ#{project}#{}", id.shard())},
+        "sk": {"S": id.to_string()}, "data": {"N": "1"}});
+    started.aws.put_row("LogTable", &damaged).await;
+    let event = started.sent("RetriesQueue", body).await;
+    assert_eq!(started.handle(event.clone()).await.len(), 1, "it is not given up");
+    assert!(started.attempts(id).await.is_empty());
+    started.log_event(&message).await;
+    assert_eq!(started.handle(event).await, [""; 0]);
+    assert_eq!(started.receiver.webhooks().len(), 1);
+}
+
+#[tokio::test]
 async fn a_delivery_that_waits_while_its_circuit_opens_is_parked_in_its_row() {
     let mut world = World::start().await;
     let id = world.well_again(Phase::Open(9)).await;

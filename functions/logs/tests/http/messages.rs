@@ -46,6 +46,36 @@ async fn a_message_tells_how_its_deliveries_stand() {
 }
 
 #[tokio::test]
+async fn a_delivery_that_waits_stands_as_its_row_says_and_by_the_log_if_that_cannot_be_read() {
+    let started = start().await;
+    let event = started.event("task.created", minute(1)).await;
+    // As if a resend had failed for good, while the schedule before it waits.
+    started.record(&[attempt(&event, 1, Outcome::HttpError, None)]).await;
+    let (id, project) = (event.event.id, samples::PROJECT);
+    let status = async || {
+        let path = format!("/webhooks/messages/{id}");
+        let body = started.api.ask("GET", &path, Json::Null).await.body;
+        body["deliveries"][0]["status"].clone()
+    };
+    assert_eq!(status().await, "failed");
+    let row = |state: Json| {
+        json!({"pk": {"S": format!("D#{project}#{}", id.shard())},
+            "sk": {"S": format!("{id}#{}", samples::ENDPOINT)}, "project": {"S": project},
+            "event": {"S": id.to_string()}, "kind": {"S": "task.created"},
+            "endpoint": {"S": samples::ENDPOINT}, "enqueued_at": {"N": "1"}, "seq": {"N": "1"},
+            "trigger": {"S": "scheduled"}, "list_at": {"N": "1"}, "state": state})
+    };
+    for (state, shown) in [
+        (json!({"M": {"waiting": {"M": {"until": {"N": "1"}}}}}), "pending"),
+        (json!({"M": {"parked": {"M": {"since": {"N": "1"}}}}}), "parked"),
+        (json!({"M": {"unheard_of": {"N": "1"}}}), "failed"),
+    ] {
+        started.aws.put_row("StateTable", &row(state)).await;
+        assert_eq!(status().await, shown);
+    }
+}
+
+#[tokio::test]
 async fn messages_are_filtered_by_state_topic_and_time() {
     let started = start().await;
     let mut events = Vec::new();

@@ -20,7 +20,7 @@ use store::{
     attempts::{AttemptReader, Count, Owned},
     automations::AutomationStore,
     deliveries::DeliveryEndpoints,
-    delivery_rows::{DeliveryKey, DeliveryReader, DeliveryRows},
+    delivery_rows::{DeliveryKey, DeliveryReader, DeliveryRows, EventFound},
     due::{Due, DueList, DueRow},
     endpoints::EndpointStore,
     events::EventReader,
@@ -303,7 +303,7 @@ async fn parked_deliveries_and_the_messages_about_them() {
     let void = Again { seq: 1, ..one.again(false) };
     let reader = DeliveryReader::new(past.state, past.log);
     let found = reader.load(&[&one.again(false), &void], at(9)).await.unwrap();
-    let [Some((row, Some(logged))), None] = &found[..] else { panic!("{found:?}") };
+    let [Some((row, EventFound::There(logged))), None] = &found[..] else { panic!("{found:?}") };
     assert_eq!((row, logged.event.id), (&one, event(TO_ALL)));
     let message = one.message(Some(logged));
     assert!(message.recheck);
