@@ -114,6 +114,8 @@ mod tests {
     struct Sample {
         url: String,
         topics: Vec<String>,
+        #[serde(default)]
+        limit: Option<u64>,
     }
 
     async fn answer(body: &str) -> serde_json::Value {
@@ -128,6 +130,9 @@ mod tests {
             (r#"{"topics":[]}"#, "url", "missing"),
             (r#"{"url":1,"topics":[]}"#, "url", "expected a string"),
             (r#"{"url":"x","topics":["a",2]}"#, "topics[1]", "expected a string"),
+            (r#"{"url":"x","topics":[],"limit":"1"}"#, "limit", "expected a whole number"),
+            (r#"{"url":"x","topics":[],"limit":-1}"#, "limit", "expected a whole number"),
+            (r#"{"url":"x","topics":[],"limit":1.5}"#, "limit", "expected a whole number"),
             (r#"{"url":"x","topics":[],"colour":1}"#, "colour", "unknown"),
             (r#"{"url":"x","url":"y","topics":[]}"#, "url", "duplicate"),
         ] {

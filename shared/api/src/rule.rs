@@ -7,9 +7,19 @@ pub(crate) fn rule(message: &str) -> String {
         Some(words.strip_prefix("one of ").unwrap_or(words))
     });
     words.map_or_else(
-        || message.to_owned(),
+        || whole_numbers(message),
         |words| format!("must be one of: {}", words.replace(" or ", ", ").replace('`', "")),
     )
+}
+
+/// serde names a number by its Rust type.
+fn whole_numbers(message: &str) -> String {
+    match message.rsplit_once(", expected ") {
+        Some((found, "u8" | "u16" | "u32" | "u64" | "usize")) => {
+            format!("{found}, expected a whole number, 0 or more")
+        }
+        _ => message.to_owned(),
+    }
 }
 
 #[cfg(test)]
