@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
 use domain::{
-    delivery::REDRIVEN_AFTER,
+    delivery::FIRST_WINDOW,
     message::Message,
     model::Trigger,
     time::Timestamp,
@@ -39,8 +39,6 @@ pub(crate) struct Record {
     pub(crate) body: String,
     /// Where it came from.
     pub(crate) source: Source,
-    /// When it was sent, if SQS says.
-    sent: Option<Timestamp>,
     /// How often it was received, this time included, if SQS says.
     received: Option<u32>,
 }
@@ -62,14 +60,11 @@ impl Incoming {
         let source = if from_retries { Source::Retries } else { Source::Deliveries };
         let attribute =
             |name| record.attributes.get(name).and_then(|text: &String| text.parse::<u64>().ok());
-        let time = |name| attribute(name).map(Timestamp::from_millis);
-        let sent = time("SentTimestamp");
         let read = work::decode(&body);
         let record = Record {
             id,
             receipt: record.receipt_handle.unwrap_or_default(),
             source,
-            sent,
             received: attribute("ApproximateReceiveCount")
                 .and_then(|count| u32::try_from(count).ok()),
             body,
@@ -80,11 +75,10 @@ impl Incoming {
 
 impl Record {
     /// Whether the log may know this delivery already.
-    pub(crate) fn may_be_known(&self, message: &Message) -> bool {
-        let redriven =
-            self.sent.is_none_or(|sent| sent.since(message.enqueued_at) > REDRIVEN_AFTER);
+    pub(crate) fn may_be_known(&self, message: &Message, now: Timestamp) -> bool {
+        let late = now.since(message.enqueued_at) > FIRST_WINDOW;
         let again = self.source == Source::Retries || self.received != Some(1);
-        again || redriven || message.recheck || message.trigger == Trigger::Manual
+        again || late || message.trigger == Trigger::Manual
     }
 
     /// How long to hide the message after a fault of Posthaste or AWS. The wait doubles each time,

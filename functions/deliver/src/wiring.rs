@@ -69,6 +69,10 @@ impl Resources {
         HealthStore::new(self.state.clone())
     }
 
+    fn rows(&self) -> DeliveryRows {
+        DeliveryRows::new(self.state.clone())
+    }
+
     fn health(&self, settings: &Settings) -> Result<EndpointHealth, SettingsError> {
         let events = EventWriter::new(self.log.clone(), self.retention_days);
         let publisher = Publisher::new(events, self.deliveries.clone());
@@ -84,7 +88,7 @@ impl Resources {
     fn settlement(&self, health: EndpointHealth) -> Settlement {
         Settlement {
             attempts: self.attempts(),
-            rows: DeliveryRows::new(self.state.clone()),
+            rows: self.rows(),
             health,
             deliveries: self.deliveries.clone(),
             retries: self.retries.clone(),
@@ -114,6 +118,7 @@ impl App {
             deliveries: DeliveryHandler {
                 sender,
                 attempts: made.attempts(),
+                rows: made.rows(),
                 circuits: made.circuits(),
                 kept_for: health.disable_after,
                 rates: RateLimiter {

@@ -1,108 +1,147 @@
 //! The story of an event's acceptance: who wants it, the log, the queue; then the 202.
 
-use std::time::Duration;
-
 use api::ApiError;
 use domain::{
+    id::EventId,
     message::{Message, Recipient},
     model::{Event, event::LoggedEvent},
     time::Timestamp,
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use runtime::clock;
-use store::{Access, publish::PublishError};
+use store::Access;
 
 use crate::{
     App,
     audience::Audience,
-    claims::{Claims, Planned, State},
+    identity::{Identity, refuse_other},
     input::Draft,
-    taken,
+    repeat::repeat,
 };
 
 /// The most deliveries of one batch: 200 calls of SQS, eight at a time.
 const MAX_DELIVERIES: usize = 2_000;
+/// Events that are written at a time, each in a call of its own.
+const CONCURRENCY: usize = 16;
 
-/// Accepts all events or none. When this returns events, each of their deliveries is on the queue.
+/// A request's events, which are well-formed.
+pub(crate) struct Request {
+    pub(crate) drafts: Vec<Draft>,
+    /// Its `Idempotency-Key`.
+    pub(crate) key: Option<String>,
+    /// When it came.
+    pub(crate) now: Timestamp,
+}
+
+/// Accepts all events or none. When this returns events, each of their deliveries is on the queue,
+/// or has left a trace, or has a row.
+///
+/// `judged` is what the project's rules say of the events. They change, and so do limits: a request
+/// that they refuse now gets its answer all the same if it was accepted before.
 pub(crate) async fn accept(
     app: &App,
     access: Access,
-    drafts: Vec<Draft>,
+    Request { drafts, key, now }: Request,
     audience: &Audience,
-    key: Option<String>,
-    now: Timestamp,
+    judged: Result<(), ApiError>,
 ) -> Result<Vec<Event>, ApiError> {
     let recipients: Vec<_> = drafts.iter().map(|draft| audience.recipients(draft)).collect();
-    check_fan_out(&recipients)?;
-    app.limit.take(access, drafts.len(), now)?;
-    let retention = Duration::from_secs(u64::from(app.retention_days) * 86_400);
-    let (claims, planned) = Claims::take(&app.leases, access, &drafts, key, retention, now).await?;
-    if let Err(error) = taken::refuse(&app.events, access, &drafts, &planned, now).await {
-        claims.abandon().await;
-        return Err(error);
+    let allowed = judged
+        .and_then(|()| check_fan_out(&recipients))
+        .and_then(|()| app.limit.take(access, drafts.len(), now));
+    let identity = Identity::of(app, access, &drafts, key, now)?;
+    if let Err(refusal) = allowed {
+        let found = identity.known().await?.ok_or(refusal)?;
+        repeat(app, access, audience, &found.iter().collect::<Vec<_>>(), now).await?;
+        return Ok(found.into_iter().map(|logged| logged.event).collect());
     }
-    let events: Vec<_> =
-        drafts.into_iter().zip(&planned).map(|(draft, plan)| event(draft, *plan)).collect();
-    let to_do = events
-        .iter()
-        .cloned()
-        .zip(recipients)
-        .zip(planned)
-        .filter(|(_, plan)| plan.state != State::Done);
-    let to_do =
-        to_do.map(|((event, recipients), plan)| Accepted { event, recipients, plan }).collect();
 
-    match publish(app, access, audience.brand(), to_do, now).await {
-        Ok(()) => claims.finish().await,
-        Err(error) => {
-            claims.give_up().await;
-            return Err(error.into());
+    let mut plan = identity.plan().await?;
+    let planned = drafts.iter().zip(plan.ids).zip(recipients).map(|((draft, id), recipients)| {
+        match plan.found.remove(&id) {
+            Some(logged) => Entry { logged, recipients: None },
+            None => Entry {
+                logged: logged(draft, id, plan.accepted_at, &recipients),
+                recipients: Some(recipients),
+            },
+        }
+    });
+    let planned: Vec<_> = planned.collect();
+    let entries = if plan.is_random {
+        app.log.record(access, planned.iter().map(|entry| &entry.logged), clock::now).await?;
+        planned
+    } else {
+        let adding = adding(app, access, &drafts, planned);
+        stream::iter(adding).buffered(CONCURRENCY).try_collect::<Vec<_>>().await?
+    };
+    app.publisher.send(messages(access, audience, &entries, now)).await?;
+    let there = entries.iter().filter(|entry| entry.recipients.is_none());
+    let there: Vec<_> = there.map(|entry| &entry.logged).collect();
+    repeat(app, access, audience, &there, now).await?;
+    Ok(entries.into_iter().map(|entry| entry.logged.event).collect())
+}
+
+/// One of the request's events, as the log has it, or will have it.
+struct Entry {
+    logged: LoggedEvent,
+    /// Who gets it from this request; `None` if the log had it before.
+    recipients: Option<Vec<Recipient>>,
+}
+
+/// The writes of events that may be in the log.
+fn adding<'a>(
+    app: &'a App,
+    access: Access,
+    drafts: &'a [Draft],
+    planned: Vec<Entry>,
+) -> impl Iterator<Item = impl Future<Output = Result<Entry, ApiError>>> {
+    drafts.iter().zip(planned).map(move |(draft, entry)| add(app, access, draft, entry))
+}
+
+/// Writes an event unless the log has it.
+async fn add(app: &App, access: Access, draft: &Draft, entry: Entry) -> Result<Entry, ApiError> {
+    if entry.recipients.is_none() {
+        return Ok(entry);
+    }
+    match app.log.add(access, &entry.logged, clock::now).await? {
+        None => Ok(entry),
+        Some(there) => {
+            refuse_other(draft, &there)?;
+            Ok(Entry { logged: there, recipients: None })
         }
     }
-    Ok(events)
 }
 
-/// An event that is to be published.
-struct Accepted {
-    event: Event,
-    recipients: Vec<Recipient>,
-    plan: Planned,
-}
-
-fn event(draft: Draft, plan: Planned) -> Event {
-    Event {
-        id: plan.id,
-        kind: draft.kind,
-        data: draft.data,
-        created_at: draft.created_at.unwrap_or(plan.accepted_at.seconds()),
-        user_id: draft.user_id,
-        worker_id: draft.worker_id,
-        webhook_url: draft.webhook_url,
-        metadata: draft.metadata,
-    }
-}
-
-async fn publish(
-    app: &App,
+/// The first messages of events that this request has written, made only as they are sent: together
+/// they may be larger than memory.
+fn messages(
     access: Access,
-    brand: Option<String>,
-    accepted: Vec<Accepted>,
+    audience: &Audience,
+    entries: &[Entry],
     now: Timestamp,
-) -> Result<(), PublishError> {
-    let logged: Vec<_> = accepted.iter().map(log_entry).collect();
-    let messages = accepted.into_iter().flat_map(move |Accepted { event, recipients, plan }| {
+) -> impl Iterator<Item = Message> {
+    let (project, brand) = (access.project(), audience.brand());
+    entries.iter().flat_map(move |Entry { logged, recipients }| {
         let brand = brand.clone();
-        recipients.into_iter().map(move |recipient| {
-            let first = Message::first(access.project(), brand.clone(), &event, &recipient, now);
-            Message { recheck: plan.state == State::Unsure, ..first }
+        recipients.iter().flatten().map(move |recipient| {
+            Message::first(project, brand.clone(), &logged.event, recipient, now)
         })
-    });
-    app.publisher.publish(access, &logged, messages, clock::now).await
+    })
 }
 
 /// The event as the log will have it, with everybody who gets it.
-fn log_entry(accepted: &Accepted) -> LoggedEvent {
-    let targets = accepted.recipients.iter().map(|recipient| recipient.target.clone()).collect();
-    LoggedEvent { event: accepted.event.clone(), targets, accepted_at: accepted.plan.accepted_at }
+fn logged(
+    draft: &Draft,
+    id: EventId,
+    accepted_at: Timestamp,
+    recipients: &[Recipient],
+) -> LoggedEvent {
+    let Draft { kind, data, user_id, worker_id, webhook_url, metadata, created_at, .. } =
+        draft.clone();
+    let created_at = created_at.unwrap_or(accepted_at.seconds());
+    let event = Event { id, kind, data, created_at, user_id, worker_id, webhook_url, metadata };
+    let targets = recipients.iter().map(|recipient| recipient.target.clone()).collect();
+    LoggedEvent { event, targets, accepted_at }
 }
 
 /// Refuses a batch that means more deliveries than one request has the time to enqueue.

@@ -9,9 +9,9 @@ use std::{
 use api::ApiError;
 use domain::{
     endpoint_url::EndpointUrl,
-    id::EndpointId,
+    id::{AutomationId, EndpointId},
     message::{Recipient, SettingsSource},
-    model::{Origin, Subscription, Target},
+    model::{Event, Origin, Subscription, Target, automation::WorkflowStep},
 };
 use store::{Access, project_config::ProjectConfig};
 
@@ -73,6 +73,28 @@ impl Audience {
                 .map(move |step| self.to_url(automation.endpoint_of(step), &step.url, origin))
         });
         subscribed.chain(steps).chain(self.own_url(draft)).collect()
+    }
+
+    /// A target of an event that is in the log, with its present settings. What has none any more
+    /// is refused by `deliver`, in the log.
+    pub(crate) fn recipient_again(&self, event: &Event, target: &Target) -> Recipient {
+        let url = match target.origin {
+            Origin::Endpoint | Origin::Worker => None,
+            Origin::Event => event.webhook_url.clone(),
+            Origin::Automation(id) => self.step_url(id, target.endpoint),
+        };
+        let project = self.project.project.as_ref();
+        let via = match (target.origin, url) {
+            (Origin::Worker, _) => event.worker_id.clone().map(SettingsSource::Worker),
+            (origin, url) => url.map(|url| SettingsSource::url(project, url, origin)),
+        };
+        Recipient { target: target.clone(), via }
+    }
+
+    fn step_url(&self, id: AutomationId, endpoint: EndpointId) -> Option<EndpointUrl> {
+        let automation = self.project.automations.iter().find(|one| one.id == id)?;
+        let is_it = |step: &&WorkflowStep| automation.endpoint_of(step) == endpoint;
+        automation.workflow.iter().find(is_it).map(|step| step.url.clone())
     }
 
     /// The name in brand-specific headers, if the project has one of its own.

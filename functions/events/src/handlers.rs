@@ -14,9 +14,9 @@ use store::project_config::ProjectConfig;
 
 use crate::{
     App,
-    accept::accept,
+    accept::{self, accept},
     audience::Audience,
-    input::{Draft, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Posted, PostedBatch, Rules},
+    input::{Draft, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Posted, PostedBatch, Refused, Rules},
 };
 
 /// The header by which a producer may repeat a request without repeating its events.
@@ -46,13 +46,8 @@ const MAX_KEY: usize = 255;
             description = "The event. Each of its deliveries is queued",
         ),
         (
-            status = 409,
-            description = "A request with this idempotency key or id is still in progress",
-        ),
-        (
             status = 422,
-            description = "This idempotency key or id was used with different content, or another \
-                event has the id",
+            description = "This idempotency key or id was used with different content",
         ),
         (status = 429, description = "Too many events a second"),
     ),
@@ -68,10 +63,11 @@ pub(crate) async fn one(
     let bytes = read_json(request, MAX_EVENT_BYTES).await?;
     let now = clock::now();
     let project = app.projects.load(access).await?;
-    let draft = Draft::read(&bytes, &app.rules(&project, judge, now))?;
+    let (draft, rules) = (Draft::read(&bytes)?, app.rules(&project, judge, now));
     let audience = Audience::of(&app, access, project, std::iter::once(&draft)).await?;
-    audience.check(&draft)?;
-    let mut events = accept(&app, access, vec![draft], &audience, key, now).await?;
+    let judged = draft.check(&rules).and_then(|()| audience.check(&draft));
+    let request = accept::Request { drafts: vec![draft], key, now };
+    let mut events = accept(&app, access, request, &audience, judged).await?;
     let event = events.pop().ok_or_else(ApiError::unavailable)?;
     Ok((StatusCode::ACCEPTED, Json(event.into())))
 }
@@ -94,13 +90,8 @@ pub(crate) async fn one(
     responses(
         (status = 202, body = [EventView], description = "The events, in the order of the batch"),
         (
-            status = 409,
-            description = "A request with this idempotency key or id is still in progress",
-        ),
-        (
             status = 422,
-            description = "This idempotency key or id was used with different content, or another \
-                event has the id",
+            description = "This idempotency key or id was used with different content",
         ),
         (status = 429, description = "Too many events a second"),
     ),
@@ -116,10 +107,16 @@ pub(crate) async fn many(
     let bytes = read_json(request, MAX_BATCH_BYTES).await?;
     let now = clock::now();
     let project = app.projects.load(access).await?;
-    let entries = Draft::read_batch(&bytes, &app.rules(&project, judge, now))?;
+    let (entries, rules) = (Draft::read_batch(&bytes)?, app.rules(&project, judge, now));
     let audience = Audience::of(&app, access, project, entries.iter().flatten()).await?;
-    let drafts = Draft::accepted(entries, |draft| audience.check(draft))?;
-    let events = accept(&app, access, drafts, &audience, key, now).await?;
+    let check = |draft: &Draft| draft.check(&rules).and_then(|()| audience.check(draft));
+    let (drafts, judged) = match Draft::accepted(entries, check) {
+        Ok(drafts) => (drafts, Ok(())),
+        Err(Refused { drafts: Some(drafts), error }) => (drafts, Err(error)),
+        Err(Refused { drafts: None, error }) => return Err(error),
+    };
+    let request = accept::Request { drafts, key, now };
+    let events = accept(&app, access, request, &audience, judged).await?;
     Ok((StatusCode::ACCEPTED, Json(events.into_iter().map(EventView::from).collect())))
 }
 

@@ -4,10 +4,14 @@ use std::{collections::HashSet, time::Duration};
 
 use api::{ABSURD_SECONDS, ApiError, MAX_FOREIGN_ID, judge::TargetCheck, parse_json, worker_id};
 use domain::{
-    endpoint_url::EndpointUrl,
+    endpoint_url::{EndpointUrl, TargetError, TargetPolicy},
     id::EventId,
     json::canonicalise,
-    model::{Catalogue, Topic, event::MAX_PAYLOAD, topic::SYSTEM_PREFIX},
+    model::{
+        Catalogue, Topic,
+        event::{LoggedEvent, MAX_PAYLOAD},
+        topic::SYSTEM_PREFIX,
+    },
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -25,7 +29,7 @@ pub(crate) const MAX_EVENT_BYTES: usize = 1 << 20;
 /// The largest metadata, in bytes of its compact form.
 const MAX_METADATA: usize = 16 * 1_024;
 /// How far an event's own id may be ahead of our clock.
-const AHEAD: Duration = Duration::from_mins(5);
+const AHEAD: Duration = Duration::from_mins(1);
 
 /// An event to send to every endpoint that subscribes to it.
 #[derive(Deserialize, ToSchema)]
@@ -87,7 +91,7 @@ pub(crate) struct Rules {
     pub(crate) retention_days: u32,
 }
 
-/// An event that may be accepted.
+/// An event that is well-formed, whatever the project's rules say of it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Draft {
     pub(crate) kind: Topic,
@@ -100,25 +104,18 @@ pub(crate) struct Draft {
     pub(crate) created_at: Option<u64>,
 }
 
+/// Well-formed events, and why they are refused.
+pub(crate) struct Refused {
+    /// All of the request; `None` if some are not well-formed: then nothing like it can have been
+    /// accepted before.
+    pub(crate) drafts: Option<Vec<Draft>>,
+    pub(crate) error: ApiError,
+}
+
 impl Draft {
     /// Reads one event.
-    pub(crate) fn read(bytes: &[u8], rules: &Rules) -> Result<Self, ApiError> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, ApiError> {
         let posted: Posted = parse_json(bytes)?;
-        if !rules.catalogue.knows(&posted.kind) {
-            return Err(ApiError::validation(
-                "kind",
-                format!("no such topic: `{}`; GET /webhooks/topics lists them", posted.kind),
-            ));
-        }
-        if posted.kind.is_system() {
-            return Err(ApiError::validation(
-                "kind",
-                format!("topics under `{SYSTEM_PREFIX}` are reserved for Posthaste"),
-            ));
-        }
-        if let Some(id) = posted.id {
-            check_id(id, rules)?;
-        }
         if posted.created_at.is_some_and(|seconds| seconds >= ABSURD_SECONDS) {
             return Err(ApiError::validation(
                 "created_at",
@@ -136,7 +133,7 @@ impl Draft {
                 .worker_id
                 .map(|text| worker_id("worker_id", &text).map(str::to_owned))
                 .transpose()?,
-            webhook_url: posted.webhook_url.map(|url| judged(&url, rules)).transpose()?,
+            webhook_url: posted.webhook_url.map(|url| well_formed(&url)).transpose()?,
             metadata: metadata
                 .map(|metadata| canonical(&metadata, "metadata", MAX_METADATA))
                 .transpose()?,
@@ -144,11 +141,33 @@ impl Draft {
         })
     }
 
+    /// Judges it by rules that change.
+    pub(crate) fn check(&self, rules: &Rules) -> Result<(), ApiError> {
+        if !rules.catalogue.knows(&self.kind) {
+            return Err(ApiError::validation(
+                "kind",
+                format!("no such topic: `{}`; GET /webhooks/topics lists them", self.kind),
+            ));
+        }
+        if self.kind.is_system() {
+            return Err(ApiError::validation(
+                "kind",
+                format!("topics under `{SYSTEM_PREFIX}` are reserved for Posthaste"),
+            ));
+        }
+        if let Some(id) = self.id {
+            check_id(id, rules)?;
+        }
+        match &self.webhook_url {
+            Some(url) => {
+                rules.judge.url(url.as_written()).map(drop).map_err(|error| refused_url(&error))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Reads a batch: each of its entries, or what is wrong with it.
-    pub(crate) fn read_batch(
-        bytes: &[u8],
-        rules: &Rules,
-    ) -> Result<Vec<Result<Self, ApiError>>, ApiError> {
+    pub(crate) fn read_batch(bytes: &[u8]) -> Result<Vec<Result<Self, ApiError>>, ApiError> {
         let PostedBatch { events } = parse_json(bytes)?;
         if events.is_empty() || events.len() > MAX_BATCH {
             return Err(ApiError::validation(
@@ -157,7 +176,7 @@ impl Draft {
             ));
         }
         let mut ids = HashSet::new();
-        let read = |event: &RawValue| match Self::read(event.get().as_bytes(), rules) {
+        let read = |event: &RawValue| match Self::read(event.get().as_bytes()) {
             Ok(Self { id: Some(id), .. }) if !ids.insert(id) => {
                 Err(ApiError::validation("id", "is duplicated"))
             }
@@ -171,25 +190,41 @@ impl Draft {
     pub(crate) fn accepted(
         entries: Vec<Result<Self, ApiError>>,
         check: impl Fn(&Self) -> Result<(), ApiError>,
-    ) -> Result<Vec<Self>, ApiError> {
+    ) -> Result<Vec<Self>, Refused> {
         let (count, mut drafts, mut refused) = (entries.len(), Vec::new(), Vec::new());
         for (place, entry) in entries.into_iter().enumerate() {
-            match entry.and_then(|draft| check(&draft).map(|()| draft)) {
-                Ok(draft) => drafts.push(draft),
+            match entry {
+                Ok(draft) => {
+                    refused.extend(check(&draft).err().map(|error| (place, error)));
+                    drafts.push(draft);
+                }
                 Err(error) => refused.push((place, error)),
             }
         }
-        if !refused.is_empty() {
-            return Err(ApiError::batch(count, refused));
-        }
         // Compact is not always shorter: `1e20` is written out.
-        if drafts.iter().map(Self::size).sum::<usize>() > MAX_BATCH_BYTES {
-            return Err(ApiError::too_large(
+        let error = if !refused.is_empty() {
+            ApiError::batch(count, refused)
+        } else if drafts.iter().map(Self::size).sum::<usize>() > MAX_BATCH_BYTES {
+            ApiError::too_large(
                 Some("events"),
                 format!("must be at most {MAX_BATCH_BYTES} bytes of compact JSON in all"),
-            ));
-        }
-        Ok(drafts)
+            )
+        } else {
+            return Ok(drafts);
+        };
+        Err(Refused { drafts: (drafts.len() == count).then_some(drafts), error })
+    }
+
+    /// Whether an event of the log is what this one became.
+    pub(crate) fn is(&self, LoggedEvent { event, accepted_at, .. }: &LoggedEvent) -> bool {
+        let text = |json: &Option<Box<RawValue>>| json.as_ref().map(|json| json.get().to_owned());
+        self.kind == event.kind
+            && self.data.get() == event.data.get()
+            && self.user_id == event.user_id
+            && self.worker_id == event.worker_id
+            && self.webhook_url == event.webhook_url
+            && text(&self.metadata) == text(&event.metadata)
+            && self.created_at.unwrap_or(accepted_at.seconds()) == event.created_at
     }
 
     fn size(&self) -> usize {
@@ -215,8 +250,13 @@ pub(crate) fn payload(data: &RawValue) -> Result<Box<RawValue>, ApiError> {
     canonical(data, "data", MAX_PAYLOAD)
 }
 
-fn judged(url: &str, rules: &Rules) -> Result<EndpointUrl, ApiError> {
-    rules.judge.url(url).map_err(|error| ApiError::validation("webhook_url", error.to_string()))
+/// A URL that requests may go to by the most lenient policy.
+fn well_formed(url: &str) -> Result<EndpointUrl, ApiError> {
+    EndpointUrl::parse(url, TargetPolicy::Local).map_err(|error| refused_url(&error))
+}
+
+fn refused_url(error: &TargetError) -> ApiError {
+    ApiError::validation("webhook_url", error.to_string())
 }
 
 fn canonical(value: &RawValue, field: &str, most: usize) -> Result<Box<RawValue>, ApiError> {
@@ -258,7 +298,8 @@ mod tests {
     }
 
     fn read(json: &str) -> Result<Draft, ApiError> {
-        Draft::read(json.as_bytes(), &rules())
+        let draft = Draft::read(json.as_bytes())?;
+        draft.check(&rules()).map(|()| draft)
     }
 
     #[test]
@@ -285,7 +326,8 @@ mod tests {
             ))
         };
         assert!(event(1_800_000_000).is_ok());
-        assert_eq!(event(1_800_000_400).unwrap_err().status(), 400);
+        assert!(event(1_800_000_060).is_ok());
+        assert_eq!(event(1_800_000_061).unwrap_err().status(), 400);
         assert_eq!(event(1_800_000_000 - 31 * 86_400).unwrap_err().status(), 400);
     }
 
@@ -312,9 +354,15 @@ mod tests {
     #[test]
     fn a_batch_names_every_refused_entry_with_its_rule() {
         let batch = br#"{"events":[{"kind":"a","data":1},{"kind":"nope","data":1},{"data":1}]}"#;
-        let entries = Draft::read_batch(batch, &rules()).unwrap();
-        let error = Draft::accepted(entries, |_| Ok(())).map(|_| ()).unwrap_err();
+        let refused = |batch| {
+            let entries = Draft::read_batch(batch).unwrap();
+            Draft::accepted(entries, |draft| draft.check(&rules())).map(drop).unwrap_err()
+        };
+        let Refused { drafts, error } = refused(batch);
         assert!(error.to_string().contains("2 of 3 events were refused"), "{error}");
+        assert!(drafts.is_none(), "one is not well-formed");
+        let unknown = refused(br#"{"events":[{"kind":"a","data":1},{"kind":"nope","data":1}]}"#);
+        assert_eq!(unknown.drafts.map(|drafts| drafts.len()), Some(2));
     }
 
     #[test]

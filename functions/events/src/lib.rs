@@ -1,14 +1,15 @@
 //! The `events` function: accepts events and enqueues their deliveries.
 //!
 //! Read [`accept`] for the story, [`input`] for what may be posted, [`audience`] for who gets it,
-//! [`claims`] and [`taken`] for idempotency.
+//! [`identity`] and [`repeat`] for requests that are made again.
 //!
 //! # Pitfalls
 //!
 //! The 202 promises a delivery to every recipient of the event, so the caller gets it only when the
-//! log has the event and the queue has its messages.
+//! log has the event and the queue has its messages. Who repeats a request can't know whether its
+//! messages were sent.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use api::{
     Routes,
@@ -22,8 +23,10 @@ use runtime::{
 };
 use store::{
     Table,
+    attempts::AttemptReader,
+    delivery_rows::DeliveryRows,
     events::{EventReader, EventWriter},
-    leases::Leases,
+    idempotency::IdempotencyKeys,
     project_config::ProjectConfigs,
     publish::Publisher,
     queue::Queue,
@@ -33,13 +36,13 @@ use utoipa_axum::routes;
 
 mod accept;
 mod audience;
-mod claims;
 mod handlers;
+mod identity;
 mod input;
 mod limit;
 #[doc(hidden)]
 pub mod outside;
-mod taken;
+mod repeat;
 mod test_event;
 
 /// All that the handlers need.
@@ -49,11 +52,16 @@ pub struct App {
     projects: ProjectConfigs,
     topics: TopicStore,
     publisher: Publisher,
+    log: EventWriter,
     events: EventReader,
-    leases: Leases,
+    attempts: AttemptReader,
+    rows: DeliveryRows,
+    keys: IdempotencyKeys,
     catalogue: Catalogue,
     targets: TargetRules,
     retention_days: u32,
+    /// When a delivery that may be on its way is looked at again.
+    confirm_after: Duration,
     limit: limit::EventLimit,
 }
 
@@ -62,20 +70,26 @@ impl App {
     pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
-        let log = Table::new(dynamodb, settings.text("LOG_TABLE")?);
+        let log = Table::new(dynamodb.clone(), settings.text("LOG_TABLE")?);
+        let state = Table::new(dynamodb, settings.text("STATE_TABLE")?);
         let retention_days = settings.parsed("EVENT_RETENTION_DAYS")?;
         let deliveries =
             Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?);
+        let writer = EventWriter::new(log.clone(), retention_days);
         Ok(Self {
             authenticator: Authenticator::new(config.clone()),
             topics: TopicStore::new(config.clone()),
             projects: ProjectConfigs::new(config),
-            publisher: Publisher::new(EventWriter::new(log.clone(), retention_days), deliveries),
+            publisher: Publisher::new(writer.clone(), deliveries),
+            log: writer,
             events: EventReader::new(log.clone()),
-            leases: Leases::new(log),
+            attempts: AttemptReader::new(log.clone()),
+            rows: DeliveryRows::new(state),
+            keys: IdempotencyKeys::new(log),
             catalogue: settings.parsed("TOPICS")?,
             targets: TargetRules::from_settings(settings)?,
             retention_days,
+            confirm_after: Duration::from_secs(settings.parsed("CONFIRM_AFTER_SECONDS")?),
             limit: limit::EventLimit::new(settings.parsed("EVENTS_PER_SECOND")?),
         })
     }

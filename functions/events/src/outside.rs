@@ -19,9 +19,12 @@ pub fn payloads(
     let rules =
         Rules { catalogue: catalogue.clone(), judge: judge.clone(), now, retention_days: 30 };
     let drafts = if batch {
-        Draft::accepted(Draft::read_batch(body, &rules)?, |_| Ok(()))?
+        let entries = Draft::read_batch(body)?;
+        Draft::accepted(entries, |draft| draft.check(&rules)).map_err(|refused| refused.error)?
     } else {
-        vec![Draft::read(body, &rules)?]
+        let draft = Draft::read(body)?;
+        draft.check(&rules)?;
+        vec![draft]
     };
     Ok(drafts.into_iter().map(|draft| draft.data.get().to_owned()).collect())
 }

@@ -144,13 +144,6 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "conflict", message)
     }
 
-    /// 409 with `Retry-After`: something of the same name is under way.
-    pub fn busy(message: impl Into<String>, seconds: u16) -> Self {
-        Self::conflict(message).with(|details| {
-            details.header = Some((header::RETRY_AFTER, HeaderValue::from(seconds)));
-        })
-    }
-
     /// 413: more bytes than the rule allows.
     pub fn too_large(field: Option<&str>, message: impl Into<String>) -> Self {
         let field = field.map(str::to_owned);

@@ -14,9 +14,10 @@ use crate::{
     time::Timestamp,
 };
 
-/// A message that its queue got this much later than it was written was redriven from a dead-letter
-/// queue, and the log may know its delivery. SDK retries of one send stay far below it.
-pub const REDRIVEN_AFTER: Duration = Duration::from_mins(1);
+/// A first message that is younger than this brings a delivery that nobody else can have made: who
+/// repeats a request waits for longer before another message goes out. Older ones come from a
+/// backlog or a dead-letter queue, and the log and the delivery's row are asked first.
+pub const FIRST_WINDOW: Duration = Duration::from_secs(10);
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

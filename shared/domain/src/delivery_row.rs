@@ -102,6 +102,13 @@ impl DeliveryRow {
         }
     }
 
+    /// The delivery of a message that may have been sent before: it waits until then, and no
+    /// message carries it. `seq` is random.
+    pub fn unconfirmed(message: &Message, until: Timestamp, seq: u64) -> Self {
+        let state = State::Waiting { until, slot: None };
+        Self { list_at: until, ..Self::new(message, state, seq, until) }
+    }
+
     /// The same, waiting for something else from now on. Its message is done, or carries it on.
     #[must_use]
     pub fn waits_for(&self, state: State, now: Timestamp) -> Self {
@@ -140,7 +147,6 @@ impl DeliveryRow {
             brand: self.brand.clone(),
             trigger: self.trigger,
             round: self.round,
-            recheck: true,
             reserved: self.slot(),
         }
     }
@@ -232,7 +238,6 @@ mod tests {
             brand: Some("Acme".to_owned()),
             trigger: Trigger::Scheduled,
             round: None,
-            recheck: false,
             reserved: None,
         };
         DeliveryRow::new(&message, state, 7, now)
@@ -291,7 +296,6 @@ mod tests {
         };
         let empty = row.message(None);
         assert_eq!((empty.event.id, empty.event.data.get()), (row.event, "null"));
-        assert!(empty.recheck, "the log may know it");
         let sent = |logged: LoggedEvent| row.message(Some(&logged)).event.data.get().to_owned();
         let mut of_automation = logged(Origin::Automation(automation));
         of_automation.event.data = RawValue::from_string("{}".to_owned()).unwrap();

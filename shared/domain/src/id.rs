@@ -119,6 +119,13 @@ fn parse(text: &str, prefix: &'static str) -> Result<Ulid, IdError> {
 pub const SHARDS: u8 = 8;
 
 impl EventId {
+    /// The id that is so many places behind this one, of the same time unless the random part
+    /// overflows.
+    #[must_use]
+    pub const fn nth(&self, places: u64) -> Self {
+        Self(Ulid(self.0.0.wrapping_add(places as u128)))
+    }
+
     /// The partition of the log, of [`SHARDS`], that holds this event and its attempts.
     pub fn shard(&self) -> u8 {
         // A remainder of at most 7 is the remainder of the lowest byte too, as 8 divides 256.

@@ -24,7 +24,7 @@ pub struct Message {
     pub via: Option<SettingsSource>,
     /// What goes there.
     pub event: Event,
-    /// When the message was first sent. A queue's own time much later than this tells of a redrive.
+    /// When the message was first sent.
     pub enqueued_at: Timestamp,
     /// The name in brand-specific headers: the project's when the event was accepted; the
     /// deployment's when absent.
@@ -35,10 +35,6 @@ pub struct Message {
     /// Which resend it is; `None` for the delivery's own schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<RoundId>,
-    /// Whether the same delivery may have been enqueued before (by a request that died before its
-    /// answer), so that even a first attempt must look at the log.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub recheck: bool,
     /// When it may be sent, if its endpoint has a rate limit: from its row.
     #[serde(skip)]
     pub reserved: Option<RateSlot>,
@@ -108,7 +104,6 @@ impl Message {
             brand,
             trigger: Trigger::Scheduled,
             round: None,
-            recheck: false,
             reserved: None,
         }
     }

@@ -151,7 +151,6 @@ mod tests {
             brand: None,
             trigger: Trigger::Scheduled,
             round: None,
-            recheck: false,
             reserved: None,
         }
     }

@@ -62,6 +62,14 @@ fn row(project: ProjectId, event: EventId, endpoint: EndpointId) -> Item {
     key(pk, sk)
 }
 
+/// The row with its key and its list.
+fn whole(row: &DeliveryRow) -> Result<Item, StoreError> {
+    let (pk, sk) = place_of(row.project, row.event, row.endpoint);
+    let mut item = item(pk, sk, row)?;
+    item.insert("list".to_owned(), string(list_of(row)));
+    Ok(item)
+}
+
 /// The list that a row is in.
 fn list_of(row: &DeliveryRow) -> String {
     if row.is_parked() {
@@ -87,16 +95,13 @@ impl DeliveryRows {
     /// The row of a later resend stays, and that of an earlier round is needless from now on. If an
     /// invocation that died has written this very wait, it is taken over.
     pub async fn begin(&self, row: DeliveryRow) -> Result<Option<DeliveryRow>, StoreError> {
-        let (pk, sk) = place_of(row.project, row.event, row.endpoint);
-        let mut item = item(pk, sk, &row)?;
-        item.insert("list".to_owned(), string(list_of(&row)));
         let absent = "attribute_not_exists(pk)";
         let put = match row.round {
-            None => self.0.put_if(item, absent, []).await,
+            None => self.0.put_if(whole(&row)?, absent, []).await,
             Some(round) => {
                 let earlier = "attribute_not_exists(round) OR round < :round";
                 let round = (":round", string(round.to_string()));
-                self.0.put_if(item, &format!("{absent} OR {earlier}"), [round]).await
+                self.0.put_if(whole(&row)?, &format!("{absent} OR {earlier}"), [round]).await
             }
         };
         match put {
@@ -104,6 +109,15 @@ impl DeliveryRows {
             Ok(Some(there)) => self.take_over(row, parse(there)?).await,
             // It has ended in the meantime.
             Err(StoreError::Conflict) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the row of a delivery that may be on its way, unless there is one.
+    pub async fn begin_unconfirmed(&self, row: &DeliveryRow) -> Result<(), StoreError> {
+        match self.0.put_if(whole(row)?, "attribute_not_exists(pk)", []).await {
+            // Somebody takes care of it, or it has ended in the meantime.
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     id::{EventId, ProjectId, SHARDS},
     model::event::LoggedEvent,
@@ -15,16 +16,18 @@ use crate::{
     Access, Page, PageRequest, StoreError, Table,
     event_row::{row_of, unpack_row},
     feed,
-    item::{Item, key, number, string},
+    item::{Item, key, number},
     list::Listing,
     row_keys::pk,
     table,
 };
 
-/// How often events are written that turn out too slow for their position in the feed.
+/// How many more positions in the feed an event gets that turns out too slow for each of them.
 const ROUNDS: u32 = 3;
-/// How much later their next position is, each time.
+/// How much later the next position is, each time.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The attribute of a row that names the request that has written it: a random number.
+const WRITER: &str = "writer";
 
 /// Writes events.
 #[derive(Clone, Debug)]
@@ -39,69 +42,146 @@ impl EventWriter {
         Self { table: log, retention_seconds: u64::from(retention_days) * 86_400 }
     }
 
-    /// Writes events, each with its place in the [`feed`]: a single one with its id as position
-    /// takes one call. Writing the same event again changes nothing else: a request that takes over
-    /// from a dead one may.
+    /// Writes events whose ids are new, each with its place in the [`feed`]: a single one with its
+    /// id as position takes one call.
     pub async fn record(
         &self,
         access: Access,
-        events: &[LoggedEvent],
+        events: impl IntoIterator<Item = &LoggedEvent>,
         clock: impl Fn() -> Timestamp,
     ) -> Result<(), StoreError> {
-        let now = clock();
-        let place = |id| feed::is_out_of_place(id, now).then(|| EventId::new(now, rand::random()));
-        let mut unsettled: Vec<_> =
-            events.iter().map(|logged| (logged, place(logged.event.id))).collect();
-        for round in 1..=ROUNDS {
-            self.write(access.project(), &unsettled).await?;
-            let now = clock();
-            unsettled.retain(|(logged, position)| {
-                feed::is_late(position.unwrap_or(logged.event.id), now)
-            });
-            if unsettled.is_empty() {
-                return Ok(());
-            }
-            // It took long, so it gets longer: viewers come to that position only then.
-            for (_, position) in &mut unsettled {
-                *position = Some(EventId::new(now + PATIENCE * round, rand::random()));
-            }
+        let project = access.project();
+        let mut places = Vec::new();
+        let items = events.into_iter().map(|logged| {
+            let (item, place) = self.placed(project, logged, clock())?;
+            places.push(place);
+            Ok(item)
+        });
+        let mut items = items.collect::<Result<Vec<_>, StoreError>>()?;
+        self.point(project, &places).await?;
+        if let [item] = &mut items[..] {
+            // What is there can only be the same: the answer to the SDK's first try was lost.
+            self.table.put_if(std::mem::take(item), "attribute_not_exists(pk)", []).await?;
+        } else {
+            table::put_all(&self.table, items).await?;
         }
-        Err(StoreError::Unavailable {
-            operation: "PutItem",
-            detail: "events were written too slowly for the feed".to_owned(),
-        })
+        self.settle(project, places, clock).await
     }
 
-    async fn write(
+    /// Writes an event, unless the log has one with its id: then that is returned, and nothing is
+    /// written.
+    pub async fn add(
+        &self,
+        access: Access,
+        logged: &LoggedEvent,
+        clock: impl Fn() -> Timestamp,
+    ) -> Result<Option<LoggedEvent>, StoreError> {
+        let (now, project) = (clock(), access.project());
+        let (mut item, place) = self.placed(project, logged, now)?;
+        // By it a put whose answer was lost is known.
+        let writer = number(rand::random());
+        item.insert(WRITER.to_owned(), writer.clone());
+        self.point(project, std::slice::from_ref(&place)).await?;
+        let free = "attribute_not_exists(pk) OR expires_at <= :now";
+        match self.table.put_if(item, free, [(":now", number(now.seconds()))]).await? {
+            Some(there) if there.get(WRITER) != Some(&writer) => unpack_row(there).map(Some),
+            _ => self.settle(project, vec![place], clock).await.map(|()| None),
+        }
+    }
+
+    /// Gives an event of the log a place in the feed again, if its own is in the past: the request
+    /// that has written it may have been too slow for that, and have died.
+    pub async fn place_again(
+        &self,
+        access: Access,
+        logged: &LoggedEvent,
+        clock: impl Fn() -> Timestamp,
+    ) -> Result<(), StoreError> {
+        let (project, place) = (access.project(), self.place(logged, clock()));
+        self.point(project, std::slice::from_ref(&place)).await?;
+        self.settle(project, vec![place], clock).await
+    }
+
+    fn place(&self, logged: &LoggedEvent, now: Timestamp) -> Place {
+        let event = logged.event.id;
+        let pointer = feed::is_out_of_place(event, now).then(|| EventId::new(now, rand::random()));
+        Place { event, expires_at: self.expiry(logged), pointer }
+    }
+
+    /// An event's row, and its place in the feed.
+    fn placed(
         &self,
         project: ProjectId,
-        events: &[(&LoggedEvent, Option<EventId>)],
-    ) -> Result<(), StoreError> {
-        if let [(logged, None)] = events {
-            self.table.put(self.item(project, logged)?).await?;
+        logged: &LoggedEvent,
+        now: Timestamp,
+    ) -> Result<(Item, Place), StoreError> {
+        let (mut item, place) = (row_of(project, logged)?, self.place(logged, now));
+        item.insert("expires_at".to_owned(), number(place.expires_at));
+        if place.pointer.is_some() {
+            item.insert(feed::ELSEWHERE.to_owned(), AttributeValue::Bool(true));
+        }
+        Ok((item, place))
+    }
+
+    /// Writes the pointers of events that are out of place: before their rows, which say that they
+    /// count elsewhere.
+    async fn point(&self, project: ProjectId, places: &[Place]) -> Result<(), StoreError> {
+        let pointers: Vec<_> = places.iter().filter_map(|place| place.row(project)).collect();
+        if pointers.is_empty() {
             return Ok(());
         }
-        let mut items = Vec::new();
-        for (logged, position) in events {
-            let mut item = self.item(project, logged)?;
-            if let Some(position) = *position {
-                item.insert(feed::POSITION.to_owned(), string(position.to_string()));
-                items.push(feed::pointer(project, position, logged.event.id, self.expiry(logged)));
+        table::put_all(&self.table, pointers).await
+    }
+
+    /// Gives events another pointer whose rows, or pointers, were there too late.
+    async fn settle(
+        &self,
+        project: ProjectId,
+        mut places: Vec<Place>,
+        clock: impl Fn() -> Timestamp,
+    ) -> Result<(), StoreError> {
+        for round in 1.. {
+            let now = clock();
+            places.retain(|place| feed::is_late(place.position(), now));
+            if places.is_empty() || round > ROUNDS {
+                break;
             }
-            items.push(item);
+            // It took long, so it gets longer: viewers come to that position only then.
+            for place in &mut places {
+                place.pointer = Some(EventId::new(now + PATIENCE * round, rand::random()));
+            }
+            self.point(project, &places).await?;
         }
-        table::put_all(&self.table, items).await
+        if places.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable {
+            operation: "BatchWriteItem",
+            detail: "events were written too slowly for the feed".to_owned(),
+        })
     }
 
     /// When the log forgets an event, in Unix seconds.
     fn expiry(&self, logged: &LoggedEvent) -> u64 {
         logged.accepted_at.seconds() + self.retention_seconds
     }
+}
 
-    fn item(&self, project: ProjectId, logged: &LoggedEvent) -> Result<Item, StoreError> {
-        let mut item = row_of(project, logged)?;
-        item.insert("expires_at".to_owned(), number(self.expiry(logged)));
-        Ok(item)
+/// Where an event is in the feed.
+struct Place {
+    event: EventId,
+    expires_at: u64,
+    /// The position of a pointer to it, if that is to be written.
+    pointer: Option<EventId>,
+}
+
+impl Place {
+    fn position(&self) -> EventId {
+        self.pointer.unwrap_or(self.event)
+    }
+
+    fn row(&self, project: ProjectId) -> Option<Item> {
+        Some(feed::pointer(project, self.pointer?, self.event, self.expires_at))
     }
 }
 

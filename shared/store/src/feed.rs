@@ -4,15 +4,15 @@
 //! An event's position is its own id, which holds the moment of its acceptance; so following costs
 //! the writer nothing. A viewer reads what is older than [`SETTLE`], once: by then all rows of that
 //! time are there, and nothing new comes to stand behind its back. What would (an id that the
-//! producer brought along, the plan of a request that died, a write that took long) gets a
-//! *position* of its own, of the time of writing: it is named in the event's row, so that the row
-//! no longer counts where it stands, and a small row in a partition beside the shards,
-//! `PROJ#<proj>#LATE`, points from there to the event.
+//! producer brought along, the key of a request that died, a write that took long) gets a
+//! *pointer*: a small row in a partition beside the shards, `PROJ#<proj>#LATE`, whose position is
+//! of the time of writing. The row of an event that is known to be late when it is written says
+//! that it counts elsewhere. No row of an event changes: a late try of its write can undo nothing.
 //!
-//! So each event has one position at a time, and a viewer sees it there. It is never missed, if it
-//! was accepted. It is seen twice only if its row was written slowly ([`LATE`]) and yet was there
-//! in time: then it moves although the viewer may have passed it. Within a connection, the viewer's
-//! own memory of ids catches that.
+//! An event is never missed, if it was accepted. It is seen twice only if its row was written
+//! slowly ([`LATE`]) and yet was there in time, or if its request was repeated at once: then it has
+//! a pointer although the viewer may have seen it. Within a connection, the viewer's own memory of
+//! ids catches that.
 //!
 //! # Pitfalls
 //!
@@ -46,8 +46,8 @@ const LATE: Duration = Duration::from_secs(2);
 /// wait for it.
 const EARLY: Duration = Duration::from_secs(1);
 
-/// The attribute of an event's row that names its position, if that isn't its id.
-pub(crate) const POSITION: &str = "position";
+/// The attribute of an event's row that says that it does not count at its own id.
+pub(crate) const ELSEWHERE: &str = "elsewhere";
 /// The attribute of a row in the late partition that names the event.
 const EVENT: &str = "event";
 
@@ -137,7 +137,7 @@ impl Feed {
             .try_filter_map(|entry| ready(Ok(entry)))
     }
 
-    /// What stands at a row's place; nothing if the event has moved on or is gone.
+    /// What stands at a row's place; nothing if the event counts elsewhere or is gone.
     async fn entry(
         &self,
         project: ProjectId,
@@ -150,12 +150,9 @@ impl Feed {
             Ok(event) => {
                 self.0.get_item(key(pk::events(project, event.shard()), event.to_string())).await?
             }
-            Err(_) => Some(row),
+            Err(_) => Some(row).filter(|row| !row.contains_key(ELSEWHERE)),
         };
-        let Some(row) = row.filter(|row| !expired(row, now.seconds()) && position(row) == here)
-        else {
-            return Ok(None);
-        };
+        let Some(row) = row.filter(|row| !expired(row, now.seconds())) else { return Ok(None) };
         match (here.parse(), unpack_row(row)) {
             (Ok(position), Ok(logged)) => Ok(Some((position, logged.event))),
             (_, unreadable) => {
@@ -165,14 +162,6 @@ impl Feed {
                 Ok(None)
             }
         }
-    }
-}
-
-/// The sort key at which an event's row counts.
-fn position(row: &Item) -> &str {
-    match text(row, POSITION) {
-        "" => text(row, "sk"),
-        position => position,
     }
 }
 

@@ -1,8 +1,7 @@
 //! Publishing events: first the log, then the queue, so that whatever is delivered can be found.
 //!
-//! This is the only place that creates events. When [`Publisher::publish`] returns `Ok`, every
-//! delivery is on the queue. When it fails, some may be: a repeat of the request publishes the same
-//! events again, under the same ids.
+//! When [`Publisher::publish`] returns `Ok`, every delivery is on the queue. When it fails, some
+//! may be.
 
 use std::time::Duration;
 
@@ -50,10 +49,15 @@ impl Publisher {
         deliveries: impl Iterator<Item = Message>,
         now: impl Fn() -> Timestamp,
     ) -> Result<(), PublishError> {
-        if events.is_empty() {
-            return Ok(());
-        }
         self.events.record(access, events, now).await?;
+        self.send(deliveries).await
+    }
+
+    /// The second step alone: enqueues deliveries of events that are in the log.
+    pub async fn send(
+        &self,
+        deliveries: impl Iterator<Item = Message>,
+    ) -> Result<(), PublishError> {
         let entries = deliveries.map(|message| Ok(QueueEntry::new(&message, Duration::ZERO)?));
         self.deliveries.send::<PublishError>(entries).await
     }

@@ -18,7 +18,7 @@
 //! | log | `PROJ#<proj>#LATE` | position in the [`feed`](crate::feed) | pointer to an event |
 //! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
 //! | log | `EP#<we>` | `RATE` | when an endpoint with a rate limit takes the next delivery |
-//! | log | `IDEM#<proj>#<sha-256 of the key>` | `IDEM` | idempotency lease and answer |
+//! | log | `IDEM#<proj>#<sha-256 of the key>` | `IDEM` | the events of a request with this key |
 //! | state | `C#<proj>#<we>` | `C` | how an endpoint is doing that has failed, and its circuit |
 //! | state | `D#<proj>#<shard>` | `<evt>#<we>` | a delivery that waits |
 //! | state | `J#<proj>#<we>` | `RECOVERY#<rcv>` | a recovery and how far it is |
@@ -148,7 +148,7 @@ pub(crate) mod sk {
     pub(crate) const RATE: &str = "RATE";
     /// Which recovery has an endpoint.
     pub(crate) const RECOVERING: &str = "RECOVERING";
-    /// An idempotency lease.
+    /// An idempotency key.
     pub(crate) const IDEMPOTENCY: &str = "IDEM";
 
     /// What endpoints' sort keys begin with.

@@ -10,8 +10,8 @@
 //!
 //! # Pitfalls
 //!
-//! The code follows a part of these rules: rows, lists, claims, `jobs`. Its turns come from the log
-//! of attempts still, an ended delivery has no row, and accepting takes leases.
+//! The code follows a part of [`delivery`]'s rules: rows, lists, claims, `jobs`. Its turns come
+//! from the log of attempts still, and an ended delivery has no row.
 
 pub mod accept;
 pub mod delivery;

@@ -132,7 +132,7 @@ async fn acknowledged(
                 return posted.acknowledge(events, numbers);
             }
             // In progress (by a request that died), throttled, or promising nothing.
-            Ok(answer) if matches!(answer.status, 409 | 429 | 500 | 502 | 503 | 504) => answer.text,
+            Ok(answer) if matches!(answer.status, 429 | 500 | 502 | 503 | 504) => answer.text,
             Ok(answer) => {
                 return posted.surprise(format!("{} to {path}: {}", answer.status, answer.text));
             }

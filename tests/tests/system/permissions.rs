@@ -176,6 +176,7 @@ async fn deliver(project: &Client, receiver: &Receiver) -> Event {
 
     project.post_event_once("key", "task.created", json!({})).await.expect(202);
     project.post_event_once("key", "task.created", json!({})).await.expect(202);
+    project.post_event_once("key", "no.such.topic", json!({})).await.expect(400);
     let batch = json!({"events": [{"kind": "task.created", "data": 1}, {"kind": "task.created",
         "data": 2}]});
     project.post("/events/batch", batch).await.expect(202);

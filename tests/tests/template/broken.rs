@@ -331,6 +331,13 @@ pub(crate) const CASES: &[Case] = &[
     case("functions::allow_no_recursion", "a chain of messages without an end", |t| {
         t.set("Resources/DeliverFunction/Properties/RecursiveLoop", "Allow");
     }),
+    case("functions::confirm_when_first_messages_are_made", "a function that got more time", |t| {
+        t.set("Resources/DeliverFunction/Properties/Timeout", 66);
+    }),
+    case("functions::confirm_when_first_messages_are_made", "a second too early", |t| {
+        let variables = "Resources/EventsFunction/Properties/Environment/Variables";
+        t.set(&format!("{variables}/CONFIRM_AFTER_SECONDS"), 69);
+    }),
     case("alarms::watch_chains_that_lambda_stops", "a stopped chain that nobody hears of", |t| {
         t.remove("Resources/LogsRecursionAlarm");
     }),

@@ -15,7 +15,12 @@ use domain::{
     time::Timestamp,
 };
 use runtime::clock::Clock;
-use store::{attempts::AttemptLog, deliveries::Receivers, health::HealthStore};
+use store::{
+    attempts::AttemptLog,
+    deliveries::Receivers,
+    delivery_rows::{DeliveryKey, DeliveryRows},
+    health::HealthStore,
+};
 
 use crate::{
     disposition::{Attempted, Disposition, Settled},
@@ -29,6 +34,7 @@ use crate::{
 pub(crate) struct DeliveryHandler {
     pub(crate) sender: Arc<Sender>,
     pub(crate) attempts: AttemptLog,
+    pub(crate) rows: DeliveryRows,
     pub(crate) circuits: HealthStore,
     pub(crate) rates: RateLimiter,
     /// How long a delivery is parked.
@@ -93,7 +99,12 @@ impl DeliveryHandler {
             }
             _ => {}
         }
+        // The row before the log: it goes when the log has its delivery.
+        let has_row = self.has_row(record, delivery).await?;
         let Due { number, turn } = self.due(record, message, self.clock.now()).await?;
+        if number == 1 && has_row {
+            return Err(Disposition::Drop);
+        }
         let endpoint = find(&batch.receivers, message)?;
         self.wait_for_its_slot(record, endpoint, message, number).await?;
 
@@ -119,7 +130,7 @@ impl DeliveryHandler {
         message: &Message,
         now: Timestamp,
     ) -> Result<Due, Disposition> {
-        let step = if record.may_be_known(message) {
+        let step = if record.may_be_known(message, self.clock.now()) {
             let attempts = self.attempts.of(message.endpoint, message.event.id).await;
             let attempts = attempts.map_err(|error| {
                 tracing::error!(%error, "could not read the attempts of a delivery");
@@ -134,6 +145,25 @@ impl DeliveryHandler {
             NextAction::Wait(until) => Err(self.wait(until)),
             NextAction::Send { number, turn } => Ok(Due { number, turn }),
         }
+    }
+
+    /// Whether the delivery of a first message has a row. If nothing was tried yet, the row's
+    /// message acts for it: a repeated request has written it, or this message when it came before.
+    async fn has_row(
+        &self,
+        record: &Record,
+        Delivery { message, row, .. }: &Delivery,
+    ) -> Result<bool, Disposition> {
+        let is_first = row.is_none() && message.trigger == Trigger::Scheduled;
+        if !is_first || !record.may_be_known(message, self.clock.now()) {
+            return Ok(false);
+        }
+        let (project, event, endpoint) = (message.project, message.event.id, message.endpoint);
+        let found = self.rows.get(&[DeliveryKey { project, event, endpoint }]).await;
+        found.map(|rows| !rows.is_empty()).map_err(|error| {
+            tracing::error!(%error, "could not read the row of a delivery");
+            Disposition::Hide(record.pause())
+        })
     }
 
     async fn wait_for_its_slot(

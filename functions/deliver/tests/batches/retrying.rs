@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    delivery_row::State,
+    delivery::FIRST_WINDOW,
+    delivery_row::{DeliveryRow, State},
     model::{Outcome, Trigger},
     time::Timestamp,
     work,
@@ -11,7 +12,12 @@ use domain::{
 use runtime::clock;
 use serde_json::json;
 
-use super::support::{OVER, changed, logged, message_of, start};
+use super::support::{OVER, OVER_AT, changed, event_of, logged, message_of, sent_at, start};
+
+/// Before first messages of now.
+fn long_ago() -> Timestamp {
+    Timestamp::from_seconds(clock::now().seconds() - 2 * FIRST_WINDOW.as_secs())
+}
 
 fn soon() -> Timestamp {
     clock::now() + Duration::from_mins(10)
@@ -83,24 +89,58 @@ async fn what_has_succeeded_is_dropped_without_a_request() {
 }
 
 #[tokio::test]
-async fn a_first_message_that_may_be_a_second_looks_at_the_log() {
+async fn a_first_message_that_was_sent_long_ago_looks_at_the_log() {
     let started = start(&[200], &[]).await;
     let message = message_of("first-attempt.json", 0);
     started.log().record(&[logged(&message, 1, Outcome::Succeeded, None)]).await.unwrap();
-    // Redriven: sent to this queue long after it was written.
-    let redriven = changed("first-attempt.json", |record| {
-        record["attributes"]["SentTimestamp"] = json!("1751328999000");
-    });
-    // Enqueued by a request that took over from one that died.
-    let recheck = changed("first-attempt.json", |record| {
-        let mut message = message_of("first-attempt.json", 0);
-        message.recheck = true;
-        record["body"] = json!(work::encode(&message).unwrap());
-    });
-    for event in [redriven, recheck] {
-        assert_eq!(started.handle(event).await, [""; 0]);
-    }
+    let event = sent_at("first-attempt.json", long_ago());
+    assert_eq!(started.handle(event).await, [""; 0]);
     assert!(started.receiver.webhooks().is_empty());
+}
+
+#[tokio::test]
+async fn a_late_first_message_leaves_a_delivery_that_was_never_tried_to_its_row() {
+    let started = start(&[200], &[]).await;
+    let message = message_of("first-attempt.json", 0);
+    // A repeated request has written it.
+    started.log_event(&message).await;
+    let row = DeliveryRow::unconfirmed(&message, OVER_AT, 7);
+    started.rows().begin_unconfirmed(&row).await.unwrap();
+    started.rows().begin_unconfirmed(&DeliveryRow { seq: 8, ..row.clone() }).await.unwrap();
+    let late = sent_at("first-attempt.json", long_ago());
+    assert_eq!(started.handle(late.clone()).await, [""; 0]);
+    assert!(started.receiver.webhooks().is_empty());
+    assert_eq!(started.row(&message).await, Some(row.clone()), "the first of two repeats");
+
+    let body = work::encode_again(&row.again(false)).unwrap();
+    let again = started.sent("RetriesQueue", body).await;
+    assert_eq!(started.handle(again).await, [""; 0]);
+    assert_eq!(started.receiver.webhooks().len(), 1);
+    assert_eq!(started.row(&message).await, None);
+    assert_eq!(started.handle(late).await, [""; 0]);
+    assert_eq!(started.receiver.webhooks().len(), 1, "it has arrived");
+}
+
+#[tokio::test]
+async fn a_young_first_message_is_sent_although_a_repeat_has_written_a_row() {
+    for (answer, attempts) in [(200, 1), (500, 2)] {
+        let started = start(&[answer, 200], &[1]).await;
+        let message = message_of("first-attempt.json", 0);
+        started.log_event(&message).await;
+        let row = DeliveryRow::unconfirmed(&message, OVER_AT, 7);
+        started.rows().begin_unconfirmed(&row).await.unwrap();
+        let body = work::encode_again(&row.again(false)).unwrap();
+        assert_eq!(started.handle(event_of("first-attempt.json")).await, [""; 0]);
+        if answer == 500 {
+            // The schedule has the row now.
+            let again = started.received("RetriesQueue").await;
+            assert_eq!(started.handle(again).await, [""; 0]);
+        }
+        let needless = started.sent("RetriesQueue", body).await;
+        assert_eq!(started.handle(needless).await, [""; 0]);
+        assert_eq!(started.receiver.webhooks().len(), attempts);
+        assert_eq!(started.row(&message).await, None);
+    }
 }
 
 #[tokio::test]

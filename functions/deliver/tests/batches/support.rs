@@ -61,17 +61,43 @@ pub(crate) fn schedule(waits: &[u32]) -> Schedule {
 }
 
 /// A wait that is over.
-pub(crate) const OVER: State = State::Waiting { until: Timestamp::from_seconds(1), slot: None };
+pub(crate) const OVER: State = State::Waiting { until: OVER_AT, slot: None };
 
-/// The event of a sample file.
+/// The time of a wait that is over.
+pub(crate) const OVER_AT: Timestamp = Timestamp::from_seconds(1);
+
+/// The sample of a message that was sent long ago.
+const REDRIVEN: &str = "redriven.json";
+
+/// The event of a sample file. A first message in it was sent just now, but for [`REDRIVEN`].
 pub(crate) fn event_of(file: &str) -> SqsEvent {
-    serde_json::from_str(&sample(file)).unwrap()
+    changed(file, |_| {})
+}
+
+/// The same, with first messages sent at this time.
+pub(crate) fn sent_at(file: &str, time: Timestamp) -> SqsEvent {
+    changed(file, |record| set_sent(record, time))
+}
+
+fn set_sent(record: &mut Json, time: Timestamp) {
+    let body: Result<Json, _> = serde_json::from_str(record["body"].as_str().unwrap_or_default());
+    if let Ok(mut body) = body
+        && let Some(first) = body.get_mut("first")
+    {
+        first["enqueued_at"] = json!(time.millis());
+        record["body"] = json!(body.to_string());
+    }
 }
 
 /// The same, with each record changed.
 pub(crate) fn changed(file: &str, change: impl Fn(&mut Json)) -> SqsEvent {
     let mut event: Json = serde_json::from_str(&sample(file)).unwrap();
-    event["Records"].as_array_mut().unwrap().iter_mut().for_each(change);
+    for record in event["Records"].as_array_mut().unwrap() {
+        if file != REDRIVEN {
+            set_sent(record, clock::now());
+        }
+        change(record);
+    }
     serde_json::from_value(event).unwrap()
 }
 

@@ -14,7 +14,7 @@ use store::{automations::AutomationStore, endpoints::EndpointStore};
 
 use super::support::{Started, event, project, start, start_with};
 
-const OWN_URL: &str = "https://example.com/own";
+pub(crate) const OWN_URL: &str = "https://example.com/own";
 
 fn url(path: &str) -> EndpointUrl {
     EndpointUrl::parse(&format!("http://127.0.0.1:9001/{path}"), TargetPolicy::Local).unwrap()
@@ -41,7 +41,7 @@ pub(crate) async fn automation(started: &Started, steps: &[&str]) -> Automation 
     automation
 }
 
-async fn worker(started: &Started, id: &str) -> EndpointId {
+pub(crate) async fn worker(started: &Started, id: &str) -> EndpointId {
     let endpoint_id = EndpointId::of_worker(project().project(), id);
     let blank = samples::endpoint_of(endpoint_id, samples::RECEIVER, samples::SECRETS_KEY).unwrap();
     let webhook = Endpoint {

@@ -4,9 +4,9 @@
 
 mod audience;
 mod batches;
-mod claims;
 mod config;
 mod faults;
+mod repeats;
 mod single;
 mod support;
 mod test_event;

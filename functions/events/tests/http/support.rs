@@ -1,12 +1,13 @@
 //! A stand-in and the function on it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
+    delivery_row::DeliveryRow,
     id::EventId,
     message::Message,
-    model::{Endpoint, event::LoggedEvent},
+    model::{Endpoint, Target, event::LoggedEvent},
 };
 use emulator::{
     samples,
@@ -14,7 +15,11 @@ use emulator::{
 };
 use runtime::clock;
 use serde_json::{Value as Json, json};
-use store::{Access, Table, events::EventReader};
+use store::{
+    Access, Table,
+    delivery_rows::{DeliveryKey, DeliveryRows},
+    events::EventReader,
+};
 
 pub(crate) struct Started {
     pub(crate) aws: AwsStandIn,
@@ -34,16 +39,14 @@ pub(crate) async fn start() -> Started {
 pub(crate) async fn start_with(endpoints: &[Endpoint]) -> Started {
     let aws = AwsStandIn::start().await;
     aws.plant(endpoints).await;
-    let api = api(&aws, None);
+    let api = api(&aws, &[]);
     Started { aws, api }
 }
 
-/// The function, with another queue than its own if one is named.
-pub(crate) fn api(aws: &AwsStandIn, queue_url: Option<&str>) -> Api {
+/// The function, with other settings than the template's.
+pub(crate) fn api(aws: &AwsStandIn, settings: &[(&str, &str)]) -> Api {
     let mut variables = aws.environment_of("events");
-    if let Some(url) = queue_url {
-        variables.insert("DELIVERIES_QUEUE_URL".to_owned(), url.to_owned());
-    }
+    variables.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
     let app =
         events::App::new(&aws.sdk_config_of("events"), &variables.into_iter().collect()).unwrap();
     Api::new(aws, api::router(events::routes(), Arc::new(app)))
@@ -55,19 +58,17 @@ pub(crate) fn event() -> Json {
 
 impl Started {
     pub(crate) fn config(&self) -> Table {
-        Table::new(
-            aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()),
-            self.aws.table_name(samples::CONFIG_TABLE),
-        )
+        self.table(samples::CONFIG_TABLE)
+    }
+
+    pub(crate) fn table(&self, name: &str) -> Table {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
+        Table::new(dynamodb, self.aws.table_name(name))
     }
 
     /// The event's row in the log.
     pub(crate) async fn logged(&self, id: &str) -> Option<LoggedEvent> {
-        let log = Table::new(
-            aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()),
-            self.aws.table_name("LogTable"),
-        );
-        EventReader::new(log)
+        EventReader::new(self.table("LogTable"))
             .get(project(), id.parse::<EventId>().unwrap(), clock::now())
             .await
             .unwrap()
@@ -90,33 +91,26 @@ impl Started {
         }
     }
 
-    /// Makes every idempotency lease look as if its request died at it: `until` is the Unix second
-    /// at which it lapses.
-    pub(crate) async fn interrupt_leases(&self, until: u64) {
-        self.interrupt(until, |_| true).await;
-    }
-
-    /// The same for the lease of an event's own id.
-    pub(crate) async fn interrupt_lease_of(&self, id: EventId, until: u64) {
-        // The key of its row is a hash; its plan names this event and no other.
-        self.interrupt(until, |plan| plan["ids"] == json!([id])).await;
-    }
-
-    async fn interrupt(&self, until: u64, wanted: impl Fn(&Json) -> bool) {
-        let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
-        let table = self.aws.table_name("LogTable");
-        let rows =
-            dynamodb.scan().table_name(&table).send().await.unwrap().items.unwrap_or_default();
-        let plan = |row: &HashMap<_, AttributeValue>| {
-            serde_json::from_str(row["planned"].as_s().unwrap()).unwrap()
+    /// The rows of an event's deliveries.
+    pub(crate) async fn rows(&self, id: &str) -> Vec<DeliveryRow> {
+        let logged = self.logged(id).await.unwrap();
+        let key = |target: &Target| DeliveryKey {
+            project: project().project(),
+            event: logged.event.id,
+            endpoint: target.endpoint,
         };
-        let leases =
-            rows.into_iter().filter(|row| row["sk"] == AttributeValue::S("IDEM".to_owned()));
-        for mut row in leases.filter(|row| wanted(&plan(row))) {
-            row.insert("done".to_owned(), AttributeValue::Bool(false));
-            row.insert("leased_until".to_owned(), AttributeValue::N(until.to_string()));
-            dynamodb.put_item().table_name(&table).set_item(Some(row)).send().await.unwrap();
-        }
+        let keys: Vec<_> = logged.targets.iter().map(key).collect();
+        DeliveryRows::new(self.table("StateTable")).get(&keys).await.unwrap()
+    }
+
+    /// Takes an event from the log, as if the request that made it had died before it wrote it.
+    pub(crate) async fn forget(&self, id: &str) {
+        let id: EventId = id.parse().unwrap();
+        let pk = format!("PROJ#{}#{}", samples::PROJECT, id.shard());
+        let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
+        let delete = dynamodb.delete_item().table_name(self.aws.table_name("LogTable"));
+        let delete = delete.key("pk", AttributeValue::S(pk));
+        delete.key("sk", AttributeValue::S(id.to_string())).send().await.unwrap();
     }
 
     /// What the function has called: operation, outcome and how often.

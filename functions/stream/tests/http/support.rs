@@ -62,11 +62,12 @@ pub(crate) fn seconds_ago(seconds: u64) -> EventId {
 impl Started {
     /// Writes events as `events` does, by a clock that it may trust or not.
     pub(crate) async fn record(&self, events: &[LoggedEvent], clock: impl Fn() -> Timestamp) {
-        let log = Table::new(
-            aws_sdk_dynamodb::Client::new(&self.aws.sdk_config()),
-            self.aws.table_name("LogTable"),
-        );
-        EventWriter::new(log, 30).record(project(), events, clock).await.unwrap();
+        self.log().record(project(), events, clock).await.unwrap();
+    }
+
+    pub(crate) fn log(&self) -> EventWriter {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
+        EventWriter::new(Table::new(dynamodb, self.aws.table_name("LogTable")), 30)
     }
 
     /// A new event that is in time.

@@ -20,7 +20,7 @@ use messages::{again, message};
 use runtime::clock;
 use serde_json::Value as Json;
 use store::Access;
-use store::leases::{Lease, LeaseRequest, Leases};
+use store::idempotency::{IdempotencyKeys, KeyOf, Known};
 use store::{
     PageRequest, Table,
     api_keys::{KeyReader, KeyStore},
@@ -282,21 +282,17 @@ async fn attempts_of_version_1() {
 }
 
 #[tokio::test]
-async fn leases_of_version_1() {
+async fn idempotency_keys_of_version_1() {
     let past = past("v1").await;
-    let leases = Leases::new(past.log);
+    let keys = IdempotencyKeys::new(past.log);
     let fingerprint = "4b4cdef0f9c26840cc03f3693fff6c8e1bdf8da2bdb0ee96178f6f5f5b41d77d";
-    let wanted = LeaseRequest {
-        key: "key:k",
-        fingerprint,
-        plan: "{}",
-        kept: std::time::Duration::from_hours(1),
-        holder: 7,
-    };
-    let Lease::Done(plan) = leases.take(past.project, wanted, clock::now()).await.unwrap() else {
-        panic!("it is done")
-    };
-    assert!(plan.contains(EVENT), "{plan}");
-    let other = LeaseRequest { fingerprint: "other", ..wanted };
-    assert_eq!(leases.take(past.project, other, clock::now()).await.unwrap(), Lease::Mismatch);
+    let same = KeyOf { text: "k".to_owned(), fingerprint: fingerprint.to_owned() };
+    let other = KeyOf { fingerprint: "other".to_owned(), ..same.clone() };
+    let (new, now) = (EventId::new(clock::now(), 1), clock::now());
+    for (key, known) in [(same, Known::Same(EVENT.parse().unwrap())), (other, Known::Other)] {
+        assert_eq!(keys.find(past.project, &key, now).await.unwrap(), known);
+        assert_eq!(keys.put(past.project, &key, new, now, now).await.unwrap(), known);
+    }
+    let unused = KeyOf { text: "l".to_owned(), fingerprint: String::new() };
+    assert_eq!(keys.find(past.project, &unused, now).await.unwrap(), Known::New);
 }

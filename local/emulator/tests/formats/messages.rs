@@ -41,15 +41,12 @@ fn every_version_has_samples_and_all_of_them_are_read() {
 fn deliveries_to_endpoints() {
     let minimal = message("message-minimal");
     assert_eq!(
-        (minimal.endpoint.to_string().as_str(), minimal.trigger, minimal.recheck),
-        (MINIMAL, Trigger::Scheduled, false)
+        (minimal.endpoint.to_string().as_str(), minimal.trigger),
+        (MINIMAL, Trigger::Scheduled)
     );
     assert_eq!(minimal.event.data.get(), r#"{"id":"task_1","status":"succeeded"}"#);
     let full = message("message-full");
-    assert_eq!(
-        (full.brand.as_deref(), full.trigger, full.recheck),
-        (Some("Acme"), Trigger::Manual, true)
-    );
+    assert_eq!((full.brand.as_deref(), full.trigger), (Some("Acme"), Trigger::Manual));
     assert_eq!(
         full.round.map(|round| round.to_string()).as_deref(),
         Some("rnd_01JZ1MH2000000000000000004")

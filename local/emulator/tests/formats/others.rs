@@ -26,7 +26,6 @@ use store::{
     events::EventReader,
     feed::{Feed, Window, before},
     health::HealthStore,
-    leases::{Lease, LeaseRequest, Leases},
     project_config::ProjectConfigs,
     projects::{ProjectReader, ProjectStore},
     rates::RateStore,
@@ -306,7 +305,6 @@ async fn parked_deliveries_and_the_messages_about_them() {
     let [Some((row, EventFound::There(logged))), None] = &found[..] else { panic!("{found:?}") };
     assert_eq!((row, logged.event.id), (&one, event(TO_ALL)));
     let message = one.message(Some(logged));
-    assert!(message.recheck);
     assert_eq!((message.round, message.event.data.get()), (one.round, logged.event.data.get()));
 
     // It can be claimed, and end; what another message acts for stays.
@@ -408,22 +406,11 @@ async fn recoveries_and_their_turns() {
 }
 
 #[tokio::test]
-async fn slots_and_leases() {
+async fn slots() {
     let past = past("v1").await;
-    let slot = RateStore::new(past.log.clone())
-        .take(LIMITED.parse().unwrap(), 7, clock::now)
-        .await
-        .unwrap();
+    let slot =
+        RateStore::new(past.log).take(LIMITED.parse().unwrap(), 7, clock::now).await.unwrap();
     assert_eq!(slot, Timestamp::from_seconds(4_000_000_000), "behind those that are taken");
-    let wanted = LeaseRequest {
-        key: "key:open",
-        fingerprint: "ab",
-        plan: "other",
-        kept: std::time::Duration::from_hours(1),
-        holder: 8,
-    };
-    let taken = Leases::new(past.log).take(past.other, wanted, clock::now()).await.unwrap();
-    assert_eq!(taken, Lease::TakenOver(r#"{"ids":[]}"#.to_owned()));
 }
 
 async fn limited(past: &Past) -> domain::model::Endpoint {

@@ -19,20 +19,23 @@ struct Case {
     /// Whether messages are on the queue by then. They are delivered before the kill, so that it
     /// meets `events` alone.
     enqueued: bool,
+    /// The call at which the repeat is killed, too.
+    then: Option<Stop>,
 }
 
 const fn case(name: &'static str, moment: Moment, operation: &'static str, nth: usize) -> Case {
-    Case {
-        name,
-        events: 1,
-        stop: Stop { caller: "events", operation, nth, moment },
-        enqueued: false,
-    }
+    let stop = Stop { caller: "events", operation, nth, moment };
+    Case { name, events: 1, stop, enqueued: false, then: None }
 }
 
 impl Case {
     const fn enqueued(self) -> Self {
         Self { enqueued: true, ..self }
+    }
+
+    const fn and_its_repeat(self, moment: Moment, operation: &'static str, nth: usize) -> Self {
+        let stop = Stop { caller: "events", operation, nth, moment };
+        Self { then: Some(stop), ..self }
     }
 
     /// SQS takes ten messages at a time, so this many can be on the queue in part.
@@ -42,20 +45,26 @@ impl Case {
 }
 
 /// Every call of AWS that a request with an idempotency key takes: a kill before the first one,
-/// between any two, and after the last.
-const CASES: [Case; 9] = [
+/// between any two, and after the last. And of its repeat, those that a first request has not.
+const CASES: [Case; 12] = [
     case("before the endpoints are read", Before, "Query", 1),
-    case("endpoints read, no lease of the key", Before, "PutItem", 1),
-    case("leased, no event in the log", After, "PutItem", 1),
-    case("event in the log, no message on the queue", Before, "SendMessageBatch", 1),
-    case("messages on the queue, lease not done", After, "SendMessageBatch", 1).enqueued(),
-    case("all done, no answer", After, "UpdateItem", 1).enqueued(),
-    case("leased, none of a batch's events in the log", Before, "BatchWriteItem", 1).of_twelve(),
-    case("a batch's events in the log, no message on the queue", After, "BatchWriteItem", 1)
+    case("endpoints read, no key", Before, "PutItem", 1),
+    case("key there, no event in the log", After, "PutItem", 1),
+    case("event in the log, no message on the queue", After, "PutItem", 2),
+    case("messages on the queue, no answer", After, "SendMessageBatch", 1).enqueued(),
+    case("key there, none of a batch's events in the log", After, "PutItem", 1).of_twelve(),
+    case("a part of a batch's events in the log", After, "PutItem", 7).of_twelve(),
+    case("a batch's events in the log, no message on the queue", Before, "SendMessageBatch", 1)
         .of_twelve(),
     case("a part of a batch's messages on the queue", Before, "SendMessageBatch", 2)
         .of_twelve()
         .enqueued(),
+    case("event in the log; the repeat has not looked for a trace", After, "PutItem", 2)
+        .and_its_repeat(After, "BatchGetItem", 1),
+    case("event in the log; the repeat has found no trace", After, "PutItem", 2)
+        .and_its_repeat(Before, "PutItem", 2),
+    case("event in the log; the repeat has written the row", After, "PutItem", 2)
+        .and_its_repeat(After, "PutItem", 2),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -75,20 +84,23 @@ async fn killed_once(site: &mut Site, victim: Victim, case: Case) {
     let events: Vec<Json> = (0..case.events)
         .map(|number| json!({"kind": "task.created", "data": {"number": number}}))
         .collect();
-    site.gate.stop_at(case.stop);
-    let first = tokio::spawn({
-        let (client, events) = (project.clone(), events.clone());
-        async move { client.try_to_post_batch_once("once", events).await }
-    });
-    site.gate.reached().await;
-    if case.enqueued {
-        receiver.wait_for(1).await;
-        site.stack.queues().wait_until_idle().await;
+    let mut project = project;
+    for stop in [case.stop].into_iter().chain(case.then) {
+        site.gate.stop_at(stop);
+        let request = tokio::spawn({
+            let (client, events) = (project.clone(), events.clone());
+            async move { client.try_to_post_batch_once("once", events).await }
+        });
+        site.gate.reached().await;
+        if case.enqueued {
+            receiver.wait_for(1).await;
+            site.stack.queues().wait_until_idle().await;
+        }
+        site.kill(victim, "events").await;
+        assert_eq!(request.await.unwrap(), None, "killed before it could acknowledge anything");
+        project = project.at(site.stack.base_url());
     }
-    site.kill(victim, "events").await;
-    assert_eq!(first.await.unwrap(), None, "killed before it could acknowledge anything");
 
-    let project = project.at(site.stack.base_url());
     let again = async || project.try_to_post_batch_once("once", events.clone()).await;
     let accepted = eventually("the repeated request is accepted", again).await;
     assert_eq!(

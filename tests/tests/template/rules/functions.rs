@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::delivery::FIRST_WINDOW;
 use sam_template::{Function, QueueSource, Statement, Template};
 
 use super::{missing, properties, referred};
@@ -81,6 +82,20 @@ pub(super) fn run_by_the_time_and_never_late(template: &Template) -> Vec<String>
 /// allows such chains (Lambda's guide: recursive loop detection). No function needs one.
 pub(super) fn allow_no_recursion(template: &Template) -> Vec<String> {
     faults(template, "allows recursion", |function| !function.allows_recursion)
+}
+
+/// A repeated request's delivery waits until a first message has left a trace: it is made within
+/// [`FIRST_WINDOW`] without a look at the log, by a function that runs until its timeout.
+pub(super) fn confirm_when_first_messages_are_made(template: &Template) -> Vec<String> {
+    let consumers = template.functions.iter().filter(|function| !function.sources.is_empty());
+    let needed =
+        FIRST_WINDOW + consumers.map(|function| function.timeout).max().unwrap_or_default();
+    faults(template, "confirms deliveries while first messages are under way", |function| {
+        let seconds = function.environment.get("CONFIRM_AFTER_SECONDS");
+        seconds.is_none_or(|seconds| {
+            seconds.parse().is_ok_and(|seconds| Duration::from_secs(seconds) >= needed)
+        })
+    })
 }
 
 /// Whether a function's role lets it send to a queue.

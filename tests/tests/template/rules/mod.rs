@@ -48,6 +48,7 @@ pub(crate) const RULES: &[Rule] = rules![
     functions::take_from_queues_with_a_limit,
     functions::run_by_the_time_and_never_late,
     functions::allow_no_recursion,
+    functions::confirm_when_first_messages_are_made,
     roles::are_one_per_function,
     roles::are_for_lambda_only,
     roles::come_from_this_file_alone,
