@@ -13,7 +13,7 @@ impl Queues {
         Self(Clients::new(url, access_key).sqs)
     }
 
-    /// The URL of the one queue whose name ends like this, such as `-retries-dead-letter`.
+    /// The URL of the one queue whose name ends like this, such as `-dead-letters`.
     pub async fn url(&self, ending: &str) -> String {
         let urls = self
             .0

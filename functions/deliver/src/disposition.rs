@@ -19,7 +19,9 @@ pub(crate) enum Disposition {
     Wait(State, Duration),
     /// Its delivery is parked, or stays so, until its receiver has recovered.
     Park,
-    /// Its delivery is given up: it goes to the dead-letter queue.
+    /// It is done, and its delivery is given up.
+    GiveUp,
+    /// It can't be read: it goes to the dead-letter queue.
     Dead,
     /// It stays on its queue, hidden for this long: it could not be handled now.
     Hide(Duration),

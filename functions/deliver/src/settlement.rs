@@ -13,7 +13,7 @@ use domain::{
     delivery_row::{DeliveryRow, State},
     id::EndpointId,
     model::Endpoint,
-    work::{self, EncodeError},
+    work::EncodeError,
 };
 use futures::future::join_all;
 use runtime::clock::Clock;
@@ -217,8 +217,8 @@ impl Settlement {
 
 /// The deliveries of a batch that are given up, by their messages.
 fn given_up(batch: &[Settled]) -> Vec<(String, EndpointId, SystemEvent)> {
-    let dead = batch.iter().filter(|item| matches!(item.disposition, Disposition::Dead));
-    let events = dead.filter_map(|item| {
+    let given_up = batch.iter().filter(|item| item.disposition == Disposition::GiveUp);
+    let events = given_up.filter_map(|item| {
         let attempt = &item.attempted.as_ref()?.attempt;
         let event = SystemEvent::DeliveryFailed {
             event: attempt.event,
@@ -264,17 +264,12 @@ impl Next {
                 }
             }
             Disposition::Dead => {
-                let group = delivery.map(|delivery| delivery.message.endpoint.to_string());
-                // Whoever redrives it brings its payload.
-                let named = delivery.filter(|delivery| delivery.row.is_some());
-                let body = match named {
-                    Some(delivery) => work::encode(&delivery.message)?,
-                    None => record.body.clone(),
-                };
-                self.dead.push((QueueEntry { body, group, delay: Duration::ZERO }, id.clone()));
+                let (body, delay) = (record.body.clone(), Duration::ZERO);
+                self.dead.push((QueueEntry { body, group: None, delay }, id));
+            }
+            Disposition::GiveUp | Disposition::Drop => {
                 self.ended.extend(row.map(|row| (row.clone(), id)));
             }
-            Disposition::Drop => self.ended.extend(row.map(|row| (row.clone(), id))),
             Disposition::Hide(wait) => {
                 self.kept.insert(id);
                 self.hidden.push((record.clone(), wait));

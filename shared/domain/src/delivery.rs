@@ -22,7 +22,7 @@ pub const FIRST_WINDOW: Duration = Duration::from_secs(10);
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextAction {
-    /// It has succeeded: drop the message.
+    /// It has succeeded, or was given up: drop the message.
     Drop,
     /// It is not due before then.
     Wait(Timestamp),
@@ -40,8 +40,8 @@ pub const FIRST: NextAction = NextAction::Send { number: 1, turn: 1 };
 
 /// Decides by all `attempts` in the log of this event to this endpoint. A scheduled delivery is
 /// done after any success. A resend is done after a success of its own round, or any success after
-/// it was requested. Numbers count all attempts. A delivery that was given up and arrives again was
-/// redriven by the operator: it gets one more attempt.
+/// it was requested. Either has ended with an attempt that failed and has none to follow. Numbers
+/// count all attempts.
 pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> NextAction {
     // Probes are the circuit's own and use up no turn.
     let own = || {
@@ -57,8 +57,9 @@ pub fn decide(attempts: &[Attempt], round: Option<RoundId>, now: Timestamp) -> N
         return NextAction::Drop;
     }
     let last = own().max_by_key(|attempt| (attempt.number, attempt.created_at));
-    match last.and_then(|attempt| attempt.next_attempt_at) {
-        Some(due) if due > now => NextAction::Wait(due),
+    match last.map(|attempt| attempt.next_attempt_at) {
+        Some(None) => NextAction::Drop,
+        Some(Some(due)) if due > now => NextAction::Wait(due),
         _ => NextAction::Send {
             number: attempts
                 .iter()
@@ -132,9 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn a_redriven_delivery_gets_one_more_attempt() {
+    fn what_was_given_up_is_sent_again_by_a_resend_only() {
         let log = [attempt(1, Outcome::HttpError, Some(5)), attempt(2, Outcome::HttpError, None)];
-        assert_eq!(decide(&log, None, at(99)), NextAction::Send { number: 3, turn: 3 });
+        assert_eq!(decide(&log, None, at(99)), NextAction::Drop);
+        let resend = Some(RoundId::new(at(50), 1));
+        assert_eq!(decide(&log, resend, at(99)), NextAction::Send { number: 3, turn: 1 });
     }
 
     #[test]

@@ -191,7 +191,7 @@ impl DeliveryRow {
     }
 
     /// Whether it has been parked for too long. Not before a few probes have had the time to find
-    /// the receiver well: the delivery may have been redriven.
+    /// the receiver well: the delivery may be an old one, parked just now.
     pub fn is_over(&self, kept_for: Duration, now: Timestamp) -> bool {
         match self.state {
             State::Parked { since } => {

@@ -29,7 +29,7 @@ pub struct Page {
     pub acknowledged: usize,
     /// Of these, arrived by the log, and by the receiver.
     pub succeeded: usize,
-    /// Given up, and in a dead-letter queue.
+    /// Given up.
     pub failed: usize,
     /// Waiting in the log table.
     pub parked: usize,
@@ -168,10 +168,9 @@ impl Auditor<'_> {
                 wrong = Some("succeeded by the log, and never arrived");
             }
             "succeeded" => page.succeeded += 1,
-            "dead" => page.failed += 1,
+            "failed" => page.failed += 1,
             "parked" => page.parked += 1,
             "queued" => page.queued += 1,
-            "failed" => wrong = Some("failed, and in no dead-letter queue"),
             _ => wrong = Some("pending, in no queue, and without a row"),
         }
         let duplicates = arrival.taken.saturating_sub(1);
@@ -203,14 +202,13 @@ impl Auditor<'_> {
         }
     }
 
-    /// The log's status, but `queued` for what is in a working queue or has a row, and `dead` for
-    /// what has failed and is in a dead-letter queue. Looks again while that moves.
+    /// The log's status, but `queued` for what is in a working queue or has a row. Looks again while
+    /// that moves.
     async fn status(&mut self, place: &(String, String), mut status: String) -> String {
         for _ in 0..LOOKS {
             match status.as_str() {
                 "pending" if self.queued.live.contains(place) => return "queued".to_owned(),
-                "failed" if self.queued.dead.contains(place) => return "dead".to_owned(),
-                "pending" | "failed" => {}
+                "pending" => {}
                 _ => return status,
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

@@ -18,8 +18,6 @@ use crate::Stack;
 pub(super) struct Queued {
     /// In the two working queues, or with a row.
     pub(super) live: HashSet<(String, String)>,
-    /// In the two dead-letter queues.
-    pub(super) dead: HashSet<(String, String)>,
 }
 
 impl Queued {
@@ -65,9 +63,10 @@ impl Queued {
             else {
                 continue;
             };
-            let place =
-                if queue.ends_with("-dead-letter") { &mut queued.dead } else { &mut queued.live };
-            place.insert((event.to_owned(), endpoint.to_owned()));
+            // Nobody takes it from there.
+            if !queue.ends_with("-dead-letters") {
+                queued.live.insert((event.to_owned(), endpoint.to_owned()));
+            }
         }
         queued
     }

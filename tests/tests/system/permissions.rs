@@ -111,6 +111,8 @@ async fn everything(stack: &Stack) {
     recover(&project, &receiver).await;
     watch(&project).await;
 
+    stack.queues().send("-deliveries", "no delivery").await;
+    stack.queues().wait_for("-dead-letters", 1).await;
     // A message that a newer `deliver` has written: it is put away until that one is deployed here.
     stack.queues().send("-deliveries", r#"{"v":99}"#).await;
     eventually("the message is put away", async || {

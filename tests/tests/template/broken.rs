@@ -43,7 +43,7 @@ pub(crate) const CASES: &[Case] = &[
         t.remove("Resources/LogTable/Properties/DeletionProtectionEnabled");
     }),
     case("queues::the_queues_of_the_design_are_there", "a queue that is no queue", |t| {
-        t.set("Resources/RetriesDeadLetterQueue/Type", "AWS::SNS::Topic");
+        t.set("Resources/DeadLetterQueue/Type", "AWS::SNS::Topic");
     }),
     case("queues::stay_hidden_for_six_runs_of_their_function", "a second too little", |t| {
         t.set("Resources/RetriesQueue/Properties/VisibilityTimeout", 359);
@@ -66,7 +66,7 @@ pub(crate) const CASES: &[Case] = &[
         "queues::keep_messages_for_fourteen_days",
         "a dead-letter queue that forgets after four days",
         |t| {
-            t.remove("Resources/RetriesDeadLetterQueue/Properties/MessageRetentionPeriod");
+            t.remove("Resources/DeadLetterQueue/Properties/MessageRetentionPeriod");
         },
     ),
     case(
@@ -76,16 +76,20 @@ pub(crate) const CASES: &[Case] = &[
             t.set("Resources/DeliveriesQueue/Properties/MessageRetentionPeriod", 345_600);
         },
     ),
-    case("queues::have_a_dead_letter_queue_each", "a queue without one", |t| {
+    case("queues::share_a_dead_letter_queue", "a queue without one", |t| {
         t.remove("Resources/RetriesQueue/Properties/RedrivePolicy");
     }),
-    case("queues::have_a_dead_letter_queue_each", "one for both", |t| {
+    case("queues::share_a_dead_letter_queue", "one more", |t| {
+        t.set(
+            "Resources/MoreDeadLetters",
+            json!({"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "more"}}),
+        );
         t.set(
             "Resources/RetriesQueue/Properties/RedrivePolicy/deadLetterTargetArn",
-            json!({ "Fn::GetAtt": ["DeliveriesDeadLetterQueue", "Arn"] }),
+            json!({ "Fn::GetAtt": ["MoreDeadLetters", "Arn"] }),
         );
     }),
-    case("queues::have_a_dead_letter_queue_each", "a queue in a circle", |t| {
+    case("queues::share_a_dead_letter_queue", "a queue in a circle", |t| {
         t.set(
             "Resources/RetriesQueue/Properties/RedrivePolicy/deadLetterTargetArn",
             json!({ "Fn::GetAtt": ["DeliveriesQueue", "Arn"] }),
@@ -99,27 +103,23 @@ pub(crate) const CASES: &[Case] = &[
         },
     ),
     case(
-        "queues::take_the_dead_letters_of_their_own_source_only",
+        "queues::take_the_dead_letters_of_their_sources_only",
         "a dead-letter queue open to all",
         |t| {
             t.set(
-                "Resources/DeliveriesDeadLetterQueue/Properties/RedriveAllowPolicy",
+                "Resources/DeadLetterQueue/Properties/RedriveAllowPolicy",
                 json!({ "redrivePermission": "allowAll" }),
             );
         },
     ),
-    case(
-        "queues::take_the_dead_letters_of_their_own_source_only",
-        "a source that was renamed",
-        |t| {
-            t.set("Resources/RetriesQueue/Properties/QueueName", "other");
-        },
-    ),
+    case("queues::take_the_dead_letters_of_their_sources_only", "a source that was renamed", |t| {
+        t.set("Resources/RetriesQueue/Properties/QueueName", "other");
+    }),
     case("queues::are_encrypted", "a queue in plain text", |t| {
         t.set("Resources/RetriesQueue/Properties/SqsManagedSseEnabled", false);
     }),
     case("queues::refuse_calls_without_tls", "a queue without a policy", |t| {
-        t.remove("Resources/RetriesDeadLetterQueuePolicy");
+        t.remove("Resources/DeadLetterQueuePolicy");
     }),
     case("queues::refuse_calls_without_tls", "a policy that names another queue", |t| {
         t.set(
@@ -290,14 +290,14 @@ pub(crate) const CASES: &[Case] = &[
         "alarms::watch_the_depth_of_dead_letter_queues",
         "a dead-letter queue without an alarm",
         |t| {
-            t.remove("Resources/RetriesDeadLetterDepthAlarm");
+            t.remove("Resources/DeadLettersAlarm");
         },
     ),
     case(
         "alarms::watch_the_depth_of_dead_letter_queues",
         "an alarm at the hundredth dead letter",
         |t| {
-            t.set("Resources/DeliveriesDeadLetterDepthAlarm/Properties/Threshold", 100);
+            t.set("Resources/DeadLettersAlarm/Properties/Threshold", 100);
         },
     ),
     case("alarms::watch_the_age_of_first_attempts", "an alarm of the wrong queue", |t| {

@@ -218,13 +218,13 @@ impl DeliveryHandler {
             // No later attempt can succeed.
             None => Disposition::Drop,
             Some(endpoint) if endpoint.status == Status::Disabled || verdict.is_gone() => {
-                Disposition::Dead
+                Disposition::GiveUp
             }
             Some(endpoint) => {
                 let schedule = endpoint.retry_schedule.as_ref().unwrap_or(&self.schedule);
                 let wait: Option<Duration> =
                     schedule.wait_at_least(turn, rand::random(), verdict.retry_after);
-                wait.map_or(Disposition::Dead, |wait| self.wait(self.clock.now() + wait))
+                wait.map_or(Disposition::GiveUp, |wait| self.wait(self.clock.now() + wait))
             }
         }
     }

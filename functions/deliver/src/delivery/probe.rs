@@ -57,7 +57,7 @@ impl DeliveryHandler {
         let now = self.clock.now();
         let endpoint = active(find(&batch.receivers, message)?);
         if row.as_ref().is_some_and(|row| row.is_over(self.kept_for, now)) {
-            return Ok((self.give_up(record, message, endpoint, OVER).await?, Disposition::Dead));
+            return Ok((self.give_up(record, message, endpoint, OVER).await?, Disposition::GiveUp));
         }
         let Some(endpoint) = endpoint.filter(|_| health.wants_a_probe(now)) else {
             return Err(Disposition::Park);
@@ -77,7 +77,7 @@ impl DeliveryHandler {
             return Ok((attempted, Disposition::Drop));
         }
         if attempted.gone.is_some() {
-            return Ok((attempted, Disposition::Dead));
+            return Ok((attempted, Disposition::GiveUp));
         }
         attempted.attempt.trigger = Trigger::Probe;
         Ok((attempted, Disposition::Park))

@@ -12,7 +12,7 @@ const NEWER: &str = "00000000-0000-4000-8000-000000000007";
 async fn the_sample_poison_goes_to_the_dead_letter_queue_without_a_read_or_write() {
     let started = start(&[200], &[]).await;
     assert_eq!(started.handle(event_of("poison.json")).await, [""; 0]);
-    let dead = started.received("RetriesDeadLetterQueue").await;
+    let dead = started.received("DeadLetterQueue").await;
     assert_eq!(dead.records[0].body.as_deref(), Some("this is no delivery"));
     assert_eq!(started.calls(), json!([["SendMessageBatch", "ok", 1]]));
 }
@@ -40,7 +40,7 @@ async fn in_the_sample_batch_the_good_ones_arrive_whatever_the_others_are() {
         started.log().of(deleted.endpoint, deleted.event.id).await.unwrap().try_into().unwrap();
     assert_eq!((attempt.outcome, attempt.next_attempt_at), (Outcome::Refused, None));
 
-    let dead = started.received("RetriesDeadLetterQueue").await.records;
+    let dead = started.received("DeadLetterQueue").await.records;
     assert_eq!(
         (dead.len(), &dead[0].body),
         (1, &event_of("mixed-batch.json").records[1].body),

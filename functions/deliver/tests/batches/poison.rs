@@ -71,7 +71,7 @@ async fn whatever_else_is_in_its_batch_a_good_message_arrives_and_the_rest_is_ac
         assert!(poison > 0);
         let mut dead = 0;
         while dead < poison {
-            dead += started.received("RetriesDeadLetterQueue").await.records.len();
+            dead += started.received("DeadLetterQueue").await.records.len();
         }
         assert_eq!(dead, poison, "{others:?}");
     }

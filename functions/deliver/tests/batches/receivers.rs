@@ -46,7 +46,7 @@ async fn a_disabled_endpoint_gets_nothing_and_its_deliveries_have_failed() {
         started.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
     assert_eq!((attempt.outcome, attempt.next_attempt_at), (Outcome::Refused, None));
     assert!(started.receiver.webhooks().is_empty());
-    assert_eq!(started.count("RetriesDeadLetterQueue").await, 1, "for when it is active again");
+    assert_eq!(started.count("DeadLetterQueue").await, 0);
 }
 
 #[tokio::test]
@@ -57,8 +57,8 @@ async fn a_receiver_that_is_gone_disables_its_endpoint() {
     assert_eq!((endpoint.status, endpoint.revision), (Status::Disabled, 2));
     assert!(endpoint.disabled_reason.is_some_and(|reason| reason.contains("410")));
     assert_eq!(
-        (started.count("RetriesQueue").await, started.count("RetriesDeadLetterQueue").await),
-        (0, 1)
+        (started.count("RetriesQueue").await, started.count("DeadLetterQueue").await),
+        (0, 0)
     );
 }
 

@@ -65,10 +65,7 @@ async fn a_retry_that_fails_is_hidden_for_its_wait_and_reported() {
     assert!(clock::now() >= due);
     let row = started.row(&message).await.unwrap();
     assert_eq!((row.due_at(), row.is_carried()), (Some(due), true));
-    assert_eq!(
-        started.count("DeliveriesQueue").await + started.count("RetriesDeadLetterQueue").await,
-        0
-    );
+    assert_eq!(started.count("DeliveriesQueue").await + started.count("DeadLetterQueue").await, 0);
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ pub enum DeliveryStatus {
     Parked,
     /// Delivered.
     Succeeded,
-    /// Given up; its message is in the dead-letter queue.
+    /// Given up.
     Failed,
 }
 

@@ -104,7 +104,7 @@ async fn killed_once(site: &mut Site, victim: Victim, case: Case) {
     let again = async || project.try_to_post_batch_once("once", events.clone()).await;
     let accepted = eventually("the repeated request is accepted", again).await;
     assert_eq!(
-        site.requests_of(&accepted, &project, &receiver).await,
+        site.requests_of(&accepted, "succeeded", &project, &receiver).await,
         vec![1; case.events],
         "{victim:?} killed"
     );

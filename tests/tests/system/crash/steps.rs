@@ -72,16 +72,17 @@ impl Site {
         }
     }
 
-    /// Waits until these events have arrived, the log says so, and nothing is pending; returns the
+    /// Waits until these events have ended like this by the log, and nothing is pending; returns the
     /// number of requests that each of them took.
     pub(super) async fn requests_of(
         &self,
         events: &[String],
+        ends: &str,
         project: &Client,
         receiver: &Receiver,
     ) -> Vec<usize> {
         for event in events {
-            project.wait_for_message(event, "succeeded").await;
+            project.wait_for_message(event, ends).await;
         }
         self.stack.queues().wait_until_idle().await;
         let ids: Vec<_> = receiver.received().iter().map(Request::webhook_id).collect();

@@ -1,13 +1,14 @@
 //! Queues: nothing is lost to a timeout, to a limit or to a too eager dead-letter policy.
 
+use std::collections::BTreeSet;
+
 use domain::schedule::MAX_WAITS;
 use sam_template::{Function, Queue, Template};
 use serde_json::Value as Json;
 
 use super::{missing, properties, referred, resources};
 
-const QUEUES: [&str; 4] =
-    ["DeliveriesQueue", "DeliveriesDeadLetterQueue", "RetriesQueue", "RetriesDeadLetterQueue"];
+const QUEUES: [&str; 3] = ["DeliveriesQueue", "RetriesQueue", "DeadLetterQueue"];
 
 /// SQS keeps a message for at most 14 days, in seconds.
 const FOURTEEN_DAYS: u64 = 14 * 86_400;
@@ -49,23 +50,17 @@ pub(super) fn keep_messages_for_fourteen_days(template: &Template) -> Vec<String
     shorter.map(|queue| format!("{} doesn't keep messages for 14 days", queue.logical_id)).collect()
 }
 
-pub(super) fn have_a_dead_letter_queue_each(template: &Template) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut used = Vec::new();
-    for (_, queue) in consumed(template) {
-        match dead_letters(template, queue) {
-            None => faults
-                .push(format!("{} has no dead-letter queue in this template", queue.logical_id)),
-            Some(dead) if used.contains(&dead.arn) => {
-                faults.push(format!("{} is shared", dead.logical_id));
-            }
-            Some(dead) if consumed(template).any(|(_, queue)| queue.arn == dead.arn) => {
-                faults.push(format!("{} is consumed by a function", dead.logical_id));
-            }
-            Some(dead) => used.push(dead.arn.clone()),
+pub(super) fn share_a_dead_letter_queue(template: &Template) -> Vec<String> {
+    let shared = consumed(template).find_map(|(_, queue)| dead_letters(template, queue));
+    let faults = consumed(template).filter_map(|(_, queue)| match dead_letters(template, queue) {
+        None => Some(format!("{} has no dead-letter queue in this template", queue.logical_id)),
+        Some(dead) if consumed(template).any(|(_, queue)| queue.arn == dead.arn) => {
+            Some(format!("{} is consumed by a function", dead.logical_id))
         }
-    }
-    faults
+        Some(dead) => (shared.is_none_or(|shared| shared.arn != dead.arn))
+            .then(|| format!("{} is one more dead-letter queue", dead.logical_id)),
+    });
+    faults.collect()
 }
 
 pub(super) fn call_nothing_poison_that_is_only_being_retried(template: &Template) -> Vec<String> {
@@ -85,12 +80,10 @@ pub(super) fn call_nothing_poison_that_is_only_being_retried(template: &Template
         .collect()
 }
 
-pub(super) fn take_the_dead_letters_of_their_own_source_only(template: &Template) -> Vec<String> {
-    let pairs =
-        template.queues.iter().filter_map(|queue| Some((queue, dead_letters(template, queue)?)));
-    pairs
-        .filter(|(source, dead)| !allows_only(dead, source))
-        .map(|(_, dead)| format!("{} is open to other queues", dead.logical_id))
+pub(super) fn take_the_dead_letters_of_their_sources_only(template: &Template) -> Vec<String> {
+    let dead = consumed(template).filter_map(|(_, queue)| dead_letters(template, queue));
+    let open = dead.filter(|dead| allowed_sources(dead) != Some(sources(template, dead)));
+    open.map(|dead| format!("{} is open to other queues, or not to its own", dead.logical_id))
         .collect()
 }
 
@@ -122,15 +115,21 @@ fn dead_letters<'a>(template: &'a Template, queue: &Queue) -> Option<&'a Queue> 
     template.queues.iter().find(|queue| queue.arn == *arn)
 }
 
-fn allows_only(dead: &Queue, source: &Queue) -> bool {
-    let policy = dead
-        .attributes
-        .get("RedriveAllowPolicy")
-        .and_then(|policy| serde_json::from_str::<Json>(policy).ok());
-    policy.is_some_and(|policy| {
-        policy["redrivePermission"] == "byQueue"
-            && policy["sourceQueueArns"] == Json::from(vec![source.arn.as_str()])
-    })
+/// The queues whose dead letters go to this one.
+fn sources(template: &Template, dead: &Queue) -> BTreeSet<String> {
+    let sources = template.queues.iter().filter(|queue| {
+        queue.redrive.as_ref().is_some_and(|redrive| redrive.dead_letter_arn == dead.arn)
+    });
+    sources.map(|queue| queue.arn.clone()).collect()
+}
+
+/// The queues whose dead letters it takes, if it names them.
+fn allowed_sources(dead: &Queue) -> Option<BTreeSet<String>> {
+    let policy = dead.attributes.get("RedriveAllowPolicy")?;
+    let policy: Json = serde_json::from_str(policy).ok()?;
+    let by_queue = policy["redrivePermission"] == "byQueue";
+    let arns = policy["sourceQueueArns"].as_array().filter(|_| by_queue)?;
+    arns.iter().map(|arn| arn.as_str().map(str::to_owned)).collect()
 }
 
 fn refuses_plain_calls(template: &Template, queue: &str) -> bool {
