@@ -1,4 +1,5 @@
-//! `posthaste calls`: what a delivered event costs in AWS calls, as the stand-ins have counted.
+//! `posthaste calls`: what a delivered event costs in AWS calls, and in DynamoDB's billing units, as
+//! the stand-ins have counted.
 //!
 //! The pollers' calls belong in the sum. On AWS the event source mapping makes them, and SQS bills
 //! them to the account.
@@ -8,8 +9,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::ready::Ready;
-use emulator::aws::CountersReport;
 use emulator::aws::server::COUNTERS_PATH;
+use emulator::aws::{CountersReport, Units};
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -56,21 +57,34 @@ pub async fn fetch(ready_file: &Path, reset: bool) -> Result<CountersReport, Cal
 /// The report as a table.
 pub fn table(report: &CountersReport) -> String {
     let mut text = format!(
-        "{:<12} {:<10} {:<30} {:>9} {:>9}  {:>12}\n",
-        "caller", "service", "operation", "calls", "failed", "per delivery"
+        "{:<12} {:<10} {:<30} {:>9} {:>9}  {:>12} {:>11} {:>12}\n",
+        "caller",
+        "service",
+        "operation",
+        "calls",
+        "failed",
+        "per delivery",
+        "read units",
+        "write units"
     );
-    let mut total = 0;
-    for ((caller, service, operation), (calls, failed)) in summed(report) {
+    let (mut total, mut units) = (0, Units::default());
+    for ((caller, service, operation), Sum { calls, failed, units: taken }) in summed(report) {
         total += calls;
-        let ratio = per_delivery(calls, report.attempts);
+        units += taken;
+        let (ratio, Units { reads, writes }) = (per_delivery(calls, report.attempts), taken);
         // Writing to a string can't fail.
         let _ = writeln!(
             text,
-            "{caller:<12} {service:<10} {operation:<30} {calls:>9} {failed:>9}  {ratio:>12}"
+            "{caller:<12} {service:<10} {operation:<30} {calls:>9} {failed:>9}  {ratio:>12} \
+             {reads:>11.1} {writes:>12.1}"
         );
     }
-    let ratio = per_delivery(total, report.attempts);
-    let _ = writeln!(text, "{:<12} {:<10} {:<30} {total:>9} {:>9}  {ratio:>12}", "all", "", "", "");
+    let (ratio, Units { reads, writes }) = (per_delivery(total, report.attempts), units);
+    let _ = writeln!(
+        text,
+        "{:<12} {:<10} {:<30} {total:>9} {:>9}  {ratio:>12} {reads:>11.1} {writes:>12.1}",
+        "all", "", "", ""
+    );
     let _ = writeln!(
         text,
         "\n{} delivery attempts written since the start or the last reset",
@@ -79,15 +93,22 @@ pub fn table(report: &CountersReport) -> String {
     text
 }
 
-type Summed<'a> = BTreeMap<(&'a str, &'a str, &'a str), (u64, u64)>;
+#[derive(Default)]
+struct Sum {
+    calls: u64,
+    failed: u64,
+    units: Units,
+}
+
+type Summed<'a> = BTreeMap<(&'a str, &'a str, &'a str), Sum>;
 
 fn summed(report: &CountersReport) -> Summed<'_> {
     let mut summed = Summed::new();
     for call in &report.calls {
-        let (calls, failed) =
-            summed.entry((&call.caller, &call.service, &call.operation)).or_default();
-        *calls += call.count;
-        *failed += if call.outcome == "ok" { 0 } else { call.count };
+        let sum = summed.entry((&call.caller, &call.service, &call.operation)).or_default();
+        sum.calls += call.count;
+        sum.failed += if call.outcome == "ok" { 0 } else { call.count };
+        sum.units += call.units;
     }
     summed
 }
@@ -117,6 +138,7 @@ mod tests {
             resource: resource.into(),
             outcome: outcome.into(),
             count,
+            units: Units { reads: 0.5, writes: 2.0 },
         }
     }
 
@@ -130,8 +152,8 @@ mod tests {
         let table = table(&CountersReport { attempts: 4, calls });
         let rows: Vec<Vec<&str>> =
             table.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(rows[1], ["deliver", "dynamodb", "Query", "5", "2", "1.25"]);
-        assert_eq!(rows[3], ["all", "10", "2.50"]);
+        assert_eq!(rows[1], ["deliver", "dynamodb", "Query", "5", "2", "1.25", "1.0", "4.0"]);
+        assert_eq!(rows[3], ["all", "10", "2.50", "1.5", "6.0"]);
     }
 
     #[test]
@@ -140,6 +162,6 @@ mod tests {
             attempts: 0,
             calls: vec![call("events", "PutItem", "B", "ok", 5)],
         });
-        assert!(table.lines().nth(1).unwrap().ends_with('-'));
+        assert!(table.lines().nth(1).unwrap().contains(" - "));
     }
 }

@@ -114,7 +114,7 @@ async fn calls_are_printed_and_reset_by_a_command() {
     };
     let table = calls(&["calls"]);
     let row: Vec<_> = table.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!(row, ["me", "sqs", "ListQueues", "1", "0", "-"]);
+    assert_eq!(row, ["me", "sqs", "ListQueues", "1", "0", "-", "0.0", "0.0"]);
     let json: Value =
         serde_json::from_str(&calls(&["calls", "--ready-file", "ready.json", "--json", "--reset"]))
             .unwrap();

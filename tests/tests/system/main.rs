@@ -9,6 +9,7 @@
 mod accepting;
 mod chains;
 mod circuits;
+mod costs;
 mod crash;
 mod delivering;
 mod document;

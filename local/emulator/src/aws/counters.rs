@@ -11,9 +11,10 @@ use serde_json::Value as Json;
 
 use super::caller::Caller;
 use super::requirement::Service;
+use super::units::Units;
 
 /// One kind of call and how often it was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallCount {
     /// A function's name, `poller`, or an access key id.
     pub caller: String,
@@ -27,10 +28,12 @@ pub struct CallCount {
     pub outcome: String,
     /// How often.
     pub count: u64,
+    /// What they took of DynamoDB, all together.
+    pub units: Units,
 }
 
 /// Everything that was counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CountersReport {
     /// Items written that are attempts of a delivery.
     pub attempts: u64,
@@ -53,6 +56,8 @@ pub struct Call<'a> {
     pub outcome: String,
     /// Attempts that it wrote.
     pub attempts: u64,
+    /// What it took of DynamoDB.
+    pub units: Units,
 }
 
 /// The counters since start or the last reset.
@@ -64,7 +69,7 @@ pub struct Counters {
 #[derive(Debug, Default)]
 struct Counted {
     attempts: u64,
-    calls: BTreeMap<Kind, u64>,
+    calls: BTreeMap<Kind, (u64, Units)>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,19 +96,22 @@ impl Counters {
         };
         let mut counted = self.lock();
         counted.attempts += call.attempts;
-        *counted.calls.entry(kind).or_default() += 1;
+        let (count, units) = counted.calls.entry(kind).or_default();
+        *count += 1;
+        *units += call.units;
     }
 
     /// What was counted so far.
     pub fn report(&self) -> CountersReport {
         let counted = self.lock();
-        let call = |(kind, count): (&Kind, &u64)| CallCount {
+        let call = |(kind, (count, units)): (&Kind, &(u64, Units))| CallCount {
             caller: kind.caller.clone(),
             service: kind.service.to_owned(),
             operation: kind.operation.clone(),
             resource: kind.resource.clone(),
             outcome: kind.outcome.clone(),
             count: *count,
+            units: *units,
         };
         CountersReport {
             attempts: counted.attempts,
@@ -155,6 +163,7 @@ mod tests {
             resource: "q".into(),
             outcome: outcome.into(),
             attempts: 1,
+            units: Units { reads: 0.5, writes: 2.0 },
         }
     }
 
@@ -169,6 +178,7 @@ mod tests {
         let counts: Vec<_> =
             report.calls.iter().map(|call| (call.outcome.as_str(), call.count)).collect();
         assert_eq!(counts, [("QueueDoesNotExist", 1), ("ok", 2)]);
+        assert_eq!(report.calls[1].units, Units { reads: 1.0, writes: 4.0 });
         assert_eq!(report.attempts, 3);
     }
 

@@ -12,7 +12,8 @@ use http::StatusCode;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::indexes::{Indexes, Place};
+use super::indexes::{Called, Indexes, Place};
+use super::units::{FAILED_CONDITION, Units};
 
 /// Calls that wait for the database on a thread of their own; the rest queues in order of arrival.
 const CONCURRENT_CALLS: usize = 4;
@@ -26,12 +27,14 @@ pub struct Dynamo {
 }
 
 /// A call's answer: status and JSON body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DynamoAnswer {
     /// 200, 400 or 500.
     pub status: StatusCode,
     /// JSON object.
     pub body: String,
+    /// What it took.
+    pub units: Units,
 }
 
 impl Dynamo {
@@ -53,9 +56,9 @@ impl Dynamo {
         let (operation, body) = (operation.to_owned(), body.to_owned());
         let answered = self.in_turn(move || indexes.call(&database, &operation, &body)).await;
         match answered {
-            Some(Ok((body, written))) => {
-                self.follow(written);
-                DynamoAnswer { status: StatusCode::OK, body }
+            Some(Ok(Called { body, units, unknown })) => {
+                self.follow(unknown);
+                DynamoAnswer { status: StatusCode::OK, body, units }
             }
             Some(Err(error)) => DynamoAnswer::from_error(&error),
             None => DynamoAnswer::from_error(&DynoxideError::InternalServerError(
@@ -103,6 +106,8 @@ impl DynamoAnswer {
     fn from_error(error: &DynoxideError) -> Self {
         let status =
             StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, body: error.to_json() }
+        let failed = matches!(error, DynoxideError::ConditionalCheckFailedException(..));
+        let units = if failed { FAILED_CONDITION } else { Units::default() };
+        Self { status, body: error.to_json(), units }
     }
 }

@@ -14,6 +14,7 @@ use dynoxide::{Database, DynoxideError};
 use serde_json::{Map, Value as Json, json};
 
 use super::dispatch::dispatch;
+use super::units::{self, Units};
 
 /// What the name of a twin ends with.
 const TWIN: &str = ".indexes";
@@ -45,6 +46,22 @@ pub(super) struct Indexes {
 
 type Answer<T> = Result<T, DynoxideError>;
 
+/// A call that went well.
+pub(super) struct Called {
+    /// Its answer.
+    pub(super) body: String,
+    /// What it took.
+    pub(super) units: Units,
+    /// The items that it has written and the indexes don't know yet: none if they don't lag.
+    pub(super) unknown: Vec<Place>,
+}
+
+impl Called {
+    fn free(body: String) -> Self {
+        Self { body, units: Units::default(), unknown: Vec::new() }
+    }
+}
+
 impl Indexes {
     /// Those of the tables that are there. What the twins had not followed yet, they follow now.
     pub(super) fn open(database: &Database) -> Answer<Self> {
@@ -75,41 +92,52 @@ impl Indexes {
         Duration::from_millis(rand::random_range(0..=most))
     }
 
-    /// Answers a call. With the items that it has written and the indexes don't know yet: none if
-    /// they don't lag.
-    pub(super) fn call(
-        &self,
-        database: &Database,
-        operation: &str,
-        body: &str,
-    ) -> Answer<(String, Vec<Place>)> {
+    /// Answers a call.
+    pub(super) fn call(&self, database: &Database, operation: &str, body: &str) -> Answer<Called> {
         let Ok(request) = serde_json::from_str::<Json>(body) else {
-            return Ok((dispatch(database, operation, body)?, Vec::new()));
+            return Ok(Called::free(dispatch(database, operation, body)?));
         };
         if operation == "CreateTable" && !request["GlobalSecondaryIndexes"].is_null() {
-            return Ok((self.create(database, &request)?, Vec::new()));
+            return Ok(Called::free(self.create(database, &request)?));
         }
         if !request["IndexName"].is_null() {
             let twin = with_table(&request, &format!("{}{TWIN}", text(&request["TableName"])));
-            return Ok((dispatch(database, operation, &twin.to_string())?, Vec::new()));
+            let (body, units) = metered(database, operation, twin)?;
+            return Ok(Called { units, ..Called::free(body) });
         }
-        let answer = dispatch(database, operation, body)?;
         let written = self.written(operation, &request);
+        let before = self.entries(database, &written)?;
+        let (body, mut units) = metered(database, operation, request)?;
+        for (before, after) in before.iter().zip(self.entries(database, &written)?) {
+            units += units::of_entry(before.as_ref(), after.as_ref());
+        }
         if self.lag_millis.load(Ordering::Relaxed) > 0 {
-            return Ok((answer, written));
+            return Ok(Called { body, units, unknown: written });
         }
         for place in &written {
             self.follow(database, place)?;
         }
-        Ok((answer, Vec::new()))
+        Ok(Called { units, ..Called::free(body) })
+    }
+
+    /// The entries that items have in the index, by what their table says.
+    fn entries(&self, database: &Database, places: &[Place]) -> Answer<Vec<Option<Json>>> {
+        let entry = |place: &Place| {
+            let Some(indexed) = self.of(&place.table) else { return Ok(None) };
+            let there = get(database, place)?;
+            let entry = there["Item"].as_object().map(|item| only(item, &indexed.copied));
+            Ok(entry.filter(|entry| {
+                entry.as_object().is_some_and(|entry| entry.len() == indexed.copied.len())
+            }))
+        };
+        places.iter().map(entry).collect()
     }
 
     /// Copies an item to its table's twin, as it is now.
     pub(super) fn follow(&self, database: &Database, place: &Place) -> Answer<()> {
         let Some(indexed) = self.of(&place.table) else { return Ok(()) };
         let _alone = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
-        let get = json!({"TableName": place.table, "Key": place.key, "ConsistentRead": true});
-        let there = ask(database, "GetItem", &get)?;
+        let there = get(database, place)?;
         let twin = format!("{}{TWIN}", place.table);
         match there["Item"].as_object() {
             Some(item) => {
@@ -186,6 +214,22 @@ impl Indexes {
     }
 }
 
+/// A call that takes units, and how many.
+fn metered(database: &Database, operation: &str, mut request: Json) -> Answer<(String, Units)> {
+    if !units::are_taken_by(operation) || !request["ReturnConsumedCapacity"].is_null() {
+        return Ok((dispatch(database, operation, &request.to_string())?, Units::default()));
+    }
+    request["ReturnConsumedCapacity"] = "TOTAL".into();
+    let mut answer = ask(database, operation, &request)?;
+    let units = units::of_tables(operation, &mut answer);
+    Ok((answer.to_string(), units))
+}
+
+fn get(database: &Database, place: &Place) -> Answer<Json> {
+    let get = json!({"TableName": place.table, "Key": place.key, "ConsistentRead": true});
+    ask(database, "GetItem", &get)
+}
+
 fn ask(database: &Database, operation: &str, request: &Json) -> Answer<Json> {
     let answer = dispatch(database, operation, &request.to_string())?;
     serde_json::from_str(&answer)
@@ -237,6 +281,11 @@ mod tests {
     use crate::aws::dynamo::Dynamo;
 
     const TABLE: &str = "state";
+
+    async fn units(dynamo: &Dynamo, operation: &str, request: Json) -> [f64; 2] {
+        let Units { reads, writes } = dynamo.call(operation, &request.to_string()).await.units;
+        [reads, writes]
+    }
 
     async fn ask(dynamo: &Dynamo, operation: &str, request: Json) -> Json {
         let answer = dynamo.call(operation, &request.to_string()).await;
@@ -320,5 +369,45 @@ mod tests {
         drop(dynamo);
         let again = Dynamo::open(&folder.path().join("db.sqlite")).unwrap();
         assert_eq!(shown(&again).await, ["one", "two", "three"], "a restart makes up for it");
+    }
+
+    #[tokio::test]
+    async fn calls_take_units_of_their_table_and_of_its_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let dynamo = table(&folder).await;
+        let key = json!({"pk": {"S": "p"}, "sk": {"S": "one"}});
+        let put = |item: Json| json!({"TableName": TABLE, "Item": item});
+        let update = |change: &str, value: Json| {
+            let (names, values) = (json!({"#it": "list_at"}), json!({":it": value}));
+            json!({"TableName": TABLE, "Key": key, "UpdateExpression": change,
+                "ExpressionAttributeNames": names, "ExpressionAttributeValues": values})
+        };
+        let get = |consistent: bool| json!({"TableName": TABLE, "Key": key, "ConsistentRead": consistent});
+        let mut large = item("one", 1);
+        large["more"] = json!({"S": "x".repeat(1_500)});
+        let other = json!({"TableName": TABLE, "Key": key, "UpdateExpression": "SET spare = :it",
+            "ExpressionAttributeValues": {":it": {"S": "x"}}});
+        let refused = json!({"TableName": TABLE, "Item": item("one", 1),
+            "ConditionExpression": "attribute_not_exists(pk)"});
+        for (operation, request, expected) in [
+            ("PutItem", put(item("one", 1)), [0.0, 2.0]),
+            ("PutItem", put(item("one", 1)), [0.0, 1.0]),
+            ("UpdateItem", update("SET #it = :it", json!({"N": "2"})), [0.0, 3.0]),
+            ("UpdateItem", other, [0.0, 1.0]),
+            ("PutItem", refused, [0.0, 1.0]),
+            ("PutItem", put(large), [0.0, 4.0]),
+            ("GetItem", get(true), [1.0, 0.0]),
+            ("GetItem", get(false), [0.5, 0.0]),
+            ("DeleteItem", json!({"TableName": TABLE, "Key": key}), [0.0, 3.0]),
+        ] {
+            let taken = units(&dynamo, operation, request.clone()).await;
+            assert_eq!(
+                taken.map(f64::to_bits),
+                expected.map(f64::to_bits),
+                "{operation} {request}"
+            );
+        }
+        let answer = dynamo.call("GetItem", &get(true).to_string()).await;
+        assert!(!answer.body.contains("Capacity"), "it says no more than it was asked for");
     }
 }

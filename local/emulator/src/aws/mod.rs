@@ -19,9 +19,11 @@ mod indexes;
 pub mod provision;
 pub mod requirement;
 pub mod server;
+pub mod units;
 
 pub use caller::Caller;
 pub use clients::Clients;
 pub use counters::{CallCount, Counters, CountersReport};
 pub use faults::{Fault, Faults};
 pub use server::{AwsServer, OpenError, Stores};
+pub use units::Units;

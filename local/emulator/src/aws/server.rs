@@ -217,6 +217,7 @@ async fn answer(
         Err(denied) => Some(refusal(service, &denied)),
     };
 
+    let units = response.as_ref().and_then(|response| response.extensions().get().copied());
     let succeeded = response.as_ref().is_some_and(|response| response.status() == StatusCode::OK);
     shared.counters.count(Call {
         caller: &caller,
@@ -229,6 +230,7 @@ async fn answer(
         } else {
             0
         },
+        units: units.unwrap_or_default(),
     });
     response.map_or_else(hang_up, |response| response.map(Body::from))
 }
@@ -252,7 +254,9 @@ impl Shared {
             Service::DynamoDb => {
                 let answer =
                     self.stores.dynamo.call(operation, &String::from_utf8_lossy(body)).await;
-                json_response(answer.status, answer.body)
+                let mut response = json_response(answer.status, answer.body);
+                response.extensions_mut().insert(answer.units);
+                response
             }
         }
     }
