@@ -79,8 +79,7 @@ impl<'a> Identity<'a> {
         Ok(Plan { ids, accepted_at: first.time(), found, is_random })
     }
 
-    /// The events, if the same request was accepted before, at least as far as the log has all of
-    /// them.
+    /// The events, if the same request was accepted before: the log has all of them.
     pub(crate) async fn known(&self) -> Result<Option<Vec<LoggedEvent>>, ApiError> {
         let by_key = match &self.key {
             Some(key) => self.app.keys.find(self.access, key, self.now).await?,
@@ -88,7 +87,8 @@ impl<'a> Identity<'a> {
         };
         let ids = match by_key {
             Known::Same(first) => self.ids(first),
-            _ => self.drafts.iter().filter_map(|draft| draft.id).collect(),
+            Known::Other => return Ok(None),
+            Known::New => self.drafts.iter().filter_map(|draft| draft.id).collect(),
         };
         if ids.len() < self.drafts.len() {
             return Ok(None);

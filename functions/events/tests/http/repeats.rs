@@ -271,6 +271,12 @@ async fn what_was_not_accepted_as_a_whole_is_refused_by_the_rules_of_now() {
     let [stricter, _] = stricter(&started);
     let keyed = stricter.with_header("idempotency-key", "k");
     assert_eq!(keyed.ask("POST", "/events/batch", batch).await.status, 400);
+
+    // It was accepted, and not with this key.
+    let own = with_id(7, 1);
+    assert_eq!(started.api.ask("POST", "/events", own.clone()).await.status, 202);
+    assert_eq!(keyed.ask("POST", "/events", own.clone()).await.status, 400);
+    assert_eq!(stricter.ask("POST", "/events", own).await.status, 202);
 }
 
 #[tokio::test]
