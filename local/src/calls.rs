@@ -1,5 +1,5 @@
-//! `posthaste calls`: what a delivered event costs in AWS calls, and in DynamoDB's billing units, as
-//! the stand-ins have counted.
+//! `posthaste calls`: what a delivered event costs in AWS calls, and in DynamoDB's billing units,
+//! as the stand-ins have counted.
 //!
 //! The pollers' calls belong in the sum. On AWS the event source mapping makes them, and SQS bills
 //! them to the account.

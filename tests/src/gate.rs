@@ -85,10 +85,16 @@ impl Gate {
         &self.url
     }
 
-    /// From now on, waits for this call, to stop it.
+    /// From now on, waits for this call, to stop it, and each later one of its kind: the SDK tries
+    /// a call again that is not answered.
     pub fn stop_at(&self, stop: Stop) {
         self.shared.reached.send_replace(false);
         *self.shared.order() = Some(stop);
+    }
+
+    /// Stops no call any more.
+    pub fn open(&self) {
+        *self.shared.order() = None;
     }
 
     /// Returns once the call has come and is stopped.
@@ -133,11 +139,11 @@ impl Shared {
             headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
         let mut order = self.order();
-        let stop = order.as_mut().filter(|stop| stop.nth > 0)?;
+        let stop = order.as_mut()?;
         if stop.operation != operation || stop.caller != Caller::of(headers).label() {
             return None;
         }
-        stop.nth -= 1;
+        stop.nth = stop.nth.saturating_sub(1);
         (stop.nth == 0).then_some(stop.moment)
     }
 

@@ -6,7 +6,6 @@ use aws_lambda_events::sqs::SqsMessage;
 use domain::{
     delivery::FIRST_WINDOW,
     message::Message,
-    model::Trigger,
     time::Timestamp,
     work::{self, Unreadable, Work},
 };
@@ -78,7 +77,7 @@ impl Record {
     pub(crate) fn may_be_known(&self, message: &Message, now: Timestamp) -> bool {
         let late = now.since(message.enqueued_at) > FIRST_WINDOW;
         let again = self.source == Source::Retries || self.received != Some(1);
-        again || late || message.trigger == Trigger::Manual
+        again || late
     }
 
     /// How long to hide the message after a fault of Posthaste or AWS. The wait doubles each time,

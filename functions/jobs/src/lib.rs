@@ -70,13 +70,11 @@ impl App {
         let clock = Clock::new(now);
         let (dynamodb, sqs) = (aws_sdk_dynamodb::Client::new(aws), aws_sdk_sqs::Client::new(aws));
         let table = |name| Ok(Table::new(dynamodb.clone(), settings.text(name)?));
-        let queue = |name| Ok(Queue::new(sqs.clone(), settings.text(name)?));
         let (config, log, state) =
             (table("CONFIG_TABLE")?, table("LOG_TABLE")?, table("STATE_TABLE")?);
-        let deliveries: Queue = queue("DELIVERIES_QUEUE_URL")?;
         let backlog = Arc::new(Backlog {
             rows: DeliveryRows::new(state.clone()),
-            retries: queue("RETRIES_QUEUE_URL")?,
+            retries: Queue::new(sqs, settings.text("RETRIES_QUEUE_URL")?),
             clock: clock.clone(),
         });
         let retention_days = settings.parsed("EVENT_RETENTION_DAYS")?;
@@ -88,7 +86,7 @@ impl App {
                 backlog: Arc::clone(&backlog),
                 circuits: Circuits {
                     rows: HealthStore::new(state.clone()),
-                    backlog,
+                    backlog: Arc::clone(&backlog),
                     receivers: ReceiverReader::new(config.clone()),
                     kept_for: Duration::from_secs(disable_after_days * 86_400),
                     clock: clock.clone(),
@@ -98,7 +96,7 @@ impl App {
                     receivers: ReceiverReader::new(config),
                     targets: TargetStore::new(log.clone()),
                     attempts: AttemptLog::new(log, retention_days),
-                    deliveries,
+                    backlog,
                     clock: clock.clone(),
                 },
             }),

@@ -3,13 +3,13 @@
 //!
 //! # Pitfalls
 //!
-//! In this order, a step 1. marks each event's target, so that its message shows a pending
-//! delivery, 2. enqueues the deliveries, 3. advances the recovery's row, on the condition that no
-//! other run has. Until 3, the row names this step, and the next run does it again. It recognises
-//! its own marks. Deliveries that are enqueued twice belong to one round, of which `deliver` drops
-//! what has succeeded.
+//! In this order, a step 1. marks each event's target, so that its message shows the delivery,
+//! 2. writes the delivery's row, 3. sends its message, 4. advances the recovery's row, on the
+//! condition that no other run has. Until 4, the row names this step, and the next run does it
+//! again. It recognises its own marks. A delivery's row has one message that acts for it, however
+//! often it is written.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     id::{EndpointId, EventId, ProjectId, RecoveryId},
@@ -17,19 +17,23 @@ use domain::{
     model::{Origin, Subscription, Target, Trigger},
     recovery::{Finding, Recovery, State},
     time::Timestamp,
+    work::Again,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use runtime::clock::Clock;
 use store::{
     Access, Order, PageRequest, StoreError,
     attempts::AttemptLog,
-    queue::{Queue, QueueEntry},
+    queue::QueueEntry,
     receivers::ReceiverReader,
     recoveries::RecoveryProgress,
     targets::{EventTargets, TargetStore},
 };
 
-use crate::outcome::{Next, StepError};
+use crate::{
+    backlog::Backlog,
+    outcome::{Next, StepError},
+};
 
 /// Events of a step. With [`PAUSE`] in between, an endpoint gets a few hundred deliveries a second
 /// at most.
@@ -54,7 +58,7 @@ pub(crate) struct Recoveries {
     pub(crate) receivers: ReceiverReader,
     pub(crate) targets: TargetStore,
     pub(crate) attempts: AttemptLog,
-    pub(crate) deliveries: Queue,
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) clock: Clock,
 }
 
@@ -143,7 +147,7 @@ impl Recoveries {
         Ok((page.items, page.has_more))
     }
 
-    /// First the marks, then the queue: what is sent can be found.
+    /// First the marks, then the rows, then the queue: what is sent can be found.
     async fn send_again(
         &self,
         recovery: &Recovery,
@@ -152,20 +156,21 @@ impl Recoveries {
     ) -> Result<(), StepError> {
         let again: Vec<_> = examined.into_iter().filter_map(|event| event.again).collect();
         let access = Access::of_recovery(recovery);
-        let messages: Vec<Message> = stream::iter(again)
+        let begun: Vec<Option<Again>> = stream::iter(again)
             .map(|(message, targets)| async move {
                 self.targets
                     .change(access, targets, |targets| recovery.mark(endpoint, targets))
                     .await?;
-                Ok::<_, StoreError>(message)
+                self.backlog.rows.begin_again(&message, rand::random::<u32>().into()).await
             })
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
-        let entries = messages
+        let entries = begun
             .into_iter()
-            .map(|message| Ok::<_, StepError>(QueueEntry::new(&message, Duration::ZERO)?));
-        self.deliveries.send(entries).await
+            .flatten()
+            .map(|again| Ok::<_, StepError>(QueueEntry::again(&again, Duration::ZERO)?));
+        self.backlog.retries.send(entries).await
     }
 
     async fn end(&self, recovery: &Recovery, ended: &Recovery) -> Result<Next, StepError> {

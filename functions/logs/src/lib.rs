@@ -42,7 +42,7 @@ pub struct App {
     attempts: AttemptReader,
     rows: DeliveryRows,
     recoveries: RecoveryStore,
-    deliveries: Queue,
+    retries: Queue,
     retention_days: u32,
 }
 
@@ -62,7 +62,7 @@ impl App {
             attempts: AttemptReader::new(log.clone()),
             rows: DeliveryRows::new(state.clone()),
             recoveries: RecoveryStore::new(state),
-            deliveries: Queue::new(sqs, settings.text("DELIVERIES_QUEUE_URL")?),
+            retries: Queue::new(sqs, settings.text("RETRIES_QUEUE_URL")?),
             retention_days: settings.parsed("EVENT_RETENTION_DAYS")?,
         })
     }

@@ -13,6 +13,7 @@ use domain::{
     model::{Scope, Trigger, event::LoggedEvent},
     time::Timestamp,
 };
+use futures::future::try_join_all;
 use http::StatusCode;
 use runtime::clock;
 use serde::{Deserialize, Serialize};
@@ -74,16 +75,22 @@ pub(crate) async fn resend(
 
     let now = clock::now();
     let brand = project.and_then(|project| project.brand);
-    let messages: Vec<_> = recipients
-        .iter()
-        .map(|recipient| message(access, recipient, &logged, brand.clone(), now))
-        .collect();
-    app.deliveries.send(messages.into_iter()).await?;
+    let begun = try_join_all(recipients.iter().map(|recipient| {
+        let message = message(access, recipient, &logged, brand.clone(), now);
+        begin(&app, message)
+    }));
+    app.retries.send(begun.await?.into_iter().flatten().map(Ok::<_, ApiError>)).await?;
     let endpoint_ids = recipients.into_iter().map(|recipient| recipient.target.endpoint).collect();
     Ok((
         StatusCode::ACCEPTED,
         Json(Resent { id: logged.event.id, object: "message", endpoint_ids }),
     ))
+}
+
+/// First the row. The message that acts for it, unless a later resend has it.
+async fn begin(app: &App, message: Message) -> Result<Option<QueueEntry>, ApiError> {
+    let again = app.rows.begin_again(&message, rand::random::<u32>().into()).await?;
+    Ok(again.map(|again| QueueEntry::again(&again, Duration::ZERO)).transpose()?)
 }
 
 fn message(
@@ -92,12 +99,8 @@ fn message(
     logged: &LoggedEvent,
     brand: Option<String>,
     now: Timestamp,
-) -> Result<QueueEntry, ApiError> {
+) -> Message {
     let first = Message::first(access.project(), brand, &logged.event, recipient, now);
-    let message = Message {
-        trigger: Trigger::Manual,
-        round: Some(RoundId::new(now, rand::random())),
-        ..first
-    };
-    Ok(QueueEntry::new(&message, Duration::ZERO)?)
+    let round = Some(RoundId::new(now, rand::random()));
+    Message { trigger: Trigger::Manual, round, ..first }
 }

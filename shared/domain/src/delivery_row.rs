@@ -109,6 +109,18 @@ impl DeliveryRow {
         Self { list_at: until, ..Self::new(message, state, seq, until) }
     }
 
+    /// The delivery of a resend, or of a recovery: it waits for its message alone. `seq` is random.
+    pub fn resend(message: &Message, seq: u64) -> Self {
+        let state = State::Waiting { until: message.enqueued_at, slot: None };
+        Self::new(message, state, seq, message.enqueued_at)
+    }
+
+    /// Whether it is a resend that nobody has tried yet.
+    pub fn is_new_resend(&self) -> bool {
+        let is_resend = self.round.is_some_and(|round| !round.is_of_recovery());
+        is_resend && self.due_at() == Some(self.enqueued_at)
+    }
+
     /// The same, waiting for something else from now on. Its message is done, or carries it on.
     #[must_use]
     pub fn waits_for(&self, state: State, now: Timestamp) -> Self {
@@ -256,6 +268,24 @@ mod tests {
             assert_eq!((row.is_carried(), row.list_at), (carried, at(list_at)), "{until}");
             assert_eq!((row.due_at(), row.is_parked()), (Some(at(until)), false));
         }
+    }
+
+    #[test]
+    fn what_nobody_has_tried_yet_is_due_at_once_or_when_somebody_else_would_have_tried_it() {
+        let first = row(waiting(70), at(60)).message(None);
+        let round = Some(RoundId::new(at(60), 1));
+        let asked_for = Message { trigger: Trigger::Manual, round, ..first.clone() };
+        let resend = DeliveryRow::resend(&asked_for, 7);
+        assert_eq!((resend.due_at(), resend.list_at), (Some(at(60)), at(960)));
+        assert!(resend.is_new_resend() && resend.is_carried());
+        assert!(!resend.waits_for(waiting(65), at(61)).is_new_resend());
+        assert!(!row(waiting(60), at(60)).is_new_resend(), "it is no resend");
+        let recovered = Message { round: Some(RoundId::new(at(0), 1)), ..asked_for };
+        assert!(!DeliveryRow::resend(&recovered, 7).is_new_resend(), "nor is a recovery");
+
+        let unconfirmed = DeliveryRow::unconfirmed(&first, at(135), 7);
+        assert_eq!((unconfirmed.due_at(), unconfirmed.list_at), (Some(at(135)), at(135)));
+        assert!(!unconfirmed.is_carried(), "jobs sends its message");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use domain::{
     delivery_row::DeliveryRow,
     id::{EndpointId, EventId, ProjectId, SHARDS},
+    message::Message,
     model::event::LoggedEvent,
     time::Timestamp,
     work::Again,
@@ -111,6 +112,18 @@ impl DeliveryRows {
             Err(StoreError::Conflict) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Writes the row of a delivery that is sent again, in the place of one that waits for an
+    /// earlier attempt. The message that acts for it; `None` if a later resend has the row. `seq`
+    /// is random.
+    pub async fn begin_again(
+        &self,
+        message: &Message,
+        seq: u64,
+    ) -> Result<Option<Again>, StoreError> {
+        let begun = self.begin(DeliveryRow::resend(message, seq)).await?;
+        Ok(begun.map(|row| row.again(false)))
     }
 
     /// Writes the row of a delivery that may be on its way, unless there is one.

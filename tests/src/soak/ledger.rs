@@ -202,8 +202,8 @@ impl Auditor<'_> {
         }
     }
 
-    /// The log's status, but `queued` for what is in a working queue or has a row. Looks again while
-    /// that moves.
+    /// The log's status, but `queued` for what is in a working queue or has a row. Looks again
+    /// while that moves.
     async fn status(&mut self, place: &(String, String), mut status: String) -> String {
         for _ in 0..LOOKS {
             match status.as_str() {

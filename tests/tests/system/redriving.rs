@@ -1,5 +1,5 @@
-//! The end of what fails: a delivery that is given up ends in the log; the dead-letter queue has what
-//! nobody could deal with, until the operator redrives it.
+//! The end of what fails: a delivery that is given up ends in the log; the dead-letter queue has
+//! what nobody could deal with, until the operator redrives it.
 //!
 //! Each test has a stack of its own: it counts what is in the queues.
 

@@ -235,9 +235,7 @@ impl DeliveryHandler {
 fn is_parkable(Delivery { message, row, .. }: &Delivery) -> bool {
     match message.trigger {
         Trigger::Scheduled => true,
-        Trigger::Manual => {
-            row.is_some() || message.round.is_some_and(|round| round.is_of_recovery())
-        }
+        Trigger::Manual => row.as_ref().is_some_and(|row| !row.is_new_resend()),
         Trigger::Test | Trigger::Probe => false,
     }
 }

@@ -324,7 +324,7 @@ async fn these_are_all_calls_that_jobs_may_make() {
         jobs::run(&world.jobs, clock::now() + Duration::from_mins(1)).await.unwrap();
         aws.faults().heal();
     }
-    for operation in ["Query", "UpdateItem", "SendMessageBatch"] {
+    for operation in ["Query", "UpdateItem", "PutItem", "SendMessageBatch"] {
         past.started.aws.faults().on("jobs", operation).times(1).fail(Fault::Throttled);
     }
     past.finish(&past.begin(false).await).await;

@@ -167,7 +167,7 @@ async fn a_resend_is_sent_although_the_delivery_has_succeeded() {
     started.log().record(&[logged(&message, 1, Outcome::Succeeded, None)]).await.unwrap();
     message.trigger = Trigger::Manual;
     message.round = Some(domain::id::RoundId::new(clock::now(), 1));
-    let event = started.enqueued("DeliveriesQueue", &message).await;
+    let event = started.resent(&message).await;
     assert_eq!(started.handle(event.clone()).await, [""; 0]);
     // The same message once more, as SQS may deliver it.
     assert_eq!(started.handle(event).await, [""; 0]);

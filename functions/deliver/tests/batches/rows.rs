@@ -113,7 +113,7 @@ async fn a_resend_that_fails_takes_the_place_of_the_schedule_that_waits() {
     assert_eq!(world.deliver(&message).await, [""; 0]);
     let round = Some(RoundId::new(clock::now(), 1));
     let resent = Message { trigger: Trigger::Manual, round, ..message.clone() };
-    assert_eq!(world.deliver(&resent).await, [""; 0]);
+    assert_eq!(world.deliver(&resent).await.len(), 1, "its message carries it on");
     let row = world.started.row(&message).await.unwrap();
     assert_eq!((row.round, row.trigger), (round, Trigger::Manual));
     assert_eq!(DeliveryStatus::of(&world.attempts(&message).await), DeliveryStatus::Pending);

@@ -20,7 +20,7 @@ use super::faults::World;
 /// Minutes from now.
 const FAR: Phase = Phase::Open(9);
 
-/// A test delivery to the endpoint that has the circuit: it is not parked.
+/// A resend to the endpoint that has the circuit: its first attempt is not parked.
 fn resent(world: &mut World) -> Message {
     let round = Some(RoundId::new(clock::now(), world.number));
     Message { trigger: Trigger::Manual, round, ..world.message(1) }
@@ -35,7 +35,12 @@ impl World {
     }
 
     pub(super) async fn deliver(&self, message: &Message) -> Vec<String> {
-        self.started.handle(self.started.enqueued("DeliveriesQueue", message).await).await
+        let event = if message.trigger == Trigger::Manual {
+            self.started.resent(message).await
+        } else {
+            self.started.enqueued("DeliveriesQueue", message).await
+        };
+        self.started.handle(event).await
     }
 
     /// Does a step that is due, and then delivers what this released.

@@ -224,6 +224,14 @@ impl Started {
         self.rows().get(&[key]).await.unwrap().pop()
     }
 
+    /// A resend that somebody has just asked for: the message that acts for it comes off the queue.
+    pub(crate) async fn resent(&self, message: &Message) -> SqsEvent {
+        self.log_event(message).await;
+        let row = DeliveryRow::resend(message, rand::random::<u32>().into());
+        let row = self.rows().begin(row).await.unwrap().unwrap();
+        self.sent("RetriesQueue", work::encode_again(&row.again(false)).unwrap()).await
+    }
+
     /// The delivery of a message waits for this, and the message that acts for it comes off the
     /// queue.
     pub(crate) async fn again(&self, queue: &str, message: &Message, state: State) -> SqsEvent {

@@ -12,6 +12,7 @@ async fn the_same_event_goes_out_again_in_a_round_of_its_own() {
     let event = started.event("task.created", minute(1)).await;
     started.record(&[attempt(&event, 1, Outcome::Succeeded, None)]).await;
     let path = format!("/webhooks/messages/{}/resend", event.event.id);
+    let mut messages = Vec::new();
     for body in [Json::Null, json!({}), json!({"endpoint_id": samples::ENDPOINT})] {
         let answer = started.api.ask("POST", &path, body).await;
         assert_eq!(
@@ -20,8 +21,9 @@ async fn the_same_event_goes_out_again_in_a_round_of_its_own() {
             "{}",
             answer.body
         );
+        // One that waits makes way for a later one.
+        messages.extend(started.enqueued().await);
     }
-    let messages = started.enqueued().await;
     assert_eq!(messages.len(), 3);
     for message in &messages {
         assert_eq!(

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use domain::{
+    delivery_row::DeliveryRow,
     id::{AttemptId, EventId},
     message::Message,
     model::{Attempt, Endpoint, Event, Origin, Outcome, Target, Trigger, event::LoggedEvent},
@@ -10,11 +11,16 @@ use domain::{
 };
 use emulator::{
     samples,
-    testing::{Api, AwsStandIn, delivery_in},
+    testing::{Api, AwsStandIn, again_in},
 };
 use runtime::clock;
 use serde_json::value::RawValue;
-use store::{Access, Table, attempts::AttemptLog, events::EventWriter};
+use store::{
+    Access, Table,
+    attempts::AttemptLog,
+    delivery_rows::{DeliveryReader, EventFound},
+    events::EventWriter,
+};
 
 /// Another project than the samples'.
 pub(crate) const STRANGER: &str = "proj_01JZ0000000000000000000009";
@@ -131,15 +137,26 @@ impl Started {
         logged
     }
 
-    /// What the deliveries queue holds, ten messages at most. They stay there, hidden.
+    /// The deliveries for which messages on the retries queue act, ten messages at most. They stay
+    /// there, hidden.
     pub(crate) async fn enqueued(&self) -> Vec<Message> {
         let sqs = aws_sdk_sqs::Client::new(&self.aws.sdk_config());
         let receive = sqs
             .receive_message()
-            .queue_url(self.aws.queue_url("DeliveriesQueue"))
+            .queue_url(self.aws.queue_url("RetriesQueue"))
             .max_number_of_messages(10);
         let received = receive.send().await.unwrap().messages.unwrap_or_default();
-        received.iter().map(|message| delivery_in(message.body().unwrap())).collect()
+        let agains: Vec<_> =
+            received.iter().map(|message| again_in(message.body().unwrap())).collect();
+        let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
+        let state = Table::new(dynamodb, self.aws.table_name("StateTable"));
+        let reader = DeliveryReader::new(state, self.log());
+        let found = reader.load(&agains.iter().collect::<Vec<_>>(), minute(0)).await.unwrap();
+        let message = |(row, event): (DeliveryRow, EventFound)| match event {
+            EventFound::There(logged) => row.message(Some(&logged)),
+            other => unreachable!("{other:?}"),
+        };
+        found.into_iter().flatten().map(message).collect()
     }
 
     pub(crate) async fn record(&self, attempts: &[Attempt]) {

@@ -382,7 +382,8 @@ mod tests {
             json!({"TableName": TABLE, "Key": key, "UpdateExpression": change,
                 "ExpressionAttributeNames": names, "ExpressionAttributeValues": values})
         };
-        let get = |consistent: bool| json!({"TableName": TABLE, "Key": key, "ConsistentRead": consistent});
+        let get =
+            |strongly: bool| json!({"TableName": TABLE, "Key": key, "ConsistentRead": strongly});
         let mut large = item("one", 1);
         large["more"] = json!({"S": "x".repeat(1_500)});
         let other = json!({"TableName": TABLE, "Key": key, "UpdateExpression": "SET spare = :it",

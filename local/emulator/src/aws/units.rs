@@ -2,8 +2,8 @@
 //! read of up to 4 KB; a read that need not be consistent is half a unit.
 //!
 //! `dynoxide` tells what a call took of its table. What it took of an index is worked out here, by
-//! AWS's guide to global secondary indexes: an entry costs one write to add or to remove, and two to
-//! move; one whose keys stay costs none, as the indexes here hold keys only.
+//! AWS's guide to global secondary indexes: an entry costs one write to add or to remove, and two
+//! to move; one whose keys stay costs none, as the indexes here hold keys only.
 //!
 //! # Pitfalls
 //!

@@ -64,16 +64,20 @@ impl Site {
     /// Kills, and starts again what isn't restarted by itself.
     pub(super) async fn kill(&mut self, victim: Victim, function: &str) {
         match victim {
-            Victim::Function => self.stack.kill_function(function),
+            Victim::Function => {
+                self.stack.kill_function(function);
+                self.gate.open();
+            }
             Victim::Stack => {
                 self.stack.cut_power();
+                self.gate.open();
                 self.stack.restart().await;
             }
         }
     }
 
-    /// Waits until these events have ended like this by the log, and nothing is pending; returns the
-    /// number of requests that each of them took.
+    /// Waits until these events have ended like this by the log, and nothing is pending; returns
+    /// the number of requests that each of them took.
     pub(super) async fn requests_of(
         &self,
         events: &[String],
