@@ -198,7 +198,7 @@ fn the_repositorys_own_template_is_read() {
     let path = Template::find(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
     let settings = Settings::default();
     let template = Template::read(&path, &settings).unwrap();
-    assert_eq!((template.tables.len(), template.queues.len()), (3, 4));
+    assert_eq!((template.tables.len(), template.queues.len()), (3, 3));
     assert!(template.function("deliver").unwrap().sources.len() == 2);
     assert!(template.functions.iter().all(|function| !function.statements.is_empty()));
 }
