@@ -99,7 +99,7 @@ fn impatient_template() -> String {
     let template = std::fs::read_to_string(workspace().join("template.yaml")).unwrap();
     let shorter = [
         ("VisibilityTimeout: 360", "VisibilityTimeout: 10", 2),
-        ("CONFIRM_AFTER_SECONDS: 75", "CONFIRM_AFTER_SECONDS: 5", 1),
+        (r#"CONFIRM_AFTER_SECONDS: "75""#, r#"CONFIRM_AFTER_SECONDS: "5""#, 1),
     ];
     shorter.into_iter().fold(template, |template, (deployed, here, times)| {
         assert_eq!(template.matches(deployed).count(), times, "{deployed}");
