@@ -217,13 +217,13 @@ impl Draft {
 
     /// Whether an event of the log is what this one became.
     pub(crate) fn is(&self, LoggedEvent { event, accepted_at, .. }: &LoggedEvent) -> bool {
-        let text = |json: &Option<Box<RawValue>>| json.as_ref().map(|json| json.get().to_owned());
         self.kind == event.kind
             && self.data.get() == event.data.get()
             && self.user_id == event.user_id
             && self.worker_id == event.worker_id
             && self.webhook_url == event.webhook_url
-            && text(&self.metadata) == text(&event.metadata)
+            && self.metadata.as_deref().map(RawValue::get)
+                == event.metadata.as_deref().map(RawValue::get)
             && self.created_at.unwrap_or(accepted_at.seconds()) == event.created_at
     }
 
