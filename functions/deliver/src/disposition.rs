@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::{
+    delivery::End,
     delivery_row::{DeliveryRow, State},
     health::Health,
     model::{Attempt, Endpoint},
@@ -13,13 +14,15 @@ use crate::{incoming::Record, resolve::Delivery};
 /// What happens to a message next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Disposition {
-    /// It is done, and its delivery has ended.
+    /// It is done: its delivery has ended, or another message acts for it.
     Drop,
+    /// It is done, and its delivery ends.
+    End(End),
     /// Its delivery waits for this. A message that carries it is hidden for this long.
     Wait(State, Duration),
     /// Its delivery is parked, or stays so, until its receiver has recovered.
     Park,
-    /// It is done, and its delivery is given up.
+    /// It is done, and its delivery is given up: its project is told.
     GiveUp,
     /// It can't be read: it goes to the dead-letter queue.
     Dead,
@@ -35,8 +38,8 @@ pub(crate) struct Settled {
     pub(crate) record: Record,
     /// The delivery, if the message is about one.
     pub(crate) delivery: Option<Box<Delivery>>,
-    /// Its row, once that says for what the delivery waits.
-    pub(crate) waits: Option<DeliveryRow>,
+    /// Its row, once that says for what the delivery waits, or how it has ended.
+    pub(crate) row: Option<DeliveryRow>,
     /// The attempt that was made.
     pub(crate) attempted: Option<Attempted>,
     pub(crate) disposition: Disposition,
@@ -66,7 +69,7 @@ pub(crate) struct Probe {
 impl Settled {
     /// A message without an attempt.
     pub(crate) fn new(record: Record, disposition: Disposition) -> Self {
-        Self { record, delivery: None, waits: None, attempted: None, disposition }
+        Self { record, delivery: None, row: None, attempted: None, disposition }
     }
 
     /// A message that could not be handled now, and is hidden for a short time.

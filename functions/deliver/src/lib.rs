@@ -25,6 +25,7 @@ use runtime::{
 };
 use store::{
     StoreError,
+    attempts::AttemptLog,
     deliveries::{DeliveryEndpoints, Receivers},
     delivery_rows::DeliveryReader,
     secrets_key::{KeyCheck, KeyCheckError},
@@ -57,6 +58,7 @@ const DEPLOY: Duration = Duration::from_mins(1);
 /// The function, ready for batches.
 pub struct App {
     rows: DeliveryReader,
+    attempts: AttemptLog,
     endpoints: DeliveryEndpoints,
     deliveries: DeliveryHandler,
     settlement: Settlement,
@@ -128,7 +130,8 @@ pub async fn handle(
     Ok(response(kept))
 }
 
-/// Reads the deliveries that messages name, and then the receivers of all.
+/// Reads the deliveries that messages name, and then the receivers of all. What a crash has left
+/// out of the log is there then.
 async fn load(
     app: &App,
     incoming: Vec<Incoming>,
@@ -140,7 +143,9 @@ async fn load(
             return Err((error, incoming.into_iter().map(|item| item.record).collect()));
         }
     };
-    match app.endpoints.load(items.iter().filter_map(Item::message)).await {
+    let mended = app.attempts.mend(items.iter().filter_map(Item::row));
+    let receivers = app.endpoints.load(items.iter().filter_map(Item::message));
+    match futures::try_join!(mended, receivers).map(|((), receivers)| receivers) {
         Ok(receivers) => Ok((items, receivers)),
         Err(error) => Err((error, items.into_iter().map(|item| item.record).collect())),
     }
@@ -168,7 +173,7 @@ async fn work_off(app: &Arc<App>, items: Vec<Item>, batch: &Arc<Batch>) -> Vec<S
 async fn handle_one(app: &App, Item { record, about }: Item, batch: &Batch) -> Settled {
     match about {
         About::Delivery(delivery) => app.deliveries.handle(record, delivery, batch).await,
-        About::Nothing => Settled::new(record, Disposition::Drop),
+        About::Ended(_) | About::Nothing => Settled::new(record, Disposition::Drop),
         About::UnreadableEvent => Settled::postponed(record),
         About::Unreadable(Unreadable::Newer(version)) => {
             tracing::warn!(version, "a message of newer code waits for it");

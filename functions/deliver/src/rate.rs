@@ -6,6 +6,7 @@ use domain::{
     message::Message,
     model::{Endpoint, Status, Trigger},
     rate::{NEAR, RateSlot, SlotCheck, check_slot},
+    time::Timestamp,
 };
 use runtime::clock::Clock;
 use store::{StoreError, rates::RateStore};
@@ -37,17 +38,14 @@ impl RateLimiter {
             endpoint.status == Status::Active && message.trigger != Trigger::Test
         };
         let limited =
-            endpoint.filter(active).and_then(|endpoint| Some((endpoint.id, endpoint.rate_limit?)));
+            endpoint.filter(active).and_then(|endpoint| Some((endpoint, endpoint.rate_limit?)));
         let Some((endpoint, limit)) = limited else { return Ok(Pacing::Now) };
         let reserved = message.reserved.filter(|slot| slot.is_under(limit));
         let slot = match check_slot(reserved, number, self.clock.now()) {
             SlotCheck::Good(slot) => slot,
-            SlotCheck::Needed { passed } => RateSlot {
-                number,
-                at: self.slots.take(endpoint, limit, || self.clock.now()).await?,
-                passed,
-                limit,
-            },
+            SlotCheck::Needed { passed } => {
+                RateSlot { number, at: self.take(endpoint, limit).await?, passed, limit }
+            }
         };
         let wait = slot.at.since(self.clock.now());
         if wait > NEAR {
@@ -57,5 +55,9 @@ impl RateLimiter {
         }
         tokio::time::sleep(wait).await;
         Ok(Pacing::Now)
+    }
+
+    async fn take(&self, endpoint: &Endpoint, limit: u16) -> Result<Timestamp, StoreError> {
+        self.slots.take(endpoint.project, endpoint.id, limit, || self.clock.now()).await
     }
 }

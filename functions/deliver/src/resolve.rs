@@ -27,7 +27,9 @@ pub(crate) struct Item {
 #[derive(Debug)]
 pub(crate) enum About {
     Delivery(Box<Delivery>),
-    /// A delivery that has ended, or for which another message acts.
+    /// A delivery that has ended.
+    Ended(Box<DeliveryRow>),
+    /// A delivery for which another message acts.
     Nothing,
     /// A delivery whose event can't be read: it waits until it can.
     UnreadableEvent,
@@ -40,6 +42,8 @@ pub(crate) struct Delivery {
     pub(crate) message: Message,
     /// Its row, if the message names it.
     pub(crate) row: Option<DeliveryRow>,
+    /// When its event was accepted.
+    pub(crate) accepted_at: Timestamp,
     /// Whether its event is not kept any more, and so its payload not known.
     pub(crate) is_expired: bool,
 }
@@ -62,7 +66,9 @@ pub(crate) async fn resolve(
     };
     let about = |Incoming { record, read }| match read {
         Ok(Work::First(message)) => {
-            let delivery = Delivery { message: *message, row: None, is_expired: false };
+            let accepted_at = message.enqueued_at;
+            let delivery =
+                Delivery { message: *message, row: None, accepted_at, is_expired: false };
             Item { record, about: About::Delivery(Box::new(delivery)) }
         }
         Ok(Work::Again(again)) => match found.next().flatten() {
@@ -75,6 +81,9 @@ pub(crate) async fn resolve(
 }
 
 fn of_row(record: Record, probe: bool, (row, found): WithEvent) -> Item {
+    if row.has_ended() {
+        return Item { record, about: About::Ended(Box::new(row)) };
+    }
     let logged = match &found {
         EventFound::There(logged) => Some(&**logged),
         EventFound::Gone => None,
@@ -84,7 +93,9 @@ fn of_row(record: Record, probe: bool, (row, found): WithEvent) -> Item {
     if probe {
         message.trigger = Trigger::Probe;
     }
-    let delivery = Delivery { message, is_expired: logged.is_none(), row: Some(row) };
+    let accepted_at = logged.map_or(message.enqueued_at, |logged| logged.accepted_at);
+    let is_expired = logged.is_none();
+    let delivery = Delivery { message, accepted_at, is_expired, row: Some(row) };
     Item { record, about: About::Delivery(Box::new(delivery)) }
 }
 
@@ -93,6 +104,17 @@ impl Item {
     pub(crate) fn message(&self) -> Option<&Message> {
         match &self.about {
             About::Delivery(delivery) => Some(&delivery.message),
+            About::Ended(_) | About::Nothing | About::UnreadableEvent | About::Unreadable(_) => {
+                None
+            }
+        }
+    }
+
+    /// The row that its message names.
+    pub(crate) fn row(&self) -> Option<&DeliveryRow> {
+        match &self.about {
+            About::Delivery(delivery) => delivery.row.as_ref(),
+            About::Ended(row) => Some(row),
             About::Nothing | About::UnreadableEvent | About::Unreadable(_) => None,
         }
     }

@@ -1,8 +1,8 @@
 //! Records what happened to a batch.
 //!
-//! The order is the promise: first the log; then the rows of what waits; then messages; only what
-//! all have taken leaves its own queue. A delivery that fails on the way keeps its message, which
-//! comes again and finds in the log how far it got.
+//! The order is the promise: first the rows; then the log; then messages; only what all have taken
+//! leaves its own queue. A delivery that fails on the way keeps its message, which comes again and
+//! finds in the row how far it got, and puts into the log what that lacks.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,9 +10,10 @@ use std::{
 };
 
 use domain::{
+    delivery::{End, FIRST_WINDOW},
     delivery_row::{DeliveryRow, State},
-    id::EndpointId,
-    model::Endpoint,
+    id::{AttemptId, EndpointId},
+    model::{Attempt, Endpoint},
     work::EncodeError,
 };
 use futures::future::join_all;
@@ -20,7 +21,7 @@ use runtime::clock::Clock;
 use store::{
     StoreError,
     announce::SystemEvent,
-    attempts::AttemptLog,
+    attempts::{AttemptLog, Entry},
     deliveries::Receivers,
     delivery_rows::DeliveryRows,
     queue::{Queue, QueueEntry, QueueError},
@@ -54,8 +55,6 @@ struct Next {
     again: Vec<(QueueEntry, String)>,
     dead: Vec<(QueueEntry, String)>,
     hidden: Vec<(Record, Duration)>,
-    /// The rows of deliveries that have ended.
-    ended: Vec<(DeliveryRow, String)>,
 }
 
 /// What recorded attempts say.
@@ -70,16 +69,26 @@ struct Recorded {
 }
 
 impl Settlement {
-    /// Records all attempts, writes down what waits, and sends, hides or drops all messages. The
-    /// ids of those that stay on their queue.
+    /// Writes down what has become of all deliveries, records all attempts, and sends, hides or
+    /// drops all messages. The ids of those that stay on their queue.
     pub(crate) async fn settle(
         &self,
         mut batch: Vec<Settled>,
         receivers: &Receivers,
     ) -> HashSet<String> {
         let given_up = given_up(&batch);
-        let Recorded { seen, gone, probed } = self.record(&mut batch).await;
-        let batch = join_all(batch.into_iter().map(|item| self.write_row(item))).await;
+        let entries = entries(&batch);
+        let of = |item: &Settled| {
+            let id = item.attempted.as_ref()?.attempt.id;
+            let has = |entry: &&Entry| entry.attempts.iter().any(|attempt| attempt.id == id);
+            Some(entries.iter().find(has)?.id)
+        };
+        let written = batch.into_iter().map(|item| {
+            let entry = of(&item);
+            self.write_row(item, entry)
+        });
+        batch = join_all(written).await;
+        let Recorded { seen, gone, probed } = self.record(&mut batch, &entries).await;
         for endpoint in &gone {
             self.health.disable_gone(endpoint).await;
         }
@@ -87,22 +96,87 @@ impl Settlement {
             self.health.note_probe(receivers, probe).await;
         }
         self.health.note_all(receivers, seen).await;
-        let Next { mut kept, again, dead, hidden, mut ended } = next(batch);
+        let Next { mut kept, again, dead, hidden } = next(batch);
         kept.extend(send(&self.retries, again, "retries").await);
         kept.extend(send(&self.dead_letters, dead, "dead-letter").await);
-        ended.retain(|(_, id)| !kept.contains(id));
-        kept.extend(self.end(ended).await);
         self.hide(hidden).await;
         self.announce(receivers, given_up, &kept).await;
         kept
     }
 
+    /// Writes down for what a delivery waits, or how it has ended. What can't be written stays on
+    /// its queue. `entry` is where the log will have its attempt.
+    async fn write_row(&self, mut item: Settled, entry: Option<AttemptId>) -> Settled {
+        let Some(delivery) = &item.delivery else { return item };
+        let attempt = item.attempted.as_ref().map(|made| &made.attempt);
+        let state = match (item.disposition, &delivery.row) {
+            (Disposition::Wait(state, _), _) => state,
+            (Disposition::Park, Some(row)) if row.is_parked() => row.state,
+            (Disposition::Park, _) => State::Parked { since: self.clock.now() },
+            // The log is enough.
+            (Disposition::End(End::Succeeded), None)
+                if attempt.is_none_or(|made| {
+                    made.created_at.since(delivery.message.enqueued_at) <= FIRST_WINDOW
+                }) =>
+            {
+                return item;
+            }
+            (Disposition::End(end), _) => State::Ended(end),
+            (Disposition::GiveUp, _) => State::Ended(End::Failed),
+            _ => return item,
+        };
+        match self.write(delivery, state, attempt.zip(entry)).await {
+            Ok(Some(row)) => item.row = Some(row),
+            // Another message takes care of it.
+            Ok(None) => item.disposition = Disposition::Drop,
+            Err(error) => {
+                tracing::error!(%error, event = %delivery.message.event.id,
+                    endpoint = %delivery.message.endpoint,
+                    "could not write down what becomes of a delivery; its message stays on the \
+                        queue");
+                item.disposition = Disposition::Keep;
+            }
+        }
+        item
+    }
+
+    /// The row then; `None` if another message takes care of the delivery.
+    async fn write(
+        &self,
+        Delivery { message, row, .. }: &Delivery,
+        state: State,
+        made: Option<(&Attempt, AttemptId)>,
+    ) -> Result<Option<DeliveryRow>, StoreError> {
+        let now = self.clock.now();
+        let before = match row {
+            Some(row) => row.clone(),
+            None => DeliveryRow::new(message, state, rand::random::<u32>().into(), now),
+        };
+        let after = match state {
+            State::Ended(end) => before.ended(end, self.attempts.expiry(now), now),
+            _ => before.waits_for(state, now),
+        };
+        let history = match made {
+            Some((attempt, entry)) => before.history.after(attempt, entry),
+            None => before.history.clone(),
+        };
+        let after = DeliveryRow { history, ..after };
+        let written = match row {
+            Some(_) => self.rows.change(&before, &after).await?.then_some(after),
+            None => self.rows.begin(after).await?,
+        };
+        if let (None, Some((attempt, entry))) = (&written, made) {
+            self.rows.note(attempt, entry).await?;
+        }
+        Ok(written)
+    }
+
     /// Records the attempts. What they say of their endpoints, and the endpoints that are gone.
     ///
-    /// An attempt that can't be recorded must be made again: better twice than unknown. Its
-    /// endpoint is not disabled either: the delivery would then be refused, and the log would never
-    /// say why.
-    async fn record(&self, batch: &mut [Settled]) -> Recorded {
+    /// Where that fails, the messages stay: who has them next puts into the log what their rows
+    /// say. An attempt without a row is made again: better twice than unknown. No endpoint is
+    /// disabled either: a delivery would then be refused, and the log would never say why.
+    async fn record(&self, batch: &mut [Settled], entries: &[Entry]) -> Recorded {
         let mut attempted: Vec<(&mut Disposition, Attempted)> = Vec::new();
         for Settled { attempted: made, disposition, .. } in batch {
             attempted.extend(made.take().map(|made| (disposition, made)));
@@ -110,79 +184,24 @@ impl Settlement {
         if attempted.is_empty() {
             return Recorded::default();
         }
-        let (mut attempts, mut says, mut gone, mut probed, mut dispositions) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (disposition, item) in attempted {
-            dispositions.push(disposition);
-            says.push(item.judges && item.probe.is_none());
+        if let Err(error) = self.attempts.record(entries).await {
+            tracing::error!(%error, count = attempted.len(), "could not record attempts; their \
+                messages stay on the queue");
+            for (disposition, _) in attempted {
+                *disposition = Disposition::Keep;
+            }
+            return Recorded::default();
+        }
+        let (mut seen, mut gone, mut probed) = (Vec::new(), Vec::new(), Vec::new());
+        for (_, item) in attempted {
+            let says = item.judges && item.probe.is_none();
             if let Some(probe) = item.probe {
                 probed.push(Probed::of(&item.attempt, item.judges, item.gone.is_some(), probe));
             }
-            attempts.push(item.attempt);
             gone.extend(item.gone);
+            seen.extend(says.then_some(item.attempt));
         }
-        let Err(error) = self.attempts.record(&attempts).await else {
-            let said =
-                attempts.iter().zip(says).filter_map(|(attempt, says)| says.then_some(attempt));
-            return Recorded { seen: Seen::by_endpoint(said), gone, probed };
-        };
-        tracing::error!(%error, count = attempts.len(), "could not record attempts; their \
-            messages stay on the queue");
-        for disposition in dispositions {
-            *disposition = Disposition::Keep;
-        }
-        Recorded::default()
-    }
-
-    /// Writes down for what a delivery waits, if it does. What can't be written stays on its queue.
-    async fn write_row(&self, mut item: Settled) -> Settled {
-        let Some(delivery) = &item.delivery else { return item };
-        let state = match (item.disposition, &delivery.row) {
-            (Disposition::Wait(state, _), _) => state,
-            (Disposition::Park, Some(row)) if row.is_parked() => row.state,
-            (Disposition::Park, _) => State::Parked { since: self.clock.now() },
-            _ => return item,
-        };
-        match self.wait(delivery, state).await {
-            Ok(Some(row)) => item.waits = Some(row),
-            // Another message takes care of it.
-            Ok(None) => item.disposition = Disposition::Drop,
-            Err(error) => {
-                tracing::error!(%error, event = %delivery.message.event.id,
-                    endpoint = %delivery.message.endpoint,
-                    "could not write down that a delivery waits; its message stays on the queue");
-                item.disposition = Disposition::Keep;
-            }
-        }
-        item
-    }
-
-    async fn wait(
-        &self,
-        Delivery { message, row, .. }: &Delivery,
-        state: State,
-    ) -> Result<Option<DeliveryRow>, StoreError> {
-        let now = self.clock.now();
-        let Some(row) = row else {
-            let seq = rand::random::<u32>().into();
-            return self.rows.begin(DeliveryRow::new(message, state, seq, now)).await;
-        };
-        let row = row.waits_for(state, now);
-        self.rows.change(&row).await?;
-        Ok(Some(row))
-    }
-
-    /// Deletes the rows of deliveries that have ended. Returns the ids of messages that stay, as
-    /// that went wrong: they come again, and find that out.
-    async fn end(&self, ended: Vec<(DeliveryRow, String)>) -> Vec<String> {
-        let ending = ended.into_iter().map(|(row, id)| async move {
-            self.rows.delete(&row).await.map_err(|error| {
-                tracing::error!(%error, event = %row.event, endpoint = %row.endpoint,
-                    "could not delete the row of a delivery that has ended; its message stays");
-                id
-            })
-        });
-        join_all(ending).await.into_iter().filter_map(Result::err).collect()
+        Recorded { seen: Seen::by_endpoint(&seen), gone, probed }
     }
 
     /// Hides messages, as far as that goes.
@@ -215,6 +234,11 @@ impl Settlement {
     }
 }
 
+/// What the log gets of a batch.
+fn entries(batch: &[Settled]) -> Vec<Entry> {
+    Entry::of(batch.iter().filter_map(|item| Some(item.attempted.as_ref()?.attempt.clone())))
+}
+
 /// The deliveries of a batch that are given up, by their messages.
 fn given_up(batch: &[Settled]) -> Vec<(String, EndpointId, SystemEvent)> {
     let given_up = batch.iter().filter(|item| item.disposition == Disposition::GiveUp);
@@ -233,8 +257,8 @@ fn given_up(batch: &[Settled]) -> Vec<(String, EndpointId, SystemEvent)> {
 /// What comes of the messages of a batch.
 fn next(batch: Vec<Settled>) -> Next {
     let mut next = Next::default();
-    for Settled { record, delivery, waits, disposition, .. } in batch {
-        if let Err(error) = next.add(&record, delivery.as_deref(), waits, disposition) {
+    for Settled { record, delivery, row, disposition, .. } in batch {
+        if let Err(error) = next.add(&record, delivery.as_deref(), row, disposition) {
             tracing::error!(%error, "could not write a message; the one before stays");
             next.kept.insert(record.id);
         }
@@ -247,16 +271,16 @@ impl Next {
         &mut self,
         record: &Record,
         delivery: Option<&Delivery>,
-        waits: Option<DeliveryRow>,
+        written: Option<DeliveryRow>,
         disposition: Disposition,
     ) -> Result<(), EncodeError> {
         let id = record.id.clone();
-        let row = delivery.and_then(|delivery| delivery.row.as_ref());
+        let had_row = delivery.is_some_and(|delivery| delivery.row.is_some());
         match disposition {
-            Disposition::Park => {}
+            Disposition::Park | Disposition::Drop | Disposition::End(_) | Disposition::GiveUp => {}
             Disposition::Wait(_, wait) => {
-                let Some(waits) = waits.filter(DeliveryRow::is_carried) else { return Ok(()) };
-                if row.is_some() && record.source == Source::Retries {
+                let Some(waits) = written.filter(DeliveryRow::is_carried) else { return Ok(()) };
+                if had_row && record.source == Source::Retries {
                     self.kept.insert(id);
                     self.hidden.push((record.clone(), wait));
                 } else {
@@ -266,9 +290,6 @@ impl Next {
             Disposition::Dead => {
                 let (body, delay) = (record.body.clone(), Duration::ZERO);
                 self.dead.push((QueueEntry { body, group: None, delay }, id));
-            }
-            Disposition::GiveUp | Disposition::Drop => {
-                self.ended.extend(row.map(|row| (row.clone(), id)));
             }
             Disposition::Hide(wait) => {
                 self.kept.insert(id);

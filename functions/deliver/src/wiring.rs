@@ -114,6 +114,7 @@ impl App {
         let retries_url = settings.text("RETRIES_QUEUE_URL")?;
         Ok(Self {
             rows: DeliveryReader::new(made.state.clone(), made.log.clone()),
+            attempts: made.attempts(),
             endpoints: made.endpoints(),
             deliveries: DeliveryHandler {
                 sender,

@@ -20,7 +20,7 @@ use domain::{
 use http::{HeaderMap, StatusCode, Uri};
 use runtime::clock;
 use serde::Deserialize;
-use store::{Access, attempts::Owned, project_config::ProjectConfig};
+use store::{Access, project_config::ProjectConfig};
 use utoipa::IntoParams;
 
 use crate::{
@@ -251,7 +251,8 @@ impl App {
     /// success.
     async fn view(&self, endpoint: Endpoint, manages: bool) -> Result<EndpointView, ApiError> {
         let health = self.health.of(endpoint.project, &[endpoint.id]).await?;
-        let newest = self.attempts.slice(Owned::from(&endpoint), 0, NEWEST, clock::now()).await?;
+        let access = Access::of_endpoint(&endpoint);
+        let newest = self.attempts.slice(access, endpoint.id, 0, NEWEST, clock::now()).await?;
         let mut view = EndpointView::of(endpoint, health.values().next(), &self.defaults, manages);
         view.note_success(
             newest

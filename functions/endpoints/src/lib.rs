@@ -19,7 +19,7 @@ use runtime::{
     start::StartError,
 };
 use store::{
-    Table, attempts::AttemptReader, automations::AutomationStore, endpoints::EndpointStore,
+    Table, attempt_reader::AttemptReader, automations::AutomationStore, endpoints::EndpointStore,
     health::HealthStore, project_config::ProjectConfigs, secrets::ProjectSecrets,
     secrets_key::KeyCheck, topics::TopicStore,
 };

@@ -23,7 +23,7 @@ use runtime::{
 };
 use store::{
     Table,
-    attempts::AttemptReader,
+    attempt_reader::AttemptReader,
     delivery_rows::DeliveryRows,
     events::{EventReader, EventWriter},
     idempotency::IdempotencyKeys,

@@ -69,7 +69,7 @@ async fn confirm(
     target: &Target,
     now: Timestamp,
 ) -> Result<Option<EventId>, StoreError> {
-    if !app.attempts.of_target(logged.event.id, target, now).await?.is_empty() {
+    if app.attempts.history(access, logged, target.endpoint).await?.attempts > 0 {
         return Ok(None);
     }
     let recipient = audience.recipient_again(&logged.event, target);

@@ -41,7 +41,7 @@ impl Backlog {
         self.rows.parked(health.project, health.endpoint, from)
     }
 
-    /// Those of these that are not finished, in their order.
+    /// The rows of those of these that have one, in their order.
     pub(crate) async fn read(&self, keys: &[DeliveryKey]) -> Result<Vec<DeliveryRow>, StoreError> {
         let rows = self.rows.get(keys).await?.into_iter();
         let mut rows: HashMap<_, _> = rows.map(|row| ((row.event, row.endpoint), row)).collect();
@@ -82,8 +82,8 @@ impl Backlog {
     /// all, it acts until the next claim, which makes it void.
     async fn give_back(&self, claimed: Vec<DeliveryRow>) {
         let free = stream::iter(claimed).map(|row| async move {
-            let row = DeliveryRow { claimed_from: None, claimed_until: None, ..row };
-            if let Err(error) = self.rows.change(&row).await {
+            let free = DeliveryRow { claimed_from: None, claimed_until: None, ..row.clone() };
+            if let Err(error) = self.rows.change(&row, &free).await {
                 tracing::warn!(%error, event = %row.event, endpoint = %row.endpoint,
                     "could not give back the claim of a delivery; it ends by itself");
             }
@@ -119,7 +119,7 @@ impl Backlog {
     }
 
     /// Claims a delivery from one time to another; `None` if another message acts for it then, or
-    /// it has ended.
+    /// it does not wait for the same any more.
     async fn claim(
         &self,
         row: DeliveryRow,
@@ -130,7 +130,7 @@ impl Backlog {
         if row.is_claimed(from) {
             return Ok(None);
         }
-        match self.rows.claim(&DeliveryKey::of(&row), rand::random(), from, until).await {
+        match self.rows.claim(&row, rand::random(), from, until).await {
             Ok(claimed) => Ok(Some(claimed)),
             Err(StoreError::Conflict) => Ok(None),
             Err(error) => Err(error),

@@ -20,15 +20,14 @@ use runtime::{
 };
 use store::{
     Table,
-    attempts::AttemptLog,
     delivery_rows::DeliveryRows,
     due::{DueList, DueRow},
+    events::EventReader,
     health::HealthStore,
     queue::Queue,
     receivers::ReceiverReader,
     recoveries::RecoveryProgress,
     runs::RunLease,
-    targets::TargetStore,
 };
 
 mod backlog;
@@ -77,7 +76,6 @@ impl App {
             retries: Queue::new(sqs, settings.text("RETRIES_QUEUE_URL")?),
             clock: clock.clone(),
         });
-        let retention_days = settings.parsed("EVENT_RETENTION_DAYS")?;
         let disable_after_days: u64 = settings.parsed("DISABLE_AFTER_DAYS")?;
         Ok(Self {
             due: DueList::new(state.clone()),
@@ -94,8 +92,7 @@ impl App {
                 recoveries: Recoveries {
                     rows: RecoveryProgress::new(state),
                     receivers: ReceiverReader::new(config),
-                    targets: TargetStore::new(log.clone()),
-                    attempts: AttemptLog::new(log, retention_days),
+                    events: EventReader::new(log),
                     backlog,
                     clock: clock.clone(),
                 },

@@ -3,31 +3,28 @@
 //!
 //! # Pitfalls
 //!
-//! In this order, a step 1. marks each event's target, so that its message shows the delivery,
-//! 2. writes the delivery's row, 3. sends its message, 4. advances the recovery's row, on the
-//! condition that no other run has. Until 4, the row names this step, and the next run does it
-//! again. It recognises its own marks. A delivery's row has one message that acts for it, however
-//! often it is written.
+//! In this order, a step 1. writes the delivery's row, 2. sends its message, 3. advances the
+//! recovery's row, on the condition that no other run has. Until 3, the row names this step, and
+//! the next run does it again. It recognises its own rows by their round. A delivery's row has one
+//! message that acts for it, however often it is written.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
+    delivery_row::DeliveryRow,
+    history::History,
     id::{EndpointId, EventId, ProjectId, RecoveryId},
     message::{Message, Recipient},
-    model::{Origin, Subscription, Target, Trigger},
+    model::{Origin, Subscription, Target, Trigger, event::LoggedEvent},
     recovery::{Finding, Recovery, State},
     time::Timestamp,
     work::Again,
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use runtime::clock::Clock;
 use store::{
-    Access, Order, PageRequest, StoreError,
-    attempts::AttemptLog,
-    queue::QueueEntry,
-    receivers::ReceiverReader,
-    recoveries::RecoveryProgress,
-    targets::{EventTargets, TargetStore},
+    Access, Order, PageRequest, StoreError, delivery_rows::DeliveryKey, events::EventReader,
+    queue::QueueEntry, receivers::ReceiverReader, recoveries::RecoveryProgress,
 };
 
 use crate::{
@@ -40,15 +37,22 @@ use crate::{
 const EVENTS: usize = 500;
 /// Between steps, if the one before has enqueued anything.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Events that are marked at a time.
+/// Rows that are written at a time.
 const CONCURRENCY: usize = 16;
 
 /// An event that was looked at.
 struct Examined {
     id: EventId,
     finding: Finding,
-    /// What to enqueue, unless there is nothing to, or it has been done.
-    again: Option<(Message, EventTargets)>,
+    /// The row to begin, and the one that is there, unless there is nothing to do, or it has been
+    /// done.
+    again: Option<(DeliveryRow, Option<DeliveryRow>)>,
+}
+
+/// An event that the endpoint may get, and the row with which it would.
+struct Candidate {
+    finding: Finding,
+    row: DeliveryRow,
 }
 
 /// Does the steps of recoveries.
@@ -56,8 +60,7 @@ struct Examined {
 pub(crate) struct Recoveries {
     pub(crate) rows: RecoveryProgress,
     pub(crate) receivers: ReceiverReader,
-    pub(crate) targets: TargetStore,
-    pub(crate) attempts: AttemptLog,
+    pub(crate) events: EventReader,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) clock: Clock,
 }
@@ -85,13 +88,13 @@ impl Recoveries {
                 return self.end(&recovery, &stopped).await;
             }
         };
-        let (examined, has_more) =
-            self.examine(&recovery, &endpoint, project.and_then(|project| project.brand)).await?;
+        let brand = project.and_then(|project| project.brand);
+        let (examined, has_more) = self.examine(&recovery, &endpoint, brand.as_ref()).await?;
 
         let findings: Vec<_> = examined.iter().map(|event| (event.id, event.finding)).collect();
         let next = recovery.after(&findings, has_more, self.clock.now());
         if !recovery.dry_run {
-            self.send_again(&recovery, &endpoint, examined).await?;
+            self.send_again(examined).await?;
         }
         if !has_more {
             return self.end(&recovery, &next).await;
@@ -107,7 +110,7 @@ impl Recoveries {
         &self,
         recovery: &Recovery,
         endpoint: &Subscription,
-        brand: Option<String>,
+        brand: Option<&String>,
     ) -> Result<(Vec<Examined>, bool), StoreError> {
         let request = PageRequest {
             limit: EVENTS,
@@ -117,51 +120,38 @@ impl Recoveries {
             since: Some(recovery.since),
             until: Some(recovery.until),
         };
-        let (now, brand) = (self.clock.now(), &brand);
-        let access = Access::of_recovery(recovery);
-        let page = self.targets.list(access, &request, now, |logged, targets| async move {
-            let known = logged.targets.iter().any(|target| target.endpoint == endpoint.id);
-            let attempts = if known {
-                self.attempts.of(endpoint.id, logged.event.id).await?
-            } else {
-                Vec::new()
+        let (now, access) = (self.clock.now(), Access::of_recovery(recovery));
+        let candidate = |logged: LoggedEvent| {
+            let candidate = candidate(recovery, endpoint, &logged, brand, now);
+            ready(Ok(Some((logged.event.id, candidate))))
+        };
+        let page = self.events.list(access, &request, now, candidate).await?;
+        let keys = page.items.iter().filter_map(|(_, candidate)| candidate.as_ref());
+        let keys: Vec<_> = keys.map(|candidate| DeliveryKey::of(&candidate.row)).collect();
+        let rows = self.backlog.read(&keys).await?.into_iter();
+        let mut rows: HashMap<_, _> = rows.map(|row| (row.event, row)).collect();
+        let examined = page.items.into_iter().map(|(id, candidate)| {
+            let Some(Candidate { finding, row: new }) = candidate else {
+                return Examined { id, finding: Finding::Leave, again: None };
             };
-            let finding = recovery.examine(endpoint, &logged, &attempts);
-            let wanted =
-                finding != Finding::Leave && !recovery.has_arrived(logged.event.id, &attempts);
-            let again = wanted.then(|| {
-                let target = Target::new(endpoint.id, endpoint.url.clone(), Origin::Endpoint);
-                let first = Message::first(
-                    recovery.project,
-                    brand.clone(),
-                    &logged.event,
-                    &Recipient { target, via: None },
-                    now,
-                );
-                let round = Some(recovery.id.round(logged.event.id));
-                (Message { trigger: Trigger::Manual, round, ..first }, targets)
-            });
-            Ok(Some(Examined { id: logged.event.id, finding, again }))
+            let there = rows.remove(&id);
+            let finding = recovery.examine(finding, id, there.as_ref());
+            // What this step has begun before, it begins again if nobody has tried it yet: it may
+            // have sent no message.
+            let is_begun = |there: &DeliveryRow| there.round == new.round && !there.is_untried();
+            let again = finding != Finding::Leave && !there.as_ref().is_some_and(is_begun);
+            Examined { id, finding, again: again.then_some((new, there)) }
         });
-        let page = page.await?;
-        Ok((page.items, page.has_more))
+        Ok((examined.collect(), page.has_more))
     }
 
-    /// First the marks, then the rows, then the queue: what is sent can be found.
-    async fn send_again(
-        &self,
-        recovery: &Recovery,
-        endpoint: &Subscription,
-        examined: Vec<Examined>,
-    ) -> Result<(), StepError> {
-        let again: Vec<_> = examined.into_iter().filter_map(|event| event.again).collect();
-        let access = Access::of_recovery(recovery);
-        let begun: Vec<Option<Again>> = stream::iter(again)
-            .map(|(message, targets)| async move {
-                self.targets
-                    .change(access, targets, |targets| recovery.mark(endpoint, targets))
-                    .await?;
-                self.backlog.rows.begin_again(&message, rand::random::<u32>().into()).await
+    /// First the rows, then the queue.
+    async fn send_again(&self, examined: Vec<Examined>) -> Result<(), StepError> {
+        let rows = examined.into_iter().filter_map(|event| event.again);
+        let begun: Vec<Option<Again>> = stream::iter(rows)
+            .map(|(new, there)| async move {
+                let begun = self.backlog.rows.begin_again(new, there).await?;
+                Ok::<_, StoreError>(begun.map(|row| row.again(false)))
             })
             .buffered(CONCURRENCY)
             .try_collect()
@@ -195,4 +185,21 @@ impl Recoveries {
             Err(error) => Err(error),
         }
     }
+}
+
+fn candidate(
+    recovery: &Recovery,
+    endpoint: &Subscription,
+    logged: &LoggedEvent,
+    brand: Option<&String>,
+    now: Timestamp,
+) -> Option<Candidate> {
+    let finding = recovery.candidate(endpoint, logged)?;
+    let target = Target::new(endpoint.id, endpoint.url.clone(), Origin::Endpoint);
+    let recipient = Recipient { target, via: None };
+    let first = Message::first(recovery.project, brand.cloned(), &logged.event, &recipient, now);
+    let round = Some(recovery.id.round(logged.event.id));
+    let message = Message { trigger: Trigger::Manual, round, ..first };
+    let row = DeliveryRow::resend(&message, &History::default(), rand::random::<u32>().into());
+    Some(Candidate { finding, row })
 }

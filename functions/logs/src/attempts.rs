@@ -14,10 +14,10 @@ use domain::{
 use http::Uri;
 use runtime::clock;
 use serde::Deserialize;
-use store::{Access, Order, Page, PageRequest, attempts::Owned};
+use store::{Access, Order, Page, PageRequest};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{App, view::AttemptView};
+use crate::{App, messages::Followed, view::AttemptView};
 
 /// Whether an attempt succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
@@ -65,8 +65,7 @@ impl AttemptFilter {
 
 /// List attempts
 ///
-/// Attempts of a message are ordered by their own time, attempts of an endpoint by the time of
-/// their events.
+/// Ordered by their own time.
 #[utoipa::path(
     get, path = "/webhooks/delivery-attempts", tag = "Attempts", operation_id = "listAttempts",
     params(ListParams, AttemptsOf, AttemptFilter, TimeRange),
@@ -87,9 +86,9 @@ pub(crate) async fn list(
             app.of_message(access, message, endpoint, &request, &filter).await?
         }
         (None, Some(endpoint)) => {
-            let endpoint = app.owned(access, endpoint).await?;
+            app.check_owned(access, endpoint).await?;
             app.attempts
-                .list(endpoint, &request, clock::now(), |attempt| filter.wants(attempt))
+                .list(access, endpoint, &request, clock::now(), |attempt| filter.wants(attempt))
                 .await?
         }
         (None, None) => {
@@ -104,8 +103,8 @@ pub(crate) async fn list(
 
 /// List the attempts of an endpoint
 ///
-/// Ordered by the time of their events. Attempts of a deleted endpoint can be read as long as the
-/// log keeps them.
+/// Ordered by their own time. Attempts of a deleted endpoint can be read as long as the log keeps
+/// them.
 #[utoipa::path(
     get, path = "/webhooks/endpoints/{id}/deliveries", tag = "Attempts",
     operation_id = "listEndpointAttempts",
@@ -124,10 +123,10 @@ pub(crate) async fn of_endpoint(
         page_request::<AttemptId, DeliveryFilter>(uri.query())?;
     let request = times.of(request);
     let id = id.parse().map_err(|_| ApiError::not_found("endpoint"))?;
-    let endpoint = app.owned(access, id).await?;
+    app.check_owned(access, id).await?;
     let page = app
         .attempts
-        .list(endpoint, &request, clock::now(), |attempt| filter.wants(attempt))
+        .list(access, id, &request, clock::now(), |attempt| filter.wants(attempt))
         .await?;
     Ok(answer(&uri, &params, &request, page))
 }
@@ -144,14 +143,12 @@ fn answer(
 }
 
 impl App {
-    /// An endpoint of the caller's project: one that is there, or that events of the project went
-    /// to (a deleted one, a URL without an endpoint).
-    async fn owned(&self, access: Access, id: EndpointId) -> Result<Owned, ApiError> {
-        if let Some(endpoint) = self.endpoints.get(access, id).await? {
-            return Ok(Owned::from(&endpoint));
-        }
-        let owned = self.attempts.owned(access, id, &self.events, clock::now()).await?;
-        owned.ok_or_else(|| ApiError::not_found("endpoint"))
+    /// Whether it is an endpoint of the caller's project: one that is there, or that events of the
+    /// project went to (a deleted one, a URL without an endpoint).
+    async fn check_owned(&self, access: Access, id: EndpointId) -> Result<(), ApiError> {
+        let is_known = self.endpoints.get(access, id).await?.is_some()
+            || self.attempts.has_any(access, id).await?;
+        is_known.then_some(()).ok_or_else(|| ApiError::not_found("endpoint"))
     }
 
     /// A page of a message's attempts, by their own time. They are few, so all are read and the
@@ -164,9 +161,10 @@ impl App {
         request: &PageRequest<AttemptId>,
         filter: &AttemptFilter,
     ) -> Result<Page<Attempt>, ApiError> {
-        let mut logged = self.find(access, message, "message").await?;
+        let logged = self.find(access, message, "message").await?;
+        let Followed { mut logged, rows } = self.follow(access, logged).await?;
         logged.targets.retain(|target| endpoint.is_none_or(|endpoint| endpoint == target.endpoint));
-        let deliveries = self.attempts.of_event(&logged, clock::now()).await?;
+        let deliveries = self.attempts.of_event(access, &logged, &rows).await?;
         let attempts = deliveries
             .into_iter()
             .flat_map(|(_, attempts)| attempts)

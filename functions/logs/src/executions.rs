@@ -12,7 +12,7 @@ use axum::{
     extract::{Path, State},
 };
 use domain::{
-    id::{AttemptId, EventId},
+    id::{AttemptId, EndpointId, EventId},
     model::{Attempt, Outcome, Scope},
 };
 use futures::future::try_join_all;
@@ -20,7 +20,7 @@ use http::Uri;
 use runtime::clock;
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
-use store::attempts::{Count, Owned};
+use store::attempt_reader::Count;
 use utoipa::ToSchema;
 
 use crate::App;
@@ -118,9 +118,11 @@ pub(crate) async fn list(
     let access = caller.access(&[Scope::Read])?;
     let worker_id = worker_id("id", &id)?;
     let page = page_number(&Params::read(uri.query(), &["page"])?)?;
-    let (owned, now) = (Owned::worker(access, worker_id), clock::now());
-    let total = app.attempts.count(owned, MAX_COUNTED, now).await?;
-    let attempts = app.attempts.slice(owned, (page - 1) * PER_PAGE, PER_PAGE, now).await?;
+    let endpoint = EndpointId::of_worker(access.project(), worker_id);
+    let now = clock::now();
+    let total = app.attempts.count(access, endpoint, MAX_COUNTED, now).await?;
+    let skipped = (page - 1) * PER_PAGE;
+    let attempts = app.attempts.slice(access, endpoint, skipped, PER_PAGE, now).await?;
 
     let ids: BTreeSet<EventId> = attempts.iter().map(|attempt| attempt.event).collect();
     let events = try_join_all(ids.into_iter().map(|id| app.events.get(access, id, now))).await?;

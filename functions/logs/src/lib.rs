@@ -16,9 +16,9 @@ use runtime::{
     settings::{Settings, SettingsError},
 };
 use store::{
-    Table, attempts::AttemptReader, automations::AutomationStore, delivery_rows::DeliveryRows,
-    endpoints::EndpointStore, events::EventReader, projects::ProjectReader, queue::Queue,
-    recoveries::RecoveryStore,
+    Table, attempt_reader::AttemptReader, automations::AutomationStore,
+    delivery_rows::DeliveryRows, endpoints::EndpointStore, events::EventReader,
+    failures::FailureList, projects::ProjectReader, queue::Queue, recoveries::RecoveryStore,
 };
 use utoipa_axum::routes;
 
@@ -41,6 +41,7 @@ pub struct App {
     events: EventReader,
     attempts: AttemptReader,
     rows: DeliveryRows,
+    failures: FailureList,
     recoveries: RecoveryStore,
     retries: Queue,
     retention_days: u32,
@@ -61,6 +62,7 @@ impl App {
             events: EventReader::new(log.clone()),
             attempts: AttemptReader::new(log.clone()),
             rows: DeliveryRows::new(state.clone()),
+            failures: FailureList::new(state.clone()),
             recoveries: RecoveryStore::new(state),
             retries: Queue::new(sqs, settings.text("RETRIES_QUEUE_URL")?),
             retention_days: settings.parsed("EVENT_RETENTION_DAYS")?,

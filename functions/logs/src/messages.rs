@@ -9,11 +9,10 @@ use axum::{
     response::Response,
 };
 use domain::{
+    delivery_row::DeliveryRow,
     id::{EndpointId, EventId},
-    model::{Scope, Selector, attempt::DeliveryStatus, event::LoggedEvent},
-    time::Timestamp,
+    model::{Origin, Scope, Selector, Target, attempt::DeliveryStatus, event::LoggedEvent},
 };
-use futures::future::try_join_all;
 use http::Uri;
 use runtime::clock;
 use serde::Deserialize;
@@ -56,8 +55,13 @@ pub(crate) async fn list(
         page_request::<EventId, And<MessageFilter, TimeRange>>(uri.query())?;
     let request = times.of(request);
     let now = clock::now();
-    let matching = |logged| app.matching(access, &filter, logged, now);
-    let page = app.events.list(access, &request, now, matching).await?;
+    let matching = |logged| app.matching(access, &filter, logged);
+    let page = match filter.status {
+        Some(DeliveryStatus::Failed) => {
+            app.failures.page(access, &app.events, &request, now, matching).await?
+        }
+        _ => app.events.list(access, &request, now, matching).await?,
+    };
     Ok(listed(uri.path(), &params, &request, &page, |message| message.event.id.to_string()))
 }
 
@@ -75,39 +79,48 @@ pub(crate) async fn read(
 ) -> Result<Json<MessageView>, ApiError> {
     let access = caller.access(&[Scope::Read])?;
     let logged = app.find(access, &id, "message").await?;
-    Ok(Json(app.message(access, logged).await?))
+    let followed = app.follow(access, logged).await?;
+    Ok(Json(app.view(access, followed).await?))
+}
+
+/// An event, and the rows of its deliveries.
+pub(crate) struct Followed {
+    /// With all that it went to: what a recovery has brought it to is named by rows only.
+    pub(crate) logged: LoggedEvent,
+    pub(crate) rows: Vec<DeliveryRow>,
 }
 
 impl App {
-    /// An event with the state of its deliveries as of now.
-    pub(crate) async fn message(
+    /// An event of the log with the rows of its deliveries.
+    pub(crate) async fn follow(
         &self,
         access: Access,
-        logged: LoggedEvent,
-    ) -> Result<MessageView, ApiError> {
-        Ok(self.with_deliveries(access, logged, clock::now()).await?)
+        mut logged: LoggedEvent,
+    ) -> Result<Followed, StoreError> {
+        let rows = self.rows.of_event(access, logged.event.id).await?;
+        for row in &rows {
+            if !logged.targets.iter().any(|target| target.endpoint == row.endpoint) {
+                let endpoint = self.endpoints.get(access, row.endpoint).await?;
+                let url = endpoint.map(|endpoint| endpoint.url.to_string()).unwrap_or_default();
+                logged.targets.push(Target::new(row.endpoint, url, Origin::Endpoint));
+            }
+        }
+        Ok(Followed { logged, rows })
     }
 
-    async fn with_deliveries(
+    /// A message with the state of its deliveries.
+    async fn view(
         &self,
         access: Access,
-        logged: LoggedEvent,
-        now: Timestamp,
+        Followed { logged, rows }: Followed,
     ) -> Result<MessageView, StoreError> {
-        let found = self.attempts.of_event(&logged, now).await?;
-        let event = logged.event.id;
-        let deliveries = try_join_all(found.into_iter().map(|(target, attempts)| async move {
-            let status = match DeliveryStatus::of_target(event, &target, &attempts) {
-                DeliveryStatus::Succeeded => DeliveryStatus::Succeeded,
-                by_the_log => match self.rows.find(access, target.endpoint, event).await? {
-                    Some(row) if row.is_parked() => DeliveryStatus::Parked,
-                    Some(_) => DeliveryStatus::Pending,
-                    None => by_the_log,
-                },
-            };
-            Ok::<_, StoreError>(DeliveryView::of(&target, &attempts, status))
-        }))
-        .await?;
+        let found = self.attempts.of_event(access, &logged, &rows).await?;
+        let deliveries = found.iter().map(|(target, attempts)| {
+            let row = rows.iter().find(|row| row.endpoint == target.endpoint);
+            let status = row.map_or_else(|| DeliveryStatus::of(attempts), DeliveryRow::status);
+            DeliveryView::of(target, attempts, status)
+        });
+        let deliveries = deliveries.collect();
         Ok(MessageView::of(logged.event, deliveries))
     }
 
@@ -115,19 +128,20 @@ impl App {
         &self,
         access: Access,
         filter: &MessageFilter,
-        mut logged: LoggedEvent,
-        now: Timestamp,
+        logged: LoggedEvent,
     ) -> Result<Option<MessageView>, StoreError> {
         if filter.kind.as_ref().is_some_and(|kind| !kind.matches(&logged.event.kind)) {
             return Ok(None);
         }
+        let mut followed = self.follow(access, logged).await?;
         if let Some(endpoint) = filter.endpoint_id {
-            logged.targets.retain(|target| target.endpoint == endpoint);
-            if logged.targets.is_empty() {
+            let targets = &mut followed.logged.targets;
+            targets.retain(|target| target.endpoint == endpoint);
+            if targets.is_empty() {
                 return Ok(None);
             }
         }
-        let message = self.with_deliveries(access, logged, now).await?;
+        let message = self.view(access, followed).await?;
         let wanted = filter.status.is_none_or(|status| {
             message.deliveries.iter().any(|delivery| delivery.status == status)
         });

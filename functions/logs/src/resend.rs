@@ -8,6 +8,7 @@ use axum::{
     extract::{Path, Request, State},
 };
 use domain::{
+    delivery_row::DeliveryRow,
     id::{EndpointId, EventId, RoundId},
     message::{Message, Recipient},
     model::{Scope, Trigger, event::LoggedEvent},
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use store::{Access, queue::QueueEntry};
 use utoipa::ToSchema;
 
-use crate::App;
+use crate::{App, messages::Followed};
 
 /// The largest body of a resend, in bytes.
 const MAX_BODY: usize = 4_096;
@@ -70,14 +71,16 @@ pub(crate) async fn resend(
     let body = read_json(request, MAX_BODY).await?;
     let wanted = if body.is_empty() { ResendRequest::default() } else { parse_json(&body)? };
     let logged = app.find(access, &id, "message").await?;
+    let Followed { logged, rows } = app.follow(access, logged).await?;
     let project = app.projects.get(access.project()).await?;
     let recipients = app.recipients(access, project.as_ref(), &logged, wanted.endpoint_id).await?;
 
     let now = clock::now();
     let brand = project.and_then(|project| project.brand);
     let begun = try_join_all(recipients.iter().map(|recipient| {
+        let row = rows.iter().find(|row| row.endpoint == recipient.target.endpoint);
         let message = message(access, recipient, &logged, brand.clone(), now);
-        begin(&app, message)
+        begin(&app, access, &logged, message, row)
     }));
     app.retries.send(begun.await?.into_iter().flatten().map(Ok::<_, ApiError>)).await?;
     let endpoint_ids = recipients.into_iter().map(|recipient| recipient.target.endpoint).collect();
@@ -88,9 +91,21 @@ pub(crate) async fn resend(
 }
 
 /// First the row. The message that acts for it, unless a later resend has it.
-async fn begin(app: &App, message: Message) -> Result<Option<QueueEntry>, ApiError> {
-    let again = app.rows.begin_again(&message, rand::random::<u32>().into()).await?;
-    Ok(again.map(|again| QueueEntry::again(&again, Duration::ZERO)).transpose()?)
+async fn begin(
+    app: &App,
+    access: Access,
+    logged: &LoggedEvent,
+    message: Message,
+    there: Option<&DeliveryRow>,
+) -> Result<Option<QueueEntry>, ApiError> {
+    let history = match there {
+        Some(row) => row.history.clone(),
+        None => app.attempts.history(access, logged, message.endpoint).await?,
+    };
+    let row = DeliveryRow::resend(&message, &history, rand::random::<u32>().into());
+    let begun = app.rows.begin_again(row, there.cloned()).await?;
+    let entry = |row: DeliveryRow| QueueEntry::again(&row.again(false), Duration::ZERO);
+    Ok(begun.map(entry).transpose()?)
 }
 
 fn message(

@@ -126,8 +126,9 @@ async fn calls_and_attempts_are_counted() {
     let aws = AwsStandIn::start().await;
     let deliver = aws_sdk_dynamodb::Client::new(&aws.sdk_config_of("deliver"));
     let attempt = PutRequest::builder()
-        .item("pk", text("EP#we_1#0"))
-        .item("sk", text("evt_1#1"))
+        .item("pk", text("A#proj_1#we_1#0"))
+        .item("sk", text("atm_1"))
+        .item("n", AttributeValue::N("3".to_owned()))
         .build()
         .unwrap();
     let request = WriteRequest::builder().put_request(attempt).build();
@@ -138,7 +139,7 @@ async fn calls_and_attempts_are_counted() {
         .await
         .unwrap();
     let report = aws.calls();
-    assert_eq!(report.attempts, 1);
+    assert_eq!(report.attempts, 3);
     let kinds: Vec<_> = report
         .calls
         .iter()

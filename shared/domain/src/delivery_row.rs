@@ -1,5 +1,6 @@
-//! The row of a delivery that is not finished: it waits for a time, or until its receiver is well.
-//! There is one at most for each event and endpoint. The payload stays with the event.
+//! The row of a delivery that did not succeed at once: it waits for a time, or until its receiver
+//! is well, or has ended. There is one at most for each event and endpoint. The payload stays with
+//! the event.
 
 use std::time::Duration;
 
@@ -7,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
+    delivery::End,
     health::MAX_PROBE_WAIT,
+    history::History,
     id::{EndpointId, EventId, ProjectId, RoundId},
     message::{Message, SettingsSource},
-    model::{Event, Origin, Topic, Trigger, event::LoggedEvent},
+    model::{Event, Origin, Topic, Trigger, attempt::DeliveryStatus, event::LoggedEvent},
     rate::RateSlot,
     time::Timestamp,
     work::Again,
@@ -39,9 +42,11 @@ pub enum State {
         /// From then on.
         since: Timestamp,
     },
+    /// For nothing any more.
+    Ended(End),
 }
 
-/// One event's way to one endpoint, that waits.
+/// One event's way to one endpoint, that did not end at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryRow {
     /// The endpoint's project.
@@ -68,7 +73,7 @@ pub struct DeliveryRow {
     /// For what it waits.
     pub state: State,
     /// Its place in its list. Of one that waits: when `jobs` looks at it, which is when it is due,
-    /// or later if a message carries it. Of a parked one: the time of its event.
+    /// or later if a message carries it. Of any other: the time of its event.
     pub list_at: Timestamp,
     /// Which message acts for it: one that names another number is void. It begins at random, so
     /// that a message of an earlier wait is void too.
@@ -79,6 +84,16 @@ pub struct DeliveryRow {
     /// And until when; then it is taken for lost, and another one may be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
+    /// Until when it is kept, once it has ended. Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// Whether a first message may have been sent as well, so that the log may know an attempt
+    /// which the row does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
+    /// Its attempts.
+    #[serde(flatten)]
+    pub history: History,
 }
 
 impl DeliveryRow {
@@ -99,6 +114,9 @@ impl DeliveryRow {
             seq,
             claimed_from: None,
             claimed_until: None,
+            expires_at: None,
+            unconfirmed: false,
+            history: History::default(),
         }
     }
 
@@ -106,19 +124,30 @@ impl DeliveryRow {
     /// message carries it. `seq` is random.
     pub fn unconfirmed(message: &Message, until: Timestamp, seq: u64) -> Self {
         let state = State::Waiting { until, slot: None };
-        Self { list_at: until, ..Self::new(message, state, seq, until) }
+        Self { list_at: until, unconfirmed: true, ..Self::new(message, state, seq, until) }
     }
 
-    /// The delivery of a resend, or of a recovery: it waits for its message alone. `seq` is random.
-    pub fn resend(message: &Message, seq: u64) -> Self {
+    /// The delivery of a resend, or of a recovery: it waits for its message alone. `before` are its
+    /// attempts so far; `seq` is random.
+    pub fn resend(message: &Message, before: &History, seq: u64) -> Self {
         let state = State::Waiting { until: message.enqueued_at, slot: None };
-        Self::new(message, state, seq, message.enqueued_at)
+        let new = Self::new(message, state, seq, message.enqueued_at);
+        Self { history: before.anew(), ..new }
     }
 
-    /// Whether it is a resend that nobody has tried yet.
+    /// Whether the log must be asked for an attempt before one is made.
+    pub fn may_have_been_tried(&self) -> bool {
+        self.unconfirmed && self.history.attempts == 0
+    }
+
+    /// Whether it is sent again, by a person or by a recovery, and nobody has tried it yet.
+    pub fn is_untried(&self) -> bool {
+        self.round.is_some() && self.due_at() == Some(self.enqueued_at)
+    }
+
+    /// Whether it is a person's resend that nobody has tried yet.
     pub fn is_new_resend(&self) -> bool {
-        let is_resend = self.round.is_some_and(|round| !round.is_of_recovery());
-        is_resend && self.due_at() == Some(self.enqueued_at)
+        self.is_untried() && self.round.is_some_and(|round| !round.is_of_recovery())
     }
 
     /// The same, waiting for something else from now on. Its message is done, or carries it on.
@@ -126,6 +155,27 @@ impl DeliveryRow {
     pub fn waits_for(&self, state: State, now: Timestamp) -> Self {
         let list_at = place(state, self.event, now);
         Self { state, list_at, claimed_from: None, claimed_until: None, ..self.clone() }
+    }
+
+    /// The same, with its end. It is kept until `expires_at`, in Unix seconds.
+    #[must_use]
+    pub fn ended(&self, end: End, expires_at: u64, now: Timestamp) -> Self {
+        Self { expires_at: Some(expires_at), ..self.waits_for(State::Ended(end), now) }
+    }
+
+    /// Whether nothing happens to it any more, unless somebody resends it.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended(_))
+    }
+
+    /// Its state in the API.
+    pub fn status(&self) -> DeliveryStatus {
+        match self.state {
+            State::Waiting { .. } => DeliveryStatus::Pending,
+            State::Parked { .. } => DeliveryStatus::Parked,
+            State::Ended(End::Succeeded) => DeliveryStatus::Succeeded,
+            State::Ended(End::Failed) => DeliveryStatus::Failed,
+        }
     }
 
     /// Whether a message is to carry it.
@@ -176,11 +226,11 @@ impl DeliveryRow {
         }
     }
 
-    /// When it is due; `None` if it is parked.
+    /// When it is due; `None` if it waits for no time.
     pub fn due_at(&self) -> Option<Timestamp> {
         match self.state {
             State::Waiting { until, .. } => Some(until),
-            State::Parked { .. } => None,
+            State::Parked { .. } | State::Ended(_) => None,
         }
     }
 
@@ -192,7 +242,7 @@ impl DeliveryRow {
     fn slot(&self) -> Option<RateSlot> {
         match self.state {
             State::Waiting { slot, .. } => slot,
-            State::Parked { .. } => None,
+            State::Parked { .. } | State::Ended(_) => None,
         }
     }
 
@@ -209,7 +259,7 @@ impl DeliveryRow {
             State::Parked { since } => {
                 now > (self.enqueued_at + kept_for).max(since + MAX_PROBE_WAIT * 2)
             }
-            State::Waiting { .. } => false,
+            State::Waiting { .. } | State::Ended(_) => false,
         }
     }
 }
@@ -218,12 +268,12 @@ fn place(state: State, event: EventId, now: Timestamp) -> Timestamp {
     match state {
         State::Waiting { until, .. } if until.since(now) <= CARRIED => until + LATE,
         State::Waiting { until, .. } => until,
-        State::Parked { .. } => event.time(),
+        State::Parked { .. } | State::Ended(_) => event.time(),
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn at(seconds: u64) -> Timestamp {
@@ -255,6 +305,10 @@ mod tests {
         DeliveryRow::new(&message, state, 7, now)
     }
 
+    pub(crate) fn row_of(project: ProjectId, event: EventId, endpoint: EndpointId) -> DeliveryRow {
+        DeliveryRow { project, event, endpoint, ..row(waiting(100), at(60)) }
+    }
+
     fn waiting(until: u64) -> State {
         State::Waiting { until: at(until), slot: None }
     }
@@ -275,17 +329,19 @@ mod tests {
         let first = row(waiting(70), at(60)).message(None);
         let round = Some(RoundId::new(at(60), 1));
         let asked_for = Message { trigger: Trigger::Manual, round, ..first.clone() };
-        let resend = DeliveryRow::resend(&asked_for, 7);
+        let resend = DeliveryRow::resend(&asked_for, &History::default(), 7);
         assert_eq!((resend.due_at(), resend.list_at), (Some(at(60)), at(960)));
         assert!(resend.is_new_resend() && resend.is_carried());
         assert!(!resend.waits_for(waiting(65), at(61)).is_new_resend());
         assert!(!row(waiting(60), at(60)).is_new_resend(), "it is no resend");
         let recovered = Message { round: Some(RoundId::new(at(0), 1)), ..asked_for };
-        assert!(!DeliveryRow::resend(&recovered, 7).is_new_resend(), "nor is a recovery");
+        let recovered = DeliveryRow::resend(&recovered, &History::default(), 7);
+        assert!(recovered.is_untried() && !recovered.is_new_resend(), "nor is a recovery");
 
         let unconfirmed = DeliveryRow::unconfirmed(&first, at(135), 7);
         assert_eq!((unconfirmed.due_at(), unconfirmed.list_at), (Some(at(135)), at(135)));
         assert!(!unconfirmed.is_carried(), "jobs sends its message");
+        assert!(unconfirmed.may_have_been_tried() && !resend.may_have_been_tried());
     }
 
     #[test]
@@ -294,6 +350,20 @@ mod tests {
         assert_eq!((row.list_at, row.is_carried(), row.due_at()), (at(50), false, None));
         let later = row.waits_for(waiting(200), at(150));
         assert_eq!((later.list_at, later.seq, later.claimed_until), (at(1_100), 7, None));
+    }
+
+    #[test]
+    fn one_that_has_ended_waits_for_nothing_and_is_kept_for_a_while() {
+        for (end, status) in
+            [(End::Succeeded, DeliveryStatus::Succeeded), (End::Failed, DeliveryStatus::Failed)]
+        {
+            let waits = row(waiting(100), at(60));
+            assert!(!waits.has_ended() && waits.status() == DeliveryStatus::Pending);
+            let ended = waits.ended(end, 900, at(70));
+            assert!(ended.has_ended() && !ended.is_parked() && !ended.is_carried());
+            assert_eq!((ended.status(), ended.list_at), (status, at(50)));
+            assert_eq!((ended.due_at(), ended.expires_at, ended.seq), (None, Some(900), 7));
+        }
     }
 
     #[test]

@@ -1,9 +1,4 @@
 //! Ids: a prefix that names the kind, and a ULID, so that ids sort by time.
-//!
-//! # Pitfalls
-//!
-//! An attempt's rows are stored under their event, so its id must lead back to the event's time;
-//! see [`AttemptId`].
 
 use std::{fmt, str::FromStr};
 
@@ -95,7 +90,7 @@ id_types! {
     EndpointId = "we_";
     /// An event. Also the `webhook-id` of each request that carries it.
     EventId = "evt_";
-    /// One HTTP request of a delivery. Made by [`AttemptId::of`].
+    /// One HTTP request of a delivery, by the time at which it was made.
     AttemptId = "atm_";
     /// An automation.
     AutomationId = "auto_";
@@ -114,8 +109,8 @@ fn parse(text: &str, prefix: &'static str) -> Result<Ulid, IdError> {
     if ulid.to_string() == digits { Ok(ulid) } else { Err(error) }
 }
 
-/// How many partitions a project's or an endpoint's log is spread over: a DynamoDB partition key
-/// takes 1,000 writes a second, and a busy one must not be throttled by it.
+/// How many partitions a project's events and deliveries are spread over: a DynamoDB partition key
+/// takes 1,000 writes a second, and a busy project must not be throttled by it.
 pub const SHARDS: u8 = 8;
 
 impl EventId {
@@ -126,7 +121,7 @@ impl EventId {
         Self(Ulid(self.0.0.wrapping_add(places as u128)))
     }
 
-    /// The partition of the log, of [`SHARDS`], that holds this event and its attempts.
+    /// The partition of the log, of [`SHARDS`], that holds this event, and of the deliveries' rows.
     pub fn shard(&self) -> u8 {
         // A remainder of at most 7 is the remainder of the lowest byte too, as 8 divides 256.
         self.0.to_bytes()[15] % SHARDS
@@ -184,30 +179,13 @@ impl RoundId {
     }
 }
 
-/// Bits of an attempt's id that hold its event's age, five of its ten random bytes: 2^40 ms are 34
-/// years.
-const AGE_BITS: u32 = 40;
+/// How many partitions an endpoint's attempts are spread over.
+pub const ATTEMPT_SHARDS: u8 = 4;
 
 impl AttemptId {
-    /// The id of an attempt made at `now` for `event`: a ULID of its own time whose upper random
-    /// bits hold the event's age in milliseconds. So a list of attempts, which is ordered by event,
-    /// can start behind an attempt by its id alone.
-    pub fn of(event: &EventId, now: Timestamp, random: u64) -> Self {
-        // Clocks differ, and an event may bring its own id: one from the future has no age, and its
-        // attempts count as of its time.
-        let now = now.max(event.time());
-        let age =
-            u128::from(now.millis().saturating_sub(event.time().millis())) & ((1 << AGE_BITS) - 1);
-        let low = u128::from(random) & ((1 << (80 - AGE_BITS)) - 1);
-        Self::new(now, age << (80 - AGE_BITS) | low)
-    }
-
-    /// The time of the event that this attempt belongs to.
-    pub fn event_time(&self) -> Timestamp {
-        let mut age = [0; 8];
-        age[3..].copy_from_slice(&self.0.to_bytes()[6..11]);
-        let age = u64::from_be_bytes(age);
-        Timestamp::from_millis(self.time().millis().saturating_sub(age))
+    /// The partition of the log, of [`ATTEMPT_SHARDS`], that holds the row of this id.
+    pub fn shard(&self) -> u8 {
+        self.0.to_bytes()[15] % ATTEMPT_SHARDS
     }
 }
 
@@ -258,26 +236,6 @@ mod tests {
                 EventId::new(Timestamp::from_millis(b), s));
             prop_assert_eq!(x.cmp(&y), x.to_string().cmp(&y.to_string()));
             if a < b { prop_assert!(x < y); }
-        }
-
-        #[test]
-        fn an_attempts_id_leads_back_to_its_events_time(
-            event in 0..1_u64 << 47, age in 0..1_u64 << 40, r in any::<u64>(), s in any::<u128>(),
-        ) {
-            let event = EventId::new(Timestamp::from_millis(event), s);
-            let now = Timestamp::from_millis(event.time().millis() + age);
-            let id = AttemptId::of(&event, now, r);
-            prop_assert_eq!(id.time(), now);
-            prop_assert_eq!(id.event_time(), event.time());
-        }
-
-        #[test]
-        fn an_attempt_before_its_events_time_leads_back_to_it_too(
-            event in 1..1_u64 << 47, ahead in 0..1_u64 << 40, r in any::<u64>(),
-        ) {
-            let now = Timestamp::from_millis(event.saturating_sub(ahead));
-            let event = EventId::new(Timestamp::from_millis(event), 1);
-            prop_assert_eq!(AttemptId::of(&event, now, r).event_time(), event.time());
         }
     }
 }

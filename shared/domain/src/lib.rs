@@ -7,11 +7,12 @@
 //!    hold the rules; [`endpoint_url`]: where a request may go.
 //! 3. [`json`]: the one byte form of a payload; [`shape`]: the body around it; [`signing`]: secrets
 //!    and signatures over those bytes.
-//! 4. [`schedule`]: when to try again; [`delivery`]: what to do with a message, given what the log
-//!    says; [`health`]: what to do with an endpoint that keeps failing; [`rate`]: how fast to send;
-//!    [`recovery`]: which deliveries an endpoint gets again.
+//! 4. [`schedule`]: when to try again; [`delivery`]: how it ends; [`health`]: what to do with an
+//!    endpoint that keeps failing; [`rate`]: how fast to send; [`recovery`]: which deliveries an
+//!    endpoint gets again.
 //! 5. [`work`]: what is on the queues: deliveries ([`message`]), or the ids of those that have a
-//!    row ([`delivery_row`]); [`job`]: what is done by rows.
+//!    row ([`delivery_row`]), which remembers their attempts ([`history`]); [`job`]: what is done
+//!    by rows.
 //!
 //! [`schema`] serves the API's document (`tests/tests/document`); no function runs it.
 
@@ -20,6 +21,7 @@ pub mod delivery;
 pub mod delivery_row;
 pub mod endpoint_url;
 pub mod health;
+pub mod history;
 pub mod id;
 pub mod job;
 pub mod json;

@@ -1,19 +1,17 @@
 //! A recovery: all failed or missed deliveries of an endpoint in a time range, again.
 //!
 //! Missed is what the endpoint never got because it was paused, disabled, not there yet or not yet
-//! subscribed. A step of a recovery may be done twice, by a queue that hands out its message twice
-//! or after a crash. So everything here follows from the recovery, the event and the log alone, and
-//! finds its own earlier work (the mark on the event's target, the attempts of its round) to be its
-//! own.
+//! subscribed. A step of a recovery may be done twice: after a crash, or by two runs at once. So
+//! everything here follows from the recovery, the event and its delivery's row alone, and finds its
+//! own earlier work (a row of its round) to be its own.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    delivery::End,
+    delivery_row::{self, DeliveryRow},
     id::{EndpointId, EventId, ProjectId, RecoveryId},
-    model::{
-        Attempt, Endpoint, Origin, Status, Subscription, Target, attempt::DeliveryStatus,
-        event::LoggedEvent,
-    },
+    model::{Endpoint, Status, Subscription, event::LoggedEvent},
     time::Timestamp,
 };
 
@@ -83,7 +81,7 @@ pub struct RecoveryCounts {
 /// What to do about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// Nothing: delivered, on its way, or not for this endpoint.
+    /// Nothing: delivered, or on its way.
     Leave,
     /// Its delivery has failed.
     Failed,
@@ -129,52 +127,34 @@ impl Recovery {
         }
     }
 
-    /// What the log says of an event, with its attempts to the endpoint.
+    /// What an event is for the endpoint, unless its delivery's row says otherwise; `None` if it is
+    /// nothing to it.
+    pub fn candidate(&self, endpoint: &Subscription, logged: &LoggedEvent) -> Option<Finding> {
+        let event = &logged.event;
+        if let Some(target) = logged.targets.iter().find(|target| target.endpoint == endpoint.id) {
+            return (!target.test).then_some(Finding::Failed);
+        }
+        let wanted = !logged.targets.iter().any(|target| target.test)
+            && endpoint.subscribes(&event.kind)
+            && endpoint.body.is_none_or(|body| body.check(&event.data).is_ok());
+        wanted.then_some(Finding::Missed)
+    }
+
+    /// What a candidate is by its delivery's row. Without a row it has succeeded at once or is on
+    /// its way, if it went there at all.
     pub fn examine(
         &self,
-        endpoint: &Subscription,
-        logged: &LoggedEvent,
-        attempts: &[Attempt],
+        candidate: Finding,
+        event: EventId,
+        row: Option<&DeliveryRow>,
     ) -> Finding {
-        let event = &logged.event;
-        let Some(target) = logged.targets.iter().find(|target| target.endpoint == endpoint.id)
-        else {
-            let test = logged.targets.iter().any(|target| target.test);
-            let wanted = !test
-                && endpoint.subscribes(&event.kind)
-                && endpoint.body.is_none_or(|body| body.check(&event.data).is_ok());
-            return if wanted { Finding::Missed } else { Finding::Leave };
-        };
-        if target.recovery == Some(self.id) {
-            let before =
-                attempts.iter().any(|attempt| attempt.round != Some(self.id.round(event.id)));
-            return if before { Finding::Failed } else { Finding::Missed };
+        match row {
+            None if candidate == Finding::Failed => Finding::Leave,
+            None => candidate,
+            Some(row) if row.round == Some(self.id.round(event)) => candidate,
+            Some(row) if row.state == delivery_row::State::Ended(End::Failed) => candidate,
+            Some(_) => Finding::Leave,
         }
-        match DeliveryStatus::of_target(event.id, target, attempts) {
-            DeliveryStatus::Failed if !target.test => Finding::Failed,
-            _ => Finding::Leave,
-        }
-    }
-
-    /// Whether the delivery that this recovery has enqueued was seen by `deliver`, so that it need
-    /// not be enqueued once more.
-    pub fn has_arrived(&self, event: EventId, attempts: &[Attempt]) -> bool {
-        attempts.iter().any(|attempt| attempt.round == Some(self.id.round(event)))
-    }
-
-    /// The targets of an event that goes to the endpoint again, or for the first time.
-    pub fn mark(&self, endpoint: &Subscription, targets: &[Target]) -> Vec<Target> {
-        let mut targets = targets.to_vec();
-        match targets.iter_mut().find(|target| target.endpoint == endpoint.id) {
-            Some(target) => target.recovery = Some(self.id),
-            None => {
-                targets.push(Target {
-                    recovery: Some(self.id),
-                    ..Target::new(endpoint.id, endpoint.url.clone(), Origin::Endpoint)
-                });
-            }
-        }
-        targets
     }
 
     /// The recovery after a step that looked at these events, in their order.
@@ -212,9 +192,11 @@ impl Recovery {
 mod tests {
     use super::*;
     use crate::{
+        delivery_row::State as RowState,
         endpoint_url::{EndpointUrl, TargetPolicy},
-        id::{AttemptId, RoundId},
-        model::{Event, Outcome, Selector, Trigger},
+        id::RoundId,
+        message::Message,
+        model::{Event, Origin, Selector, Target, Trigger},
         signing::{SealedSecret, Secret, Vault},
     };
     use serde_json::value::RawValue;
@@ -264,74 +246,61 @@ mod tests {
         Target::new(endpoint().id, "https://example.com/".to_owned(), Origin::Endpoint)
     }
 
-    fn attempt(
-        number: u32,
-        round: Option<RoundId>,
-        outcome: Outcome,
-        next: Option<u64>,
-    ) -> Attempt {
-        let event = EventId::new(at(200), 1);
-        Attempt {
-            id: AttemptId::of(&event, at(200 + u64::from(number)), 0),
-            event,
+    fn row(round: Option<RoundId>, state: RowState) -> DeliveryRow {
+        let event = event(vec![]).event;
+        let message = Message {
+            project: endpoint().project,
             endpoint: endpoint().id,
-            kind: "task.created".parse().unwrap(),
-            url: "https://example.com/".to_owned(),
-            number,
-            round,
+            via: None,
+            event,
+            enqueued_at: at(200),
+            brand: None,
             trigger: Trigger::Scheduled,
-            outcome,
-            response_status: None,
-            response_body: None,
-            error: None,
-            duration_ms: 1,
-            created_at: at(200 + u64::from(number)),
-            next_attempt_at: next.map(at),
-        }
+            round,
+            reserved: None,
+        };
+        DeliveryRow::new(&message, state, 1, at(200))
     }
 
     #[test]
     fn an_event_that_never_went_there_is_missed_if_the_endpoint_wants_it_now() {
         let nobodys = event(vec![]);
-        let examine = |endpoint: &Subscription, event: &LoggedEvent| {
-            recovery(1).examine(endpoint, event, &[])
-        };
-        assert_eq!(examine(&subscription(), &nobodys), Finding::Missed);
+        let candidate =
+            |endpoint: &Subscription, event: &LoggedEvent| recovery(1).candidate(endpoint, event);
+        let missed = Some(Finding::Missed);
+        assert_eq!(candidate(&subscription(), &nobodys), missed);
         let paused = Subscription { status: Status::Paused, ..subscription() };
-        assert_eq!(examine(&paused, &nobodys), Finding::Missed, "a dry run counts for it");
+        assert_eq!(candidate(&paused, &nobodys), missed, "a dry run counts for it");
         let others = Subscription { topics: vec!["run.*".parse().unwrap()], ..subscription() };
-        assert_eq!(examine(&others, &nobodys), Finding::Leave);
+        assert_eq!(candidate(&others, &nobodys), None);
         let shaped = Subscription { body: "envelope".parse().ok(), ..subscription() };
-        assert_eq!(examine(&shaped, &nobodys), Finding::Leave);
-        let test = Target { test: true, endpoint: EndpointId::new(at(2), 2), ..target() };
-        assert_eq!(
-            examine(&subscription(), &event(vec![test])),
-            Finding::Leave,
-            "somebody else's test"
-        );
+        assert_eq!(candidate(&shaped, &nobodys), None);
+        assert_eq!(candidate(&subscription(), &event(vec![target()])), Some(Finding::Failed));
+        let test = Target { test: true, ..target() };
+        assert_eq!(candidate(&subscription(), &event(vec![test.clone()])), None);
+        let anothers = Target { endpoint: EndpointId::new(at(2), 2), ..test };
+        assert_eq!(candidate(&subscription(), &event(vec![anothers])), None);
     }
 
     #[test]
     fn a_delivery_goes_again_only_once_it_has_failed() {
-        let failed = || attempt(1, None, Outcome::Timeout, None);
-        for (attempts, finding) in [
-            (vec![], Finding::Leave),
-            (vec![attempt(1, None, Outcome::Timeout, Some(600))], Finding::Leave),
-            (vec![failed(), attempt(2, None, Outcome::Succeeded, None)], Finding::Leave),
-            (vec![failed()], Finding::Failed),
-            (
-                vec![
-                    failed(),
-                    attempt(2, Some(RoundId::new(at(300), 1)), Outcome::Timeout, Some(600)),
-                ],
-                Finding::Leave,
-            ),
+        let (waiting, parked) =
+            (RowState::Waiting { until: at(900), slot: None }, RowState::Parked { since: at(300) });
+        let ended = RowState::Ended;
+        for (state, again) in [
+            (None, false),
+            (Some(waiting), false),
+            (Some(parked), false),
+            (Some(ended(End::Succeeded)), false),
+            (Some(ended(End::Failed)), true),
         ] {
-            assert_eq!(
-                recovery(1).examine(&subscription(), &event(vec![target()]), &attempts),
-                finding,
-                "{attempts:?}"
-            );
+            let row = state.map(|state| row(None, state));
+            let examine =
+                |candidate| recovery(1).examine(candidate, event(vec![]).event.id, row.as_ref());
+            let found = |finding| if again { finding } else { Finding::Leave };
+            assert_eq!(examine(Finding::Failed), found(Finding::Failed), "{state:?}");
+            let missed = if state.is_none() { Finding::Missed } else { found(Finding::Missed) };
+            assert_eq!(examine(Finding::Missed), missed, "{state:?}");
         }
     }
 
@@ -339,52 +308,19 @@ mod tests {
     fn a_recovery_finds_its_own_work_and_leaves_that_of_another_which_is_on_its_way() {
         let (one, other) = (recovery(1), recovery(2));
         let id = event(vec![]).event.id;
-        let failed = attempt(1, None, Outcome::Timeout, None);
-        for (targets, attempts, finding) in
-            [(vec![], vec![], Finding::Missed), (vec![target()], vec![failed], Finding::Failed)]
-        {
-            assert_eq!(one.examine(&subscription(), &event(targets.clone()), &attempts), finding);
-            let marked = event(one.mark(&subscription(), &targets));
-            assert_eq!(marked.targets.len(), 1);
-            assert_eq!(
-                one.examine(&subscription(), &marked, &attempts),
-                finding,
-                "the step is done again"
-            );
-            assert!(!one.has_arrived(id, &attempts));
-            assert_eq!(
-                other.examine(&subscription(), &marked, &attempts),
-                Finding::Leave,
-                "it is on its way"
-            );
-
-            let tried = |outcome| {
-                [attempts.clone(), vec![attempt(2, Some(one.id.round(id)), outcome, None)]].concat()
-            };
-            assert_eq!(one.examine(&subscription(), &marked, &tried(Outcome::Succeeded)), finding);
-            assert!(one.has_arrived(id, &tried(Outcome::Timeout)));
-            assert_eq!(
-                other.examine(&subscription(), &marked, &tried(Outcome::Timeout)),
-                Finding::Failed
-            );
-            assert_eq!(
-                other.examine(&subscription(), &marked, &tried(Outcome::Succeeded)),
-                Finding::Leave
-            );
+        for candidate in [Finding::Failed, Finding::Missed] {
+            let of_one = |state| row(Some(one.id.round(id)), state);
+            let waiting = RowState::Waiting { until: at(500), slot: None };
+            for (state, others) in [
+                (waiting, Finding::Leave),
+                (RowState::Ended(End::Succeeded), Finding::Leave),
+                (RowState::Ended(End::Failed), candidate),
+            ] {
+                let row = of_one(state);
+                assert_eq!(one.examine(candidate, id, Some(&row)), candidate, "done again");
+                assert_eq!(other.examine(candidate, id, Some(&row)), others, "{state:?}");
+            }
         }
-    }
-
-    #[test]
-    fn a_recoveries_round_is_done_by_any_success_and_a_resends_is_not() {
-        let id = event(vec![]).event.id;
-        let log = [attempt(1, None, Outcome::Succeeded, None)];
-        let decide = |round| crate::delivery::decide(&log, Some(round), at(900));
-        assert_eq!(decide(recovery(1).id.round(id)), crate::delivery::NextAction::Drop);
-        assert!(matches!(
-            decide(RoundId::new(at(500), 1)),
-            crate::delivery::NextAction::Send { .. }
-        ));
-        assert_ne!(recovery(1).id.round(id), recovery(2).id.round(id));
     }
 
     #[test]

@@ -1,30 +1,39 @@
-//! The log of attempts: append-only, one item per attempt.
+//! The log of attempts, as `deliver` writes and asks it. Entries are only ever added.
 //!
-//! The key ends with the attempt's own id. Two requests that were made under one number (a crash
-//! between sending and recording) are both on record.
+//! A delivery's row is written before the log, and says which entries have its attempts. A crash in
+//! between leaves an entry out; whoever handles the row next puts it there, from what the row says.
+
+use std::collections::HashMap;
 
 use domain::{
-    id::{AttemptId, EndpointId, EventId, SHARDS},
-    model::{Attempt, Endpoint, Target, event::LoggedEvent},
+    delivery::FIRST_WINDOW,
+    delivery_row::DeliveryRow,
+    id::{ATTEMPT_SHARDS, AttemptId, EndpointId, EventId, ProjectId},
+    model::Attempt,
     time::Timestamp,
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::TryStreamExt;
 
 use crate::{
-    Access, Page, PageRequest, StoreError, Table,
-    events::EventReader,
-    item::{Item, expired, item, number},
-    list::{Listing, parse},
+    StoreError, Table,
+    attempt_row::{COUNT, attempts_of, key_of},
+    item::{Item, number, text},
+    list::{END, bound},
     merge::Merge,
-    row_keys::{pk, sk},
+    row_keys::pk,
     table,
 };
 
-/// The log decides what is sent again, so it outlives every message: up to 14 days of retries, and
-/// 14 in a dead-letter queue.
-const MIN_RETENTION_DAYS: u32 = 30;
+pub use crate::attempt_row::Entry;
 
-/// Writes and reads the attempts of deliveries that a message names.
+/// Attempts outlive every message: up to 14 days of retries, and 14 in a dead-letter queue.
+const MIN_RETENTION_DAYS: u32 = 30;
+/// How far clocks of functions may differ, and how long an event takes to be enqueued.
+const MARGIN_MILLIS: u64 = 5_000;
+/// How often an entry is mended while others mend it.
+const TRIES: u32 = 8;
+
+/// Writes attempts, and answers what `deliver` asks of them.
 #[derive(Clone, Debug)]
 pub struct AttemptLog {
     table: Table,
@@ -43,208 +52,115 @@ impl AttemptLog {
         Self { table: log, retention_seconds: kept_seconds(retention_days) }
     }
 
-    /// All attempts of one delivery so far. Strongly consistent: what was recorded as delivered is
-    /// not sent again.
-    pub async fn of(
+    /// Until when an attempt of this time is kept, in Unix seconds.
+    pub fn expiry(&self, made_at: Timestamp) -> u64 {
+        made_at.seconds() + self.retention_seconds
+    }
+
+    /// Records attempts: one call for up to 25 entries.
+    pub async fn record(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        let rows = entries.iter().map(|entry| entry.row(self.expiry(entry.id.time())));
+        table::put_all(&self.table, rows.collect::<Result<_, _>>()?).await
+    }
+
+    /// Puts the last attempts of these deliveries into the log, where a crash has left them out:
+    /// one read for up to 100 if nothing is amiss.
+    pub async fn mend<'a>(
         &self,
-        endpoint: EndpointId,
-        event: EventId,
-    ) -> Result<Vec<Attempt>, StoreError> {
-        self.table
-            .all(pk::attempts(endpoint, event.shard()), &sk::of_event(event))
-            .await?
-            .into_iter()
-            .map(parse)
-            .collect()
-    }
-
-    /// Records attempts: one call for up to 25.
-    pub async fn record(&self, attempts: &[Attempt]) -> Result<(), StoreError> {
-        let items = attempts.iter().map(|attempt| {
-            let pk = pk::attempts(attempt.endpoint, attempt.event.shard());
-            let sk = sk::attempt(attempt.event, attempt.number, attempt.id);
-            let mut item = item(pk, sk, attempt)?;
-            item.insert(
-                "expires_at".to_owned(),
-                number(attempt.created_at.seconds() + self.retention_seconds),
-            );
-            Ok::<_, StoreError>(item)
-        });
-        table::put_all(&self.table, items.collect::<Result<_, _>>()?).await
-    }
-}
-
-/// An endpoint whose attempts the caller may see: known to be of their project.
-#[derive(Clone, Copy, Debug)]
-pub struct Owned(EndpointId);
-
-impl From<&Endpoint> for Owned {
-    /// An endpoint was itself read through an [`Access`].
-    fn from(endpoint: &Endpoint) -> Self {
-        Self(endpoint.id)
-    }
-}
-
-impl Owned {
-    /// A worker's webhook, whose id is made from the project's.
-    pub fn worker(access: Access, worker_id: &str) -> Self {
-        Self(EndpointId::of_worker(access.project(), worker_id))
-    }
-}
-
-/// A count that may have stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// So many there are, or more if it isn't complete.
-    pub number: usize,
-    /// Whether all were counted.
-    pub complete: bool,
-}
-
-/// How many events' deliveries are read at a time.
-const CONCURRENCY: usize = 8;
-
-/// Reads attempts for the API: only of an endpoint or event that was itself read through an
-/// [`Access`], so that no other project's can be named.
-#[derive(Clone, Debug)]
-pub struct AttemptReader(Table);
-
-impl AttemptReader {
-    /// Over the log table.
-    pub fn new(log: Table) -> Self {
-        Self(log)
-    }
-
-    /// The attempts of an event to one of its targets, oldest first.
-    pub async fn of_target(
-        &self,
-        event: EventId,
-        target: &Target,
-        now: Timestamp,
-    ) -> Result<Vec<Attempt>, StoreError> {
-        let rows =
-            self.0.all(pk::attempts(target.endpoint, event.shard()), &sk::of_event(event)).await?;
-        rows.into_iter().filter(|row| !expired(row, now.seconds())).map(parse).collect()
-    }
-
-    /// The attempts of an event to each of its targets.
-    pub async fn of_event(
-        &self,
-        logged: &LoggedEvent,
-        now: Timestamp,
-    ) -> Result<Vec<(Target, Vec<Attempt>)>, StoreError> {
-        stream::iter(logged.targets.iter().cloned())
-            .map(|target| async move {
-                let attempts = self.of_target(logged.event.id, &target, now).await?;
-                Ok((target, attempts))
-            })
-            .buffered(CONCURRENCY)
-            .try_collect()
-            .await
-    }
-
-    /// Whether the endpoint's attempts, if there are any, may be shown: those of an endpoint
-    /// without a row of its own (a deleted one, a URL) are the project's when their events are. An
-    /// endpoint's attempts all belong to one project, so the newest tells for all.
-    pub async fn owned(
-        &self,
-        access: Access,
-        endpoint: EndpointId,
-        events: &EventReader,
-        now: Timestamp,
-    ) -> Result<Option<Owned>, StoreError> {
-        let newest = self.newest(endpoint).await?;
-        let event = match newest {
-            Some(attempt) => events.get(access, attempt.event, now).await?,
-            None => None,
-        };
-        // An event's id is the producer's choice, so another project may have one of the same id;
-        // but it went to its own endpoints.
-        Ok(event
-            .filter(|logged| logged.targets.iter().any(|target| target.endpoint == endpoint))
-            .map(|_| Owned(endpoint)))
-    }
-
-    async fn newest(&self, endpoint: EndpointId) -> Result<Option<Attempt>, StoreError> {
-        let mut rows = std::pin::pin!(self.rows(endpoint));
-        rows.try_next().await?.map(parse).transpose()
-    }
-
-    fn rows(
-        &self,
-        endpoint: EndpointId,
-    ) -> impl futures::Stream<Item = Result<Item, StoreError>> + '_ {
-        Merge::new(
-            &self.0,
-            &partitions(endpoint),
-            sk::EVENTS.0.to_owned(),
-            sk::EVENTS.1.to_owned(),
-            true,
-        )
-        .rows()
-    }
-
-    /// How many attempts of an endpoint are on record. It reads them to count them, so it stops
-    /// when it has looked at more than `most` (a few calls later, as partitions are read in
-    /// parallel).
-    pub async fn count(
-        &self,
-        Owned(endpoint): Owned,
-        most: usize,
-        now: Timestamp,
-    ) -> Result<Count, StoreError> {
-        let limit = i32::try_from(most + 1).unwrap_or(i32::MAX);
-        let pages = partitions(endpoint)
-            .into_iter()
-            .map(|pk| Box::pin(self.0.counts(pk, EventId::PREFIX, limit, now)));
-        let mut pages = stream::select_all(pages);
-        let (mut found, mut examined) = (0, 0);
-        while let Some(page) = pages.try_next().await? {
-            found += page.found;
-            examined += page.examined;
-            if examined > most {
-                return Ok(Count { number: found.min(most), complete: false });
+        rows: impl IntoIterator<Item = &'a DeliveryRow>,
+    ) -> Result<(), StoreError> {
+        let mut missing: HashMap<AttemptId, Vec<Attempt>> = HashMap::new();
+        for row in rows {
+            let history = &row.history;
+            if let (Some(last), Some(entry)) = (&history.last, history.entries.last()) {
+                missing.entry(*entry).or_default().push(last.attempt(row));
             }
         }
-        Ok(Count { number: found, complete: true })
+        for attempt in 0..TRIES {
+            table::pause(attempt).await;
+            self.mend_once(&mut missing).await?;
+            if missing.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Conflict)
     }
 
-    /// Attempts of an endpoint, of the newest event first, without the first `skipped`.
-    pub async fn slice(
+    /// Leaves those in `missing` that somebody else has mended at the same moment.
+    async fn mend_once(
         &self,
-        Owned(endpoint): Owned,
-        skipped: usize,
-        count: usize,
-        now: Timestamp,
-    ) -> Result<Vec<Attempt>, StoreError> {
-        let rows = self
-            .rows(endpoint)
-            .try_filter(|row| futures::future::ready(!expired(row, now.seconds())));
-        rows.skip(skipped).take(count).map(|row| parse(row?)).try_collect().await
+        missing: &mut HashMap<AttemptId, Vec<Attempt>>,
+    ) -> Result<(), StoreError> {
+        let keys = missing.iter().filter_map(|(id, attempts)| {
+            let first = attempts.first()?;
+            Some((&self.table, key_of(first.project, first.endpoint, *id)))
+        });
+        let rows = table::get_many(keys.collect()).await?;
+        let rows: HashMap<_, _> = rows.iter().map(|row| (text(row, "sk"), row)).collect();
+        let mut left = HashMap::new();
+        for (id, attempts) in missing.drain() {
+            let there = rows.get(id.to_string().as_str());
+            let known = there.map_or_else(|| Ok(Vec::new()), |row| attempts_of(row))?;
+            let is_new = |attempt: &Attempt| !known.iter().any(|known| known.id == attempt.id);
+            let new: Vec<_> = attempts.iter().filter(|attempt| is_new(attempt)).cloned().collect();
+            if new.is_empty() {
+                continue;
+            }
+            tracing::warn!(entry = %id, count = new.len(), "the log lacked attempts; they are \
+                there now, without the receivers' answers");
+            let count = known.len() as u64;
+            let mended = Entry { id, attempts: [known, new].concat() };
+            let row = mended.row(self.expiry(id.time()))?;
+            let same = format!("attribute_not_exists(pk) OR {COUNT} = :count");
+            if self.table.put_if(row, &same, [(":count", number(count))]).await?.is_some() {
+                left.insert(id, attempts);
+            }
+        }
+        *missing = left;
+        Ok(())
     }
 
-    /// A page of an endpoint's attempts: those of the newest event first, and of one event the last
-    /// first.
-    pub async fn list<F>(
+    /// The attempts of a delivery without a row, if it was enqueued at that time: it can have been
+    /// tried only at once. With the entries that they are in. Strongly consistent.
+    pub async fn at_once(
         &self,
-        Owned(endpoint): Owned,
-        request: &PageRequest<AttemptId>,
-        now: Timestamp,
-        keep: F,
-    ) -> Result<Page<Attempt>, StoreError>
-    where
-        F: Fn(&Attempt) -> bool,
-    {
-        let keep = &keep;
-        let parse_kept = |row| async move { Ok(Some(parse(row)?).filter(keep)) };
-        Listing::new(&self.0, partitions(endpoint), EventId::PREFIX)
-            .page(request, now, parse_kept)
-            .await
+        project: ProjectId,
+        endpoint: EndpointId,
+        event: EventId,
+        enqueued_at: Timestamp,
+    ) -> Result<Vec<(Attempt, AttemptId)>, StoreError> {
+        at_once(&self.table, project, endpoint, event, enqueued_at).await
     }
 }
 
-fn partitions(endpoint: EndpointId) -> Vec<String> {
-    (0..SHARDS).map(|shard| pk::attempts(endpoint, shard)).collect()
+/// See [`AttemptLog::at_once`].
+pub(crate) async fn at_once(
+    log: &Table,
+    project: ProjectId,
+    endpoint: EndpointId,
+    event: EventId,
+    enqueued_at: Timestamp,
+) -> Result<Vec<(Attempt, AttemptId)>, StoreError> {
+    let enqueued = enqueued_at.millis();
+    let window = u64::try_from(FIRST_WINDOW.as_millis()).unwrap_or(u64::MAX);
+    let from = Timestamp::from_millis(enqueued.saturating_sub(MARGIN_MILLIS));
+    let until = Timestamp::from_millis(enqueued.saturating_add(window + MARGIN_MILLIS));
+    let low = bound(AttemptId::PREFIX, from);
+    let high = format!("{}{END}", bound(AttemptId::PREFIX, until));
+    let rows = Merge::new(log, &partitions(project, endpoint), low, high, false).rows();
+    let of_row = |mut found: Vec<_>, row: Item| async move {
+        let entry: AttemptId =
+            text(&row, "sk").parse().map_err(|_| StoreError::Damaged("an attempt's id"))?;
+        let attempts = attempts_of(&row)?.into_iter().filter(|attempt| attempt.event == event);
+        found.extend(attempts.map(|attempt| (attempt, entry)));
+        Ok(found)
+    };
+    rows.try_fold(Vec::new(), of_row).await
+}
+
+/// The partitions of an endpoint's attempts.
+pub(crate) fn partitions(project: ProjectId, endpoint: EndpointId) -> Vec<String> {
+    (0..ATTEMPT_SHARDS).map(|shard| pk::attempts(project, endpoint, shard)).collect()
 }
 
 #[cfg(test)]

@@ -1,26 +1,15 @@
-//! The rows of deliveries that are not finished: they wait for a time, in the lists of what is due,
-//! or until their receiver is well, in a list of their endpoint's.
+//! The rows of deliveries that did not end at once: they wait for a time, in the lists of what is
+//! due; or until their receiver is well, in a list of their endpoint's; or have ended.
 //!
 //! # Pitfalls
 //!
-//! A row is deleted only once its delivery has ended. Until then it is in a list: a message that is
-//! lost costs time, and whoever looks next finds the row. Rows do not expire.
+//! A row that has not ended is in a list and does not expire: a message that is lost costs time,
+//! and whoever looks next finds the row. One that has ended stays for as long as its attempts; the
+//! failed ones in a list of their project's.
 //!
 //! First the row, then the message, then the acknowledgement of the message before.
 
 use std::collections::{HashMap, HashSet};
-
-use aws_sdk_dynamodb::types::ReturnValue;
-use domain::{
-    delivery_row::DeliveryRow,
-    id::{EndpointId, EventId, ProjectId, SHARDS},
-    message::Message,
-    model::event::LoggedEvent,
-    time::Timestamp,
-    work::Again,
-};
-use futures::{Stream, TryStreamExt, future::ready};
-use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use crate::{
     Access, StoreError, Table,
@@ -29,8 +18,18 @@ use crate::{
     list::parse,
     merge::Merge,
     row_keys::{lists, pk, sk},
-    table::{Update, get_many},
+    table::{self, get_many},
 };
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use domain::{
+    delivery::End,
+    delivery_row::{DeliveryRow, State},
+    id::{AttemptId, EndpointId, EventId, ProjectId, RoundId, SHARDS},
+    model::{Attempt, event::LoggedEvent},
+    time::Timestamp,
+    work::Again,
+};
+use futures::{Stream, TryStreamExt, future::ready};
 
 /// Which row it is, as the list shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,20 +66,35 @@ fn row(project: ProjectId, event: EventId, endpoint: EndpointId) -> Item {
 fn whole(row: &DeliveryRow) -> Result<Item, StoreError> {
     let (pk, sk) = place_of(row.project, row.event, row.endpoint);
     let mut item = item(pk, sk, row)?;
-    item.insert("list".to_owned(), string(list_of(row)));
+    item.extend(list_of(row).map(|list| ("list".to_owned(), string(list))));
     Ok(item)
 }
 
-/// The list that a row is in.
-fn list_of(row: &DeliveryRow) -> String {
-    if row.is_parked() {
-        return lists::parked(row.project, row.endpoint, row.event.shard());
+/// The list that a row is in, if it is in one.
+fn list_of(row: &DeliveryRow) -> Option<String> {
+    let shard = row.event.shard();
+    match row.state {
+        State::Waiting { .. } => {
+            let (pk, sk) = place_of(row.project, row.event, row.endpoint);
+            Some(lists::due_of(&pk, &sk))
+        }
+        State::Parked { .. } => Some(lists::parked(row.project, row.endpoint, shard)),
+        State::Ended(End::Failed) => Some(lists::failed(row.project, shard)),
+        State::Ended(End::Succeeded) => None,
     }
-    let (pk, sk) = place_of(row.project, row.event, row.endpoint);
-    lists::due_of(&pk, &sk)
 }
 
-/// Writes, finds and deletes rows of deliveries.
+/// How often a row is begun while others change it.
+const TRIES: u32 = 8;
+
+/// What came of a put.
+enum Put {
+    Done,
+    /// Another row is there, if there is one at all.
+    Other(Option<Box<DeliveryRow>>),
+}
+
+/// Writes and finds rows of deliveries.
 #[derive(Clone, Debug)]
 pub struct DeliveryRows(Table);
 
@@ -93,96 +107,133 @@ impl DeliveryRows {
     /// Writes the first row of a delivery. The row for which the caller acts now; `None` if there
     /// is one already that somebody else takes care of.
     ///
-    /// The row of a later resend stays, and that of an earlier round is needless from now on. If an
-    /// invocation that died has written this very wait, it is taken over.
+    /// If an invocation that died has written a wait of this round, it is taken over.
     pub async fn begin(&self, row: DeliveryRow) -> Result<Option<DeliveryRow>, StoreError> {
-        let absent = "attribute_not_exists(pk)";
-        let put = match row.round {
-            None => self.0.put_if(whole(&row)?, absent, []).await,
-            Some(round) => {
-                let earlier = "attribute_not_exists(round) OR round < :round";
-                let round = (":round", string(round.to_string()));
-                self.0.put_if(whole(&row)?, &format!("{absent} OR {earlier}"), [round]).await
+        match self.put(&row, None).await? {
+            Put::Done => Ok(Some(row)),
+            // A repeated request has written it: this knows more.
+            Put::Other(Some(there))
+                if there.round == row.round && there.history.attempts < row.history.attempts =>
+            {
+                let taken = DeliveryRow { seq: there.seq + 1, ..row };
+                Ok(self.change(&there, &taken).await?.then_some(taken))
             }
-        };
-        match put {
-            Ok(None) => Ok(Some(row)),
-            Ok(Some(there)) => self.take_over(row, parse(there)?).await,
-            // It has ended in the meantime.
-            Err(StoreError::Conflict) => Ok(None),
-            Err(error) => Err(error),
+            Put::Other(Some(there)) if row.due_at().is_some() => {
+                self.take_over(row.round, *there).await
+            }
+            Put::Other(_) => Ok(None),
         }
     }
 
-    /// Writes the row of a delivery that is sent again, in the place of one that waits for an
-    /// earlier attempt. The message that acts for it; `None` if a later resend has the row. `seq`
-    /// is random.
+    /// Writes the row of a delivery that is sent again, in the place of the one that is there. The
+    /// row for which the caller acts now; `None` if a later round has it, or this one has ended.
     pub async fn begin_again(
         &self,
-        message: &Message,
-        seq: u64,
-    ) -> Result<Option<Again>, StoreError> {
-        let begun = self.begin(DeliveryRow::resend(message, seq)).await?;
-        Ok(begun.map(|row| row.again(false)))
+        row: DeliveryRow,
+        mut there: Option<DeliveryRow>,
+    ) -> Result<Option<DeliveryRow>, StoreError> {
+        for attempt in 0..TRIES {
+            table::pause(attempt).await;
+            if let Some(there) = &there {
+                if there.round == row.round {
+                    return self.take_over(row.round, there.clone()).await;
+                }
+                if !there.has_ended() && there.round > row.round {
+                    return Ok(None);
+                }
+            }
+            let history = there.as_ref().map_or(&row.history, |there| &there.history);
+            let new = DeliveryRow { history: history.anew(), ..row.clone() };
+            match self.put(&new, there.as_ref()).await? {
+                Put::Done => return Ok(Some(new)),
+                Put::Other(other) => there = other.map(|other| *other),
+            }
+        }
+        Err(StoreError::Conflict)
     }
 
     /// Writes the row of a delivery that may be on its way, unless there is one.
     pub async fn begin_unconfirmed(&self, row: &DeliveryRow) -> Result<(), StoreError> {
-        match self.0.put_if(whole(row)?, "attribute_not_exists(pk)", []).await {
-            // Somebody takes care of it, or it has ended in the meantime.
-            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+        self.put(row, None).await.map(drop)
+    }
+
+    /// Another message acts for a wait of this round from now on: the one before may not have been
+    /// sent.
+    async fn take_over(
+        &self,
+        round: Option<RoundId>,
+        there: DeliveryRow,
+    ) -> Result<Option<DeliveryRow>, StoreError> {
+        if there.round != round || there.due_at().is_none() {
+            return Ok(None);
+        }
+        let taken = DeliveryRow { seq: there.seq + 1, ..there.clone() };
+        Ok(self.change(&there, &taken).await?.then_some(taken))
+    }
+
+    /// Writes down what has become of a delivery: for what it waits now, or how it has ended. Its
+    /// message is done, or carries it on. Whether that holds: not if another message acts for it by
+    /// now, or has made an attempt.
+    pub async fn change(
+        &self,
+        before: &DeliveryRow,
+        after: &DeliveryRow,
+    ) -> Result<bool, StoreError> {
+        Ok(matches!(self.put(after, Some(before)).await?, Put::Done))
+    }
+
+    /// Writes a row in the place of the one that was read: none, or one whose message and attempts
+    /// are still the same.
+    async fn put(&self, row: &DeliveryRow, there: Option<&DeliveryRow>) -> Result<Put, StoreError> {
+        let item = whole(row)?;
+        let put = match there {
+            None => self.0.put_if(item, "attribute_not_exists(pk)", []).await,
+            Some(there) => {
+                let same = "seq = :seq AND attempts = :attempts";
+                let values = [
+                    (":seq", number(there.seq)),
+                    (":attempts", number(there.history.attempts.into())),
+                ];
+                self.0.put_if(item, same, values).await
+            }
+        };
+        match put {
+            Ok(None) => Ok(Put::Done),
+            Ok(Some(other)) => {
+                let other: DeliveryRow = parse(other)?;
+                // The answer to the put was lost, and the SDK has put again.
+                if other == *row { Ok(Put::Done) } else { Ok(Put::Other(Some(Box::new(other)))) }
+            }
+            Err(StoreError::Conflict) => Ok(Put::Other(None)),
             Err(error) => Err(error),
         }
     }
 
-    async fn take_over(
-        &self,
-        row: DeliveryRow,
-        there: DeliveryRow,
-    ) -> Result<Option<DeliveryRow>, StoreError> {
-        // The answer to the put was lost, and the SDK has put again.
-        if there == row {
-            return Ok(Some(row));
-        }
-        if row.is_parked() || there.is_parked() || row.round != there.round {
-            return Ok(None);
-        }
-        let update = self.wait(&DeliveryRow { seq: there.seq, ..row.clone() }, " ADD seq :one")?;
-        let taken = update.value(":one", number(1)).make_if().await?;
-        Ok(taken.then(|| DeliveryRow { seq: there.seq + 1, ..row }))
-    }
-
-    /// Writes down for what a delivery waits now: its message is done, or carries it on. Nothing if
-    /// another message acts for it by now.
-    pub async fn change(&self, row: &DeliveryRow) -> Result<(), StoreError> {
-        self.wait(row, "")?.make_if().await.map(drop)
-    }
-
-    fn wait(&self, row: &DeliveryRow, more: &str) -> Result<Update, StoreError> {
-        let key = DeliveryKey::of(row).row();
-        let change =
-            "SET #state = :state, #list = :list, list_at = :at REMOVE claimed_from, claimed_until";
-        // Two reserved words in expressions.
-        let update = self.0.update(key, format!("{change}{more}")).when("seq = :seq");
-        Ok(update.name("#state", "state").name("#list", "list").values([
-            (":state", to_attribute_value(row.state)?),
-            (":list", string(list_of(row))),
-            (":at", number(row.list_at.millis())),
-            (":seq", number(row.seq)),
-        ]))
+    /// Notes an attempt of a delivery whose row has moved on. Its entry comes first: the last one
+    /// is that of the row's last attempt.
+    pub async fn note(&self, attempt: &Attempt, entry: AttemptId) -> Result<(), StoreError> {
+        let key = row(attempt.project, attempt.event, attempt.endpoint);
+        let change = "SET attempts = attempts + :one, \
+                      entries = list_append(:entry, if_not_exists(entries, :none))";
+        let update = self.0.update(key, change).when("attribute_exists(pk)").values([
+            (":one", number(1)),
+            (":none", AttributeValue::L(Vec::new())),
+            (":entry", AttributeValue::L(vec![string(entry.to_string())])),
+        ]);
+        update.make_if().await.map(drop)
     }
 
     /// Claims a delivery from one time to another, in which a message acts for it: as it is then.
     /// `claim` is random, by which a repeat of a call whose answer was lost is known.
-    /// [`StoreError::Conflict`] if it has another claim then, or has ended.
+    /// [`StoreError::Conflict`] if it has another claim then, or does not wait for the same.
     pub async fn claim(
         &self,
-        key: &DeliveryKey,
+        row: &DeliveryRow,
         claim: u64,
         from: Timestamp,
         until: Timestamp,
     ) -> Result<DeliveryRow, StoreError> {
-        let free = "attribute_exists(pk) AND (attribute_not_exists(claimed_until) \
+        let free = "#list = :list AND (attribute_not_exists(claimed_until) \
                     OR claimed_until <= :from OR claimed_from > :from OR claimed_by = :claim)";
         let change = "SET claimed_from = :from, claimed_until = :until, claimed_by = :claim \
                       ADD seq :one";
@@ -191,18 +242,11 @@ impl DeliveryRows {
             (":until", number(until.millis())),
             (":claim", number(claim)),
             (":one", number(1)),
+            (":list", string(list_of(row).unwrap_or_default())),
         ];
-        let update = self.0.update(key.row(), change).when(free).values(values);
+        let update = self.0.update(DeliveryKey::of(row).row(), change).when(free).values(values);
+        let update = update.name("#list", "list");
         parse(update.returning(ReturnValue::AllNew).await?)
-    }
-
-    /// Deletes the row of a delivery that has ended. Nothing if another message acts for it by now.
-    pub async fn delete(&self, row: &DeliveryRow) -> Result<(), StoreError> {
-        let seq = (":seq", number(row.seq));
-        match self.0.delete_if(DeliveryKey::of(row).row(), "seq = :seq", [seq]).await {
-            Err(StoreError::Conflict) => Ok(()),
-            deleted => deleted,
-        }
     }
 
     /// The parked deliveries of an endpoint, of the oldest event first, from events of this time
@@ -217,27 +261,27 @@ impl DeliveryRows {
         let lists: Vec<_> =
             (0..SHARDS).map(|shard| lists::parked(project, endpoint, shard)).collect();
         let key = |row: Item| ready(Ok(lists::delivery(text(&row, "pk"), text(&row, "sk"))));
-        Merge::of_lists(&self.0, &lists, (from, Timestamp::MAX))
+        Merge::of_lists(&self.0, &lists, (from, Timestamp::MAX), false)
             .rows()
             .try_filter_map(key)
             .map_ok(|(project, event, endpoint)| DeliveryKey { project, event, endpoint })
     }
 
-    /// Those of these that are not finished, in any order. One that can't be read is left out.
+    /// The rows of those of these that have one, in any order. One that can't be read is left out.
     pub async fn get(&self, keys: &[DeliveryKey]) -> Result<Vec<DeliveryRow>, StoreError> {
         let rows = get_many(keys.iter().map(|key| (&self.0, key.row())).collect()).await?;
         Ok(rows.into_iter().filter_map(readable).collect())
     }
 
-    /// The row of an event's delivery to an endpoint, if that is not finished. One that can't be
-    /// read is left out.
-    pub async fn find(
+    /// The rows of an event's deliveries, in any order. One that can't be read is left out.
+    pub async fn of_event(
         &self,
         access: Access,
-        endpoint: EndpointId,
         event: EventId,
-    ) -> Result<Option<DeliveryRow>, StoreError> {
-        Ok(self.0.get_item(row(access.project(), event, endpoint)).await?.and_then(readable))
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
+        let pk = pk::deliveries(access.project(), event.shard());
+        let rows = self.0.all(pk, &sk::of_event(event)).await?;
+        Ok(rows.into_iter().filter_map(readable).collect())
     }
 }
 

@@ -41,7 +41,7 @@ impl DueList {
     /// out.
     pub fn until(&self, moment: Timestamp) -> impl Stream<Item = Result<Due, StoreError>> + '_ {
         let lists: Vec<_> = (0..lists::DUE).map(lists::due).collect();
-        Merge::of_lists(&self.0, &lists, (Timestamp::from_millis(0), moment))
+        Merge::of_lists(&self.0, &lists, (Timestamp::from_millis(0), moment), false)
             .rows()
             .try_filter_map(|row| ready(Ok(read(&row))))
     }

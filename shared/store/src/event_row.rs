@@ -89,7 +89,7 @@ pub(crate) fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
 }
 
 /// Targets as a row holds them.
-pub(crate) fn targets_text(targets: &[Target]) -> Result<String, StoreError> {
+fn targets_text(targets: &[Target]) -> Result<String, StoreError> {
     serde_json::to_string(&targets.iter().map(shortened).collect::<Vec<_>>())
         .map_err(|_| StoreError::Damaged("an event's targets"))
 }

@@ -3,10 +3,7 @@
 //! A log is spread over [`SHARDS`](domain::id::SHARDS) partitions; a list merges their ordered
 //! queries, which run in parallel.
 //!
-//! # Pitfalls
-//!
-//! A cursor is an id, and an attempt's id names only the millisecond of its event's key, so a page
-//! may have to skip within one millisecond until it meets the cursor (see [`Cursor`]).
+//! A cursor is an id; the page goes on behind its row (see [`Cursor`]).
 
 use std::{
     collections::VecDeque,
@@ -15,12 +12,10 @@ use std::{
 };
 
 use domain::{
-    id::{
-        AttemptId, AutomationId, EndpointId, EventId, KeyId, OperatorKeyId, ProjectId, RecoveryId,
-    },
+    id::{AutomationId, EndpointId, EventId, KeyId, OperatorKeyId, ProjectId, RecoveryId},
     time::Timestamp,
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
@@ -56,6 +51,15 @@ pub struct PageRequest<Id> {
     pub since: Option<Timestamp>,
     /// Only what is older.
     pub until: Option<Timestamp>,
+}
+
+impl<Id: Copy> PageRequest<Id> {
+    /// Whether the page is read from its end, whether that goes from new to old, and behind what.
+    pub(crate) fn direction(&self) -> (bool, bool, Option<Id>) {
+        let backwards = self.after.is_none() && self.before.is_some();
+        let descending = (self.order == Order::Desc) != backwards;
+        (backwards, descending, self.after.or(self.before))
+    }
 }
 
 /// A page of a list.
@@ -107,17 +111,6 @@ sorted_by!(
     RecoveryId: sk::recovery,
 );
 
-/// An attempt stands somewhere among the rows of its event's millisecond.
-impl Cursor for AttemptId {
-    fn group(&self) -> String {
-        bound(EventId::PREFIX, self.event_time())
-    }
-
-    fn id(&self) -> String {
-        self.to_string()
-    }
-}
-
 /// Rows that a page looks at before it gives up filling itself, so that a filter that matches
 /// nothing ends in time.
 const MAX_EXAMINED: usize = 5_000;
@@ -129,7 +122,7 @@ const MAX_BYTES: usize = 2 << 20;
 /// Rows that are completed (by further reads) at a time.
 const CONCURRENCY: usize = 16;
 /// Above every character of a sort key.
-const END: char = '~';
+pub(crate) const END: char = '~';
 
 /// An ordered list over partitions of a table.
 pub(crate) struct Listing<'a> {
@@ -157,54 +150,20 @@ impl<'a> Listing<'a> {
         F: Fn(Item) -> Fut,
         Fut: Future<Output = Result<Option<T>, StoreError>>,
     {
-        let backwards = request.after.is_none() && request.before.is_some();
-        let descending = (request.order == Order::Desc) != backwards;
-        let cursor = request.after.or(request.before);
+        let (backwards, descending, cursor) = request.direction();
         let (low, high) = self.range(request, cursor, descending);
 
         let rows = Merge::new(self.table, &self.partitions, low, high, descending).rows();
         let rows = skip_to(rows, cursor)
             .try_filter(|row| futures::future::ready(!expired(row, now.seconds())));
-        let kept = rows
-            .map(|row| async {
-                let row = row?;
-                let (id, size) = (text(&row, "id").to_owned(), size_of(&row));
-                let place = format!("{} {}", text(&row, "pk"), text(&row, "sk"));
-                match keep(row).await {
-                    Err(error @ (StoreError::Unreadable(_) | StoreError::Damaged(_))) => {
-                        tracing::error!(row = place, %error, "a list leaves out a row that can't \
-                            be read");
-                        Ok::<_, StoreError>((id, size, None))
-                    }
-                    kept => Ok((id, size, kept?)),
-                }
-            })
-            .buffered(CONCURRENCY);
-        let mut kept = std::pin::pin!(kept);
-
-        let mut page = Page { items: Vec::new(), has_more: false, last_seen: None };
-        let (started, mut examined, mut bytes) = (Instant::now(), 0, 0);
-        while let Some((id, size, item)) = kept.try_next().await? {
-            let full = page.items.len() >= request.limit
-                || bytes + size > MAX_BYTES && !page.items.is_empty();
-            if item.is_some() && full
-                || examined >= MAX_EXAMINED
-                || examined > 0 && started.elapsed() > PATIENCE
-            {
-                page.has_more = true;
-                break;
-            }
-            examined += 1;
-            if let Some(item) = item {
-                bytes += size;
-                page.items.push(item);
-            }
-            page.last_seen = Some(id);
-        }
-        if backwards {
-            page.items.reverse();
-        }
-        Ok(page)
+        let keep = &keep;
+        let kept = rows.map(|row| async move {
+            let row = row?;
+            let (id, size) = (text(&row, "id").to_owned(), size_of(&row));
+            let place = format!("{} {}", text(&row, "pk"), text(&row, "sk"));
+            Ok(Looked { id, size, item: readable(&place, keep(row).await)? })
+        });
+        fill(request, backwards, kept).await
     }
 
     /// The inclusive bounds of the sort keys.
@@ -231,13 +190,72 @@ impl<'a> Listing<'a> {
     }
 }
 
+/// A row that was looked at.
+pub(crate) struct Looked<T> {
+    /// By which the list can be continued behind it.
+    pub(crate) id: String,
+    /// Its rough size in the answer, in bytes.
+    pub(crate) size: usize,
+    /// What the list shows of it, unless a filter leaves it out.
+    pub(crate) item: Option<T>,
+}
+
+/// What a list shows of a row: nothing if it can't be read, as that must not hide the others.
+pub(crate) fn readable<T>(
+    place: &str,
+    read: Result<Option<T>, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(error @ (StoreError::Unreadable(_) | StoreError::Damaged(_))) => {
+            tracing::error!(row = place, %error, "a list leaves out a row that can't be read");
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
+/// Fills a page with what these find, until it is full, or has looked at enough.
+pub(crate) async fn fill<Id, T, Fut>(
+    request: &PageRequest<Id>,
+    backwards: bool,
+    rows: impl Stream<Item = Fut>,
+) -> Result<Page<T>, StoreError>
+where
+    Fut: Future<Output = Result<Looked<T>, StoreError>>,
+{
+    let mut rows = std::pin::pin!(rows.buffered(CONCURRENCY));
+    let mut page = Page { items: Vec::new(), has_more: false, last_seen: None };
+    let (started, mut examined, mut bytes) = (Instant::now(), 0, 0);
+    while let Some(Looked { id, size, item }) = rows.try_next().await? {
+        let full =
+            page.items.len() >= request.limit || bytes + size > MAX_BYTES && !page.items.is_empty();
+        if item.is_some() && full
+            || examined >= MAX_EXAMINED
+            || examined > 0 && started.elapsed() > PATIENCE
+        {
+            page.has_more = true;
+            break;
+        }
+        examined += 1;
+        if let Some(item) = item {
+            bytes += size;
+            page.items.push(item);
+        }
+        page.last_seen = Some(id);
+    }
+    if backwards {
+        page.items.reverse();
+    }
+    Ok(page)
+}
+
 /// A row as the type that it holds.
 pub(crate) fn parse<T: DeserializeOwned>(row: Item) -> Result<T, StoreError> {
     Ok(from_item(row)?)
 }
 
 /// The beginning of the sort keys of a moment: a prefix and the first ten characters of a ULID.
-fn bound(prefix: &str, time: Timestamp) -> String {
+pub(crate) fn bound(prefix: &str, time: Timestamp) -> String {
     let ulid = ulid::Ulid::from_parts(time.min(Timestamp::MAX).millis(), 0).to_string();
     format!("{prefix}{}", &ulid[..10])
 }
@@ -245,9 +263,9 @@ fn bound(prefix: &str, time: Timestamp) -> String {
 /// Leaves out the rows up to and with the cursor's own; they share its group. If the cursor's row
 /// is gone, none of the group is left out: rather twice than never.
 fn skip_to<Id: Cursor>(
-    rows: impl futures::Stream<Item = Result<Item, StoreError>>,
+    rows: impl Stream<Item = Result<Item, StoreError>>,
     cursor: Option<Id>,
-) -> impl futures::Stream<Item = Result<Item, StoreError>> {
+) -> impl Stream<Item = Result<Item, StoreError>> {
     let place = cursor.map(|cursor| (cursor.group(), cursor.id()));
     let skipping = (place, Vec::new());
     stream::unfold(

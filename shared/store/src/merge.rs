@@ -19,13 +19,14 @@ const KEYS_PER_QUERY: i32 = 100;
 pub(crate) struct Merge<'a> {
     table: &'a Table,
     range: Range,
+    descending: bool,
     shards: Vec<Shard>,
 }
 
 /// What is read of each partition, and in which order.
 enum Range {
     /// By sort key, from the first to the second, both included.
-    Rows { low: String, high: String, descending: bool },
+    Rows { low: String, high: String },
     /// By time, from the first to the second, both included.
     Listed { from: Timestamp, until: Timestamp },
 }
@@ -54,17 +55,19 @@ impl<'a> Merge<'a> {
     ) -> Self {
         // An empty range is an error to DynamoDB.
         let shards = if low > high { Vec::new() } else { shards(partitions) };
-        Self { table, range: Range::Rows { low, high, descending }, shards }
+        Self { table, range: Range::Rows { low, high }, descending, shards }
     }
 
-    /// The keys of rows in these lists of the index, from one time to another, both included, the
-    /// first ones first.
+    /// The keys of rows in these lists of the index, from one time to another, both included.
     pub(crate) fn of_lists(
         table: &'a Table,
         lists: &[String],
         (from, until): (Timestamp, Timestamp),
+        descending: bool,
     ) -> Self {
-        Self { table, range: Range::Listed { from, until }, shards: shards(lists) }
+        // As above.
+        let shards = if from > until { Vec::new() } else { shards(lists) };
+        Self { table, range: Range::Listed { from, until }, descending, shards }
     }
 
     /// The rows, read as they are asked for.
@@ -79,7 +82,7 @@ impl<'a> Merge<'a> {
         let range = &self.range;
         let heads = self.shards.iter_mut().filter(|shard| !shard.rows.is_empty());
         let head = |shard: &&mut Shard| shard.rows.front().map(|row| range.place(row));
-        let first = if matches!(range, Range::Rows { descending: true, .. }) {
+        let first = if self.descending {
             heads.max_by_key(head)
         } else {
             heads.max_by_key(|shard| Reverse(head(shard)))
@@ -89,7 +92,7 @@ impl<'a> Merge<'a> {
 
     /// Reads on, in parallel, wherever rows have run out.
     async fn fill(&mut self) -> Result<(), StoreError> {
-        let (table, range) = (self.table, &self.range);
+        let (table, range, descending) = (self.table, &self.range, self.descending);
         let dry = self.shards.iter_mut().filter(|shard| shard.rows.is_empty());
         try_join_all(dry.map(|shard| async move {
             while shard.rows.is_empty() {
@@ -98,7 +101,7 @@ impl<'a> Merge<'a> {
                     Next::Behind(key) => Some(key),
                     Next::End => break,
                 };
-                let (rows, next) = range.page(table, &shard.pk, start).await?;
+                let (rows, next) = range.page(table, &shard.pk, descending, start).await?;
                 shard.rows = rows.into();
                 shard.next = next.map_or(Next::End, Next::Behind);
             }
@@ -123,14 +126,15 @@ impl Range {
         &self,
         table: &Table,
         partition: &str,
+        descending: bool,
         start: Option<Item>,
     ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
         match self {
-            Self::Rows { low, high, descending } => {
-                table.page(partition, (low, high), *descending, PER_QUERY, start).await
+            Self::Rows { low, high } => {
+                table.page(partition, (low, high), descending, PER_QUERY, start).await
             }
             Self::Listed { from, until } => {
-                table.listed(partition, (*from, *until), KEYS_PER_QUERY, start).await
+                table.listed(partition, (*from, *until), descending, KEYS_PER_QUERY, start).await
             }
         }
     }

@@ -6,9 +6,9 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use serde_json::value::RawValue;
 
-/// Payloads from here on are stored compressed: below, deflate saves less than a write unit (1
-/// KiB).
-const COMPRESS_FROM: usize = 2_048;
+/// Texts from here on are stored compressed: shorter ones fit into a write unit (1 KiB) as they
+/// are.
+const COMPRESS_FROM: usize = 800;
 /// No stored payload inflates to more: data and metadata, with room.
 const MAX_INFLATED: u64 = 1 << 20;
 

@@ -6,11 +6,15 @@
 //! them have passed.
 
 use aws_sdk_dynamodb::types::ReturnValue;
-use domain::{id::EndpointId, rate::interval, time::Timestamp};
+use domain::{
+    id::{EndpointId, ProjectId},
+    rate::interval,
+    time::Timestamp,
+};
 
 use crate::{
     StoreError, Table,
-    item::{key, number},
+    item::{Item, key, number},
     row_keys::{pk, sk},
     table::Update,
 };
@@ -35,15 +39,17 @@ impl RateStore {
     /// deliveries wait, two if none does.
     pub async fn take(
         &self,
+        project: ProjectId,
         endpoint: EndpointId,
         limit: u16,
         now: impl Fn() -> Timestamp,
     ) -> Result<Timestamp, StoreError> {
+        let row = key(pk::endpoint_log(project, endpoint), sk::RATE);
         for _ in 0..TRIES {
             let now = now();
             let behind = self
                 .update(
-                    endpoint,
+                    row.clone(),
                     "SET tat = tat + :interval, a_second = :limit, expires_at = :expiry",
                     "tat >= :now AND (attribute_not_exists(a_second) OR a_second = :limit)",
                     limit,
@@ -62,7 +68,7 @@ impl RateStore {
             }
             let at_once = self
                 .update(
-                    endpoint,
+                    row.clone(),
                     "SET tat = :next, a_second = :limit, expires_at = :expiry",
                     "attribute_not_exists(tat) OR tat < :now OR a_second <> :limit",
                     limit,
@@ -78,13 +84,12 @@ impl RateStore {
 
     fn update(
         &self,
-        endpoint: EndpointId,
+        row: Item,
         change: &str,
         condition: &str,
         limit: u16,
         now: Timestamp,
     ) -> Update {
-        let row = key(pk::endpoint(endpoint), sk::RATE);
         self.0.update(row, change).when(condition).values([
             (":now", number(micros(now))),
             (":limit", number(limit.into())),

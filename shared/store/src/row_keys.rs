@@ -16,11 +16,11 @@
 //! | config | `SECRETS_KEY` | `CHECK` | proof of the key that seals the secrets of this table |
 //! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
 //! | log | `PROJ#<proj>#LATE` | position in the [`feed`](crate::feed) | pointer to an event |
-//! | log | `EP#<we>#<shard>` | `<evt>#<number>#<atm>` | attempt |
-//! | log | `EP#<we>` | `RATE` | when an endpoint with a rate limit takes the next delivery |
+//! | log | `A#<proj>#<we>#<shard>` | `<atm>` | attempts of one second |
+//! | log | `A#<proj>#<we>` | `RATE` | when an endpoint with a rate limit takes the next delivery |
 //! | log | `IDEM#<proj>#<sha-256 of the key>` | `IDEM` | the events of a request with this key |
 //! | state | `C#<proj>#<we>` | `C` | how an endpoint is doing that has failed, and its circuit |
-//! | state | `D#<proj>#<shard>` | `<evt>#<we>` | a delivery that waits |
+//! | state | `D#<proj>#<shard>` | `<evt>#<we>` | a delivery that did not end at once |
 //! | state | `J#<proj>#<we>` | `RECOVERY#<rcv>` | a recovery and how far it is |
 //! | state | `J#<proj>#<we>` | `RECOVERING` | which recovery has the endpoint |
 //! | state | `J#` | `RUN` | until when a run of `jobs` works |
@@ -32,6 +32,7 @@
 //! |---|---|---|
 //! | `due#<0–15>` | when to look at it | circuits, recoveries, deliveries that wait for a time |
 //! | `parked#<proj>#<we>#<shard>` | time of the event | parked deliveries |
+//! | `failed#<proj>#<shard>` | time of the event | deliveries that were given up |
 
 /// Partition keys.
 pub(crate) mod pk {
@@ -85,14 +86,14 @@ pub(crate) mod pk {
         format!("PROJ#{project}#LATE")
     }
 
-    /// One shard of an endpoint's attempts.
-    pub(crate) fn attempts(endpoint: EndpointId, shard: u8) -> String {
-        format!("EP#{endpoint}#{shard}")
+    /// One shard, of [`ATTEMPT_SHARDS`](domain::id::ATTEMPT_SHARDS), of an endpoint's attempts.
+    pub(crate) fn attempts(project: ProjectId, endpoint: EndpointId, shard: u8) -> String {
+        format!("{}#{shard}", endpoint_log(project, endpoint))
     }
 
     /// An endpoint's own row in the log: its rate.
-    pub(crate) fn endpoint(endpoint: EndpointId) -> String {
-        format!("EP#{endpoint}")
+    pub(crate) fn endpoint_log(project: ProjectId, endpoint: EndpointId) -> String {
+        format!("A#{project}#{endpoint}")
     }
 
     /// Who may run background work.
@@ -128,7 +129,7 @@ pub(crate) mod pk {
 /// Sort keys, and the beginnings that lists of them share.
 pub(crate) mod sk {
     use domain::{
-        id::{AttemptId, AutomationId, EndpointId, EventId, KeyId, RecoveryId},
+        id::{AutomationId, EndpointId, EventId, KeyId, RecoveryId},
         model::Topic,
     };
 
@@ -167,9 +168,6 @@ pub(crate) mod sk {
     /// there may be very many, and reads of its subscriptions leave them out.
     pub(crate) const WORKERS: &str = "WORKER#";
 
-    /// The first and the last sort key of rows that begin with an event's id.
-    pub(crate) const EVENTS: (&str, &str) = ("evt_", "evt_~");
-
     /// An item whose sort key is its id.
     pub(crate) fn id(id: impl ToString + Copy) -> String {
         id.to_string()
@@ -205,14 +203,9 @@ pub(crate) mod sk {
         format!("{RECOVERY}{id}")
     }
 
-    /// What the sort keys of an event's attempts, or deliveries, begin with.
+    /// What the sort keys of an event's deliveries begin with.
     pub(crate) fn of_event(event: EventId) -> String {
         format!("{event}#")
-    }
-
-    /// An attempt. Six digits keep an event's attempts in the order of their numbers.
-    pub(crate) fn attempt(event: EventId, number: u32, attempt: AttemptId) -> String {
-        format!("{}{number:06}#{attempt}", of_event(event))
     }
 
     /// The delivery of an event to an endpoint.
@@ -246,6 +239,11 @@ pub(crate) mod lists {
     /// One shard of an endpoint's parked deliveries.
     pub(crate) fn parked(project: ProjectId, endpoint: EndpointId, shard: u8) -> String {
         format!("parked#{project}#{endpoint}#{shard}")
+    }
+
+    /// One shard of a project's failed deliveries.
+    pub(crate) fn failed(project: ProjectId, shard: u8) -> String {
+        format!("failed#{project}#{shard}")
     }
 
     /// Takes the key of a delivery apart; `None` if it is another row's.

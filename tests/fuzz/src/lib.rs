@@ -137,7 +137,6 @@ pub fn cursor(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     if let Ok(id) = text.parse::<AttemptId>() {
         assert_eq!(id.to_string(), text);
-        let _ = id.event_time();
     }
     let spellings = [
         text.parse::<ProjectId>().ok().map(|id| id.to_string()),

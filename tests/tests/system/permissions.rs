@@ -12,7 +12,7 @@ use emulator::aws::{CallCount, CountersReport};
 use http::Method;
 use runtime::clock;
 use sam_template::{Effect, Settings, Template};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use system_tests::{Client, Event, Receiver, Reply, Stack, Viewer, eventually, workspace};
 
 /// An action of a function on a table or queue.
@@ -113,6 +113,12 @@ async fn everything(stack: &Stack) {
 
     stack.queues().send("-deliveries", "no delivery").await;
     stack.queues().wait_for("-dead-letters", 1).await;
+    // A first message from long ago, of which the log may know.
+    let path = workspace().join("events/redriven.json");
+    let event: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let body = event["Records"][0]["body"].as_str().unwrap();
+    stack.queues().send("-deliveries", body).await;
+    stack.queues().wait_until_idle().await;
     // A message that a newer `deliver` has written: it is put away until that one is deployed here.
     stack.queues().send("-deliveries", r#"{"v":99}"#).await;
     eventually("the message is put away", async || {
@@ -251,6 +257,7 @@ async fn read(project: &Client, event: &Event) {
         "/events".to_owned(),
         format!("/events/{}", event.id),
         "/webhooks/messages?status=pending".to_owned(),
+        "/webhooks/messages?status=failed".to_owned(),
         format!("/webhooks/messages/{}", event.id),
         format!("/webhooks/delivery-attempts?message_id={}", event.id),
         format!("/webhooks/delivery-attempts?endpoint_id={endpoint}"),

@@ -1,4 +1,4 @@
-//! One delivery: what the log says of it, the request, and what becomes of its message. While its
+//! One delivery: what its row says of it, the request, and what becomes of its message. While its
 //! receiver is down it is parked, or is the [`probe`].
 
 mod probe;
@@ -6,8 +6,9 @@ mod probe;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    delivery::{FIRST, NextAction, decide},
+    delivery::End,
     delivery_row::State,
+    history::History,
     id::AttemptId,
     message::Message,
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
@@ -16,6 +17,7 @@ use domain::{
 };
 use runtime::clock::Clock;
 use store::{
+    StoreError,
     attempts::AttemptLog,
     deliveries::Receivers,
     delivery_rows::{DeliveryKey, DeliveryRows},
@@ -61,6 +63,16 @@ struct Due {
     turn: usize,
 }
 
+impl Due {
+    const FIRST: Self = Self { number: 1, turn: 1 };
+
+    /// The attempt after these.
+    fn after(history: &History) -> Self {
+        let turn = usize::try_from(history.turns).unwrap_or(usize::MAX).saturating_add(1);
+        Self { number: history.attempts.saturating_add(1), turn }
+    }
+}
+
 impl DeliveryHandler {
     /// Handles one delivery. It never fails: whatever happens is a disposition.
     pub(crate) async fn handle(
@@ -70,7 +82,7 @@ impl DeliveryHandler {
         batch: &Batch,
     ) -> Settled {
         let done = if delivery.is_expired {
-            self.give_up_without_event(&record, &delivery.message, batch).await
+            self.give_up_without_event(&record, &delivery, batch).await
         } else {
             self.attempt(&record, &delivery, batch).await
         };
@@ -78,7 +90,7 @@ impl DeliveryHandler {
             Ok((attempted, disposition)) => (Some(attempted), disposition),
             Err(disposition) => (None, disposition),
         };
-        Settled { record, delivery: Some(delivery), waits: None, attempted, disposition }
+        Settled { record, delivery: Some(delivery), row: None, attempted, disposition }
     }
 
     /// Makes the attempt that is next. `Err` when none is made.
@@ -92,19 +104,14 @@ impl DeliveryHandler {
         let open = batch.receivers.health.get(&message.endpoint).filter(|health| health.is_open());
         match open {
             _ if message.trigger == Trigger::Probe => {
-                return Box::pin(self.probe(record, message, open, batch)).await;
+                return Box::pin(self.probe(record, delivery, open, batch)).await;
             }
             Some(health) if is_parkable(delivery) => {
                 return Box::pin(self.probe_or_park(record, delivery, health, batch)).await;
             }
             _ => {}
         }
-        // The row before the log: it goes when the log has its delivery.
-        let has_row = self.has_row(record, delivery).await?;
-        let Due { number, turn } = self.due(record, message, self.clock.now()).await?;
-        if number == 1 && has_row {
-            return Err(Disposition::Drop);
-        }
+        let Due { number, turn } = self.due(record, delivery, self.clock.now()).await?;
         let endpoint = find(&batch.receivers, message)?;
         self.wait_for_its_slot(record, endpoint, message, number).await?;
 
@@ -122,48 +129,58 @@ impl DeliveryHandler {
         Ok((Attempted { attempt, judges, gone, probe: None }, disposition))
     }
 
-    /// What the log says is next for a delivery. A first attempt that no invocation can have made
-    /// yet does not read the log.
+    /// The attempt that is next: what the row says, or the first one.
     async fn due(
         &self,
         record: &Record,
-        message: &Message,
+        delivery: &Delivery,
         now: Timestamp,
     ) -> Result<Due, Disposition> {
-        let step = if record.may_be_known(message, self.clock.now()) {
-            let attempts = self.attempts.of(message.endpoint, message.event.id).await;
-            let attempts = attempts.map_err(|error| {
-                tracing::error!(%error, "could not read the attempts of a delivery");
-                Disposition::Hide(record.pause())
-            })?;
-            decide(&attempts, message.round, now)
-        } else {
-            FIRST
-        };
-        match step {
-            NextAction::Drop => Err(Disposition::Drop),
-            NextAction::Wait(until) => Err(self.wait(until)),
-            NextAction::Send { number, turn } => Ok(Due { number, turn }),
+        match &delivery.row {
+            None if record.may_be_known(&delivery.message, self.clock.now()) => {
+                self.due_if_known(record, delivery).await
+            }
+            None => Ok(Due::FIRST),
+            Some(row) => match row.state {
+                // A person waits for the result, and clocks differ.
+                _ if row.is_untried() => Ok(Due::after(&row.history)),
+                State::Waiting { until, slot: None } if until > now => Err(self.wait(until)),
+                _ if row.may_have_been_tried() => self.due_by_the_log(record, delivery).await,
+                _ => Ok(Due::after(&row.history)),
+            },
         }
     }
 
-    /// Whether the delivery of a first message has a row. If nothing was tried yet, the row's
-    /// message acts for it: a repeated request has written it, or this message when it came before.
-    async fn has_row(
+    /// Of a first message that may not be the only one. If its delivery did not succeed at once it
+    /// has a row: that is asked before the log.
+    async fn due_if_known(&self, record: &Record, delivery: &Delivery) -> Result<Due, Disposition> {
+        let message = &delivery.message;
+        let (project, event, endpoint) = (message.project, message.event.id, message.endpoint);
+        let rows = self.rows.get(&[DeliveryKey { project, event, endpoint }]).await;
+        let rows = rows.map_err(|error| unread(&error, record))?;
+        let Some(row) = rows.first() else { return self.due_by_the_log(record, delivery).await };
+        self.attempts.mend([row]).await.map_err(|error| unread(&error, record))?;
+        // This message came before, and may have sent no other one. If it has made no attempt, a
+        // repeated request has written the row.
+        Err(match row.state {
+            State::Waiting { until, .. } if row.history.attempts > 0 => self.wait(until),
+            _ => Disposition::Drop,
+        })
+    }
+
+    /// Of a delivery that may have been tried at once.
+    async fn due_by_the_log(
         &self,
         record: &Record,
-        Delivery { message, row, .. }: &Delivery,
-    ) -> Result<bool, Disposition> {
-        let is_first = row.is_none() && message.trigger == Trigger::Scheduled;
-        if !is_first || !record.may_be_known(message, self.clock.now()) {
-            return Ok(false);
-        }
+        Delivery { message, accepted_at, .. }: &Delivery,
+    ) -> Result<Due, Disposition> {
         let (project, event, endpoint) = (message.project, message.event.id, message.endpoint);
-        let found = self.rows.get(&[DeliveryKey { project, event, endpoint }]).await;
-        found.map(|rows| !rows.is_empty()).map_err(|error| {
-            tracing::error!(%error, "could not read the row of a delivery");
-            Disposition::Hide(record.pause())
-        })
+        let made = self.attempts.at_once(project, endpoint, event, *accepted_at).await;
+        let made = made.map_err(|error| unread(&error, record))?;
+        if made.iter().any(|(attempt, _)| attempt.outcome == Outcome::Succeeded) {
+            return Err(Disposition::End(End::Succeeded));
+        }
+        Ok(Due::after(&History::of(made.iter().map(|(attempt, entry)| (attempt, *entry)))))
     }
 
     async fn wait_for_its_slot(
@@ -196,7 +213,9 @@ impl DeliveryHandler {
     ) -> Disposition {
         match self.by_schedule(endpoint, verdict, turn) {
             // A test is not retried: the customer is looking, and can test again.
-            _ if message.trigger == Trigger::Test => Disposition::Drop,
+            Disposition::Wait(..) | Disposition::GiveUp if message.trigger == Trigger::Test => {
+                Disposition::End(End::Failed)
+            }
             disposition => disposition,
         }
     }
@@ -214,9 +233,9 @@ impl DeliveryHandler {
         turn: usize,
     ) -> Disposition {
         match endpoint {
-            _ if verdict.outcome == Outcome::Succeeded => Disposition::Drop,
+            _ if verdict.outcome == Outcome::Succeeded => Disposition::End(End::Succeeded),
             // No later attempt can succeed.
-            None => Disposition::Drop,
+            None => Disposition::End(End::Failed),
             Some(endpoint) if endpoint.status == Status::Disabled || verdict.is_gone() => {
                 Disposition::GiveUp
             }
@@ -228,6 +247,12 @@ impl DeliveryHandler {
             }
         }
     }
+}
+
+/// What is known of a delivery can't be read now.
+fn unread(error: &StoreError, record: &Record) -> Disposition {
+    tracing::error!(%error, "could not read what is known of a delivery");
+    Disposition::Hide(record.pause())
 }
 
 /// Whether a delivery may be parked. A test never is, nor the first attempt of a resend: a customer
@@ -261,6 +286,6 @@ fn logged(
     next: Option<Timestamp>,
 ) -> Attempt {
     let url = endpoint.map(|endpoint| endpoint.url.to_string()).unwrap_or_default();
-    let id = AttemptId::of(&message.event.id, started, rand::random());
+    let id = AttemptId::new(started, rand::random());
     verdict.attempt(id, message, url, number, started, next)
 }

@@ -3,6 +3,7 @@
 //! earlier than that takes its place. All others are parked.
 
 use domain::{
+    delivery::End,
     health::{CLAIMED_FOR, Health, StepResult},
     message::Message,
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
@@ -28,19 +29,20 @@ impl DeliveryHandler {
     pub(super) async fn probe(
         &self,
         record: &Record,
-        message: &Message,
+        delivery: &Delivery,
         open: Option<&Health>,
         batch: &Batch,
     ) -> Result<(Attempted, Disposition), Disposition> {
+        let message = &delivery.message;
         // Otherwise it is about to be released.
         let (Some(health), Some(endpoint)) = (open, active(find(&batch.receivers, message)?))
         else {
             return Err(Disposition::Park);
         };
-        let Due { number, .. } = self.due(record, message, Timestamp::MAX).await?;
+        let Due { number, .. } = self.due(record, delivery, Timestamp::MAX).await?;
         let attempted = self.send_probe(record, message, endpoint, number, health, batch).await?;
         if attempted.attempt.outcome == Outcome::Succeeded {
-            return Ok((attempted, Disposition::Drop));
+            return Ok((attempted, Disposition::End(End::Succeeded)));
         }
         Ok((attempted, Disposition::Park))
     }
@@ -50,19 +52,22 @@ impl DeliveryHandler {
     pub(super) async fn probe_or_park(
         &self,
         record: &Record,
-        Delivery { message, row, .. }: &Delivery,
+        delivery: &Delivery,
         health: &Health,
         batch: &Batch,
     ) -> Result<(Attempted, Disposition), Disposition> {
-        let now = self.clock.now();
+        let (Delivery { message, row, .. }, now) = (delivery, self.clock.now());
         let endpoint = active(find(&batch.receivers, message)?);
         if row.as_ref().is_some_and(|row| row.is_over(self.kept_for, now)) {
-            return Ok((self.give_up(record, message, endpoint, OVER).await?, Disposition::GiveUp));
+            return Ok((
+                self.give_up(record, delivery, endpoint, OVER).await?,
+                Disposition::GiveUp,
+            ));
         }
         let Some(endpoint) = endpoint.filter(|_| health.wants_a_probe(now)) else {
             return Err(Disposition::Park);
         };
-        let Due { number, .. } = self.due(record, message, now).await?;
+        let Due { number, .. } = self.due(record, delivery, now).await?;
         let claimed = match self.circuits.probing(health, now + CLAIMED_FOR, now).await {
             Ok(claimed) => claimed,
             Err(StoreError::Conflict) => return Err(Disposition::Park),
@@ -74,7 +79,7 @@ impl DeliveryHandler {
         let mut attempted =
             self.send_probe(record, message, endpoint, number, &claimed, batch).await?;
         if attempted.attempt.outcome == Outcome::Succeeded {
-            return Ok((attempted, Disposition::Drop));
+            return Ok((attempted, Disposition::End(End::Succeeded)));
         }
         if attempted.gone.is_some() {
             return Ok((attempted, Disposition::GiveUp));
@@ -87,23 +92,26 @@ impl DeliveryHandler {
     pub(super) async fn give_up_without_event(
         &self,
         record: &Record,
-        message: &Message,
+        delivery: &Delivery,
         batch: &Batch,
     ) -> Result<(Attempted, Disposition), Disposition> {
-        let endpoint = find(&batch.receivers, message)?;
-        Ok((self.give_up(record, message, endpoint, EXPIRED).await?, Disposition::Drop))
+        let endpoint = find(&batch.receivers, &delivery.message)?;
+        Ok((
+            self.give_up(record, delivery, endpoint, EXPIRED).await?,
+            Disposition::End(End::Failed),
+        ))
     }
 
     async fn give_up(
         &self,
         record: &Record,
-        message: &Message,
+        delivery: &Delivery,
         endpoint: Option<&Endpoint>,
         reason: &str,
     ) -> Result<Attempted, Disposition> {
-        let Due { number, .. } = self.due(record, message, Timestamp::MAX).await?;
+        let Due { number, .. } = self.due(record, delivery, Timestamp::MAX).await?;
         let (started, verdict) = (self.clock.now(), Verdict::refused(reason));
-        let attempt = logged(message, endpoint, verdict, number, started, None);
+        let attempt = logged(&delivery.message, endpoint, verdict, number, started, None);
         Ok(Attempted { attempt, judges: false, gone: None, probe: None })
     }
 

@@ -90,6 +90,7 @@ impl Verdict {
     ) -> Attempt {
         Attempt {
             id,
+            project: message.project,
             event: message.event.id,
             endpoint: message.endpoint,
             kind: message.event.kind.clone(),

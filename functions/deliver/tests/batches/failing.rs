@@ -3,7 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use deliver::{App, BatchError};
-use domain::{model::Outcome, time::Timestamp};
+use domain::{
+    delivery::End,
+    delivery_row::{DeliveryRow, State},
+    model::Outcome,
+    time::Timestamp,
+    work,
+};
 use emulator::aws::Fault;
 use runtime::clock;
 use serde_json::json;
@@ -11,17 +17,15 @@ use serde_json::json;
 use super::support::{OVER, changed, event_of, logged, message_of, start};
 
 #[tokio::test]
-async fn after_its_last_attempt_a_delivery_has_failed_in_the_log_and_has_no_row() {
+async fn after_its_last_attempt_a_delivery_has_failed_in_the_log_and_in_its_row() {
     let started = start(&[500], &[5]).await;
     let message = message_of("redriven.json", 0);
     started
-        .log()
         .record(&[logged(&message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1)))])
-        .await
-        .unwrap();
+        .await;
     let event = started.again("RetriesQueue", &message, OVER).await;
     assert_eq!(started.handle(event).await, [""; 0]);
-    assert_eq!(started.row(&message).await, None);
+    assert_eq!(started.end(&message).await, Some(End::Failed));
     let attempts = started.attempts(message.event.id).await;
     assert_eq!(
         (attempts.len(), attempts[1].outcome, attempts[1].next_attempt_at),
@@ -38,13 +42,19 @@ async fn what_was_given_up_is_not_sent_again_whichever_message_comes_back() {
         logged(&message, 1, Outcome::HttpError, Some(Timestamp::from_seconds(1))),
         logged(&message, 2, Outcome::Timeout, None),
     ];
-    started.log().record(&log).await.unwrap();
-    // It died before it had deleted the row.
-    let again = started.again("RetriesQueue", &message, OVER).await;
+    started.record(&log[..1]).await;
+    // It died before the log had the last one.
+    let before = started.history(&message).await;
+    let row = DeliveryRow::new(&message, State::Ended(End::Failed), 7, clock::now());
+    let row = DeliveryRow { history: before.after(&log[1], log[1].id), ..row };
+    let row = started.rows().begin(row).await.unwrap().unwrap();
+    let body = work::encode_again(&row.again(false)).unwrap();
+    let again = started.sent("RetriesQueue", body).await;
     for event in [again, event_of("redriven.json")] {
         assert_eq!(started.handle(event).await, [""; 0]);
     }
-    assert_eq!((started.row(&message).await, started.receiver.webhooks().len()), (None, 0));
+    assert_eq!(started.end(&message).await, Some(End::Failed));
+    assert_eq!(started.receiver.webhooks().len(), 0);
     assert_eq!(started.attempts(message.event.id).await.len(), 2);
 }
 

@@ -1,6 +1,6 @@
 //! Batches in which not everything is well: each message is its own.
 
-use domain::{model::Outcome, work};
+use domain::{delivery::End, model::Outcome, work};
 use serde_json::json;
 
 use super::support::{changed, event_of, message_of, start, start_with};
@@ -36,8 +36,7 @@ async fn in_the_sample_batch_the_good_ones_arrive_whatever_the_others_are() {
     assert_eq!(started.receiver.webhooks().len(), 2);
 
     let deleted = message_of("mixed-batch.json", 2);
-    let [attempt] =
-        started.log().of(deleted.endpoint, deleted.event.id).await.unwrap().try_into().unwrap();
+    let [attempt] = started.attempts_of(&deleted).await.try_into().unwrap();
     assert_eq!((attempt.outcome, attempt.next_attempt_at), (Outcome::Refused, None));
 
     let dead = started.received("DeadLetterQueue").await.records;
@@ -49,10 +48,12 @@ async fn in_the_sample_batch_the_good_ones_arrive_whatever_the_others_are() {
     let expected = json!([
         ["BatchGetItem", "ok", 1],
         ["BatchWriteItem", "ok", 1],
+        ["PutItem", "ok", 1],
         ["ChangeMessageVisibilityBatch", "ok", 1],
         ["SendMessageBatch", "ok", 1]
     ]);
     assert_eq!(started.calls(), expected);
+    assert_eq!(started.end(&deleted).await, Some(End::Failed));
 }
 
 #[tokio::test]
@@ -70,8 +71,7 @@ async fn a_slow_receiver_costs_its_own_message_only() {
     started.aws.plant(&[endpoint]).await;
     assert_eq!(started.handle(event_of("mixed-batch.json")).await, [NEWER]);
     let message = message_of("mixed-batch.json", 2);
-    let [attempt] =
-        started.log().of(message.endpoint, message.event.id).await.unwrap().try_into().unwrap();
+    let [attempt] = started.attempts_of(&message).await.try_into().unwrap();
     assert_eq!(attempt.outcome, Outcome::Timeout);
     assert_eq!(started.receiver.webhooks().len(), 2);
     assert_eq!(started.count("RetriesQueue").await, 1);
@@ -93,7 +93,7 @@ async fn a_secret_that_cannot_be_opened_is_our_fault_and_its_message_comes_again
     assert_eq!(started.receiver.webhooks().len(), 0, "nothing unsigned is sent");
     let message = message_of("first-attempt.json", 0);
     assert!(
-        started.log().of(message.endpoint, message.event.id).await.unwrap().is_empty(),
+        started.attempts_of(&message).await.is_empty(),
         "and it is no attempt of the receiver's"
     );
 }

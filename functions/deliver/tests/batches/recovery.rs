@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 
 use aws_lambda_events::sqs::SqsEvent;
 use domain::{
+    delivery::End,
+    delivery_row::{DeliveryRow, State as RowState},
     id::{EndpointId, EventId, RecoveryId},
     message::Message,
     model::{
-        Attempt, Endpoint, Event, Origin, Outcome, Target, attempt::DeliveryStatus,
-        event::LoggedEvent,
+        Endpoint, Event, Origin, Outcome, Target, attempt::DeliveryStatus, event::LoggedEvent,
     },
     recovery::{Recovery, RecoveryCounts, State},
     time::Timestamp,
@@ -23,7 +24,7 @@ use store::{
     Access, Table,
     due::{DueList, DueRow},
     endpoints::EndpointStore,
-    events::{EventReader, EventWriter},
+    events::EventWriter,
     recoveries::{RecoveryProgress, RecoveryStore},
 };
 
@@ -100,7 +101,19 @@ impl Past {
             .zip(outcomes)
             .map(|(number, (outcome, next))| logged(&message, number, *outcome, *next))
             .collect();
-        self.started.log().record(&attempts).await.unwrap();
+        self.started.record(&attempts).await;
+        let history = self.started.history(&message).await;
+        let now = clock::now();
+        let row = |state| DeliveryRow { history, ..DeliveryRow::new(&message, state, 1, now) };
+        let row = match outcomes {
+            [.., (_, Some(until))] => row(RowState::Waiting { until: *until, slot: None }),
+            [.., (outcome, None)] => {
+                let end = if *outcome == Outcome::Succeeded { End::Succeeded } else { End::Failed };
+                row(RowState::Ended(end))
+            }
+            [] => return,
+        };
+        self.started.rows().begin(row).await.unwrap();
     }
 
     pub(super) async fn begin(&self, dry_run: bool) -> Recovery {
@@ -181,11 +194,8 @@ impl Past {
     }
 
     async fn message_status(&self, event: &LoggedEvent) -> Option<DeliveryStatus> {
-        let reader = EventReader::new(table(&self.started, "LogTable"));
-        let there = reader.get(self.project, event.event.id, clock::now()).await.unwrap().unwrap();
-        let target = there.targets.iter().find(|target| target.endpoint == self.endpoint.id)?;
-        let attempts: Vec<Attempt> = self.started.attempts(event.event.id).await;
-        Some(DeliveryStatus::of_target(event.event.id, target, &attempts))
+        let rows = self.started.rows().of_event(self.project, event.event.id).await.unwrap();
+        Some(rows.iter().find(|row| row.endpoint == self.endpoint.id)?.status())
     }
 }
 
@@ -398,7 +408,7 @@ async fn it_stops_when_the_endpoint_is_deleted_or_paused_in_the_middle() {
 }
 
 #[tokio::test]
-async fn recoveries_of_two_endpoints_do_not_undo_each_others_targets() {
+async fn recoveries_bring_one_event_to_two_endpoints_at_the_same_time() {
     let past = Past::new(start(&[200], &[]).await).await;
     let event = event_at(1, "{}", &[]);
     past.log(std::slice::from_ref(&event)).await;
@@ -417,12 +427,8 @@ async fn recoveries_of_two_endpoints_do_not_undo_each_others_targets() {
         .unwrap();
     let own = past.begin(false).await;
     assert_eq!(join!(past.step(&own), past.step(&past_of_other)), (true, true));
-    let there = EventReader::new(table(&past.started, "LogTable"))
-        .get(past.project, event.event.id, ago(0))
-        .await
-        .unwrap()
-        .unwrap();
-    let targets: BTreeSet<_> = there.targets.iter().map(|target| target.endpoint).collect();
-    assert_eq!(targets, [past.endpoint.id, other.id].into());
+    let rows = past.started.rows().of_event(past.project, event.event.id).await.unwrap();
+    let endpoints: BTreeSet<_> = rows.iter().map(|row| row.endpoint).collect();
+    assert_eq!(endpoints, [past.endpoint.id, other.id].into());
     assert_eq!(past.started.count("RetriesQueue").await, 2);
 }

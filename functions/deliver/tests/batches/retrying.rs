@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use domain::{
-    delivery::FIRST_WINDOW,
+    delivery::{End, FIRST_WINDOW},
     delivery_row::{DeliveryRow, State},
-    model::{Outcome, Trigger},
+    id::AttemptId,
+    model::{Attempt, Outcome, Trigger},
     time::Timestamp,
     work,
 };
@@ -24,11 +25,11 @@ fn soon() -> Timestamp {
 }
 
 #[tokio::test]
-async fn a_retry_gets_the_number_after_the_logs_last() {
+async fn a_retry_gets_the_number_after_its_rows_last() {
     let started = start(&[200], &[5, 5]).await;
     let message = message_of("redriven.json", 0);
     let due = Some(Timestamp::from_seconds(1));
-    started.log().record(&[logged(&message, 1, Outcome::HttpError, due)]).await.unwrap();
+    started.record(&[logged(&message, 1, Outcome::HttpError, due)]).await;
     let event = started.again("RetriesQueue", &message, OVER).await;
     assert_eq!(started.handle(event).await, [""; 0]);
     let attempts = started.attempts(message.event.id).await;
@@ -39,12 +40,12 @@ async fn a_retry_gets_the_number_after_the_logs_last() {
         json!([
             ["BatchGetItem", "ok", 1],
             ["BatchGetItem", "ok", 1],
+            ["BatchGetItem", "ok", 1],
             ["BatchWriteItem", "ok", 1],
-            ["DeleteItem", "ok", 1],
-            ["Query", "ok", 1]
+            ["PutItem", "ok", 1]
         ])
     );
-    assert_eq!(started.row(&message).await, None, "it has ended");
+    assert_eq!(started.end(&message).await, Some(End::Succeeded));
 }
 
 #[tokio::test]
@@ -73,7 +74,11 @@ async fn what_has_succeeded_is_dropped_without_a_request() {
     let started = start(&[200], &[]).await;
     for (file, change) in [("redriven.json", None), ("first-attempt.json", Some("2"))] {
         let message = message_of(file, 0);
-        started.log().record(&[logged(&message, 1, Outcome::Succeeded, None)]).await.unwrap();
+        started.record(&[logged(&message, 1, Outcome::Succeeded, None)]).await;
+        if change.is_none() {
+            // It came late, so it has a row.
+            started.waiting(&message, State::Ended(End::Succeeded)).await;
+        }
         let event = changed(file, |record| {
             if let Some(count) = change {
                 record["attributes"]["ApproximateReceiveCount"] = json!(count);
@@ -89,7 +94,9 @@ async fn what_has_succeeded_is_dropped_without_a_request() {
 async fn a_first_message_that_was_sent_long_ago_looks_at_the_log() {
     let started = start(&[200], &[]).await;
     let message = message_of("first-attempt.json", 0);
-    started.log().record(&[logged(&message, 1, Outcome::Succeeded, None)]).await.unwrap();
+    let made = logged(&message, 1, Outcome::Succeeded, None);
+    let id = AttemptId::new(long_ago(), 1);
+    started.record(&[Attempt { id, created_at: long_ago(), ..made }]).await;
     let event = sent_at("first-attempt.json", long_ago());
     assert_eq!(started.handle(event).await, [""; 0]);
     assert!(started.receiver.webhooks().is_empty());
@@ -113,7 +120,7 @@ async fn a_late_first_message_leaves_a_delivery_that_was_never_tried_to_its_row(
     let again = started.sent("RetriesQueue", body).await;
     assert_eq!(started.handle(again).await, [""; 0]);
     assert_eq!(started.receiver.webhooks().len(), 1);
-    assert_eq!(started.row(&message).await, None);
+    assert_eq!(started.end(&message).await, Some(End::Succeeded));
     assert_eq!(started.handle(late).await, [""; 0]);
     assert_eq!(started.receiver.webhooks().len(), 1, "it has arrived");
 }
@@ -136,7 +143,7 @@ async fn a_young_first_message_is_sent_although_a_repeat_has_written_a_row() {
         let needless = started.sent("RetriesQueue", body).await;
         assert_eq!(started.handle(needless).await, [""; 0]);
         assert_eq!(started.receiver.webhooks().len(), attempts);
-        assert_eq!(started.row(&message).await, None);
+        assert_eq!(started.end(&message).await, Some(End::Succeeded));
     }
 }
 
@@ -145,7 +152,7 @@ async fn before_its_time_it_is_hidden_without_a_request() {
     let started = start(&[200], &[5]).await;
     let message = message_of("redriven.json", 0);
     let until = soon();
-    started.log().record(&[logged(&message, 1, Outcome::HttpError, Some(until))]).await.unwrap();
+    started.record(&[logged(&message, 1, Outcome::HttpError, Some(until))]).await;
     let event = started.again("RetriesQueue", &message, State::Waiting { until, slot: None }).await;
     let id = event.records[0].message_id.clone().unwrap();
     assert_eq!(started.handle(event).await, [id]);
@@ -153,8 +160,8 @@ async fn before_its_time_it_is_hidden_without_a_request() {
     let expected = json!([
         ["BatchGetItem", "ok", 1],
         ["BatchGetItem", "ok", 1],
-        ["Query", "ok", 1],
-        ["UpdateItem", "ok", 1],
+        ["BatchGetItem", "ok", 1],
+        ["PutItem", "ok", 1],
         ["ChangeMessageVisibilityBatch", "ok", 1]
     ]);
     assert_eq!(started.calls(), expected);
@@ -164,7 +171,7 @@ async fn before_its_time_it_is_hidden_without_a_request() {
 async fn a_resend_is_sent_although_the_delivery_has_succeeded() {
     let started = start(&[200], &[]).await;
     let mut message = message_of("first-attempt.json", 0);
-    started.log().record(&[logged(&message, 1, Outcome::Succeeded, None)]).await.unwrap();
+    started.record(&[logged(&message, 1, Outcome::Succeeded, None)]).await;
     message.trigger = Trigger::Manual;
     message.round = Some(domain::id::RoundId::new(clock::now(), 1));
     let event = started.resent(&message).await;
@@ -180,7 +187,9 @@ async fn a_resend_is_sent_although_the_delivery_has_succeeded() {
 async fn what_comes_too_early_to_the_queue_of_first_attempts_waits_on_the_other() {
     let started = start(&[200], &[5]).await;
     let message = message_of("first-attempt.json", 0);
-    started.log().record(&[logged(&message, 1, Outcome::HttpError, Some(soon()))]).await.unwrap();
+    let until = soon();
+    started.record(&[logged(&message, 1, Outcome::HttpError, Some(until))]).await;
+    started.waiting(&message, State::Waiting { until, slot: None }).await;
     let event = changed("first-attempt.json", |record| {
         record["attributes"]["ApproximateReceiveCount"] = json!("2");
     });

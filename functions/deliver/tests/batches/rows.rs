@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::{
+    delivery::End,
     delivery_row::{DeliveryRow, State},
     health::Phase,
     id::RoundId,
@@ -62,7 +63,7 @@ async fn a_long_wait_is_a_row_only_and_jobs_has_it_sent_when_it_is_due() {
     let event = world.event("RetriesQueue", &world.visible("RetriesQueue").await);
     let deadline = now(&clock) + Duration::from_mins(1);
     assert_eq!(world.started.handle_until(event, deadline).await.unwrap(), [""; 0]);
-    assert_eq!(world.started.row(&message).await, None);
+    assert_eq!(world.started.end(&message).await, Some(End::Succeeded));
     let attempts = world.attempts(&message).await;
     assert_eq!((attempts.len(), attempts[1].outcome), (2, Outcome::Succeeded));
 }
@@ -81,12 +82,14 @@ async fn a_message_for_which_another_one_acts_is_void() {
     let message = message_of("redriven.json", 0);
     let event = started.again("RetriesQueue", &message, OVER).await;
     let row = started.row(&message).await.unwrap();
-    let later = DeliveryRow { seq: row.seq + 1, ..row.clone() };
-    started.rows().delete(&row).await.unwrap();
-    started.rows().begin(later.clone()).await.unwrap();
+    let later = started.rows().begin(row.clone()).await.unwrap().unwrap();
+    assert_eq!(later, row, "it is the same wait");
+    let other = DeliveryRow { enqueued_at: clock::now(), ..row.clone() };
+    let later = started.rows().begin(other).await.unwrap().unwrap();
+    assert_eq!(later.seq, row.seq + 1, "it is taken over");
     assert_eq!(started.handle(event).await, [""; 0]);
     assert!(started.receiver.webhooks().is_empty());
-    assert_eq!(started.row(&message).await, Some(later), "it waits for its own");
+    assert_eq!(started.row(&message).await.unwrap().seq, later.seq, "it waits for its own");
 }
 
 #[tokio::test]
@@ -113,7 +116,10 @@ async fn a_resend_that_fails_takes_the_place_of_the_schedule_that_waits() {
     assert_eq!(world.deliver(&message).await, [""; 0]);
     let round = Some(RoundId::new(clock::now(), 1));
     let resent = Message { trigger: Trigger::Manual, round, ..message.clone() };
-    assert_eq!(world.deliver(&resent).await.len(), 1, "its message carries it on");
+    let event = world.started.resent(&resent).await;
+    let deadline = now(&clock) + Duration::from_mins(1);
+    let kept = world.started.handle_until(event, deadline).await.unwrap();
+    assert_eq!(kept.len(), 1, "its message carries it on");
     let row = world.started.row(&message).await.unwrap();
     assert_eq!((row.round, row.trigger), (round, Trigger::Manual));
     assert_eq!(DeliveryStatus::of(&world.attempts(&message).await), DeliveryStatus::Pending);
@@ -127,7 +133,7 @@ async fn a_resend_that_fails_takes_the_place_of_the_schedule_that_waits() {
     let attempts = world.attempts(&message).await;
     assert_eq!((attempts.len(), attempts[2].round), (3, round));
     assert_eq!(DeliveryStatus::of(&attempts), DeliveryStatus::Failed);
-    assert_eq!(world.started.row(&message).await, None);
+    assert_eq!(world.started.end(&message).await, Some(End::Failed));
 }
 
 #[tokio::test]
@@ -143,7 +149,7 @@ async fn a_delivery_whose_event_is_not_kept_any_more_is_given_up_and_the_log_say
     let [attempt] = started.attempts(message.event.id).await.try_into().unwrap();
     assert_eq!((attempt.outcome, attempt.next_attempt_at), (Outcome::Refused, None));
     assert!(attempt.error.unwrap().contains("older than events are kept"));
-    assert_eq!(started.row(&message).await, None);
+    assert_eq!(started.end(&message).await, Some(End::Failed));
 }
 
 #[tokio::test]

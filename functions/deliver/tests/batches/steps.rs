@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use domain::{
+    delivery::End,
     health::{CLAIMED_FOR, OPENS_AFTER, Phase},
     id::{EndpointId, RoundId},
     message::Message,
@@ -342,7 +343,7 @@ async fn a_delivery_whose_probe_is_still_to_come_is_released_and_the_probe_is_vo
     world.one_step_at_once(id).await;
     assert_eq!(world.arrivals(&parked[0]), 1);
     assert_eq!(world.started.count("RetriesQueue").await, 1, "it names nothing any more");
-    assert_eq!(world.started.row(&parked[0]).await, None);
+    assert_eq!(world.started.end(&parked[0]).await, Some(End::Succeeded));
 }
 
 #[tokio::test]

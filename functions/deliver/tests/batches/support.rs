@@ -6,8 +6,10 @@ use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use deliver::{App, BatchError};
 use domain::{
+    delivery::End,
     delivery_row::{DeliveryRow, State},
-    id::{AttemptId, EventId},
+    history::History,
+    id::{AttemptId, EndpointId, EventId},
     message::Message,
     model::{Attempt, Endpoint, Origin, Outcome, Target, event::LoggedEvent},
     schedule::Schedule,
@@ -22,7 +24,8 @@ use runtime::clock;
 use serde_json::{Value as Json, json};
 use store::{
     Access, Table,
-    attempts::AttemptLog,
+    attempt_reader::AttemptReader,
+    attempts::{AttemptLog, Entry},
     delivery_rows::{DeliveryKey, DeliveryRows},
     events::EventWriter,
 };
@@ -115,7 +118,8 @@ pub(crate) fn logged(
 ) -> Attempt {
     let now = clock::now();
     Attempt {
-        id: AttemptId::of(&message.event.id, now, u64::from(number)),
+        id: AttemptId::new(now, rand::random::<u64>().into()),
+        project: message.project,
         event: message.event.id,
         endpoint: message.endpoint,
         kind: message.event.kind.clone(),
@@ -166,9 +170,43 @@ impl Started {
 
     /// The attempts of an event to the samples' endpoint, by number.
     pub(crate) async fn attempts(&self, event: EventId) -> Vec<Attempt> {
-        let mut attempts = self.log().of(samples::ENDPOINT.parse().unwrap(), event).await.unwrap();
+        let mut attempts = self.of(samples::ENDPOINT.parse().unwrap(), event).await;
         attempts.sort_by_key(|attempt| attempt.number);
         attempts
+    }
+
+    /// The attempts of a message's delivery, by number.
+    pub(crate) async fn attempts_of(&self, message: &Message) -> Vec<Attempt> {
+        let mut attempts = self.of(message.endpoint, message.event.id).await;
+        attempts.sort_by_key(|attempt| (attempt.number, attempt.id));
+        attempts
+    }
+
+    async fn of(&self, endpoint: EndpointId, event: EventId) -> Vec<Attempt> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
+        let reader = AttemptReader::new(Table::new(dynamodb, self.aws.table_name("LogTable")));
+        let access = Access::of_project(&samples::project().unwrap());
+        let all = reader.slice(access, endpoint, 0, usize::MAX, clock::now()).await.unwrap();
+        all.into_iter().filter(|attempt| attempt.event == event).collect()
+    }
+
+    /// Puts attempts into the log.
+    pub(crate) async fn record(&self, attempts: &[Attempt]) {
+        self.log().record(&Entry::of(attempts.iter().cloned())).await.unwrap();
+    }
+
+    /// The history of a message's delivery, by the log.
+    pub(crate) async fn history(&self, message: &Message) -> History {
+        let attempts = self.attempts_of(message).await;
+        let mut history = History::default();
+        for attempt in &attempts {
+            let &Attempt { project, endpoint, event, created_at, .. } = attempt;
+            let found = self.log().at_once(project, endpoint, event, created_at).await.unwrap();
+            let (_, entry) = found.iter().find(|(found, _)| found.id == attempt.id).unwrap();
+            history = history.after(attempt, *entry);
+        }
+        let own = attempts.iter().filter(|attempt| attempt.round == message.round);
+        History { turns: u32::try_from(own.count()).unwrap(), ..history }
     }
 
     /// Waits for messages on a queue, and returns what Lambda would get of them.
@@ -224,11 +262,21 @@ impl Started {
         self.rows().get(&[key]).await.unwrap().pop()
     }
 
+    /// How a message's delivery has ended, by its row.
+    pub(crate) async fn end(&self, message: &Message) -> Option<End> {
+        match self.row(message).await?.state {
+            State::Ended(end) => Some(end),
+            State::Waiting { .. } | State::Parked { .. } => None,
+        }
+    }
+
     /// A resend that somebody has just asked for: the message that acts for it comes off the queue.
     pub(crate) async fn resent(&self, message: &Message) -> SqsEvent {
         self.log_event(message).await;
-        let row = DeliveryRow::resend(message, rand::random::<u32>().into());
-        let row = self.rows().begin(row).await.unwrap().unwrap();
+        let history = self.history(message).await;
+        let row = DeliveryRow::resend(message, &history, rand::random::<u32>().into());
+        let there = self.row(message).await;
+        let row = self.rows().begin_again(row, there).await.unwrap().unwrap();
         self.sent("RetriesQueue", work::encode_again(&row.again(false)).unwrap()).await
     }
 
@@ -238,12 +286,17 @@ impl Started {
         self.sent(queue, self.waiting(message, state).await).await
     }
 
-    /// The delivery of a message waits for this: the text of the message that acts for it.
+    /// The delivery of a message waits for this, with the attempts that the log has: the text of
+    /// the message that acts for it.
     pub(crate) async fn waiting(&self, message: &Message, state: State) -> String {
         self.log_event(message).await;
         let row = DeliveryRow::new(message, state, 7, clock::now());
-        let row = self.rows().begin(row).await.unwrap().unwrap();
-        work::encode_again(&row.again(false)).unwrap()
+        let row = DeliveryRow { history: self.history(message).await, ..row };
+        let begun = match self.row(message).await {
+            None => self.rows().begin(row).await,
+            there => self.rows().begin_again(row, there).await,
+        };
+        work::encode_again(&begun.unwrap().unwrap().again(false)).unwrap()
     }
 
     /// Messages on a queue in whatever state.

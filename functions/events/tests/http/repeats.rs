@@ -8,11 +8,11 @@ use domain::{
     model::{Attempt, Outcome, Scope, Trigger, event::LoggedEvent},
     time::Timestamp,
 };
-use emulator::testing::Api;
+use emulator::{samples, testing::Api};
 use futures::future::join_all;
 use runtime::clock;
 use serde_json::{Value as Json, json};
-use store::attempts::AttemptLog;
+use store::attempts::{AttemptLog, Entry};
 
 use super::{
     audience::{OWN_URL, automation, worker},
@@ -29,7 +29,8 @@ async fn attempted(started: &Started, id: &str, outcome: Outcome) {
     let attempts: Vec<_> = targets
         .iter()
         .map(|target| Attempt {
-            id: AttemptId::of(&event.id, now, rand::random()),
+            id: AttemptId::new(now, rand::random::<u64>().into()),
+            project: samples::PROJECT.parse().unwrap(),
             event: event.id,
             endpoint: target.endpoint,
             kind: event.kind.clone(),
@@ -46,7 +47,7 @@ async fn attempted(started: &Started, id: &str, outcome: Outcome) {
             next_attempt_at: None,
         })
         .collect();
-    AttemptLog::new(started.table("LogTable"), 30).record(&attempts).await.unwrap();
+    AttemptLog::new(started.table("LogTable"), 30).record(&Entry::of(attempts)).await.unwrap();
 }
 
 fn with_id(number: u128, data: u8) -> Json {

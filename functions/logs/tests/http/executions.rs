@@ -9,7 +9,7 @@ use runtime::clock;
 use serde_json::{Value as Json, json};
 use store::{
     Access,
-    attempts::{AttemptReader, Count, Owned},
+    attempt_reader::{AttemptReader, Count},
 };
 
 use super::support::{STRANGER, Started, attempt, event, minute, start};
@@ -69,8 +69,9 @@ async fn a_count_stops_behind_its_most() {
     let started = start().await;
     record(&started, "worker_1", 0..60).await;
     let project = Access::of_project(&samples::project().unwrap());
-    let (reader, owned) = (AttemptReader::new(started.log()), Owned::worker(project, "worker_1"));
-    let count = async |most| reader.count(owned, most, clock::now()).await.unwrap();
+    let reader = AttemptReader::new(started.log());
+    let endpoint = EndpointId::of_worker(project.project(), "worker_1");
+    let count = async |most| reader.count(project, endpoint, most, clock::now()).await.unwrap();
     assert_eq!(count(61).await, Count { number: 60, complete: true });
     assert_eq!(count(60).await, Count { number: 60, complete: true }, "all, and no more");
     assert_eq!(count(59).await, Count { number: 59, complete: false });

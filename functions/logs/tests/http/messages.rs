@@ -1,10 +1,21 @@
 //! Events, and messages with the state of their deliveries.
 
-use domain::model::{Outcome, Scope};
+use domain::{
+    delivery::End,
+    delivery_row::State,
+    id::{EndpointId, EventId},
+    model::{Event, Origin, Outcome, Scope, Target, event::LoggedEvent},
+};
 use emulator::samples;
 use serde_json::{Value as Json, json};
 
-use super::support::{STRANGER, attempt, minute, start};
+use super::support::{STRANGER, attempt, event, minute, start};
+
+const FAILED: State = State::Ended(End::Failed);
+
+fn endpoint() -> EndpointId {
+    samples::ENDPOINT.parse().unwrap()
+}
 
 fn ids(body: &Json) -> Vec<&str> {
     body.as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect()
@@ -68,6 +79,8 @@ async fn a_delivery_that_waits_stands_as_its_row_says_and_by_the_log_if_that_can
     for (state, shown) in [
         (json!({"M": {"waiting": {"M": {"until": {"N": "1"}}}}}), "pending"),
         (json!({"M": {"parked": {"M": {"since": {"N": "1"}}}}}), "parked"),
+        (json!({"M": {"ended": {"S": "succeeded"}}}), "succeeded"),
+        (json!({"M": {"ended": {"S": "failed"}}}), "failed"),
         (json!({"M": {"unheard_of": {"N": "1"}}}), "failed"),
     ] {
         started.aws.put_row("StateTable", &row(state)).await;
@@ -89,6 +102,7 @@ async fn messages_are_filtered_by_state_topic_and_time() {
             attempt(&events[1], 1, Outcome::HttpError, None),
         ])
         .await;
+    started.row(&events[1].event, endpoint(), FAILED).await;
     let (since, until) = (minute(2).seconds(), minute(3).seconds());
     for (query, expected) in [
         (String::new(), vec![at(2), at(1), at(0)]),
@@ -118,6 +132,96 @@ async fn messages_are_filtered_by_state_topic_and_time() {
             started.api.ask("GET", &format!("/webhooks/messages?{query}"), Json::Null).await;
         assert_eq!((answer.status, answer.text("field")), (400, field));
     }
+}
+
+#[tokio::test]
+async fn failed_messages_are_found_without_a_walk_through_all_others() {
+    let started = start().await;
+    let mut failed = Vec::new();
+    // Two minutes with three events of one millisecond each, in no order.
+    for (at, number) in [(5, 2), (5, 1), (3, 9), (3, 7), (5, 3), (3, 8)] {
+        let event = Event { id: EventId::new(minute(at), number), ..event("{}", minute(at)) };
+        let target = Target::new(endpoint(), String::new(), Origin::Endpoint);
+        started.logged(event.clone(), vec![target], minute(at)).await;
+        started.row(&event, endpoint(), FAILED).await;
+        failed.push(event.id);
+    }
+    for number in 10..40 {
+        started.event("task.created", minute(number)).await;
+    }
+    failed.sort();
+    let sorted: Vec<_> = failed.iter().map(ToString::to_string).collect();
+    let reversed: Vec<_> = sorted.iter().rev().cloned().collect();
+    let list = async |query: &str| {
+        let path = format!("/webhooks/messages?status=failed&{query}");
+        let answer = started.api.ask("GET", &path, Json::Null).await;
+        ids(&answer.body).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = started.aws.faults().calls();
+    assert_eq!((list("").await, list("order=asc").await), (reversed.clone(), sorted.clone()));
+    let calls = started.aws.faults().calls() - before;
+    // Eight lists, and of each failed event itself, its rows and its attempts; a walk would read
+    // those of 36 events.
+    assert!(calls < 60, "{calls} calls for two lists");
+    // Page by page, in both directions.
+    for (order, expected) in [("asc", &sorted), ("desc", &reversed)] {
+        let mut seen: Vec<String> = Vec::new();
+        while let next @ [_, ..] = &list(&match seen.last() {
+            None => format!("order={order}&limit=2"),
+            Some(id) => format!("order={order}&limit=2&after={id}"),
+        })
+        .await[..]
+        {
+            seen.extend_from_slice(next);
+        }
+        assert_eq!(&seen, expected);
+        let back = list(&format!("order={order}&limit=2&before={}", expected[3])).await;
+        assert_eq!(back, expected[1..3]);
+    }
+    let since = minute(4).seconds();
+    assert_eq!(list(&format!("since={since}")).await, reversed[..3]);
+    assert_eq!(list(&format!("until={since}")).await, reversed[3..]);
+    assert_eq!(list(&format!("endpoint_id={}", endpoint())).await, reversed);
+    assert!(list("endpoint_id=we_01JZ0000000000000000000099").await.is_empty());
+
+    // One that is sent again has not failed any more.
+    let path = format!("/webhooks/messages/{}/resend", sorted[1]);
+    assert_eq!(started.api.ask("POST", &path, Json::Null).await.status, 202);
+    assert_eq!(list("order=asc").await, [&sorted[..1], &sorted[2..]].concat());
+}
+
+#[tokio::test]
+async fn a_message_also_shows_the_endpoint_that_a_recovery_has_brought_it_to() {
+    let started = start().await;
+    let event = started.logged(event("{}", minute(1)), vec![], minute(1)).await;
+    let id = event.event.id;
+    let path = format!("/webhooks/messages/{id}");
+    let deliveries =
+        async || started.api.ask("GET", &path, Json::Null).await.body["deliveries"].clone();
+    let resend = async || {
+        let resend = format!("{path}/resend");
+        let body = json!({"endpoint_id": samples::ENDPOINT});
+        started.api.ask("POST", &resend, body).await.status
+    };
+    assert_eq!((deliveries().await, resend().await), (json!([]), 400));
+    started.row(&event.event, endpoint(), FAILED).await;
+    let shown = deliveries().await[0].clone();
+    let told = (&shown["endpoint_id"], &shown["url"], &shown["status"]);
+    assert_eq!(told, (&json!(samples::ENDPOINT), &json!(samples::RECEIVER), &json!("failed")));
+    let target = Target::new(endpoint(), String::new(), Origin::Endpoint);
+    let as_if_sent = LoggedEvent { targets: vec![target], ..event };
+    let made = attempt(&as_if_sent, 1, Outcome::HttpError, None);
+    started.record(std::slice::from_ref(&made)).await;
+    started.rows().note(&made, made.id).await.unwrap();
+    for query in [format!("message_id={id}"), format!("endpoint_id={}", samples::ENDPOINT)] {
+        let path = format!("/webhooks/delivery-attempts?{query}");
+        assert_eq!(
+            started.api.ask("GET", &path, Json::Null).await.body[0]["message_id"],
+            json!(id)
+        );
+    }
+    assert_eq!(resend().await, 202);
+    assert_eq!(deliveries().await[0]["status"], "pending");
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use domain::{
-    delivery_row::DeliveryRow,
-    id::{AttemptId, EventId},
+    delivery_row::{DeliveryRow, State},
+    id::{AttemptId, EndpointId, EventId},
     message::Message,
     model::{Attempt, Endpoint, Event, Origin, Outcome, Target, Trigger, event::LoggedEvent},
     time::Timestamp,
@@ -17,8 +17,8 @@ use runtime::clock;
 use serde_json::value::RawValue;
 use store::{
     Access, Table,
-    attempts::AttemptLog,
-    delivery_rows::{DeliveryReader, EventFound},
+    attempts::{AttemptLog, Entry},
+    delivery_rows::{DeliveryReader, DeliveryRows, EventFound},
     events::EventWriter,
 };
 
@@ -73,7 +73,8 @@ pub(crate) fn attempt(
 ) -> Attempt {
     let at = Timestamp::from_millis(event.accepted_at.millis() + u64::from(number) * 1_000);
     Attempt {
-        id: AttemptId::of(&event.event.id, at, u64::from(number)),
+        id: AttemptId::new(at, u128::from(number) + (u128::from(event.event.id.shard()) << 8)),
+        project: samples::PROJECT.parse().unwrap(),
         event: event.event.id,
         endpoint: event.targets[0].endpoint,
         kind: event.event.kind.clone(),
@@ -159,7 +160,32 @@ impl Started {
         found.into_iter().flatten().map(message).collect()
     }
 
+    /// The rows of deliveries.
+    pub(crate) fn rows(&self) -> DeliveryRows {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
+        DeliveryRows::new(Table::new(dynamodb, self.aws.table_name("StateTable")))
+    }
+
+    /// The row of an event's delivery to an endpoint of the samples' project, as `deliver` writes
+    /// it.
+    pub(crate) async fn row(&self, event: &Event, endpoint: EndpointId, state: State) {
+        let message = Message {
+            project: samples::PROJECT.parse().unwrap(),
+            endpoint,
+            via: None,
+            event: event.clone(),
+            enqueued_at: minute(1),
+            brand: None,
+            trigger: Trigger::Scheduled,
+            round: None,
+            reserved: None,
+        };
+        let row = DeliveryRow::new(&message, state, 1, minute(1));
+        self.rows().begin(row).await.unwrap().unwrap();
+    }
+
     pub(crate) async fn record(&self, attempts: &[Attempt]) {
-        AttemptLog::new(self.log(), 30).record(attempts).await.unwrap();
+        let entries = Entry::of(attempts.iter().cloned());
+        AttemptLog::new(self.log(), 30).record(&entries).await.unwrap();
     }
 }

@@ -129,8 +129,8 @@ impl Counters {
     }
 }
 
-/// How many attempts of deliveries a DynamoDB call puts: items keyed `EP#<endpoint>#<shard>` and
-/// `<event>#<number>` (DESIGN.md, "Data model").
+/// How many attempts of deliveries a DynamoDB call puts: items keyed
+/// `A#<project>#<endpoint>#<shard>` and `<attempt>`, which say how many they hold.
 pub fn attempts_in(operation: &str, body: &Json) -> u64 {
     let items: Vec<&Json> = match operation {
         "PutItem" => vec![&body["Item"]],
@@ -141,12 +141,13 @@ pub fn attempts_in(operation: &str, body: &Json) -> u64 {
         }
         _ => Vec::new(),
     };
-    items.into_iter().filter(|item| is_attempt(item)).count() as u64
+    let count = |item: &Json| item["n"]["N"].as_str()?.parse::<u64>().ok();
+    items.into_iter().filter(|item| is_attempt(item)).filter_map(count).sum()
 }
 
 fn is_attempt(item: &Json) -> bool {
     let key = |name: &str| item[name]["S"].as_str().unwrap_or_default();
-    key("pk").starts_with("EP#") && key("sk").starts_with("evt_") && key("sk").contains('#')
+    key("pk").starts_with("A#") && key("sk").starts_with("atm_")
 }
 
 #[cfg(test)]
@@ -192,15 +193,16 @@ mod tests {
 
     #[test]
     fn only_attempts_are_counted_as_attempts() {
-        let put = |pk: &str, sk: &str| {
-            json!({"PutRequest": {"Item": {"pk": {"S": pk},
-            "sk": {"S": sk}}}})
+        let put = |pk: &str, sk: &str, count: &str| {
+            let item = json!({"pk": {"S": pk}, "sk": {"S": sk}, "n": {"N": count}});
+            json!({"PutRequest": {"Item": item}})
         };
+        let pk = "A#proj_1#we_1#0";
         let body = json!({"RequestItems": {"Log": [
-            put("EP#we_1#0", "evt_1#1"), put("EP#we_1#3", "evt_2#1"), put("EP#we_1", "STAT#1"),
-            put("PROJ#p#0", "evt_1"),
-            {"DeleteRequest": {"Key": {"pk": {"S": "EP#we_1#0"}, "sk": {"S": "evt_1#1"}}}}]}});
-        assert_eq!(attempts_in("BatchWriteItem", &body), 2);
+            put(pk, "atm_1", "1"), put(pk, "atm_2", "10"), put("A#proj_1#we_1", "RATE", "7"),
+            put("PROJ#p#0", "evt_1", "7"),
+            {"DeleteRequest": {"Key": {"pk": {"S": pk}, "sk": {"S": "atm_1"}}}}]}});
+        assert_eq!(attempts_in("BatchWriteItem", &body), 11);
         assert_eq!(attempts_in("GetItem", &body), 0);
     }
 }

@@ -1,26 +1,22 @@
-//! Rows of another project: of circuits, parked deliveries, recoveries, rate limits, automations,
+//! Rows of another project: of circuits, recoveries, rate limits, automations,
 //! workers, and secrets of projects.
 
 use domain::{
-    delivery_row::{DeliveryRow, State},
     health::Phase,
     id::{EndpointId, EventId, RecoveryId},
-    message::SettingsSource,
-    model::{Origin, Outcome, Subscription, Target, Trigger},
+    model::{Origin, Outcome, Subscription, Trigger},
     recovery::{self, Recovery},
     signing::{Secret, Vault},
     time::Timestamp,
-    work::Again,
 };
 use emulator::samples;
 use futures::TryStreamExt;
 use runtime::clock;
 use store::{
     StoreError,
-    attempts::{AttemptReader, Count, Owned},
+    attempt_reader::{AttemptReader, Count},
     automations::AutomationStore,
     deliveries::DeliveryEndpoints,
-    delivery_rows::{DeliveryKey, DeliveryReader, DeliveryRows, EventFound},
     due::{Due, DueList, DueRow},
     endpoints::EndpointStore,
     events::EventReader,
@@ -32,20 +28,18 @@ use store::{
     receivers::ReceiverReader,
     recoveries::{RecoveryProgress, RecoveryStore, Turn},
     secrets::ProjectSecrets,
-    targets::TargetStore,
 };
 
-use super::{OTHER, Past, again, all, message, past};
+use super::{OTHER, Past, all, message, past};
 
-const LIMITED: &str = "we_01JZ0000000000000000000002";
-const STOPPED: &str = "we_01JZ0000000000000000000003";
-const TO_ALL: &str = "evt_01JZ1MH2Z80000000000000001";
-const TEST: &str = "evt_01JZ1MH3YG0000000000000002";
-const MOVED: &str = "evt_01JZ1MH4XR0000000000000003";
-const RUNNING: &str = "rcv_01JZ0000000000000000000000";
+pub(super) const LIMITED: &str = "we_01JZ0000000000000000000002";
+pub(super) const STOPPED: &str = "we_01JZ0000000000000000000003";
+pub(super) const TO_ALL: &str = "evt_01JZ1MH2Z80000000000000001";
+pub(super) const TEST: &str = "evt_01JZ1MH3YG0000000000000002";
+pub(super) const MOVED: &str = "evt_01JZ1MH4XR0000000000000003";
 
 /// So many seconds after the samples were written.
-fn at(seconds: u64) -> Timestamp {
+pub(super) fn at(seconds: u64) -> Timestamp {
     Timestamp::from_seconds(1_751_328_000 + seconds)
 }
 
@@ -177,11 +171,8 @@ async fn events_with_targets_of_every_origin() {
     let [endpoint, worker, url, automation] = &logged.targets[..] else {
         panic!("{:?}", logged.targets)
     };
-    assert_eq!(
-        (endpoint.origin, endpoint.recovery),
-        (Origin::Endpoint, Some(RUNNING.parse().unwrap()))
-    );
-    assert_eq!((worker.origin, url.origin), (Origin::Worker, Origin::Event));
+    let origins = (endpoint.origin, worker.origin, url.origin);
+    assert_eq!(origins, (Origin::Endpoint, Origin::Worker, Origin::Event));
     assert_eq!(
         automation.origin,
         Origin::Automation("auto_01JZ0000000000000000000000".parse().unwrap())
@@ -191,32 +182,9 @@ async fn events_with_targets_of_every_origin() {
         EndpointId::of_url(past.other.project(), logged.event.webhook_url.unwrap().normalised())
     );
 
-    // A recovery marks them as they stand there.
-    let store = TargetStore::new(past.log.clone());
-    let read = |logged: domain::model::event::LoggedEvent, targets| async move {
-        Ok(Some((logged, targets)))
-    };
-    let mut page = store.list(past.other, &all(), clock::now(), read).await.unwrap().items;
-    assert_eq!(
-        page.iter().map(|(logged, _)| logged.event.id.to_string()).collect::<Vec<_>>(),
-        [TO_ALL, TEST, MOVED]
-    );
-    let (tested, targets) = page.remove(1);
-    assert!(tested.targets[0].test);
-    let marked = |targets: &[Target]| {
-        targets
-            .iter()
-            .cloned()
-            .map(|target| Target { recovery: RUNNING.parse().ok(), ..target })
-            .collect()
-    };
-    store.change(past.other, targets, marked).await.unwrap();
-    let changed = EventReader::new(past.log)
-        .get(past.other, event(TEST), clock::now())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(changed.targets[0].recovery.is_some() && changed.targets[0].test);
+    let events = EventReader::new(past.log);
+    let test = events.get(past.other, event(TEST), clock::now()).await.unwrap().unwrap();
+    assert!(test.targets[0].test);
 }
 
 #[tokio::test]
@@ -236,12 +204,14 @@ async fn the_feed_with_an_event_out_of_its_place() {
 #[tokio::test]
 async fn executions_of_a_worker() {
     let past = past("v1").await;
-    let (reader, owned) = (AttemptReader::new(past.log), Owned::worker(past.other, "worker_1"));
+    let reader = AttemptReader::new(past.log);
+    let endpoint = EndpointId::of_worker(past.other.project(), "worker_1");
     assert_eq!(
-        reader.count(owned, 9, clock::now()).await.unwrap(),
+        reader.count(past.other, endpoint, 9, clock::now()).await.unwrap(),
         Count { number: 1, complete: true }
     );
-    let [attempt] = reader.slice(owned, 0, 9, clock::now()).await.unwrap().try_into().unwrap();
+    let attempts = reader.slice(past.other, endpoint, 0, 9, clock::now()).await.unwrap();
+    let [attempt] = attempts.try_into().unwrap();
     assert_eq!(
         (attempt.trigger, attempt.outcome, attempt.duration_ms),
         (Trigger::Probe, Outcome::Timeout, 5_000)
@@ -277,73 +247,6 @@ async fn health_in_every_phase() {
         let claimed = store.go_on(&open, phase, at(69), at(9)).await.unwrap();
         store.close(&claimed).await.unwrap();
     }
-}
-
-#[tokio::test]
-async fn parked_deliveries_and_the_messages_about_them() {
-    let past = past("v1").await;
-    let store = DeliveryRows::new(past.state.clone());
-    let (project, endpoint) = (past.other.project(), LIMITED.parse().unwrap());
-    let keys: Vec<_> = store.parked(project, endpoint, at(0)).try_collect().await.unwrap();
-    let [free, claimed] = &keys[..] else { panic!("{keys:?}") };
-    assert_eq!((free.event, claimed.event), (event(TO_ALL), event(TEST)));
-    let one = store.get(&[*free]).await.unwrap().pop().unwrap();
-    assert_eq!((one.enqueued_at, one.state), (at(1), State::Parked { since: at(7) }));
-    assert!(!one.is_claimed(at(9)) && one.round.is_some_and(|round| round.is_of_recovery()));
-    let other = store.get(&[*claimed]).await.unwrap().pop().unwrap();
-    assert!(other.is_claimed(at(9)));
-    assert_eq!(other.via, Some(SettingsSource::Worker("worker_1".to_owned())));
-    let find = async || store.find(past.other, endpoint, event(TO_ALL)).await.unwrap();
-    assert_eq!(find().await, Some(one.clone()));
-
-    // Its messages find it, and what goes there.
-    let (release, probe) = (again("message-again"), again("message-again-as-a-probe"));
-    assert_eq!((release, probe), (one.again(false), one.again(true)));
-    let void = Again { seq: 1, ..one.again(false) };
-    let reader = DeliveryReader::new(past.state, past.log);
-    let found = reader.load(&[&one.again(false), &void], at(9)).await.unwrap();
-    let [Some((row, EventFound::There(logged))), None] = &found[..] else { panic!("{found:?}") };
-    assert_eq!((row, logged.event.id), (&one, event(TO_ALL)));
-    let message = one.message(Some(logged));
-    assert_eq!((message.round, message.event.data.get()), (one.round, logged.event.data.get()));
-
-    // It can be claimed, and end; what another message acts for stays.
-    let later = store.claim(free, 1, at(9), at(99)).await.unwrap();
-    assert!(later.seq != one.seq && later.is_claimed(at(10)));
-    assert!(matches!(store.claim(claimed, 1, at(9), at(99)).await, Err(StoreError::Conflict)));
-    store.delete(&one).await.unwrap();
-    assert_eq!(find().await, Some(later.clone()));
-    store.delete(&later).await.unwrap();
-    assert_eq!(find().await, None);
-}
-
-#[tokio::test]
-async fn deliveries_that_wait_for_a_time() {
-    let past = past("v1").await;
-    let store = DeliveryRows::new(past.state.clone());
-    let (project, endpoint) = (past.other.project(), STOPPED.parse().unwrap());
-    let key = |id| DeliveryKey { project, event: event(id), endpoint };
-    let one = store.get(&[key(TO_ALL)]).await.unwrap().pop().unwrap();
-    assert_eq!((one.state, one.is_carried()), (State::Waiting { until: at(9), slot: None }, true));
-    let other = store.get(&[key(TEST)]).await.unwrap().pop().unwrap();
-    let State::Waiting { until, slot: Some(slot) } = other.state else { panic!("{other:?}") };
-    assert_eq!((until, slot.at, slot.number, slot.passed), (at(7_200), at(7_200), 2, 1));
-    assert!(slot.is_under(7) && !other.is_carried());
-
-    // `jobs` finds them: the first when its message is taken for lost.
-    let list = DueList::new(past.state);
-    let due: Vec<_> = list.until(at(9_999)).try_collect().await.unwrap();
-    for (id, at) in [(TO_ALL, at(909)), (TEST, at(7_200))] {
-        let row = DueRow::Delivery(project, event(id), endpoint);
-        assert!(due.contains(&Due { row, at }), "{due:?}");
-    }
-
-    // Their message goes on with them, if it is theirs.
-    let later = one.waits_for(State::Waiting { until: at(99), slot: None }, at(9));
-    store.change(&later).await.unwrap();
-    assert_eq!(store.get(&[key(TO_ALL)]).await.unwrap(), std::slice::from_ref(&later));
-    store.change(&DeliveryRow { seq: 1, ..one }).await.unwrap();
-    assert_eq!(store.get(&[key(TO_ALL)]).await.unwrap(), [later]);
 }
 
 #[tokio::test]
@@ -408,8 +311,8 @@ async fn recoveries_and_their_turns() {
 #[tokio::test]
 async fn slots() {
     let past = past("v1").await;
-    let slot =
-        RateStore::new(past.log).take(LIMITED.parse().unwrap(), 7, clock::now).await.unwrap();
+    let (project, endpoint) = (past.other.project(), LIMITED.parse().unwrap());
+    let slot = RateStore::new(past.log).take(project, endpoint, 7, clock::now).await.unwrap();
     assert_eq!(slot, Timestamp::from_seconds(4_000_000_000), "behind those that are taken");
 }
 
@@ -425,6 +328,6 @@ fn vault() -> Vault {
     samples::SECRETS_KEY.parse().unwrap()
 }
 
-fn event(id: &str) -> EventId {
+pub(super) fn event(id: &str) -> EventId {
     id.parse().unwrap()
 }

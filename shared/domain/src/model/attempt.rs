@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{event::Target, topic::Topic};
+use super::topic::Topic;
 use crate::{
-    id::{AttemptId, EndpointId, EventId, RoundId},
+    id::{AttemptId, EndpointId, EventId, ProjectId, RoundId},
     schema::{described, word},
     time::Timestamp,
 };
@@ -14,6 +14,8 @@ use crate::{
 pub struct Attempt {
     /// Its id.
     pub id: AttemptId,
+    /// Whose event it is.
+    pub project: ProjectId,
     /// The event that it carried.
     pub event: EventId,
     /// The endpoint that it went to.
@@ -128,21 +130,6 @@ impl DeliveryStatus {
         match attempts.iter().max_by_key(|attempt| (attempt.number, attempt.created_at)) {
             Some(Attempt { next_attempt_at: None, .. }) => Self::Failed,
             _ => Self::Pending,
-        }
-    }
-
-    /// As [`Self::of`], of an event's delivery to this target: what a recovery has sent again is
-    /// pending even before its first attempt.
-    pub fn of_target(event: EventId, target: &Target, attempts: &[Attempt]) -> Self {
-        let recovered = target.recovery.map(|recovery| recovery.round(event));
-        match Self::of(attempts) {
-            Self::Failed
-                if recovered.is_some()
-                    && attempts.iter().all(|attempt| attempt.round != recovered) =>
-            {
-                Self::Pending
-            }
-            status => status,
         }
     }
 }

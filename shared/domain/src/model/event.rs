@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::topic::Topic;
 use crate::{
     endpoint_url::EndpointUrl,
-    id::{AutomationId, EndpointId, EventId, RecoveryId},
+    id::{AutomationId, EndpointId, EventId},
     json::canonicalise,
     time::Timestamp,
 };
@@ -75,15 +75,12 @@ pub struct Target {
     /// Whether it is a test of the endpoint, which goes to no other endpoint.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub test: bool,
-    /// The last recovery that has sent it there, again or for the first time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recovery: Option<RecoveryId>,
 }
 
 impl Target {
     /// Where an event goes that has just been accepted.
     pub fn new(endpoint: EndpointId, url: String, origin: Origin) -> Self {
-        Self { endpoint, url, origin, test: false, recovery: None }
+        Self { endpoint, url, origin, test: false }
     }
 }
 

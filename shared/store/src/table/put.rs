@@ -61,25 +61,6 @@ impl Table {
         }
     }
 
-    /// Deletes an item if `condition` holds; [`StoreError::Conflict`] otherwise.
-    pub(crate) async fn delete_if<const N: usize>(
-        &self,
-        key: Item,
-        condition: &str,
-        values: [(&str, AttributeValue); N],
-    ) -> Result<(), StoreError> {
-        let values = values.map(|(name, value)| (name.to_owned(), value));
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .set_key(Some(key))
-            .condition_expression(condition)
-            .set_expression_attribute_values((N > 0).then(|| values.into()));
-        delete.send().await.map_err(failed("DeleteItem"))?;
-        Ok(())
-    }
-
     fn to_put(&self, item: Item) -> PutItemFluentBuilder {
         self.client.put_item().table_name(&self.name).set_item(Some(item))
     }

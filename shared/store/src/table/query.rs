@@ -1,6 +1,5 @@
 //! Reads of a partition.
 
-use aws_sdk_dynamodb::types::Select;
 use domain::time::Timestamp;
 use futures::{Stream, stream};
 
@@ -12,7 +11,7 @@ use crate::{
     row_keys::lists,
 };
 
-/// What a page of a count has found among the items that it looked at.
+/// The sum that a page has found, and how many items it looked at.
 pub(crate) struct Counted {
     pub(crate) found: usize,
     pub(crate) examined: usize,
@@ -29,12 +28,13 @@ impl Table {
         self.query_all("pk = :pk AND sk < :sk", pk, end).await
     }
 
-    /// How many items of a partition have a sort key that starts with `prefix` and have not
-    /// expired: the last ones first, by pages of at most `limit` items.
-    pub(crate) fn counts(
+    /// The sums of a number of those items of a partition that have a sort key which starts with
+    /// `prefix` and have not expired: the last ones first, by pages of at most `limit` items.
+    pub(crate) fn sums(
         &self,
         pk: String,
         prefix: &str,
+        name: &'static str,
         limit: i32,
         now: Timestamp,
     ) -> impl Stream<Item = Result<Counted, StoreError>> + use<> {
@@ -42,7 +42,8 @@ impl Table {
             .client
             .query()
             .table_name(&self.name)
-            .select(Select::Count)
+            .projection_expression("#name")
+            .expression_attribute_names("#name", name)
             .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
             .filter_expression("expires_at > :now")
             .expression_attribute_values(":pk", string(pk))
@@ -52,24 +53,24 @@ impl Table {
             .limit(limit)
             .into_paginator()
             .send();
-        stream::try_unfold(pages, |mut pages| async {
+        stream::try_unfold((pages, name), |(mut pages, name)| async move {
             let Some(page) = pages.next().await else { return Ok(None) };
             let page = page.map_err(failed("Query"))?;
-            let size = |number| usize::try_from(number).unwrap_or(0);
-            Ok(Some((
-                Counted { found: size(page.count), examined: size(page.scanned_count) },
-                pages,
-            )))
+            let number = |item: &Item| item.get(name)?.as_n().ok()?.parse::<usize>().ok();
+            let found = page.items().iter().filter_map(number).sum();
+            let examined = usize::try_from(page.scanned_count).unwrap_or(0);
+            Ok(Some((Counted { found, examined }, (pages, name))))
         })
     }
 
     /// The items of one of the index's lists between two moments, both included, by their keys
-    /// only: at most `limit`, the first ones first, after the key `start`. With the key to start
-    /// from next, if there is more. The index may lag.
+    /// only: at most `limit`, after the key `start`. With the key to start from next, if there is
+    /// more. The index may lag.
     pub(crate) async fn listed(
         &self,
         list: &str,
         (from, until): (Timestamp, Timestamp),
+        descending: bool,
         limit: i32,
         start: Option<Item>,
     ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
@@ -84,6 +85,7 @@ impl Table {
             .expression_attribute_values(":list", string(list))
             .expression_attribute_values(":from", number(from.millis()))
             .expression_attribute_values(":until", number(until.millis()))
+            .scan_index_forward(!descending)
             .limit(limit)
             .set_exclusive_start_key(start);
         let output = query.send().await.map_err(failed("Query"))?;

@@ -1,8 +1,8 @@
 //! Changes of one item in place.
 
 use aws_sdk_dynamodb::{
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{self, AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    operation::update_item::builders::UpdateItemFluentBuilder,
+    types::{self, AttributeValue, ReturnValue},
 };
 
 use super::Table;
@@ -78,19 +78,5 @@ impl Update {
     pub(crate) async fn returning(self, wanted: ReturnValue) -> Result<Item, StoreError> {
         let output = self.0.return_values(wanted).send().await.map_err(failed("UpdateItem"))?;
         Ok(output.attributes.unwrap_or_default())
-    }
-
-    /// Makes the change if its condition holds. Otherwise returns the item that is there;
-    /// [`StoreError::Conflict`] if there is none.
-    pub(crate) async fn make_or_show(self) -> Result<Option<Item>, StoreError> {
-        let show = ReturnValuesOnConditionCheckFailure::AllOld;
-        let update = self.0.return_values_on_condition_check_failure(show);
-        let Err(error) = update.send().await else { return Ok(None) };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failure)) => {
-                failure.item.clone().map(Some).ok_or(StoreError::Conflict)
-            }
-            _ => Err(failed("UpdateItem")(error)),
-        }
     }
 }
