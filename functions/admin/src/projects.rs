@@ -16,7 +16,7 @@ use domain::{
     id::ProjectId,
     model::{
         Project,
-        project::{MAX_NAME, ProjectSecret},
+        project::{MAX_NAME, ProjectSecret, ProjectStatus},
     },
     shape::BodyShape,
     signing::{Secret, SignatureStyle, compatible},
@@ -73,6 +73,9 @@ pub(crate) struct ProjectChanges {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<BodyShape>)]
     body: Field<BodyShape>,
+    /// `suspended` stops the project within a minute: its keys are refused with 403, and its
+    /// deliveries wait. `active` lets all of them go on.
+    status: Option<ProjectStatus>,
 }
 
 /// One customer of the platform.
@@ -93,6 +96,8 @@ pub(crate) struct ProjectView {
     /// and `data` for URLs without an endpoint.
     #[schema(required)]
     body: Option<BodyShape>,
+    /// Whether the operator has suspended it.
+    status: ProjectStatus,
     /// Unix seconds.
     #[schema(example = 1_767_225_600)]
     created_at: u64,
@@ -105,6 +110,7 @@ impl ProjectView {
             object: "project",
             signatures: project.default_signatures(),
             body: project.body,
+            status: project.status,
             name: project.name,
             brand: project.brand.unwrap_or_else(|| brand.to_owned()),
             created_at: project.created_at.seconds(),
@@ -202,6 +208,7 @@ pub(crate) async fn change(
             brand: brand.clone().unwrap_or(old.brand),
             signatures: signatures.clone().unwrap_or(old.signatures),
             body: input.body.unwrap_or(old.body),
+            status: input.status.unwrap_or(old.status),
             ..old
         };
         app.check_secret(&new).await?;

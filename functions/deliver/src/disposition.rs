@@ -6,6 +6,7 @@ use domain::{
     delivery::End,
     delivery_row::{DeliveryRow, State},
     health::Health,
+    id::EndpointId,
     model::{Attempt, Endpoint},
 };
 
@@ -20,8 +21,9 @@ pub(crate) enum Disposition {
     End(End),
     /// Its delivery waits for this. A message that carries it is hidden for this long.
     Wait(State, Duration),
-    /// Its delivery is parked, or stays so, until its receiver has recovered.
-    Park,
+    /// Its delivery is parked, or stays so, until this circuit releases it: its endpoint's if none
+    /// is named.
+    Park(Option<EndpointId>),
     /// It is done, and its delivery is given up: its project is told.
     GiveUp,
     /// It can't be read: it goes to the dead-letter queue.
@@ -30,6 +32,13 @@ pub(crate) enum Disposition {
     Hide(Duration),
     /// It stays on its queue until its visibility timeout ends.
     Keep,
+}
+
+impl Disposition {
+    /// Its delivery to this endpoint is parked until this circuit releases it.
+    pub(crate) fn park(circuit: EndpointId, endpoint: EndpointId) -> Self {
+        Self::Park((circuit != endpoint).then_some(circuit))
+    }
 }
 
 /// A message after its handling: what to record, and what becomes of it.
@@ -53,6 +62,8 @@ pub(crate) struct Attempted {
     pub(crate) judges: bool,
     /// The endpoint, if its receiver answered 410 (gone).
     pub(crate) gone: Option<Endpoint>,
+    /// Whose health it says something of.
+    pub(crate) circuit: EndpointId,
     /// What it was a probe for.
     pub(crate) probe: Option<Probe>,
 }

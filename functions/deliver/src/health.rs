@@ -27,7 +27,7 @@ use crate::disposition::Probe;
 /// What an owner reads on an endpoint that answered 410.
 const GONE: &str = "the receiver answered 410 Gone";
 
-/// What attempts have shown of one endpoint.
+/// What attempts have shown of one receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     successes: u64,
@@ -41,14 +41,15 @@ impl Seen {
         Self { failures: 1, first_failure: Some(at), ..Self::default() }
     }
 
-    /// Per endpoint, of those of the batch's recorded attempts that say something of their
-    /// receivers.
-    pub(crate) fn by_endpoint<'a>(
-        attempts: impl IntoIterator<Item = &'a Attempt>,
-    ) -> HashMap<EndpointId, Self> {
-        let mut all: HashMap<EndpointId, Self> = HashMap::new();
-        for attempt in attempts {
-            let seen = all.entry(attempt.endpoint).or_default();
+    /// Per circuit, with an endpoint of its, of those of the batch's recorded attempts that say
+    /// something of their receivers.
+    pub(crate) fn by_circuit<'a>(
+        attempts: impl IntoIterator<Item = &'a (Attempt, EndpointId)>,
+    ) -> HashMap<EndpointId, (EndpointId, Self)> {
+        let mut all: HashMap<EndpointId, (EndpointId, Self)> = HashMap::new();
+        for (attempt, circuit) in attempts {
+            let new = (attempt.endpoint, Self::default());
+            let (_, seen) = all.entry(*circuit).or_insert(new);
             match attempt.outcome {
                 Outcome::Succeeded => seen.successes += 1,
                 // A target that must not be reached counts as down like any other: otherwise its
@@ -69,6 +70,8 @@ impl Seen {
 /// What a probe has shown.
 #[derive(Debug)]
 pub(crate) struct Probed {
+    /// Where it went.
+    endpoint: EndpointId,
     /// The health with the circuit that it was sent for.
     health: Health,
     shown: Shown,
@@ -94,7 +97,7 @@ impl Probed {
             _ if gone || !judges => Shown::Nothing,
             _ => Shown::Down(probe.retry_after),
         };
-        Self { health: probe.health, shown, at: attempt.created_at }
+        Self { endpoint: attempt.endpoint, health: probe.health, shown, at: attempt.created_at }
     }
 }
 
@@ -111,16 +114,20 @@ pub(crate) struct EndpointHealth {
 
 impl EndpointHealth {
     /// Notes what a batch saw.
-    pub(crate) async fn note_all(&self, receivers: &Receivers, seen: HashMap<EndpointId, Seen>) {
-        for (id, seen) in seen {
-            let Some(Ok(endpoint)) = receivers.endpoints.get(&id) else { continue };
-            self.note(endpoint, receivers.health.get(&id), seen).await;
+    pub(crate) async fn note_all(
+        &self,
+        receivers: &Receivers,
+        seen: HashMap<EndpointId, (EndpointId, Seen)>,
+    ) {
+        for (circuit, (endpoint, seen)) in seen {
+            let Some(Ok(endpoint)) = receivers.endpoints.get(&endpoint) else { continue };
+            self.note(endpoint, circuit, receivers.health.get(&circuit), seen).await;
         }
     }
 
     /// Notes what a probe has shown.
     pub(crate) async fn note_probe(&self, receivers: &Receivers, probed: &Probed) {
-        let Some(Ok(endpoint)) = receivers.endpoints.get(&probed.health.endpoint) else { return };
+        let Some(Ok(endpoint)) = receivers.endpoints.get(&probed.endpoint) else { return };
         if let Err(error) = self.try_note_probe(endpoint, probed).await {
             tracing::error!(endpoint = %endpoint.id, %error, "could not note what a probe has \
                 shown; there will be another");
@@ -130,7 +137,7 @@ impl EndpointHealth {
     async fn try_note_probe(
         &self,
         endpoint: &Endpoint,
-        Probed { health, shown, at }: &Probed,
+        Probed { health, shown, at, .. }: &Probed,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let asked = match shown {
@@ -138,7 +145,7 @@ impl EndpointHealth {
             Shown::Nothing => return self.rows.start_afresh(health, now).await.map(drop),
             Shown::Down(asked) => StepResult::Down(*asked),
         };
-        self.note_failures(endpoint, Seen::failure(*at)).await?;
+        self.note_failures(endpoint, health.endpoint, Seen::failure(*at)).await?;
         let Some(phase) = health.phase().after(asked, health.failures) else {
             return Ok(());
         };
@@ -149,16 +156,22 @@ impl EndpointHealth {
         }
     }
 
-    /// Notes what was seen of one endpoint. An endpoint with a success is not down, whatever else
+    /// Notes what was seen of one receiver. A receiver with a success is not down, whatever else
     /// failed.
-    async fn note(&self, endpoint: &Endpoint, health: Option<&Health>, seen: Seen) {
+    async fn note(
+        &self,
+        endpoint: &Endpoint,
+        circuit: EndpointId,
+        health: Option<&Health>,
+        seen: Seen,
+    ) {
         let was_failing = health.filter(|health| health.failures > 0 || health.is_open());
         let noted = match (seen, was_failing) {
             (Seen { successes: 1.., .. }, Some(health)) => {
                 self.note_success(endpoint, health).await
             }
             (Seen { successes: 0, failures: 1.., .. }, _) => {
-                self.note_failures(endpoint, seen).await
+                self.note_failures(endpoint, circuit, seen).await
             }
             _ => Ok(()),
         };
@@ -177,15 +190,21 @@ impl EndpointHealth {
         Ok(())
     }
 
-    async fn note_failures(&self, endpoint: &Endpoint, seen: Seen) -> Result<(), StoreError> {
+    async fn note_failures(
+        &self,
+        endpoint: &Endpoint,
+        circuit: EndpointId,
+        seen: Seen,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let first = seen.first_failure.unwrap_or(now);
-        let health =
-            self.rows.failed(endpoint.project, endpoint.id, seen.failures, first, now).await?;
+        let health = self.rows.failed(endpoint.project, circuit, seen.failures, first, now).await?;
         if health.must_open() {
             match self.rows.open(&health, now).await {
-                Ok(()) => tracing::warn!(endpoint = %endpoint.id, failures = health.failures,
-                    "a circuit has opened; deliveries are parked"),
+                Ok(()) => {
+                    tracing::warn!(endpoint = %endpoint.id, %circuit, failures = health.failures,
+                    "a circuit has opened; deliveries are parked");
+                }
                 // Another invocation has opened it.
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),

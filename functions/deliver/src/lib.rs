@@ -5,15 +5,19 @@
 //! - [`incoming`]: what SQS hands over; [`mod@resolve`]: the deliveries that it names
 //! - [`delivery`]: one delivery, with its [`rate`] limit
 //! - [`sender`]: one request
-//! - [`settlement`]: writing a batch down, by each message's [`disposition`]; [`health`]: what it
-//!   says of its endpoints
+//! - [`settlement`]: writing a batch down, by each message's [`disposition`], of which a bounded
+//!   number is [`hidden`]; [`health`]: what it says of its endpoints
 //!
 //! # Pitfalls
 //!
 //! The order in `settlement`: a message is given up only when the log or another queue has what it
 //! said.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use domain::{signing::Vault, time::Timestamp, work::Unreadable};
@@ -29,12 +33,14 @@ use store::{
     deliveries::{DeliveryEndpoints, Receivers},
     delivery_rows::DeliveryReader,
     secrets_key::{KeyCheck, KeyCheckError},
+    suspensions::{Suspended, Suspensions},
 };
 use tracing::Instrument;
 
 mod delivery;
 mod disposition;
 mod health;
+mod hidden;
 mod incoming;
 mod rate;
 mod resolve;
@@ -59,6 +65,7 @@ const DEPLOY: Duration = Duration::from_mins(1);
 pub struct App {
     rows: DeliveryReader,
     attempts: AttemptLog,
+    suspensions: Suspensions,
     endpoints: DeliveryEndpoints,
     deliveries: DeliveryHandler,
     settlement: Settlement,
@@ -115,9 +122,11 @@ pub async fn handle(
     let now = app.clock.now();
     let read = |record| Incoming::read(record, &app.retries_name);
     let incoming = event.records.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let kept = match load(&app, incoming, now).await {
-        Ok((items, receivers)) => {
-            let batch = Arc::new(Batch { receivers, hosts: sender::Hosts::default(), deadline });
+    let kept = match Box::pin(load(&app, incoming, now)).await {
+        Ok((items, receivers, suspended)) => {
+            let hosts = sender::Hosts::default();
+            let held = Mutex::default();
+            let batch = Arc::new(Batch { receivers, hosts, suspended, held, deadline });
             let settled = work_off(&app, items, &batch).await;
             app.settlement.settle(settled, &batch.receivers).await
         }
@@ -136,7 +145,7 @@ async fn load(
     app: &App,
     incoming: Vec<Incoming>,
     now: Timestamp,
-) -> Result<(Vec<Item>, Receivers), (StoreError, Vec<Record>)> {
+) -> Result<(Vec<Item>, Receivers, Suspended), (StoreError, Vec<Record>)> {
     let items = match resolve(&app.rows, incoming, now).await {
         Ok(items) => items,
         Err((error, incoming)) => {
@@ -145,8 +154,12 @@ async fn load(
     };
     let mended = app.attempts.mend(items.iter().filter_map(Item::row));
     let receivers = app.endpoints.load(items.iter().filter_map(Item::message));
-    match futures::try_join!(mended, receivers).map(|((), receivers)| receivers) {
-        Ok(receivers) => Ok((items, receivers)),
+    let suspended = async {
+        let is_needed = items.iter().any(|item| item.message().is_some());
+        if is_needed { app.suspensions.now().await } else { Ok(Suspended::default()) }
+    };
+    match futures::try_join!(mended, receivers, suspended) {
+        Ok(((), receivers, suspended)) => Ok((items, receivers, suspended)),
         Err(error) => Err((error, items.into_iter().map(|item| item.record).collect())),
     }
 }

@@ -30,6 +30,7 @@ use store::{
 use crate::{
     disposition::{Attempted, Disposition, Settled},
     health::{EndpointHealth, Probed, Seen},
+    hidden::Hidden,
     incoming::{Record, Source},
     resolve::Delivery,
 };
@@ -43,6 +44,7 @@ pub(crate) struct Settlement {
     pub(crate) deliveries: Queue,
     pub(crate) retries: Queue,
     pub(crate) dead_letters: Queue,
+    pub(crate) hidden: Hidden,
     pub(crate) clock: Clock,
 }
 
@@ -60,8 +62,8 @@ struct Next {
 /// What recorded attempts say.
 #[derive(Default)]
 struct Recorded {
-    /// Of endpoints.
-    seen: HashMap<EndpointId, Seen>,
+    /// By circuits, each with an endpoint of its.
+    seen: HashMap<EndpointId, (EndpointId, Seen)>,
     /// The endpoints whose receivers are gone.
     gone: Vec<Endpoint>,
     /// Of circuits.
@@ -111,8 +113,10 @@ impl Settlement {
         let attempt = item.attempted.as_ref().map(|made| &made.attempt);
         let state = match (item.disposition, &delivery.row) {
             (Disposition::Wait(state, _), _) => state,
-            (Disposition::Park, Some(row)) if row.is_parked() => row.state,
-            (Disposition::Park, _) => State::Parked { since: self.clock.now() },
+            (Disposition::Park(held_by), row) => {
+                let since = row.as_ref().and_then(DeliveryRow::parked_since);
+                State::Parked { since: since.unwrap_or(self.clock.now()), held_by }
+            }
             // The log is enough.
             (Disposition::End(End::Succeeded), None)
                 if attempt.is_none_or(|made| {
@@ -125,7 +129,8 @@ impl Settlement {
             (Disposition::GiveUp, _) => State::Ended(End::Failed),
             _ => return item,
         };
-        match self.write(delivery, state, attempt.zip(entry)).await {
+        let is_hidden = hides(&item.record, delivery);
+        match self.write(delivery, state, attempt.zip(entry), is_hidden).await {
             Ok(Some(row)) => item.row = Some(row),
             // Another message takes care of it.
             Ok(None) => item.disposition = Disposition::Drop,
@@ -146,6 +151,7 @@ impl Settlement {
         Delivery { message, row, .. }: &Delivery,
         state: State,
         made: Option<(&Attempt, AttemptId)>,
+        is_hidden: bool,
     ) -> Result<Option<DeliveryRow>, StoreError> {
         let now = self.clock.now();
         let before = match row {
@@ -160,7 +166,12 @@ impl Settlement {
             Some((attempt, entry)) => before.history.after(attempt, entry),
             None => before.history.clone(),
         };
-        let after = DeliveryRow { history, ..after };
+        let mut after = DeliveryRow { history, ..after };
+        if let Some(until) = after.due_at().filter(|_| is_hidden && after.is_carried())
+            && !self.hidden.take(after.project, until, now)
+        {
+            after = after.uncarried();
+        }
         let written = match row {
             Some(_) => self.rows.change(&before, &after).await?.then_some(after),
             None => self.rows.begin(after).await?,
@@ -199,9 +210,9 @@ impl Settlement {
                 probed.push(Probed::of(&item.attempt, item.judges, item.gone.is_some(), probe));
             }
             gone.extend(item.gone);
-            seen.extend(says.then_some(item.attempt));
+            seen.extend(says.then_some((item.attempt, item.circuit)));
         }
-        Recorded { seen: Seen::by_endpoint(&seen), gone, probed }
+        Recorded { seen: Seen::by_circuit(&seen), gone, probed }
     }
 
     /// Hides messages, as far as that goes.
@@ -275,12 +286,15 @@ impl Next {
         disposition: Disposition,
     ) -> Result<(), EncodeError> {
         let id = record.id.clone();
-        let had_row = delivery.is_some_and(|delivery| delivery.row.is_some());
+        let is_hidden = delivery.is_some_and(|delivery| hides(record, delivery));
         match disposition {
-            Disposition::Park | Disposition::Drop | Disposition::End(_) | Disposition::GiveUp => {}
+            Disposition::Park(_)
+            | Disposition::Drop
+            | Disposition::End(_)
+            | Disposition::GiveUp => {}
             Disposition::Wait(_, wait) => {
                 let Some(waits) = written.filter(DeliveryRow::is_carried) else { return Ok(()) };
-                if had_row && record.source == Source::Retries {
+                if is_hidden {
                     self.kept.insert(id);
                     self.hidden.push((record.clone(), wait));
                 } else {
@@ -301,6 +315,11 @@ impl Next {
         }
         Ok(())
     }
+}
+
+/// Whether a message that carries a delivery on is hidden, and not followed by another one.
+fn hides(record: &Record, delivery: &Delivery) -> bool {
+    delivery.row.is_some() && record.source == Source::Retries
 }
 
 /// Sends messages to another queue. Returns the ids of all of them when that fails: some may then

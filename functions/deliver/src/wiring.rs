@@ -21,11 +21,12 @@ use store::{
     queue::Queue,
     rates::RateStore,
     secrets_key::KeyCheck,
+    suspensions::Suspensions,
 };
 
 use crate::{
-    App, StartError, delivery::DeliveryHandler, health::EndpointHealth, rate::RateLimiter,
-    sender::Sender, settlement::Settlement,
+    App, StartError, delivery::DeliveryHandler, health::EndpointHealth, hidden::Hidden,
+    rate::RateLimiter, sender::Sender, settlement::Settlement,
 };
 
 /// What the parts are made of.
@@ -93,6 +94,7 @@ impl Resources {
             deliveries: self.deliveries.clone(),
             retries: self.retries.clone(),
             dead_letters: self.dead_letters.clone(),
+            hidden: Hidden::default(),
             clock: self.clock.clone(),
         }
     }
@@ -115,6 +117,7 @@ impl App {
         Ok(Self {
             rows: DeliveryReader::new(made.state.clone(), made.log.clone()),
             attempts: made.attempts(),
+            suspensions: Suspensions::new(made.config.clone()),
             endpoints: made.endpoints(),
             deliveries: DeliveryHandler {
                 sender,

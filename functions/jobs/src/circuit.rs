@@ -1,5 +1,6 @@
 //! A step of a circuit: it has the receiver probed while it is down, releases its parked deliveries
-//! when it is well again, and hands back those that have waited for too long, to be given up.
+//! when it is well again, and hands back those that have waited for too long, to be given up. What
+//! waits for a suspended project it releases when that is active again.
 //!
 //! # Pitfalls
 //!
@@ -30,6 +31,8 @@ const LOT: usize = 25;
 const RELEASED: usize = 100;
 /// Such lots of one step; the next step takes the rest.
 const LOTS: usize = 20;
+/// Between looks at whether a project is still suspended.
+const SUSPENDED: Duration = Duration::from_secs(30);
 
 /// Does the steps of circuits.
 #[derive(Debug)]
@@ -84,7 +87,17 @@ impl Circuits {
             return self.decided(health, due, StepResult::UnderWay).await;
         };
         match self.receivers.of_delivery(first).await?.map(|found| found.status) {
+            // It was its project that waited: nothing tells that its receiver is down.
+            Some(Status::Active) if first.is_of_suspension() => {
+                self.rows.start_afresh(health, self.clock.now()).await?;
+                return Ok(Some(self.clock.now()));
+            }
             Some(Status::Active) => {}
+            Some(Status::Paused) if first.is_of_suspension() => {
+                let now = self.clock.now();
+                self.rows.go_on(health, Phase::FIRST, now + SUSPENDED, now).await?;
+                return Ok(None);
+            }
             Some(Status::Paused) => {
                 return self.decided(health, due, StepResult::Down(Duration::ZERO)).await;
             }

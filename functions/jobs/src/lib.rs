@@ -76,6 +76,7 @@ impl App {
             retries: Queue::new(sqs, settings.text("RETRIES_QUEUE_URL")?),
             clock: clock.clone(),
         });
+        let receivers = ReceiverReader::new(config);
         let disable_after_days: u64 = settings.parsed("DISABLE_AFTER_DAYS")?;
         Ok(Self {
             due: DueList::new(state.clone()),
@@ -85,13 +86,13 @@ impl App {
                 circuits: Circuits {
                     rows: HealthStore::new(state.clone()),
                     backlog: Arc::clone(&backlog),
-                    receivers: ReceiverReader::new(config.clone()),
+                    receivers: receivers.clone(),
                     kept_for: Duration::from_secs(disable_after_days * 86_400),
                     clock: clock.clone(),
                 },
                 recoveries: Recoveries {
                     rows: RecoveryProgress::new(state),
-                    receivers: ReceiverReader::new(config),
+                    receivers,
                     events: EventReader::new(log),
                     backlog,
                     clock: clock.clone(),

@@ -37,6 +37,8 @@ use crate::{
 const EVENTS: usize = 500;
 /// Between steps, if the one before has enqueued anything.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between looks at whether its project is still suspended.
+const SUSPENDED: Duration = Duration::from_mins(5);
 /// Rows that are written at a time.
 const CONCURRENCY: usize = 16;
 
@@ -77,6 +79,11 @@ impl Recoveries {
             return Ok(None);
         };
         if recovery.state != State::Running {
+            return Ok(None);
+        }
+        if self.receivers.is_suspended(project).await? {
+            let later = self.clock.now() + SUSPENDED;
+            self.advance(&recovery, &recovery.postponed(), later).await?;
             return Ok(None);
         }
         let (endpoint, project) = self.receivers.of_recovery(&recovery).await?;

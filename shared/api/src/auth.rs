@@ -17,6 +17,7 @@ use domain::{
 use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 use store::{
     Access, Table, api_keys::KeyReader, operator_keys::OperatorKeyReader, projects::ProjectReader,
+    suspensions::Suspensions,
 };
 
 use crate::ApiError;
@@ -89,6 +90,7 @@ pub struct Authenticator {
     keys: KeyReader,
     operators: OperatorKeyReader,
     projects: ProjectReader,
+    suspensions: Suspensions,
     remembered: Mutex<HashMap<ApiKeyHash, (Instant, Holder)>>,
 }
 
@@ -105,16 +107,20 @@ impl Authenticator {
         Self {
             keys: KeyReader::new(config.clone()),
             operators: OperatorKeyReader::new(config.clone()),
-            projects: ProjectReader::new(config),
+            projects: ProjectReader::new(config.clone()),
+            suspensions: Suspensions::new(config),
             remembered: Mutex::default(),
         }
     }
 
-    /// The caller of a request. 401 without a valid key.
+    /// The caller of a request. 401 without a valid key, 403 with that of a suspended project.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let key = bearer(headers)?;
         let named = project_header(headers)?;
         let record = match self.holder(&key).await? {
+            Holder::Project(record) if self.suspensions.includes(record.project).await? => {
+                return Err(ApiError::forbidden("the operator has suspended this project"));
+            }
             Holder::Project(record) => record,
             Holder::Operator => {
                 let Some(named) = named else {

@@ -41,6 +41,9 @@ pub enum State {
     Parked {
         /// From then on.
         since: Timestamp,
+        /// Whose circuit releases it, if not its endpoint's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_by: Option<EndpointId>,
     },
     /// For nothing any more.
     Ended(End),
@@ -178,6 +181,12 @@ impl DeliveryRow {
         }
     }
 
+    /// The same, without a message that carries it: `jobs` sends one when it is due.
+    #[must_use]
+    pub fn uncarried(self) -> Self {
+        Self { list_at: self.due_at().unwrap_or(self.list_at), ..self }
+    }
+
     /// Whether a message is to carry it.
     pub fn is_carried(&self) -> bool {
         self.due_at().is_some_and(|due| due < self.list_at)
@@ -236,7 +245,21 @@ impl DeliveryRow {
 
     /// Whether it waits for its receiver.
     pub fn is_parked(&self) -> bool {
-        matches!(self.state, State::Parked { .. })
+        self.parked_since().is_some()
+    }
+
+    /// Since when it waits for its receiver, if it does.
+    pub fn parked_since(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Parked { since, .. } => Some(since),
+            State::Waiting { .. } | State::Ended(_) => None,
+        }
+    }
+
+    /// Whether it waits for its project, not for its receiver.
+    pub fn is_of_suspension(&self) -> bool {
+        let suspension = Some(EndpointId::of_suspension(self.project));
+        matches!(self.state, State::Parked { held_by, .. } if held_by == suspension)
     }
 
     fn slot(&self) -> Option<RateSlot> {
@@ -256,7 +279,7 @@ impl DeliveryRow {
     /// the receiver well: the delivery may be an old one, parked just now.
     pub fn is_over(&self, kept_for: Duration, now: Timestamp) -> bool {
         match self.state {
-            State::Parked { since } => {
+            State::Parked { since, .. } => {
                 now > (self.enqueued_at + kept_for).max(since + MAX_PROBE_WAIT * 2)
             }
             State::Waiting { .. } | State::Ended(_) => false,
@@ -321,6 +344,8 @@ pub(crate) mod tests {
             let row = row(waiting(until), at(100));
             assert_eq!((row.is_carried(), row.list_at), (carried, at(list_at)), "{until}");
             assert_eq!((row.due_at(), row.is_parked()), (Some(at(until)), false));
+            let uncarried = row.uncarried();
+            assert!(!uncarried.is_carried() && uncarried.list_at == at(until));
         }
     }
 
@@ -346,7 +371,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_parked_one_has_its_place_by_the_time_of_its_event() {
-        let row = row(State::Parked { since: at(100) }, at(100));
+        let row = row(State::Parked { since: at(100), held_by: None }, at(100));
         assert_eq!((row.list_at, row.is_carried(), row.due_at()), (at(50), false, None));
         let later = row.waits_for(waiting(200), at(150));
         assert_eq!((later.list_at, later.seq, later.claimed_until), (at(1_100), 7, None));
@@ -369,7 +394,7 @@ pub(crate) mod tests {
     #[test]
     fn only_parked_ones_wait_for_too_long_and_not_before_a_few_probes() {
         let over = |state, now| row(state, at(100)).is_over(Duration::from_secs(500), at(now));
-        let parked = |since| State::Parked { since: at(since) };
+        let parked = |since| State::Parked { since: at(since), held_by: None };
         assert!(!over(parked(100), 700) && over(parked(100), 701), "ten minutes of probes");
         assert!(!over(parked(10_000), 10_600) && over(parked(10_000), 10_601));
         assert!(!over(waiting(100), 99_999));

@@ -150,6 +150,17 @@ impl EndpointId {
         Self::derived(&[&project.to_string(), "worker", worker_id])
     }
 
+    /// What stands for the receivers of a suspended project where one waits for one of them.
+    pub fn of_suspension(project: ProjectId) -> Self {
+        Self::derived(&[&project.to_string(), "suspended"])
+    }
+
+    /// What stands for all URLs of a host that events of a project name themselves, where they
+    /// share a circuit: each URL may be used only once.
+    pub fn of_host(project: ProjectId, host: &str) -> Self {
+        Self::derived(&[&project.to_string(), "host", host])
+    }
+
     /// The implicit endpoint of a URL that events of a project name themselves.
     pub fn of_url(project: ProjectId, normalised_url: &str) -> Self {
         Self::derived(&[&project.to_string(), "url", normalised_url])

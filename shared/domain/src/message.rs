@@ -87,6 +87,18 @@ pub struct Recipient {
 }
 
 impl Message {
+    /// Whose circuit opens when its receiver fails: its endpoint's; of a URL without one, its
+    /// host's.
+    pub fn circuit(&self) -> EndpointId {
+        match &self.via {
+            Some(SettingsSource::Url { url, .. }) => {
+                let host = url.host().map(|host| host.to_string()).unwrap_or_default();
+                EndpointId::of_host(self.project, &host)
+            }
+            Some(SettingsSource::Worker(_)) | None => self.endpoint,
+        }
+    }
+
     /// The first message of an event's way to a recipient, by the delivery's own schedule.
     pub fn first(
         project: ProjectId,
@@ -106,5 +118,50 @@ impl Message {
             round: None,
             reserved: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::{endpoint_url::TargetPolicy, id::EventId};
+
+    #[test]
+    fn urls_of_one_host_share_a_circuit_and_endpoints_have_their_own() {
+        let at = Timestamp::from_seconds(1);
+        let message = |via: Option<&str>| {
+            let url = |url| EndpointUrl::parse(url, TargetPolicy::Strict).unwrap();
+            let via = via.map(|text| SettingsSource::url(None, url(text), Origin::Event));
+            Message {
+                project: ProjectId::new(at, 1),
+                endpoint: EndpointId::new(at, 2),
+                via,
+                event: Event {
+                    id: EventId::new(at, 1),
+                    kind: "task.created".parse().unwrap(),
+                    data: RawValue::NULL.to_owned(),
+                    created_at: 1,
+                    user_id: None,
+                    worker_id: None,
+                    webhook_url: None,
+                    metadata: None,
+                },
+                enqueued_at: at,
+                brand: None,
+                trigger: Trigger::Scheduled,
+                round: None,
+                reserved: None,
+            }
+        };
+        let circuit = |via| message(via).circuit();
+        assert_eq!(circuit(None), EndpointId::new(at, 2));
+        let one = circuit(Some("https://example.com/1"));
+        assert_eq!(one, circuit(Some("https://EXAMPLE.com:8443/2?x=y")));
+        assert_ne!(one, circuit(Some("https://example.org/1")));
+        let others =
+            Message { project: ProjectId::new(at, 9), ..message(Some("https://example.com/1")) };
+        assert_ne!(one, others.circuit(), "another project's");
     }
 }

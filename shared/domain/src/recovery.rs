@@ -174,6 +174,12 @@ impl Recovery {
         Self { state, step: self.step + 1, looked_at, found, finished_at, ..self.clone() }
     }
 
+    /// The recovery after a step that has looked at nothing.
+    #[must_use]
+    pub fn postponed(&self) -> Self {
+        Self { step: self.step + 1, ..self.clone() }
+    }
+
     /// The recovery, ended early.
     #[must_use]
     pub fn stopped(&self, because: &str, now: Timestamp) -> Self {
@@ -284,8 +290,10 @@ mod tests {
 
     #[test]
     fn a_delivery_goes_again_only_once_it_has_failed() {
-        let (waiting, parked) =
-            (RowState::Waiting { until: at(900), slot: None }, RowState::Parked { since: at(300) });
+        let (waiting, parked) = (
+            RowState::Waiting { until: at(900), slot: None },
+            RowState::Parked { since: at(300), held_by: None },
+        );
         let ended = RowState::Ended;
         for (state, again) in [
             (None, false),

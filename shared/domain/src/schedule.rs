@@ -21,8 +21,9 @@ pub const MAX_TOTAL: u32 = 10 * 86_400;
 /// Each wait is varied by this share in both directions, so that deliveries that failed together
 /// don't return together.
 pub const JITTER: f64 = 0.2;
-/// The longest `Retry-After` that is honoured, in seconds: one day. Longer ones count as this.
-pub const MAX_RETRY_AFTER: u64 = 86_400;
+/// The longest `Retry-After` that is honoured, in seconds: six hours. Longer ones count as this, or
+/// as the schedule's own wait if that is longer.
+pub const MAX_RETRY_AFTER: u64 = 6 * 3_600;
 
 /// The waits between the attempts of a delivery, in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,6 +183,9 @@ mod tests {
         assert_eq!(wait(Some(Duration::from_secs(30))), 100);
         assert_eq!(wait(Some(Duration::from_mins(5))), 300);
         assert_eq!(wait(Some(Duration::from_secs(u64::MAX))), MAX_RETRY_AFTER);
+        let longer = Schedule::try_from(vec![MAX_WAIT]).unwrap();
+        let forever = longer.wait_at_least(1, 0.5, Some(Duration::MAX)).unwrap();
+        assert_eq!(forever.as_secs(), u64::from(MAX_WAIT));
         assert_eq!(
             schedule.wait_at_least(2, 0.5, Some(Duration::from_mins(5))),
             None,

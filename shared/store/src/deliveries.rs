@@ -30,7 +30,7 @@ use crate::{
 pub struct Receivers {
     /// Their settings.
     pub endpoints: HashMap<EndpointId, Result<Endpoint, StoreError>>,
-    /// How those are doing that have failed before.
+    /// How those circuits are doing that have seen failures.
     pub health: HashMap<EndpointId, Health>,
 }
 
@@ -57,7 +57,7 @@ impl DeliveryEndpoints {
         let messages: Vec<_> = messages.into_iter().collect();
         let keys: HashSet<_> = messages.iter().map(|message| row_of(message)).collect();
         let healths: HashSet<_> =
-            messages.iter().map(|message| (message.project, message.endpoint)).collect();
+            messages.iter().map(|message| (message.project, message.circuit())).collect();
         let config = keys.into_iter().map(|(pk, sk)| (&self.config, key(pk, sk)));
         let state = healths
             .into_iter()

@@ -78,7 +78,9 @@ fn list_of(row: &DeliveryRow) -> Option<String> {
             let (pk, sk) = place_of(row.project, row.event, row.endpoint);
             Some(lists::due_of(&pk, &sk))
         }
-        State::Parked { .. } => Some(lists::parked(row.project, row.endpoint, shard)),
+        State::Parked { held_by, .. } => {
+            Some(lists::parked(row.project, held_by.unwrap_or(row.endpoint), shard))
+        }
         State::Ended(End::Failed) => Some(lists::failed(row.project, shard)),
         State::Ended(End::Succeeded) => None,
     }

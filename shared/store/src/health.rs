@@ -189,6 +189,38 @@ impl HealthStore {
         update.make().await
     }
 
+    /// Opens a circuit that has nothing to do with failures: its deliveries are held. A circuit
+    /// that is there stays as it is, and finds what is parked.
+    pub async fn hold(
+        &self,
+        project: ProjectId,
+        endpoint: EndpointId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let circuit =
+            Circuit { step: now.millis(), phase: Phase::FIRST, released: None, probing: false };
+        let due_at = now + Phase::FIRST.wait();
+        let [(list, list_value), (list_at, due)] =
+            listed(&pk::circuit(project, endpoint), sk::CIRCUIT, due_at);
+        let change = "SET endpoint = :endpoint, #project = :project, circuit = :circuit, \
+                      #list = :list, #list_at = :due, expires_at = :expiry";
+        let update = self
+            .0
+            .update(health_key(project, endpoint), change)
+            .when("attribute_not_exists(circuit)")
+            // A reserved word in expressions.
+            .name("#project", "project")
+            .name("#list", list)
+            .name("#list_at", list_at)
+            .value(":endpoint", string(endpoint.to_string()))
+            .value(":project", string(project.to_string()))
+            .value(":circuit", to_attribute_value(&circuit)?)
+            .value(":list", list_value)
+            .value(":due", due)
+            .value(":expiry", number(expiry(now)));
+        update.make_if().await.map(drop)
+    }
+
     /// Moves a circuit on from the step and phase that `health` shows, to this phase and the time
     /// of its next step. What is released begins with the oldest event, unless a release goes on.
     /// The health then; [`StoreError::Conflict`] if the circuit has changed.

@@ -46,6 +46,7 @@ mod row_keys;
 pub mod runs;
 pub mod secrets;
 pub mod secrets_key;
+pub mod suspensions;
 mod table;
 pub mod topics;
 

@@ -13,7 +13,7 @@ use crate::{
     list::{Listing, parse},
     project_config::next_version_of,
     row_keys::{pk, sk},
-    secrets,
+    secrets, suspensions,
 };
 
 /// Reads one project: what authentication needs to let the operator act for it.
@@ -61,7 +61,8 @@ impl ProjectStore {
     /// revision up; [`StoreError::Conflict`] otherwise.
     pub async fn replace(&self, project: &Project) -> Result<(), StoreError> {
         let writes = self.0.transaction().put_revision(row(project)?)?;
-        writes.update(next_version_of(&self.0, project)?)?.write().await
+        let writes = writes.update(next_version_of(&self.0, project)?)?;
+        writes.update(suspensions::set(&self.0, project))?.write().await
     }
 
     /// A page of all projects.

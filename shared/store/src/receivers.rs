@@ -5,6 +5,7 @@
 
 use domain::{
     delivery_row::DeliveryRow,
+    id::ProjectId,
     message::SettingsSource,
     model::{Project, Status, Subscription},
     recovery::Recovery,
@@ -15,20 +16,38 @@ use crate::{
     StoreError, Table,
     item::key,
     row_keys::{pk, sk},
+    suspensions::Suspensions,
 };
 
 /// Reads receivers, strongly consistent.
 #[derive(Clone, Debug)]
-pub struct ReceiverReader(Table);
+pub struct ReceiverReader {
+    config: Table,
+    suspensions: Suspensions,
+}
 
 impl ReceiverReader {
     /// Over the config table.
     pub fn new(config: Table) -> Self {
-        Self(config)
+        Self { suspensions: Suspensions::new(config.clone()), config }
     }
 
-    /// Where a delivery goes; `None` if that was deleted.
+    /// Where a delivery goes; `None` if that was deleted. All receivers of a suspended project are
+    /// paused.
     pub async fn of_delivery(&self, row: &DeliveryRow) -> Result<Option<Subscription>, StoreError> {
+        let found = self.receiver(row).await?;
+        if !self.is_suspended(row.project).await? {
+            return Ok(found);
+        }
+        Ok(found.map(|found| Subscription { status: Status::Paused, ..found }))
+    }
+
+    /// Whether the operator has suspended a project.
+    pub async fn is_suspended(&self, project: ProjectId) -> Result<bool, StoreError> {
+        self.suspensions.includes(project).await
+    }
+
+    async fn receiver(&self, row: &DeliveryRow) -> Result<Option<Subscription>, StoreError> {
         let sk = match &row.via {
             None => sk::endpoint(row.endpoint),
             Some(SettingsSource::Worker(id)) => sk::worker(id),
@@ -45,7 +64,7 @@ impl ReceiverReader {
                 }));
             }
         };
-        self.0.get(key(pk::subscriptions(row.project), sk)).await
+        self.config.get(key(pk::subscriptions(row.project), sk)).await
     }
 
     /// The endpoint of a recovery, and its project, as far as they are there.
@@ -60,8 +79,8 @@ impl ReceiverReader {
         }
         let partition = pk::subscriptions(recovery.project);
         let row = |sk: &str| key(partition.as_str(), sk);
-        let endpoint = self.0.get(row(&sk::endpoint(recovery.endpoint))).await?;
-        let version: Option<Version> = self.0.get(row(sk::VERSION)).await?;
+        let endpoint = self.config.get(row(&sk::endpoint(recovery.endpoint))).await?;
+        let version: Option<Version> = self.config.get(row(sk::VERSION)).await?;
         Ok((endpoint, version.and_then(|version| version.project)))
     }
 }

@@ -13,6 +13,7 @@
 //! | config | `KEY#<sha-256>` | `KEY` | API key |
 //! | config | `OPERATORS` | `<opk>` | operator key, for the operator's list |
 //! | config | `OPERATOR#<sha-256>` | `KEY` | operator key |
+//! | config | `STATUS` | `STATUS` | the suspended projects |
 //! | config | `SECRETS_KEY` | `CHECK` | proof of the key that seals the secrets of this table |
 //! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
 //! | log | `PROJ#<proj>#LATE` | position in the [`feed`](crate::feed) | pointer to an event |
@@ -46,6 +47,8 @@ pub(crate) mod pk {
     pub(crate) const PROJECTS: &str = "PROJECTS";
     /// The operator's list of operator keys.
     pub(crate) const OPERATOR_KEYS: &str = "OPERATORS";
+    /// Which projects are suspended.
+    pub(crate) const STATUS: &str = "STATUS";
     /// What tells which key seals the secrets of the config table.
     pub(crate) const SECRETS_KEY: &str = "SECRETS_KEY";
 
@@ -139,6 +142,8 @@ pub(crate) mod sk {
     pub(crate) const PROJECT_SECRET: &str = "SECRET";
     /// An API key or operator key, in the partition of its hash.
     pub(crate) const KEY: &str = "KEY";
+    /// Which projects are suspended.
+    pub(crate) const STATUS: &str = "STATUS";
     /// The proof of the secrets key.
     pub(crate) const CHECK: &str = "CHECK";
     /// How an endpoint is doing.

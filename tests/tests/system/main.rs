@@ -37,4 +37,5 @@ mod soak;
 mod stream;
 mod strictness;
 mod styles;
+mod suspending;
 mod topics;

@@ -1,8 +1,11 @@
 //! Projects.
 
+use api::auth::Authenticator;
 use domain::model::Scope;
 use futures::future::join_all;
+use http::{HeaderMap, header::AUTHORIZATION};
 use serde_json::{Value as Json, json};
+use store::Table;
 
 use super::{project, start};
 
@@ -13,7 +16,8 @@ async fn a_project_is_made_read_changed_and_listed() {
     let id = made.text("id").to_owned();
     assert!(id.starts_with("proj_") && made.body["created_at"].is_u64());
     let expected = json!({"id": id, "object": "project", "name": "Acme", "brand": "Acme",
-        "signatures": ["standard"], "body": null, "created_at": made.body["created_at"]});
+        "signatures": ["standard"], "body": null, "status": "active",
+        "created_at": made.body["created_at"]});
     assert_eq!((made.status, &made.body), (201, &expected));
 
     let changed =
@@ -42,6 +46,42 @@ async fn a_project_is_made_read_changed_and_listed() {
     assert_eq!(read.body, changed.body);
     let list = started.api.ask("GET", "/projects", Json::Null).await;
     assert_eq!(list.body, json!([changed.body]));
+}
+
+#[tokio::test]
+async fn a_suspended_projects_keys_are_refused_and_no_others() {
+    let started = start().await;
+    let [id, other] = [project(&started.api, "Acme").await, project(&started.api, "Other").await];
+    let path = format!("/projects/{id}");
+    let [own, others] = [&id, &other].map(|id| started.aws.key_of(id, &Scope::ALL));
+    let (own, others) = (bearer(&own.await), bearer(&others.await));
+    // A process that knows nothing yet.
+    let process = || {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&started.aws.sdk_config_of("logs"));
+        Authenticator::new(Table::new(dynamodb, started.aws.table_name("ConfigTable")))
+    };
+    let is_refused = async |process: &Authenticator, key: &HeaderMap| {
+        process.caller(key).await.is_err_and(|error| error.status() == 403)
+    };
+    let before = process();
+    assert!(!is_refused(&before, &own).await);
+    for _ in 0..2 {
+        let changed = started.api.ask("PATCH", &path, json!({"status": "suspended"})).await;
+        assert_eq!((changed.status, changed.text("status")), (200, "suspended"));
+    }
+    let after = process();
+    assert!(is_refused(&after, &own).await && !is_refused(&after, &others).await);
+    assert!(!is_refused(&before, &own).await, "for half a minute");
+    assert_eq!(started.api.ask("GET", &path, Json::Null).await.text("status"), "suspended");
+    let changed = started.api.ask("PATCH", &path, json!({"status": "active"})).await;
+    assert_eq!((changed.status, changed.text("status")), (200, "active"));
+    assert!(!is_refused(&process(), &own).await);
+    let wrong = started.api.ask("PATCH", &path, json!({"status": "stopped"})).await;
+    assert_eq!((wrong.status, wrong.text("field")), (400, "status"));
+}
+
+fn bearer(key: &str) -> HeaderMap {
+    HeaderMap::from_iter([(AUTHORIZATION, format!("Bearer {key}").parse().unwrap())])
 }
 
 #[tokio::test]

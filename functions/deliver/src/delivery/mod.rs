@@ -3,13 +3,17 @@
 
 mod probe;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use domain::{
     delivery::End,
     delivery_row::State,
     history::History,
-    id::AttemptId,
+    id::{AttemptId, EndpointId},
     message::Message,
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
     schedule::Schedule,
@@ -22,6 +26,7 @@ use store::{
     deliveries::Receivers,
     delivery_rows::{DeliveryKey, DeliveryRows},
     health::HealthStore,
+    suspensions::Suspended,
 };
 
 use crate::{
@@ -50,8 +55,19 @@ pub(crate) struct DeliveryHandler {
 pub(crate) struct Batch {
     pub(crate) receivers: Receivers,
     pub(crate) hosts: Hosts,
+    /// Projects that the operator has suspended.
+    pub(crate) suspended: Suspended,
+    /// Circuits that hold deliveries of it.
+    pub(crate) held: Mutex<HashSet<EndpointId>>,
     /// When Lambda ends the invocation.
     pub(crate) deadline: Timestamp,
+}
+
+impl Batch {
+    /// Whether no delivery of it was held by this circuit before.
+    fn is_first_held_by(&self, circuit: EndpointId) -> bool {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(circuit)
+    }
 }
 
 /// The attempt that is next.
@@ -101,7 +117,10 @@ impl DeliveryHandler {
         batch: &Batch,
     ) -> Result<(Attempted, Disposition), Disposition> {
         let message = &delivery.message;
-        let open = batch.receivers.health.get(&message.endpoint).filter(|health| health.is_open());
+        if let Some(held_by) = held_by(find(&batch.receivers, message)?, message, batch) {
+            return Err(self.hold(record, delivery, held_by, batch).await);
+        }
+        let open = batch.receivers.health.get(&message.circuit()).filter(|health| health.is_open());
         match open {
             _ if message.trigger == Trigger::Probe => {
                 return Box::pin(self.probe(record, delivery, open, batch)).await;
@@ -126,7 +145,10 @@ impl DeliveryHandler {
         let gone = endpoint.filter(|_| verdict.is_gone()).cloned();
         let judges = verdict.judges;
         let attempt = logged(message, endpoint, verdict, number, started, next);
-        Ok((Attempted { attempt, judges, gone, probe: None }, disposition))
+        Ok((
+            Attempted { attempt, judges, gone, circuit: message.circuit(), probe: None },
+            disposition,
+        ))
     }
 
     /// The attempt that is next: what the row says, or the first one.
@@ -181,6 +203,29 @@ impl DeliveryHandler {
             return Err(Disposition::End(End::Succeeded));
         }
         Ok(Due::after(&History::of(made.iter().map(|(attempt, entry)| (attempt, *entry)))))
+    }
+
+    /// Has a delivery wait for its owner or the operator, without using up a turn of its schedule:
+    /// parked, as if its receiver were down. First the circuit, by which `jobs` finds it.
+    async fn hold(
+        &self,
+        record: &Record,
+        delivery: &Delivery,
+        held_by: EndpointId,
+        batch: &Batch,
+    ) -> Disposition {
+        let Message { project, endpoint, .. } = delivery.message;
+        // What has ended, or waits for its time, does not wait for anybody.
+        if let Err(disposition) = self.due(record, delivery, self.clock.now()).await {
+            return disposition;
+        }
+        if batch.is_first_held_by(held_by)
+            && let Err(error) = self.circuits.hold(project, held_by, self.clock.now()).await
+        {
+            tracing::error!(%error, "could not hold a delivery");
+            return Disposition::Hide(record.pause());
+        }
+        Disposition::park(held_by, endpoint)
     }
 
     async fn wait_for_its_slot(
@@ -247,6 +292,16 @@ impl DeliveryHandler {
             }
         }
     }
+}
+
+/// Whose circuit holds a delivery that waits for its owner or the operator. A test doesn't wait for
+/// its owner: somebody waits for its result.
+fn held_by(endpoint: Option<&Endpoint>, message: &Message, batch: &Batch) -> Option<EndpointId> {
+    if batch.suspended.contains(&message.project) {
+        return Some(EndpointId::of_suspension(message.project));
+    }
+    let is_paused = endpoint.is_some_and(|endpoint| endpoint.status == Status::Paused);
+    (is_paused && message.trigger != Trigger::Test).then_some(message.endpoint)
 }
 
 /// What is known of a delivery can't be read now.

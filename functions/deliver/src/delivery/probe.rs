@@ -35,16 +35,15 @@ impl DeliveryHandler {
     ) -> Result<(Attempted, Disposition), Disposition> {
         let message = &delivery.message;
         // Otherwise it is about to be released.
-        let (Some(health), Some(endpoint)) = (open, active(find(&batch.receivers, message)?))
-        else {
-            return Err(Disposition::Park);
+        let (Some(health), Some(endpoint)) = (open, active(message, batch)?) else {
+            return Err(park(message));
         };
         let Due { number, .. } = self.due(record, delivery, Timestamp::MAX).await?;
         let attempted = self.send_probe(record, message, endpoint, number, health, batch).await?;
         if attempted.attempt.outcome == Outcome::Succeeded {
             return Ok((attempted, Disposition::End(End::Succeeded)));
         }
-        Ok((attempted, Disposition::Park))
+        Ok((attempted, park(message)))
     }
 
     /// Sends a delivery if a probe is due and nobody else sends one; parks it if that fails,
@@ -57,7 +56,7 @@ impl DeliveryHandler {
         batch: &Batch,
     ) -> Result<(Attempted, Disposition), Disposition> {
         let (Delivery { message, row, .. }, now) = (delivery, self.clock.now());
-        let endpoint = active(find(&batch.receivers, message)?);
+        let endpoint = active(message, batch)?;
         if row.as_ref().is_some_and(|row| row.is_over(self.kept_for, now)) {
             return Ok((
                 self.give_up(record, delivery, endpoint, OVER).await?,
@@ -65,15 +64,15 @@ impl DeliveryHandler {
             ));
         }
         let Some(endpoint) = endpoint.filter(|_| health.wants_a_probe(now)) else {
-            return Err(Disposition::Park);
+            return Err(park(message));
         };
         let Due { number, .. } = self.due(record, delivery, now).await?;
         let claimed = match self.circuits.probing(health, now + CLAIMED_FOR, now).await {
             Ok(claimed) => claimed,
-            Err(StoreError::Conflict) => return Err(Disposition::Park),
+            Err(StoreError::Conflict) => return Err(park(message)),
             Err(error) => {
                 tracing::error!(%error, "could not claim a circuit; the delivery is parked");
-                return Err(Disposition::Park);
+                return Err(park(message));
             }
         };
         let mut attempted =
@@ -85,7 +84,7 @@ impl DeliveryHandler {
             return Ok((attempted, Disposition::GiveUp));
         }
         attempted.attempt.trigger = Trigger::Probe;
-        Ok((attempted, Disposition::Park))
+        Ok((attempted, park(message)))
     }
 
     /// Gives up a delivery whose payload is not known any more.
@@ -112,7 +111,13 @@ impl DeliveryHandler {
         let Due { number, .. } = self.due(record, delivery, Timestamp::MAX).await?;
         let (started, verdict) = (self.clock.now(), Verdict::refused(reason));
         let attempt = logged(&delivery.message, endpoint, verdict, number, started, None);
-        Ok(Attempted { attempt, judges: false, gone: None, probe: None })
+        Ok(Attempted {
+            attempt,
+            judges: false,
+            gone: None,
+            circuit: delivery.message.circuit(),
+            probe: None,
+        })
     }
 
     async fn send_probe(
@@ -135,10 +140,17 @@ impl DeliveryHandler {
         let next = failed.filter(|_| !over).map(|phase| now + phase.wait_after(down));
         let attempt: Attempt = logged(message, Some(endpoint), verdict, number, started, next);
         let probe = Some(Probe { health: health.clone(), retry_after });
-        Ok(Attempted { attempt, judges, gone, probe })
+        Ok(Attempted { attempt, judges, gone, circuit: message.circuit(), probe })
     }
 }
 
-fn active(endpoint: Option<&Endpoint>) -> Option<&Endpoint> {
-    endpoint.filter(|endpoint| endpoint.status == Status::Active)
+/// Has a delivery wait for its circuit.
+fn park(message: &Message) -> Disposition {
+    Disposition::park(message.circuit(), message.endpoint)
+}
+
+/// The endpoint of a delivery, if it takes deliveries.
+fn active<'a>(message: &Message, batch: &'a Batch) -> Result<Option<&'a Endpoint>, Disposition> {
+    let endpoint = find(&batch.receivers, message)?;
+    Ok(endpoint.filter(|endpoint| endpoint.status == Status::Active))
 }

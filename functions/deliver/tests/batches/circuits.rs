@@ -81,7 +81,7 @@ impl World {
     /// Parks deliveries to the endpoint that has the circuit, as if at this time.
     pub(super) async fn park(&self, messages: &[Message], at: Timestamp) {
         for message in messages {
-            self.started.waiting(message, State::Parked { since: at }).await;
+            self.started.waiting(message, State::Parked { since: at, held_by: None }).await;
         }
     }
 

@@ -2,11 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use aws_lambda_events::sqs::SqsEvent;
 use deliver::{App, BatchError};
 use domain::{
     delivery::End,
     delivery_row::{DeliveryRow, State},
-    model::Outcome,
+    id::EventId,
+    message::Message,
+    model::{Event, Outcome},
     time::Timestamp,
     work,
 };
@@ -146,4 +149,35 @@ async fn a_record_without_an_id_fails_the_whole_batch() {
     let failed = started.handle_until(event, clock::now() + Duration::from_mins(1)).await;
     assert!(matches!(failed, Err(BatchError::Nameless)), "{failed:?}");
     assert!(started.receiver.webhooks().is_empty(), "it would come again");
+}
+
+#[tokio::test]
+async fn when_too_many_messages_are_hidden_a_wait_is_a_row_alone() {
+    let started = start(&[200], &[]).await;
+    let sample = message_of("redriven.json", 0);
+    let until = clock::now() + Duration::from_mins(10);
+    let message = |number| {
+        let event = Event { id: EventId::new(long_ago(), number), ..sample.event.clone() };
+        Message { event, ..sample.clone() }
+    };
+    let mut hidden = 0;
+    // A quarter of 3,000 is one project's share. These come before their time.
+    for first in (0..760_u128).step_by(10) {
+        let mut batch = SqsEvent::default();
+        for number in first..first + 10 {
+            let state = State::Waiting { until, slot: None };
+            let event = started.again("RetriesQueue", &message(number), state).await;
+            batch.records.extend(event.records);
+        }
+        hidden += started.handle(batch).await.len();
+    }
+    assert_eq!(hidden, 750);
+    for (number, is_carried) in [(0, true), (759, false)] {
+        let row = started.row(&message(number)).await.unwrap();
+        assert_eq!((row.due_at(), row.is_carried()), (Some(until), is_carried), "{number}");
+    }
+}
+
+fn long_ago() -> Timestamp {
+    Timestamp::from_seconds(1_751_328_000)
 }

@@ -8,6 +8,8 @@ mod endpoints;
 mod failing;
 mod faults;
 mod first_attempts;
+mod held;
+mod hosts;
 mod mixed;
 mod outage;
 mod poison;

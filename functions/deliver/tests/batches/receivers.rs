@@ -5,7 +5,7 @@ use emulator::samples;
 use serde_json::Value as Json;
 use store::{Access, Table, endpoints::EndpointStore};
 
-use super::support::{Started, event_of, message_of, schedule, start, start_with};
+use super::support::{Started, event_of, message_of, start, start_with};
 
 async fn endpoint(started: &Started) -> Endpoint {
     let config = Table::new(
@@ -18,24 +18,6 @@ async fn endpoint(started: &Started) -> Endpoint {
         .await
         .unwrap()
         .unwrap()
-}
-
-#[tokio::test]
-async fn a_paused_endpoint_gets_nothing_and_its_deliveries_wait() {
-    let started = start_with(&[200], |endpoint| {
-        endpoint.status = Status::Paused;
-        endpoint.retry_schedule = Some(schedule(&[600]));
-    })
-    .await;
-    assert_eq!(started.handle(event_of("first-attempt.json")).await, [""; 0]);
-    let [attempt] =
-        started.attempts(message_of("first-attempt.json", 0).event.id).await.try_into().unwrap();
-    assert_eq!(
-        (attempt.outcome, attempt.error.as_deref()),
-        (Outcome::Refused, Some("the endpoint is paused"))
-    );
-    assert!(attempt.next_attempt_at.is_some() && started.receiver.webhooks().is_empty());
-    assert_eq!(started.count("RetriesQueue").await, 1);
 }
 
 #[tokio::test]

@@ -118,6 +118,27 @@ async fn a_run_does_all_that_is_due() {
 }
 
 #[tokio::test]
+async fn a_recovery_of_a_suspended_project_waits() {
+    let mut started = start().await;
+    let recovery = started.begin().await;
+    let mut row = json!({"pk": {"S": "STATUS"}, "sk": {"S": "STATUS"}});
+    let active = row.clone();
+    row["suspended"] = json!({"SS": [samples::PROJECT]});
+    for (minutes, row, state) in
+        [(6, row, recovery::State::Running), (12, active, recovery::State::Done)]
+    {
+        started.aws.put_row("ConfigTable", &row).await;
+        let later = move || clock::now() + Duration::from_mins(minutes);
+        let (config, settings) =
+            (started.aws.sdk_config_of("jobs"), started.aws.settings_of("jobs"));
+        // It knows nothing of before.
+        started.app = App::by_clock(&config, &settings, later).unwrap();
+        jobs::run(&started.app, later() + Duration::from_mins(1)).await.unwrap();
+        assert_eq!(started.state_of(&recovery).await.state, state);
+    }
+}
+
+#[tokio::test]
 async fn a_run_goes_on_with_a_row_whose_next_step_is_due_before_its_end() {
     let started = start().await;
     let access = Access::of_project(&samples::project().unwrap());
@@ -154,7 +175,9 @@ async fn of_many_runs_at_once_one_works() {
     assert_eq!(started.state_of(&recovery).await.state, recovery::State::Done);
     let gets = started.aws.calls().calls;
     let gets = gets.iter().filter(|call| call.caller == "jobs" && call.operation == "GetItem");
-    assert_eq!(gets.map(|call| call.count).sum::<u64>(), 3, "the recovery and its endpoint");
+    let expected = 4;
+    let counted = gets.map(|call| call.count).sum::<u64>();
+    assert_eq!(counted, expected, "the recovery, its endpoint, its project, and whether that runs");
 }
 
 #[tokio::test]
@@ -213,7 +236,8 @@ async fn circuits_that_release_their_deliveries_hold_up_nobody() {
         rows.start_afresh(&open, now).await.unwrap();
         for number in 0..9 {
             let message = waiting(id, place * 10 + number);
-            let row = DeliveryRow::new(&message, State::Parked { since: now }, 1, now);
+            let row =
+                DeliveryRow::new(&message, State::Parked { since: now, held_by: None }, 1, now);
             parked.begin(row).await.unwrap();
         }
     }

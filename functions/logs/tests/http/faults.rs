@@ -1,6 +1,6 @@
 //! Faults of AWS, at every call of every request: answered as without them, or with 503.
 
-use domain::model::Outcome;
+use domain::{delivery::End, delivery_row::State, model::Outcome};
 use emulator::{
     samples,
     testing::{Answer, Trouble},
@@ -27,7 +27,11 @@ const REQUESTS: [(&str, &str, u16); 9] = [
 async fn every_request_survives_every_fault_at_every_call() {
     let started = start().await;
     let event = started.event("task.created", minute(1)).await;
-    started.record(&[attempt(&event, 1, Outcome::HttpError, None)]).await;
+    let made = attempt(&event, 1, Outcome::HttpError, None);
+    started.record(std::slice::from_ref(&made)).await;
+    let endpoint = samples::ENDPOINT.parse().unwrap();
+    started.row(&event.event, endpoint, State::Ended(End::Failed)).await;
+    started.rows().note(&made, made.id).await.unwrap();
     for (method, path, status) in REQUESTS {
         let path = path.replace("{}", &event.event.id.to_string());
         let ask = async || -> Answer { started.api.ask(method, &path, Json::Null).await };

@@ -35,7 +35,10 @@ async fn parked_deliveries_and_the_messages_about_them() {
     let [free, claimed] = &keys[..] else { panic!("{keys:?}") };
     assert_eq!((free.event, claimed.event), (event(TO_ALL), event(TEST)));
     let one = store.get(&[*free]).await.unwrap().pop().unwrap();
-    assert_eq!((one.enqueued_at, one.state), (at(1), State::Parked { since: at(7) }));
+    assert_eq!(
+        (one.enqueued_at, one.state),
+        (at(1), State::Parked { since: at(7), held_by: None })
+    );
     assert!(!one.is_claimed(at(9)) && one.round.is_some_and(|round| round.is_of_recovery()));
     let other = store.get(&[*claimed]).await.unwrap().pop().unwrap();
     assert!(other.is_claimed(at(9)));

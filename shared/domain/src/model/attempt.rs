@@ -111,7 +111,8 @@ impl Outcome {
 pub enum DeliveryStatus {
     /// Not delivered yet; more attempts will follow.
     Pending,
-    /// Not delivered yet, and not tried until its receiver has recovered.
+    /// Not delivered yet, and not tried until its receiver has recovered, its endpoint is not
+    /// paused, and its project not suspended.
     Parked,
     /// Delivered.
     Succeeded,

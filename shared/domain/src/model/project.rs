@@ -13,6 +13,17 @@ use crate::{
 /// The longest name of anything that has one, in characters.
 pub const MAX_NAME: usize = 200;
 
+/// Whether a project may do anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectStatus {
+    /// It may.
+    #[default]
+    Active,
+    /// The operator has stopped it: its keys are refused, and its deliveries wait.
+    Suspended,
+}
+
 /// One customer of the platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Project {
@@ -30,6 +41,9 @@ pub struct Project {
     /// The form of the body for endpoints that set no `body`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<BodyShape>,
+    /// Whether it may do anything.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub status: ProjectStatus,
     /// When it was made.
     pub created_at: Timestamp,
     /// Counts its changes, so that two at once can't undo each other.
@@ -39,7 +53,16 @@ pub struct Project {
 impl Project {
     /// A project that has only what every project must have; the rest is by default.
     pub fn new(id: ProjectId, name: String, now: Timestamp) -> Self {
-        Self { id, name, brand: None, signatures: None, body: None, created_at: now, revision: 1 }
+        Self {
+            id,
+            name,
+            brand: None,
+            signatures: None,
+            body: None,
+            status: ProjectStatus::Active,
+            created_at: now,
+            revision: 1,
+        }
     }
 
     /// How requests are signed for endpoints that set no `signatures`.

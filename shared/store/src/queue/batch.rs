@@ -24,15 +24,16 @@ pub struct QueueEntry {
 }
 
 impl QueueEntry {
-    /// A delivery, which becomes visible after `delay`. Its endpoint's messages are a group: SQS
-    /// serves the groups of a queue fairly.
+    /// A delivery, which becomes visible after `delay`. Its project's messages are a group: SQS
+    /// serves the groups of a queue fairly, and a project has as many URLs as it likes.
     pub fn new(message: &Message, delay: Duration) -> Result<Self, EncodeError> {
-        Ok(Self { body: encode(message)?, group: Some(message.endpoint.to_string()), delay })
+        Ok(Self { body: encode(message)?, group: Some(message.project.to_string()), delay })
     }
 
-    /// A message about a delivery that has a row, likewise.
+    /// A message about a delivery that has a row. It has no group: SQS takes hidden messages for
+    /// messages in flight, and would take whoever waits for noisy.
     pub fn again(again: &Again, delay: Duration) -> Result<Self, EncodeError> {
-        Ok(Self { body: encode_again(again)?, group: Some(again.endpoint.to_string()), delay })
+        Ok(Self { body: encode_again(again)?, group: None, delay })
     }
 }
 
