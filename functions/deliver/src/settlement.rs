@@ -154,27 +154,33 @@ impl Settlement {
         is_hidden: bool,
     ) -> Result<Option<DeliveryRow>, StoreError> {
         let now = self.clock.now();
-        let before = match row {
-            Some(row) => row.clone(),
-            None => DeliveryRow::new(message, state, rand::random::<u32>().into(), now),
+        let after = |before: &DeliveryRow| {
+            let after = match state {
+                State::Ended(end) => before.ended(end, self.attempts.expiry(now), now),
+                _ => before.waits_for(state, now),
+            };
+            let history = match made {
+                Some((attempt, entry)) => before.history.after(attempt, entry),
+                None => before.history.clone(),
+            };
+            DeliveryRow { history, ..after }
         };
-        let after = match state {
-            State::Ended(end) => before.ended(end, self.attempts.expiry(now), now),
-            _ => before.waits_for(state, now),
+        let has_room = |row: &DeliveryRow| match row.due_at() {
+            Some(until) if is_hidden && row.is_carried() => {
+                self.hidden.take(row.project, until, now)
+            }
+            _ => true,
         };
-        let history = match made {
-            Some((attempt, entry)) => before.history.after(attempt, entry),
-            None => before.history.clone(),
-        };
-        let mut after = DeliveryRow { history, ..after };
-        if let Some(until) = after.due_at().filter(|_| is_hidden && after.is_carried())
-            && !self.hidden.take(after.project, until, now)
-        {
-            after = after.uncarried();
-        }
-        let written = match row {
-            Some(_) => self.rows.change(&before, &after).await?.then_some(after),
-            None => self.rows.begin(after).await?,
+        let written = if let Some(row) = row {
+            let is_carried = has_room(&after(row));
+            let after = |row: &DeliveryRow| {
+                let after = after(row);
+                if is_carried { after } else { after.uncarried() }
+            };
+            self.rows.settle(row, after).await?
+        } else {
+            let seq = rand::random::<u32>().into();
+            self.rows.begin(after(&DeliveryRow::new(message, state, seq, now))).await?
         };
         if let (None, Some((attempt, entry))) = (&written, made) {
             self.rows.note(attempt, entry).await?;

@@ -184,6 +184,33 @@ impl DeliveryRows {
         Ok(matches!(self.put(after, Some(before)).await?, Put::Done))
     }
 
+    /// Writes down what comes of an attempt, as [`Self::change`], on the row that is there by then:
+    /// an attempt of another message may have been noted in it meanwhile. A failure counts only in
+    /// its own turn, a success in its round. The row then; `None` if it has moved on.
+    pub async fn settle(
+        &self,
+        before: &DeliveryRow,
+        after: impl Fn(&DeliveryRow) -> DeliveryRow,
+    ) -> Result<Option<DeliveryRow>, StoreError> {
+        let mut there = before.clone();
+        for attempt in 0..TRIES {
+            table::pause(attempt).await;
+            let new = after(&there);
+            let other = match self.put(&new, Some(&there)).await? {
+                Put::Done => return Ok(Some(new)),
+                Put::Other(Some(other)) => other,
+                Put::Other(None) => return Ok(None),
+            };
+            let same_turn = other.history.turns == before.history.turns;
+            let counts = same_turn || new.state == State::Ended(End::Succeeded);
+            if other.seq != before.seq || other.has_ended() || !counts {
+                return Ok(None);
+            }
+            there = *other;
+        }
+        Err(StoreError::Conflict)
+    }
+
     /// Writes a row in the place of the one that was read: none, or one whose message and attempts
     /// are still the same.
     async fn put(&self, row: &DeliveryRow, there: Option<&DeliveryRow>) -> Result<Put, StoreError> {

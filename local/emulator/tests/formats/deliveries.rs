@@ -5,7 +5,8 @@ use std::future::ready;
 use domain::{
     delivery::End,
     delivery_row::{DeliveryRow, State},
-    id::RoundId,
+    history::History,
+    id::{AttemptId, RoundId},
     message::SettingsSource,
     model::{Outcome, attempt::DeliveryStatus, event::LoggedEvent},
     work::Again,
@@ -147,4 +148,21 @@ async fn deliveries_that_wait_for_a_time() {
     let noted = there().await.pop().unwrap();
     assert_eq!((noted.history.attempts, noted.history.entries), (2, vec![made.id; 2]));
     assert!(!store.change(&later, &one).await.unwrap(), "another attempt was made");
+
+    // What comes of an attempt is written down all the same, in its turn.
+    let settle = async |end, before: &DeliveryRow| {
+        let after = |row: &DeliveryRow| {
+            let history = row.history.after(&made, AttemptId::new(at(77), 7));
+            DeliveryRow { history, ..row.ended(end, 4_102_444_800, at(99)) }
+        };
+        store.settle(before, after).await.unwrap()
+    };
+    let other_turn = History { turns: 7, ..later.history.clone() };
+    let other_turn = DeliveryRow { history: other_turn, ..later.clone() };
+    assert_eq!(settle(End::Failed, &other_turn).await, None);
+    let ended = settle(End::Failed, &later).await.unwrap();
+    assert_eq!((ended.history.attempts, ended.history.turns), (3, 2));
+    assert_eq!(ended.history.entries.len(), 3);
+    assert_eq!(there().await, [ended]);
+    assert_eq!(settle(End::Succeeded, &later).await, None, "it has ended");
 }
