@@ -5,7 +5,7 @@
 //! only once all has been used that there is: so [`everything`] is done once, on a stack whose
 //! calls are counted from its start.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use domain::{id::EventId, time::Timestamp};
 use emulator::aws::{CallCount, CountersReport};
@@ -182,8 +182,12 @@ async fn deliver(project: &Client, receiver: &Receiver) -> Event {
         .await;
     project.create_endpoint(&receiver.url("/gone"), &["run.failed"]).await;
 
-    project.post_event_once("key", "task.created", json!({})).await.expect(202);
-    project.post_event_once("key", "task.created", json!({})).await.expect(202);
+    // The repeat comes while nobody can know yet whether the delivery arrives.
+    receiver.always_at("/slow", Reply::slow(Duration::from_secs(3)));
+    project.create_endpoint(&receiver.url("/slow"), &["task.updated"]).await;
+    for _ in 0..2 {
+        project.post_event_once("key", "task.updated", json!({})).await.expect(202);
+    }
     project.post_event_once("key", "no.such.topic", json!({})).await.expect(400);
     let batch = json!({"events": [{"kind": "task.created", "data": 1}, {"kind": "task.created",
         "data": 2}]});
