@@ -329,7 +329,7 @@ fn hides(record: &Record, delivery: &Delivery) -> bool {
 }
 
 /// Sends messages to another queue. Returns the ids of all of them when that fails: some may then
-/// exist twice, and the log sorts them out.
+/// exist twice, and act for one row.
 async fn send(queue: &Queue, messages: Vec<(QueueEntry, String)>, name: &str) -> Vec<String> {
     let (messages, ids): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
     if messages.is_empty() {

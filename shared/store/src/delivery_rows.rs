@@ -145,7 +145,8 @@ impl DeliveryRows {
                 }
             }
             let history = there.as_ref().map_or(&row.history, |there| &there.history);
-            let new = DeliveryRow { history: history.anew(), ..row.clone() };
+            let unconfirmed = there.as_ref().is_some_and(|there| there.unconfirmed);
+            let new = DeliveryRow { unconfirmed, history: history.anew(), ..row.clone() };
             match self.put(&new, there.as_ref()).await? {
                 Put::Done => return Ok(Some(new)),
                 Put::Other(other) => there = other.map(|other| *other),

@@ -94,7 +94,10 @@ async fn deliveries_that_have_ended() {
     let round = Some(RoundId::new(at(50), 1));
     let again =
         DeliveryRow { round, seq: 9, expires_at: None, ..failed.waits_for(due(60), at(50)) };
+    let before = DeliveryRow { unconfirmed: true, ..failed.clone() };
+    assert!(store.change(failed, &before).await.unwrap());
     let begun = store.begin_again(again.clone(), None).await.unwrap().unwrap();
+    assert!(begun.unconfirmed, "the log may still know more than the row");
     assert_eq!((begun.seq, begun.history.attempts, begun.history.turns), (9, 9, 0));
     let later = DeliveryRow { round: None, ..again };
     assert_eq!(store.begin_again(later, Some(begun)).await.unwrap(), None, "a later round has it");
