@@ -1,6 +1,6 @@
 //! Projects: create, list, read, change.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use api::{
     ApiError, Body, Field, ListParams, NoFilter,
@@ -13,6 +13,7 @@ use axum::{
     response::Response,
 };
 use domain::{
+    budget::{Limits, Resource},
     id::ProjectId,
     model::{
         Project,
@@ -75,7 +76,76 @@ pub(crate) struct ProjectChanges {
     body: Field<BodyShape>,
     /// `suspended` stops the project within a minute: its keys are refused with 403, and its
     /// deliveries wait. `active` lets all of them go on.
-    status: Option<ProjectStatus>,
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<ProjectStatus>)]
+    status: Field<ProjectStatus>,
+    /// What the project may cause a second. Takes effect within a minute. `null` resets a limit, or
+    /// all of them, to the default.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<LimitChanges>)]
+    limits: Field<LimitChanges>,
+}
+
+/// The limits of a project to change. Omitted ones are unchanged.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitChanges {
+    /// Deliveries a second: each recipient of an event counts.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    deliveries: Field<NonZeroU32>,
+    /// Kilobytes (1,000 bytes) of these deliveries' data a second.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    kilobytes: Field<NonZeroU32>,
+    /// Read units of the database a second, of 4 KB, that requests may take.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    reads: Field<NonZeroU32>,
+    /// Live viewers at once.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    viewers: Field<NonZeroU32>,
+}
+
+impl LimitChanges {
+    fn of(self, old: Limits) -> Limits {
+        Limits {
+            deliveries: self.deliveries.unwrap_or(old.deliveries),
+            kilobytes: self.kilobytes.unwrap_or(old.kilobytes),
+            reads: self.reads.unwrap_or(old.reads),
+            viewers: self.viewers.unwrap_or(old.viewers),
+        }
+    }
+}
+
+/// What a project may cause a second, on average over ten seconds; beyond that it gets 429.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Limits)]
+pub(crate) struct LimitsView {
+    /// Deliveries: each recipient of an event counts.
+    #[schema(example = 1_000)]
+    deliveries: u32,
+    /// Kilobytes (1,000 bytes) of these deliveries' data.
+    #[schema(example = 32_000)]
+    kilobytes: u32,
+    /// Read units of the database, of 4 KB, that requests may take.
+    #[schema(example = 2_000)]
+    reads: u32,
+    /// Live viewers: at once, not a second.
+    #[schema(example = 20)]
+    viewers: u32,
+}
+
+impl LimitsView {
+    fn of(limits: Limits) -> Self {
+        Self {
+            deliveries: limits.of(Resource::Deliveries),
+            kilobytes: limits.of(Resource::Kilobytes),
+            reads: limits.of(Resource::Reads),
+            viewers: limits.viewers(),
+        }
+    }
 }
 
 /// One customer of the platform.
@@ -98,6 +168,7 @@ pub(crate) struct ProjectView {
     body: Option<BodyShape>,
     /// Whether the operator has suspended it.
     status: ProjectStatus,
+    limits: LimitsView,
     /// Unix seconds.
     #[schema(example = 1_767_225_600)]
     created_at: u64,
@@ -111,6 +182,7 @@ impl ProjectView {
             signatures: project.default_signatures(),
             body: project.body,
             status: project.status,
+            limits: LimitsView::of(project.limits),
             name: project.name,
             brand: project.brand.unwrap_or_else(|| brand.to_owned()),
             created_at: project.created_at.seconds(),
@@ -208,7 +280,10 @@ pub(crate) async fn change(
             brand: brand.clone().unwrap_or(old.brand),
             signatures: signatures.clone().unwrap_or(old.signatures),
             body: input.body.unwrap_or(old.body),
-            status: input.status.unwrap_or(old.status),
+            status: input.status.map_or(old.status, Option::unwrap_or_default),
+            limits: input.limits.map_or(old.limits, |limits| {
+                limits.map_or_else(Limits::default, |limits| limits.of(old.limits))
+            }),
             ..old
         };
         app.check_secret(&new).await?;

@@ -12,17 +12,17 @@ use domain::{
     health::{Health, StepResult},
     id::EndpointId,
     model::{Attempt, Endpoint, Outcome},
+    system_event::SystemEvent,
     time::Timestamp,
 };
 use runtime::clock::Clock;
 use store::{
-    Access, StoreError,
-    announce::{Announcer, SystemEvent, may_cause_system_event},
+    StoreError,
     deliveries::{DeliveryEndpoints, Receivers},
     health::HealthStore,
 };
 
-use crate::disposition::Probe;
+use crate::{disposition::Probe, news::News};
 
 /// What an owner reads on an endpoint that answered 410.
 const GONE: &str = "the receiver answered 410 Gone";
@@ -106,7 +106,7 @@ impl Probed {
 pub(crate) struct EndpointHealth {
     pub(crate) rows: HealthStore,
     pub(crate) endpoints: DeliveryEndpoints,
-    pub(crate) announcer: Announcer,
+    pub(crate) news: News,
     /// After so long without a success an endpoint is disabled.
     pub(crate) disable_after: Duration,
     pub(crate) clock: Clock,
@@ -185,7 +185,7 @@ impl EndpointHealth {
     async fn note_success(&self, endpoint: &Endpoint, known: &Health) -> Result<(), StoreError> {
         let before = self.rows.succeeded(known, self.clock.now()).await?;
         if before.announced {
-            self.announce(endpoint, &SystemEvent::Recovered).await;
+            self.news.note(&[(endpoint, SystemEvent::Recovered)]).await;
         }
         Ok(())
     }
@@ -215,7 +215,7 @@ impl EndpointHealth {
                 consecutive_failures: health.failures,
                 failing_since: health.failing_since,
             };
-            self.announce(endpoint, &event).await;
+            self.news.note(&[(endpoint, event)]).await;
         }
         if health.must_be_disabled(self.disable_after) {
             let days = self.disable_after.as_secs() / 86_400;
@@ -233,7 +233,8 @@ impl EndpointHealth {
     async fn disable(&self, endpoint: &Endpoint, reason: &str) {
         match self.endpoints.disable(endpoint, reason, self.clock.now()).await {
             Ok(true) => {
-                self.announce(endpoint, &SystemEvent::Disabled { reason: reason.to_owned() }).await;
+                let event = SystemEvent::Disabled { reason: reason.to_owned() };
+                self.news.note(&[(endpoint, event)]).await;
             }
             // The owner changed, paused, disabled or deleted the endpoint meanwhile, which takes
             // precedence. Or it is a URL without an endpoint.
@@ -242,20 +243,6 @@ impl EndpointHealth {
             Err(error) => {
                 tracing::error!(endpoint = %endpoint.id, %error, "could not disable an endpoint");
             }
-        }
-    }
-
-    /// Tells the project, as far as that goes.
-    pub(crate) async fn announce(&self, about: &Endpoint, event: &SystemEvent) {
-        if let SystemEvent::DeliveryFailed { kind, .. } = event
-            && !may_cause_system_event(kind)
-        {
-            return;
-        }
-        let (access, to) = (Access::of_endpoint(about), (about.id, about.url.as_written()));
-        let told = self.announcer.announce(access, to, event, || self.clock.now()).await;
-        if let Err(error) = told {
-            tracing::error!(endpoint = %about.id, %error, "could not publish a system event");
         }
     }
 }

@@ -33,7 +33,7 @@ use store::{
     deliveries::{DeliveryEndpoints, Receivers},
     delivery_rows::DeliveryReader,
     secrets_key::{KeyCheck, KeyCheckError},
-    suspensions::{Suspended, Suspensions},
+    standings::{Standing, Standings},
 };
 use tracing::Instrument;
 
@@ -42,6 +42,7 @@ mod disposition;
 mod health;
 mod hidden;
 mod incoming;
+mod news;
 mod rate;
 mod resolve;
 mod sender;
@@ -65,7 +66,7 @@ const DEPLOY: Duration = Duration::from_mins(1);
 pub struct App {
     rows: DeliveryReader,
     attempts: AttemptLog,
-    suspensions: Suspensions,
+    standings: Standings,
     endpoints: DeliveryEndpoints,
     deliveries: DeliveryHandler,
     settlement: Settlement,
@@ -123,10 +124,10 @@ pub async fn handle(
     let read = |record| Incoming::read(record, &app.retries_name);
     let incoming = event.records.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let kept = match Box::pin(load(&app, incoming, now)).await {
-        Ok((items, receivers, suspended)) => {
+        Ok((items, receivers, standing)) => {
             let hosts = sender::Hosts::default();
             let held = Mutex::default();
-            let batch = Arc::new(Batch { receivers, hosts, suspended, held, deadline });
+            let batch = Arc::new(Batch { receivers, hosts, standing, held, deadline });
             let settled = work_off(&app, items, &batch).await;
             app.settlement.settle(settled, &batch.receivers).await
         }
@@ -145,7 +146,7 @@ async fn load(
     app: &App,
     incoming: Vec<Incoming>,
     now: Timestamp,
-) -> Result<(Vec<Item>, Receivers, Suspended), (StoreError, Vec<Record>)> {
+) -> Result<(Vec<Item>, Receivers, Arc<Standing>), (StoreError, Vec<Record>)> {
     let items = match resolve(&app.rows, incoming, now).await {
         Ok(items) => items,
         Err((error, incoming)) => {
@@ -154,12 +155,12 @@ async fn load(
     };
     let mended = app.attempts.mend(items.iter().filter_map(Item::row));
     let receivers = app.endpoints.load(items.iter().filter_map(Item::message));
-    let suspended = async {
+    let standing = async {
         let is_needed = items.iter().any(|item| item.message().is_some());
-        if is_needed { app.suspensions.now().await } else { Ok(Suspended::default()) }
+        if is_needed { app.standings.now().await } else { Ok(Arc::<Standing>::default()) }
     };
-    match futures::try_join!(mended, receivers, suspended) {
-        Ok(((), receivers, suspended)) => Ok((items, receivers, suspended)),
+    match futures::try_join!(mended, receivers, standing) {
+        Ok(((), receivers, standing)) => Ok((items, receivers, standing)),
         Err(error) => Err((error, items.into_iter().map(|item| item.record).collect())),
     }
 }

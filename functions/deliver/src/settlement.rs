@@ -12,15 +12,15 @@ use std::{
 use domain::{
     delivery::{End, FIRST_WINDOW},
     delivery_row::{DeliveryRow, State},
-    id::{AttemptId, EndpointId},
+    id::{AttemptId, EndpointId, ProjectId},
     model::{Attempt, Endpoint},
+    system_event::SystemEvent,
     work::EncodeError,
 };
 use futures::future::join_all;
 use runtime::clock::Clock;
 use store::{
     StoreError,
-    announce::SystemEvent,
     attempts::{AttemptLog, Entry},
     deliveries::Receivers,
     delivery_rows::DeliveryRows,
@@ -243,10 +243,14 @@ impl Settlement {
         given_up: Vec<(String, EndpointId, SystemEvent)>,
         kept: &HashSet<String>,
     ) {
+        let mut by_project: HashMap<ProjectId, Vec<(&Endpoint, SystemEvent)>> = HashMap::new();
         for (_, endpoint, event) in given_up.into_iter().filter(|(id, ..)| !kept.contains(id)) {
             if let Some(Ok(endpoint)) = receivers.endpoints.get(&endpoint) {
-                self.health.announce(endpoint, &event).await;
+                by_project.entry(endpoint.project).or_default().push((endpoint, event));
             }
+        }
+        for happened in by_project.values() {
+            self.health.news.note(happened).await;
         }
     }
 }

@@ -10,22 +10,20 @@ use runtime::{
 };
 use store::{
     Table,
-    announce::Announcer,
     attempts::AttemptLog,
     deliveries::DeliveryEndpoints,
     delivery_rows::{DeliveryReader, DeliveryRows},
-    events::EventWriter,
     health::HealthStore,
+    news::NewsStore,
     project_config::ProjectConfigs,
-    publish::Publisher,
     queue::Queue,
     rates::RateStore,
     secrets_key::KeyCheck,
-    suspensions::Suspensions,
+    standings::Standings,
 };
 
 use crate::{
-    App, StartError, delivery::DeliveryHandler, health::EndpointHealth, hidden::Hidden,
+    App, StartError, delivery::DeliveryHandler, health::EndpointHealth, hidden::Hidden, news::News,
     rate::RateLimiter, sender::Sender, settlement::Settlement,
 };
 
@@ -75,12 +73,14 @@ impl Resources {
     }
 
     fn health(&self, settings: &Settings) -> Result<EndpointHealth, SettingsError> {
-        let events = EventWriter::new(self.log.clone(), self.retention_days);
-        let publisher = Publisher::new(events, self.deliveries.clone());
         Ok(EndpointHealth {
             rows: self.circuits(),
             endpoints: self.endpoints(),
-            announcer: Announcer::new(ProjectConfigs::new(self.config.clone()), publisher),
+            news: News {
+                projects: ProjectConfigs::new(self.config.clone()),
+                reports: NewsStore::new(self.state.clone()),
+                clock: self.clock.clone(),
+            },
             disable_after: days(settings.parsed("DISABLE_AFTER_DAYS")?),
             clock: self.clock.clone(),
         })
@@ -117,7 +117,7 @@ impl App {
         Ok(Self {
             rows: DeliveryReader::new(made.state.clone(), made.log.clone()),
             attempts: made.attempts(),
-            suspensions: Suspensions::new(made.config.clone()),
+            standings: Standings::new(made.config.clone()),
             endpoints: made.endpoints(),
             deliveries: DeliveryHandler {
                 sender,

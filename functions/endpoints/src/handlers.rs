@@ -14,8 +14,9 @@ use axum::{
 };
 use domain::{
     id::EndpointId,
-    model::{Endpoint, Outcome, Scope, Status, Topic},
+    model::{Endpoint, Outcome, Scope, Status, Subscription, Topic},
     signing::Secret,
+    system_event::MAX_LISTENERS,
 };
 use http::{HeaderMap, StatusCode, Uri};
 use runtime::clock;
@@ -90,6 +91,7 @@ pub(crate) async fn create(
     ));
     let endpoint = input.apply(blank, &rules)?;
     check_secret(&endpoint.signatures, &secret)?;
+    check_listeners(&project, &endpoint)?;
     app.endpoints.create(access, &endpoint).await?;
 
     let mut view = EndpointView::of(endpoint, None, &app.defaults, true);
@@ -242,6 +244,20 @@ fn no_such_endpoint() -> ApiError {
     ApiError::not_found("endpoint")
 }
 
+/// Refuses one listener to system events too many: each event may cause one to all of them.
+fn check_listeners(project: &ProjectConfig, endpoint: &Endpoint) -> Result<(), ApiError> {
+    let others = project.endpoints.iter().filter(|other| other.id != endpoint.id);
+    if !Subscription::from(endpoint).listens()
+        || others.filter(|other| other.listens()).count() < MAX_LISTENERS
+    {
+        return Ok(());
+    }
+    let message = format!(
+        "at most {MAX_LISTENERS} endpoints of a project may subscribe to `webhook.…` topics"
+    );
+    Err(ApiError::validation("topics", message))
+}
+
 impl App {
     pub(crate) async fn find(&self, access: Access, id: &str) -> Result<Endpoint, ApiError> {
         self.endpoints.get(access, endpoint_id(id)?).await?.ok_or_else(no_such_endpoint)
@@ -292,10 +308,14 @@ impl App {
                 "can't be changed here; rotate it with POST …/secret/rotate",
             ));
         }
-        let rules = self.rules(&*self.projects.load(access).await?, headers);
+        let project = self.projects.load(access).await?;
+        let rules = self.rules(&project, headers);
         let change = |old: Endpoint| {
-            let signatures = old.signatures.clone();
+            let (signatures, topics) = (old.signatures.clone(), old.topics.clone());
             let new = input.clone().apply(base(old, &input, &rules)?, &rules)?;
+            if new.topics != topics {
+                check_listeners(&project, &new)?;
+            }
             if new.signatures != signatures {
                 check_secret(&new.signatures, &self.vault.open(&new.secrets.secret, &new.id)?)?;
             }

@@ -19,9 +19,9 @@ use runtime::{
     start::StartError,
 };
 use store::{
-    Table, attempt_reader::AttemptReader, automations::AutomationStore, endpoints::EndpointStore,
-    health::HealthStore, project_config::ProjectConfigs, secrets::ProjectSecrets,
-    secrets_key::KeyCheck, topics::TopicStore,
+    Table, attempt_reader::AttemptReader, automations::AutomationStore, budgets::Budgets,
+    endpoints::EndpointStore, health::HealthStore, project_config::ProjectConfigs,
+    secrets::ProjectSecrets, secrets_key::KeyCheck, topics::TopicStore,
 };
 use utoipa_axum::routes;
 
@@ -68,8 +68,9 @@ impl App {
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
         let log = Table::new(dynamodb.clone(), settings.text("LOG_TABLE")?);
         let state = Table::new(dynamodb, settings.text("STATE_TABLE")?);
+        let budgets = Budgets::new(config.clone(), state.clone());
         Ok(Self {
-            authenticator: Authenticator::new(config.clone()),
+            authenticator: Authenticator::new(config.clone()).charging(budgets),
             endpoints: EndpointStore::new(config.clone()),
             health: HealthStore::new(state),
             attempts: AttemptReader::new(log),

@@ -2,6 +2,7 @@
 
 use api::ApiError;
 use domain::{
+    budget::Cost,
     id::EventId,
     message::{Message, Recipient},
     model::{Event, event::LoggedEvent},
@@ -46,9 +47,13 @@ pub(crate) async fn accept(
     judged: Result<(), ApiError>,
 ) -> Result<Vec<Event>, ApiError> {
     let recipients: Vec<_> = drafts.iter().map(|draft| audience.recipients(draft)).collect();
-    let allowed = judged
-        .and_then(|()| check_fan_out(&recipients))
-        .and_then(|()| app.limit.take(access, drafts.len(), now));
+    let allowed = match judged.and_then(|()| check_fan_out(&recipients)) {
+        Ok(()) => {
+            let charged = app.budgets.charge(access, cost(&drafts, &recipients), now).await;
+            charged.map_err(ApiError::from)
+        }
+        refused => refused,
+    };
     let identity = Identity::of(app, access, &drafts, key, now)?;
     if let Err(refusal) = allowed {
         let found = identity.known().await?.ok_or(refusal)?;
@@ -142,6 +147,15 @@ fn logged(
     let event = Event { id, kind, data, created_at, user_id, worker_id, webhook_url, metadata };
     let targets = recipients.iter().map(|recipient| recipient.target.clone()).collect();
     LoggedEvent { event, targets, accepted_at }
+}
+
+/// What accepting events costs their project. One that nobody wants is written all the same.
+fn cost(drafts: &[Draft], recipients: &[Vec<Recipient>]) -> Cost {
+    let each = drafts.iter().zip(recipients).map(|(draft, recipients)| {
+        let metadata = draft.metadata.as_ref().map_or(0, |metadata| metadata.get().len());
+        Cost::of_deliveries(recipients.len().max(1), draft.data.get().len() + metadata)
+    });
+    each.sum()
 }
 
 /// Refuses a batch that means more deliveries than one request has the time to enqueue.

@@ -24,6 +24,7 @@ use runtime::{
 use store::{
     Table,
     attempt_reader::AttemptReader,
+    budgets::Budgets,
     delivery_rows::DeliveryRows,
     events::{EventReader, EventWriter},
     idempotency::IdempotencyKeys,
@@ -39,7 +40,6 @@ mod audience;
 mod handlers;
 mod identity;
 mod input;
-mod limit;
 #[doc(hidden)]
 pub mod outside;
 mod repeat;
@@ -62,7 +62,7 @@ pub struct App {
     retention_days: u32,
     /// When a delivery that may be on its way is looked at again.
     confirm_after: Duration,
-    limit: limit::EventLimit,
+    budgets: Budgets,
 }
 
 impl App {
@@ -76,8 +76,9 @@ impl App {
         let deliveries =
             Queue::new(aws_sdk_sqs::Client::new(aws), settings.text("DELIVERIES_QUEUE_URL")?);
         let writer = EventWriter::new(log.clone(), retention_days);
+        let budgets = Budgets::new(config.clone(), state.clone());
         Ok(Self {
-            authenticator: Authenticator::new(config.clone()),
+            authenticator: Authenticator::new(config.clone()).charging(budgets.clone()),
             topics: TopicStore::new(config.clone()),
             projects: ProjectConfigs::new(config),
             publisher: Publisher::new(writer.clone(), deliveries),
@@ -90,7 +91,7 @@ impl App {
             targets: TargetRules::from_settings(settings)?,
             retention_days,
             confirm_after: Duration::from_secs(settings.parsed("CONFIRM_AFTER_SECONDS")?),
-            limit: limit::EventLimit::new(settings.parsed("EVENTS_PER_SECOND")?),
+            budgets,
         })
     }
 }

@@ -12,6 +12,7 @@ use axum::{
     extract::{Path, Request, State},
 };
 use domain::{
+    budget::Cost,
     id::{EndpointId, EventId},
     message::{Message, Recipient},
     model::{
@@ -95,6 +96,7 @@ pub(crate) async fn send(
         now,
     );
     let message = Message { trigger: Trigger::Test, ..first };
+    app.budgets.charge(access, Cost::of_deliveries(1, message.event.data.get().len()), now).await?;
     let (events, deliveries) = (std::slice::from_ref(&logged), std::iter::once(message));
     app.publisher.publish(access, events, deliveries, clock::now).await?;
     Ok((StatusCode::ACCEPTED, Json(logged.event.into())))

@@ -20,10 +20,14 @@ use runtime::{
 };
 use store::{
     Table,
+    budgets::Budgets,
     delivery_rows::DeliveryRows,
     due::{DueList, DueRow},
-    events::EventReader,
+    events::{EventReader, EventWriter},
     health::HealthStore,
+    news::NewsStore,
+    project_config::ProjectConfigs,
+    publish::Publisher,
     queue::Queue,
     receivers::ReceiverReader,
     recoveries::RecoveryProgress,
@@ -32,6 +36,7 @@ use store::{
 
 mod backlog;
 mod circuit;
+mod news;
 mod outcome;
 mod recovery;
 mod run;
@@ -39,6 +44,7 @@ mod step;
 
 use backlog::Backlog;
 use circuit::Circuits;
+use news::News;
 pub use outcome::{Next, StepError};
 use recovery::Recoveries;
 pub use run::{RunError, run};
@@ -71,6 +77,17 @@ impl App {
         let table = |name| Ok(Table::new(dynamodb.clone(), settings.text(name)?));
         let (config, log, state) =
             (table("CONFIG_TABLE")?, table("LOG_TABLE")?, table("STATE_TABLE")?);
+        let budgets = Budgets::new(config.clone(), state.clone());
+        let news = News {
+            reports: NewsStore::new(state.clone()),
+            projects: ProjectConfigs::new(config.clone()),
+            publisher: Publisher::new(
+                EventWriter::new(log.clone(), settings.parsed("EVENT_RETENTION_DAYS")?),
+                Queue::new(sqs.clone(), settings.text("DELIVERIES_QUEUE_URL")?),
+            ),
+            budgets: budgets.clone(),
+            clock: clock.clone(),
+        };
         let backlog = Arc::new(Backlog {
             rows: DeliveryRows::new(state.clone()),
             retries: Queue::new(sqs, settings.text("RETRIES_QUEUE_URL")?),
@@ -93,10 +110,12 @@ impl App {
                 recoveries: Recoveries {
                     rows: RecoveryProgress::new(state),
                     receivers,
+                    budgets,
                     events: EventReader::new(log),
                     backlog,
                     clock: clock.clone(),
                 },
+                news,
             }),
             clock,
         })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{time::Timestamp, work::EncodeError};
-use store::{StoreError, queue::QueueError};
+use store::{StoreError, publish::PublishError, queue::QueueError};
 
 /// How far ahead a run looks: the schedule invokes it once a minute. What it sends before its time
 /// is hidden on its queue until then.
@@ -21,6 +21,9 @@ pub enum StepError {
     /// SQS.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// A system event.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// A message that can't be written.
     #[error(transparent)]
     Encode(#[from] EncodeError),

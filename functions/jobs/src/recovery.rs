@@ -11,6 +11,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
+    budget::Cost,
     delivery_row::DeliveryRow,
     history::History,
     id::{EndpointId, EventId, ProjectId, RecoveryId},
@@ -23,8 +24,9 @@ use domain::{
 use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use runtime::clock::Clock;
 use store::{
-    Access, Order, PageRequest, StoreError, delivery_rows::DeliveryKey, events::EventReader,
-    queue::QueueEntry, receivers::ReceiverReader, recoveries::RecoveryProgress,
+    Access, Order, PageRequest, StoreError, budgets::Budgets, delivery_rows::DeliveryKey,
+    events::EventReader, queue::QueueEntry, receivers::ReceiverReader,
+    recoveries::RecoveryProgress,
 };
 
 use crate::{
@@ -46,6 +48,8 @@ const CONCURRENCY: usize = 16;
 struct Examined {
     id: EventId,
     finding: Finding,
+    /// What its delivery has to carry.
+    bytes: usize,
     /// The row to begin, and the one that is there, unless there is nothing to do, or it has been
     /// done.
     again: Option<(DeliveryRow, Option<DeliveryRow>)>,
@@ -55,6 +59,8 @@ struct Examined {
 struct Candidate {
     finding: Finding,
     row: DeliveryRow,
+    /// See [`Examined::bytes`].
+    bytes: usize,
 }
 
 /// Does the steps of recoveries.
@@ -62,6 +68,7 @@ struct Candidate {
 pub(crate) struct Recoveries {
     pub(crate) rows: RecoveryProgress,
     pub(crate) receivers: ReceiverReader,
+    pub(crate) budgets: Budgets,
     pub(crate) events: EventReader,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) clock: Clock,
@@ -101,6 +108,13 @@ impl Recoveries {
         let findings: Vec<_> = examined.iter().map(|event| (event.id, event.finding)).collect();
         let next = recovery.after(&findings, has_more, self.clock.now());
         if !recovery.dry_run {
+            let access = Access::of_recovery(&recovery);
+            let cost = examined.iter().filter(|event| event.again.is_some());
+            let cost = cost.map(|event| Cost::of_deliveries(1, event.bytes)).sum();
+            if let Err(refusal) = self.budgets.charge(access, cost, now).await {
+                self.advance(&recovery, &recovery.postponed(), now + refusal.wait).await?;
+                return Ok(None);
+            }
             self.send_again(examined).await?;
         }
         if !has_more {
@@ -138,8 +152,8 @@ impl Recoveries {
         let rows = self.backlog.read(&keys).await?.into_iter();
         let mut rows: HashMap<_, _> = rows.map(|row| (row.event, row)).collect();
         let examined = page.items.into_iter().map(|(id, candidate)| {
-            let Some(Candidate { finding, row: new }) = candidate else {
-                return Examined { id, finding: Finding::Leave, again: None };
+            let Some(Candidate { finding, row: new, bytes }) = candidate else {
+                return Examined { id, finding: Finding::Leave, bytes: 0, again: None };
             };
             let there = rows.remove(&id);
             let finding = recovery.examine(finding, id, there.as_ref());
@@ -147,7 +161,7 @@ impl Recoveries {
             // have sent no message.
             let is_begun = |there: &DeliveryRow| there.round == new.round && !there.is_untried();
             let again = finding != Finding::Leave && !there.as_ref().is_some_and(is_begun);
-            Examined { id, finding, again: again.then_some((new, there)) }
+            Examined { id, finding, bytes, again: again.then_some((new, there)) }
         });
         Ok((examined.collect(), page.has_more))
     }
@@ -208,5 +222,5 @@ fn candidate(
     let round = Some(recovery.id.round(logged.event.id));
     let message = Message { trigger: Trigger::Manual, round, ..first };
     let row = DeliveryRow::resend(&message, &History::default(), rand::random::<u32>().into());
-    Some(Candidate { finding, row })
+    Some(Candidate { finding, row, bytes: logged.event.data.get().len() })
 }

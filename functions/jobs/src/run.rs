@@ -209,6 +209,9 @@ fn span(row: DueRow) -> tracing::Span {
         DueRow::Recovery(project, endpoint, recovery) => {
             error_span!("recovery", %project, %endpoint, %recovery)
         }
+        DueRow::Report(report) => {
+            error_span!("report", project = %report.project, topic = report.topic.name())
+        }
         DueRow::Delivery(project, event, endpoint) => {
             error_span!("delivery", %project, %event, %endpoint)
         }

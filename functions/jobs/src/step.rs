@@ -8,6 +8,7 @@ use store::{delivery_rows::DeliveryKey, due::DueRow};
 use crate::{
     backlog::Backlog,
     circuit::Circuits,
+    news::News,
     outcome::{AHEAD, Next, StepError},
     recovery::Recoveries,
 };
@@ -18,6 +19,7 @@ pub(crate) struct Steps {
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) circuits: Circuits,
     pub(crate) recoveries: Recoveries,
+    pub(crate) news: News,
 }
 
 impl Steps {
@@ -30,6 +32,7 @@ impl Steps {
             DueRow::Recovery(project, endpoint, id) => {
                 Box::pin(self.recoveries.step(project, endpoint, id)).await
             }
+            DueRow::Report(report) => Box::pin(self.news.step(report)).await,
             DueRow::Delivery(project, event, endpoint) => {
                 let before = self.backlog.clock.now() + AHEAD;
                 self.send_due(&[DeliveryKey { project, event, endpoint }], before).await?;

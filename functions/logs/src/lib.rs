@@ -16,7 +16,7 @@ use runtime::{
     settings::{Settings, SettingsError},
 };
 use store::{
-    Table, attempt_reader::AttemptReader, automations::AutomationStore,
+    Table, attempt_reader::AttemptReader, automations::AutomationStore, budgets::Budgets,
     delivery_rows::DeliveryRows, endpoints::EndpointStore, events::EventReader,
     failures::FailureList, projects::ProjectReader, queue::Queue, recoveries::RecoveryStore,
 };
@@ -35,6 +35,7 @@ mod view;
 #[derive(Debug)]
 pub struct App {
     authenticator: Authenticator,
+    budgets: Budgets,
     projects: ProjectReader,
     endpoints: EndpointStore,
     automations: AutomationStore,
@@ -54,8 +55,10 @@ impl App {
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
         let log = Table::new(dynamodb.clone(), settings.text("LOG_TABLE")?);
         let state = Table::new(dynamodb, settings.text("STATE_TABLE")?);
+        let budgets = Budgets::new(config.clone(), state.clone());
         Ok(Self {
-            authenticator: Authenticator::new(config.clone()),
+            authenticator: Authenticator::new(config.clone()).charging(budgets.clone()),
+            budgets,
             projects: ProjectReader::new(config.clone()),
             endpoints: EndpointStore::new(config.clone()),
             automations: AutomationStore::new(config),

@@ -60,7 +60,7 @@ pub(crate) async fn list(
         Some(DeliveryStatus::Failed) => {
             app.failures.page(access, &app.events, &request, now, matching).await?
         }
-        _ => app.events.list(access, &request, now, matching).await?,
+        _ => app.events.messages(access, &request, now, matching).await?,
     };
     Ok(listed(uri.path(), &params, &request, &page, |message| message.event.id.to_string()))
 }

@@ -8,6 +8,7 @@ use axum::{
     extract::{Path, Request, State},
 };
 use domain::{
+    budget::Cost,
     delivery_row::DeliveryRow,
     id::{EndpointId, EventId, RoundId},
     message::{Message, Recipient},
@@ -76,6 +77,8 @@ pub(crate) async fn resend(
     let recipients = app.recipients(access, project.as_ref(), &logged, wanted.endpoint_id).await?;
 
     let now = clock::now();
+    let cost = Cost::of_deliveries(recipients.len(), logged.event.data.get().len());
+    app.budgets.charge(access, cost, now).await?;
     let brand = project.and_then(|project| project.brand);
     let begun = try_join_all(recipients.iter().map(|recipient| {
         let row = rows.iter().find(|row| row.endpoint == recipient.target.endpoint);

@@ -22,7 +22,7 @@ use runtime::{
     aws::SdkConfig,
     settings::{Settings, SettingsError},
 };
-use store::{Table, feed::Feed};
+use store::{Table, budgets::Budgets, feed::Feed, viewers::ViewerPlaces};
 use utoipa_axum::routes;
 
 mod open;
@@ -34,6 +34,8 @@ mod viewer;
 #[derive(Debug)]
 pub struct App {
     authenticator: Authenticator,
+    budgets: Budgets,
+    places: ViewerPlaces,
     feed: Feed,
     /// How long a stream lasts at most.
     life: Duration,
@@ -44,8 +46,12 @@ impl App {
     pub fn new(aws: &SdkConfig, settings: &Settings) -> Result<Self, SettingsError> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let config = Table::new(dynamodb.clone(), settings.text("CONFIG_TABLE")?);
+        let state = Table::new(dynamodb.clone(), settings.text("STATE_TABLE")?);
+        let budgets = Budgets::new(config.clone(), state.clone());
         Ok(Self {
-            authenticator: Authenticator::new(config),
+            authenticator: Authenticator::new(config).charging(budgets.clone()),
+            budgets,
+            places: ViewerPlaces::new(state),
             feed: Feed::new(Table::new(dynamodb, settings.text("LOG_TABLE")?)),
             life: Duration::from_secs(settings.parsed("STREAM_SECONDS")?),
         })

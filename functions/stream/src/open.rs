@@ -21,7 +21,7 @@ use http::{
 };
 use lambda_http::{Context, RequestExt};
 use runtime::clock;
-use store::feed;
+use store::{Access, feed, viewers::Place};
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{App, sse, viewer::Viewer};
@@ -33,6 +33,8 @@ const MAX_TOPICS: usize = 50;
 /// What is ready to be sent ahead of a slow viewer: at most a few payloads, which must fit into the
 /// function's memory.
 const AHEAD: usize = 8;
+/// When a viewer should come back for whom there is no place.
+const TRY_AGAIN_SECONDS: u16 = 10;
 /// How long before Lambda ends the invocation its stream ends by itself. A slow viewer may need
 /// some of it for what is on its way.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(10);
@@ -66,6 +68,8 @@ const BEFORE_DEADLINE: Duration = Duration::from_secs(10);
                 \"kind\":\"task.succeeded\",\"data\":{\"id\":\"task_1\"},\
                 \"created_at\":1767225600}\n\n"),
         ),
+        (status = 429, description = "The project has too many viewers, or reads too much"),
+        (status = 429, description = "The project has too many viewers, or reads too much"),
     ),
     security(("projectKey" = ["read"])),
 )]
@@ -78,11 +82,18 @@ pub(crate) async fn open(
     let now = clock::now();
     let topics = topics(request.uri().query())?;
     let position = start(request.headers(), now)?;
-    let ends_at = Instant::now() + life(app.life, request.lambda_context_ref(), now);
+    let life = life(app.life, request.lambda_context_ref(), now);
+    let ends_at = Instant::now() + life;
+    let place = take_place(&app, access, life, now).await?;
 
     let (frames, ready) = mpsc::channel(AHEAD);
-    let viewer = Viewer::new(app, access, request.headers().clone(), topics, position);
-    tokio::spawn(viewer.watch(frames, ends_at));
+    let viewer = Viewer::new(Arc::clone(&app), access, request.headers().clone(), topics, position);
+    tokio::spawn(async move {
+        viewer.watch(frames, ends_at).await;
+        if let Err(error) = app.places.give_back(place).await {
+            tracing::warn!(%error, "could not give back a viewer's place; it ends by itself");
+        }
+    });
 
     let body = stream::unfold(ready, |mut ready| async {
         Some((Ok::<Bytes, std::convert::Infallible>(ready.recv().await?), ready))
@@ -94,6 +105,20 @@ pub(crate) async fn open(
         (http::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     Ok((headers, Body::from_stream(body)).into_response())
+}
+
+/// A place for as long as the stream may last. 429 if the project has too many viewers.
+async fn take_place(
+    app: &App,
+    access: Access,
+    life: Duration,
+    now: Timestamp,
+) -> Result<Place, ApiError> {
+    let places = app.budgets.limits(access).await.viewers();
+    app.places.take(access, places, now + life, now).await?.ok_or_else(|| {
+        let message = format!("a project may have at most {places} live viewers at once");
+        ApiError::rate_limited(message, TRY_AGAIN_SECONDS)
+    })
 }
 
 /// `topic=task.*,run.created`: selectors as endpoints have them; an event is shown if one matches.

@@ -11,13 +11,14 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use api::ApiError;
 use bytes::Bytes;
 use domain::{
+    budget::Cost,
     id::EventId,
     model::{Event, Scope, Selector},
 };
 use futures::TryStreamExt;
 use http::HeaderMap;
 use runtime::clock;
-use store::{Access, StoreError, feed::Window};
+use store::{Access, StoreError, feed::Window, tally::Tally};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout_at},
@@ -47,6 +48,8 @@ enum End {
     Refused,
     /// A fault of ours or of AWS, which is in the log.
     Fault,
+    /// The project reads too much.
+    OverBudget,
     /// The viewer has gone.
     Gone,
 }
@@ -91,11 +94,14 @@ impl Viewer {
 
     /// Shows it everything until the stream ends.
     pub(crate) async fn watch(mut self, frames: mpsc::Sender<Bytes>, ends_at: Instant) {
-        let Err(end) = timeout_at(ends_at, self.follow(&frames)).await.unwrap_or(Err(End::Over));
+        let tally = Arc::new(Tally::default());
+        let watched = tally.of(timeout_at(ends_at, self.follow(&frames, &tally)));
+        let Err(end) = watched.await.unwrap_or(Err(End::Over));
         let why = match end {
             End::Over => "its time is over, come back with Last-Event-ID",
             End::Refused => "the key no longer opens it",
             End::Fault => "a fault, come back with Last-Event-ID",
+            End::OverBudget => "the project reads too much, come back with Last-Event-ID",
             End::Gone => return,
         };
         // A viewer that is too slow for it does without.
@@ -105,10 +111,13 @@ impl Viewer {
     async fn follow(
         &mut self,
         frames: &mpsc::Sender<Bytes>,
+        tally: &Tally,
     ) -> Result<std::convert::Infallible, End> {
         self.send(frames, sse::opening(RETRY, self.position)).await?;
+        let mut charged = 0;
         loop {
             self.catch_up(frames).await?;
+            charged += self.charge(tally.reads() - charged).await?;
             self.beat(frames).await?;
             self.check_key().await?;
             sleep(LOOKS_EVERY).await;
@@ -141,6 +150,13 @@ impl Viewer {
         }
         self.position = window.end();
         Ok(())
+    }
+
+    /// Charges reads to the project. How many.
+    async fn charge(&self, reads: u64) -> Result<u64, End> {
+        let cost = Cost { reads, ..Cost::default() };
+        let charged = self.app.budgets.charge(self.access, cost, clock::now()).await;
+        charged.map(|()| reads).map_err(|_| End::OverBudget)
     }
 
     fn wants(&self, event: &Event) -> bool {

@@ -15,9 +15,10 @@ use domain::{
     model::{ApiKey, ApiKeyHash, KeyRecord, Scope},
 };
 use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
+use runtime::clock;
 use store::{
-    Access, Table, api_keys::KeyReader, operator_keys::OperatorKeyReader, projects::ProjectReader,
-    suspensions::Suspensions,
+    Access, Table, api_keys::KeyReader, budgets::Budgets, operator_keys::OperatorKeyReader,
+    projects::ProjectReader, standings::Standings, tally,
 };
 
 use crate::ApiError;
@@ -90,7 +91,8 @@ pub struct Authenticator {
     keys: KeyReader,
     operators: OperatorKeyReader,
     projects: ProjectReader,
-    suspensions: Suspensions,
+    standings: Standings,
+    budgets: Option<Budgets>,
     remembered: Mutex<HashMap<ApiKeyHash, (Instant, Holder)>>,
 }
 
@@ -108,17 +110,31 @@ impl Authenticator {
             keys: KeyReader::new(config.clone()),
             operators: OperatorKeyReader::new(config.clone()),
             projects: ProjectReader::new(config.clone()),
-            suspensions: Suspensions::new(config),
+            standings: Standings::new(config),
+            budgets: None,
             remembered: Mutex::default(),
         }
     }
 
-    /// The caller of a request. 401 without a valid key, 403 with that of a suspended project.
+    /// Charges what requests read to their projects.
+    #[must_use]
+    pub fn charging(self, budgets: Budgets) -> Self {
+        // What one of the two has read of the operator's decisions, the other knows.
+        Self { standings: budgets.standings().clone(), budgets: Some(budgets), ..self }
+    }
+
+    /// The budgets of projects, if requests are charged.
+    pub fn budgets(&self) -> Option<&Budgets> {
+        self.budgets.as_ref()
+    }
+
+    /// The caller of a request. 401 without a valid key, 403 with that of a suspended project, 429
+    /// with that of one that reads too much.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let key = bearer(headers)?;
         let named = project_header(headers)?;
         let record = match self.holder(&key).await? {
-            Holder::Project(record) if self.suspensions.includes(record.project).await? => {
+            Holder::Project(record) if self.standings.now().await?.is_suspended(record.project) => {
                 return Err(ApiError::forbidden("the operator has suspended this project"));
             }
             Holder::Project(record) => record,
@@ -128,13 +144,19 @@ impl Authenticator {
                 };
                 let project = self.projects.get(named).await?;
                 let project = project.ok_or_else(|| ApiError::not_found("project"))?;
-                return Ok(Caller::Operator { acting_for: Some(Access::of_project(&project)) });
+                let access = Access::of_project(&project);
+                tally::note_caller(tally::Caller::Operator(access));
+                return Ok(Caller::Operator { acting_for: Some(access) });
             }
         };
         if named.is_some_and(|project| project != record.project) {
             return Err(ApiError::forbidden(
                 "this key belongs to another project than the header `Posthaste-Project` names",
             ));
+        }
+        tally::note_caller(tally::Caller::Key(record.id, Access::of_key(&record)));
+        if let Some(budgets) = &self.budgets {
+            budgets.check_reads(Access::of_key(&record), clock::now())?;
         }
         Ok(Caller::Key(record))
     }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use domain::{signing::VaultError, work::EncodeError};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
-use store::{StoreError, publish::PublishError, queue::QueueError};
+use store::{StoreError, budgets::OverBudget, publish::PublishError, queue::QueueError};
 use utoipa::ToSchema;
 
 /// The longest message and the longest field, in characters; the rest is cut off.
@@ -223,6 +223,13 @@ impl From<StoreError> for ApiError {
                 Self::unavailable()
             }
         }
+    }
+}
+
+impl From<OverBudget> for ApiError {
+    fn from(refusal: OverBudget) -> Self {
+        let seconds = u16::try_from(refusal.wait.as_secs()).unwrap_or(u16::MAX);
+        Self::rate_limited(refusal.to_string(), seconds.saturating_add(1))
     }
 }
 

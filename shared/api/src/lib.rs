@@ -1,5 +1,6 @@
 //! The API's conventions: authentication, errors, bodies, lists, routes.
 
+mod account;
 pub mod auth;
 mod body;
 mod error;

@@ -17,18 +17,22 @@ use lambda_http::{RequestExt, request::RequestContext};
 use percent_encoding::percent_decode_str;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::ApiError;
+use crate::{ApiError, account::account, auth::Authenticates};
 
 /// A function's routes: each handler's `#[utoipa::path]` says its method, its path and what the
 /// API's document says of it.
 pub type Routes<S> = OpenApiRouter<S>;
 
 /// A function's router. What none of the routes takes gets [`no_such_route`].
-pub fn router<S: Clone + Send + Sync + 'static>(routes: Routes<S>, state: S) -> Router {
+pub fn router<S: Authenticates + Clone + Send + Sync + 'static>(
+    routes: Routes<S>,
+    state: S,
+) -> Router {
     let served = Router::from(routes);
     let served = served.fallback(no_such_route).method_not_allowed_fallback(no_such_route);
     let served = served.layer(middleware::from_fn(refuse_methods_of_literal_paths));
-    served.layer(middleware::from_fn(refuse_ambiguous_paths)).with_state(state)
+    let served = served.layer(middleware::from_fn(refuse_ambiguous_paths));
+    served.layer(middleware::from_fn_with_state(state.clone(), account::<S>)).with_state(state)
 }
 
 /// 405 for a path that stands in the API as it is and doesn't take the method, though a pattern

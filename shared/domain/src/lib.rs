@@ -16,6 +16,7 @@
 //!
 //! [`schema`] serves the API's document (`tests/tests/document`); no function runs it.
 
+pub mod budget;
 mod by_name;
 pub mod delivery;
 pub mod delivery_row;
@@ -33,5 +34,6 @@ pub mod schedule;
 pub mod schema;
 pub mod shape;
 pub mod signing;
+pub mod system_event;
 pub mod time;
 pub mod work;

@@ -9,6 +9,7 @@ use domain::{
     message::Message,
     model::{Endpoint, KeyRecord, Project},
     recovery::Recovery,
+    system_event::Report,
 };
 
 /// Permission to touch one project's rows.
@@ -39,6 +40,11 @@ impl Access {
     /// To the project that a recovery is for.
     pub fn of_recovery(recovery: &Recovery) -> Self {
         Self(recovery.project)
+    }
+
+    /// To the project that a report is for.
+    pub fn of_report(report: &Report) -> Self {
+        Self(report.key.project)
     }
 
     /// The project.

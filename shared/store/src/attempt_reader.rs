@@ -220,7 +220,8 @@ impl AttemptReader {
             let attempt = attempt?;
             let size = 500 + attempt.response_body.as_ref().map_or(0, String::len);
             let id = attempt.id.to_string();
-            Ok(Looked { id, size, item: Some(attempt).filter(|attempt| keep(attempt)) })
+            let item = Some(attempt).filter(|attempt| keep(attempt));
+            Ok(Looked { id, size, item, is_enough: false })
         });
         fill(request, backwards, looked).await
     }

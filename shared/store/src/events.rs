@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    id::{EventId, ProjectId, SHARDS},
+    id::{ATTEMPT_SHARDS, EventId, ProjectId, SHARDS},
     model::event::LoggedEvent,
     time::Timestamp,
 };
@@ -185,6 +185,12 @@ impl Place {
     }
 }
 
+/// How many calls it takes to tell how the deliveries of an event stand: its rows, and attempts in
+/// each of the shards of those without one.
+pub(crate) fn look_ups(logged: &LoggedEvent) -> usize {
+    1 + logged.targets.len() * usize::from(ATTEMPT_SHARDS)
+}
+
 /// Reads a project's events.
 #[derive(Clone, Debug)]
 pub struct EventReader(Table);
@@ -237,6 +243,24 @@ impl EventReader {
         let keep = &keep;
         Listing::new(&self.0, partitions, EventId::PREFIX)
             .page(request, now, |row| async move { keep(unpack_row(row)?).await })
+            .await
+    }
+
+    /// As [`Self::list`], where `keep` looks up all deliveries of an event.
+    pub async fn messages<T, F, Fut>(
+        &self,
+        access: Access,
+        request: &PageRequest<EventId>,
+        now: Timestamp,
+        keep: F,
+    ) -> Result<Page<T>, StoreError>
+    where
+        F: Fn(LoggedEvent) -> Fut,
+        Fut: Future<Output = Result<Option<T>, StoreError>>,
+    {
+        let partitions = (0..SHARDS).map(|shard| pk::events(access.project(), shard)).collect();
+        Listing::new(&self.0, partitions, EventId::PREFIX)
+            .page_of(request, now, unpack_row, look_ups, keep)
             .await
     }
 }

@@ -15,13 +15,16 @@ use futures::{Stream, StreamExt, TryStreamExt, future::ready};
 
 use crate::{
     Access, Page, PageRequest, StoreError, Table,
-    events::EventReader,
+    events::{EventReader, look_ups},
     item::{Item, text},
-    list::{Looked, fill, readable},
+    list::{Found, complete, fill},
     merge::Merge,
     moments::sorted,
     row_keys::lists,
 };
+
+/// Events that are read at a time.
+const CONCURRENCY: usize = 16;
 
 /// Finds failed deliveries.
 #[derive(Clone, Debug)]
@@ -53,19 +56,15 @@ impl FailureList {
         };
         let ids = self.events(access.project(), range(request, cursor, descending), descending);
         let ids = ids.try_filter(move |id| ready(is_behind(*id)));
-        let keep = &keep;
-        let looked = ids.map(|id| async move {
+        let found = ids.map(|id| async move {
             let id = id?;
-            let found = async {
-                let Some(logged) = events.get(access, id, now).await? else { return Ok(None) };
-                let size = logged.event.data.get().len();
-                Ok(keep(logged).await?.map(|item| (size, item)))
-            };
-            let id = id.to_string();
-            let (size, item) = readable(&id, found.await)?.unzip();
-            Ok(Looked { id, size: size.unwrap_or_default(), item })
+            let read = events.get(access, id, now).await;
+            let size = read.as_ref().ok().and_then(Option::as_ref);
+            let size = size.map_or(0, |logged| logged.event.data.get().len());
+            Ok(Found { id: id.to_string(), place: id.to_string(), size, read })
         });
-        fill(request, backwards, looked).await
+        let found = found.buffered(CONCURRENCY);
+        fill(request, backwards, complete(found, look_ups, &keep)).await
     }
 
     /// The events in this range of times, both included, in the order of their ids, each once.

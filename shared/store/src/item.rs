@@ -66,3 +66,33 @@ pub(crate) fn expired(item: &Item, now_seconds: u64) -> bool {
         .and_then(|n| n.parse::<u64>().ok());
     expiry.is_some_and(|expiry| expiry <= now_seconds)
 }
+
+/// About how large an item is: its texts, and a little for everything.
+pub(crate) fn size(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
+}
+
+fn size_of_value(value: &AttributeValue) -> usize {
+    const EACH: usize = 32;
+    EACH + match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::L(values) => values.iter().map(size_of_value).sum(),
+        AttributeValue::M(item) => size(item),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_items_size_counts_the_texts_of_its_lists_and_maps() {
+        let texts = |length: usize| AttributeValue::L(vec![string("x".repeat(length))]);
+        let item = |value| Item::from([("topics".to_owned(), value)]);
+        let nested = AttributeValue::M(item(texts(1_000)));
+        for value in [string("x".repeat(1_000)), texts(1_000), nested] {
+            assert!((1_000..1_200).contains(&size(&item(value.clone()))), "{value:?}");
+        }
+    }
+}

@@ -11,12 +11,12 @@
 //! [`row_keys`] has the table of all rows.
 
 mod access;
-pub mod announce;
 pub mod api_keys;
 pub mod attempt_reader;
 mod attempt_row;
 pub mod attempts;
 pub mod automations;
+pub mod budgets;
 pub mod deliveries;
 pub mod delivery_rows;
 pub mod due;
@@ -32,6 +32,7 @@ mod item;
 pub mod list;
 mod merge;
 mod moments;
+pub mod news;
 pub mod operator_keys;
 mod packed;
 pub mod project_config;
@@ -46,9 +47,11 @@ mod row_keys;
 pub mod runs;
 pub mod secrets;
 pub mod secrets_key;
-pub mod suspensions;
+pub mod standings;
 mod table;
+pub mod tally;
 pub mod topics;
+pub mod viewers;
 
 pub use access::Access;
 pub use error::StoreError;

@@ -121,6 +121,9 @@ const PATIENCE: Duration = Duration::from_secs(7);
 const MAX_BYTES: usize = 2 << 20;
 /// Rows that are completed (by further reads) at a time.
 const CONCURRENCY: usize = 16;
+/// Calls by which the rows of a page are completed, one row's at least; a page ends early where
+/// there would be more. An event with 500 recipients takes 2,000.
+const MAX_LOOK_UPS: usize = 800;
 /// Above every character of a sort key.
 pub(crate) const END: char = '~';
 
@@ -150,20 +153,35 @@ impl<'a> Listing<'a> {
         F: Fn(Item) -> Fut,
         Fut: Future<Output = Result<Option<T>, StoreError>>,
     {
+        self.page_of(request, now, Ok, |_| 0, keep).await
+    }
+
+    /// As [`Self::page`], of what `read` makes of rows, where `keep` makes so many further calls.
+    pub(crate) async fn page_of<Id, R, T, F, Fut>(
+        &self,
+        request: &PageRequest<Id>,
+        now: Timestamp,
+        read: impl Fn(Item) -> Result<R, StoreError>,
+        look_ups: impl Fn(&R) -> usize,
+        keep: F,
+    ) -> Result<Page<T>, StoreError>
+    where
+        Id: Cursor,
+        F: Fn(R) -> Fut,
+        Fut: Future<Output = Result<Option<T>, StoreError>>,
+    {
         let (backwards, descending, cursor) = request.direction();
         let (low, high) = self.range(request, cursor, descending);
 
         let rows = Merge::new(self.table, &self.partitions, low, high, descending).rows();
         let rows = skip_to(rows, cursor)
             .try_filter(|row| futures::future::ready(!expired(row, now.seconds())));
-        let keep = &keep;
-        let kept = rows.map(|row| async move {
-            let row = row?;
+        let found = rows.map_ok(|row| {
             let (id, size) = (text(&row, "id").to_owned(), size_of(&row));
             let place = format!("{} {}", text(&row, "pk"), text(&row, "sk"));
-            Ok(Looked { id, size, item: readable(&place, keep(row).await)? })
+            Found { id, place, size, read: read(row).map(Some) }
         });
-        fill(request, backwards, kept).await
+        fill(request, backwards, complete(found, look_ups, &keep)).await
     }
 
     /// The inclusive bounds of the sort keys.
@@ -190,6 +208,54 @@ impl<'a> Listing<'a> {
     }
 }
 
+/// A row that was found.
+pub(crate) struct Found<R> {
+    /// See [`Looked::id`].
+    pub(crate) id: String,
+    /// Which row it is, for the log.
+    pub(crate) place: String,
+    /// See [`Looked::size`].
+    pub(crate) size: usize,
+    /// What it holds; nothing if it is gone.
+    pub(crate) read: Result<Option<R>, StoreError>,
+}
+
+/// Completes rows by further calls, in their order, until there would be too many.
+pub(crate) fn complete<'a, R, T, F, Fut>(
+    found: impl Stream<Item = Result<Found<R>, StoreError>> + 'a,
+    look_ups: impl Fn(&R) -> usize + 'a,
+    keep: &'a F,
+) -> impl Stream<Item = impl Future<Output = Result<Looked<T>, StoreError>>> + 'a
+where
+    R: 'a,
+    T: 'a,
+    F: Fn(R) -> Fut,
+    Fut: Future<Output = Result<Option<T>, StoreError>>,
+{
+    let mut made = 0;
+    found.map(move |found| {
+        let mut is_enough = false;
+        if let Ok(Found { read: Ok(Some(read)), .. }) = &found {
+            let before = made;
+            made += look_ups(read);
+            is_enough = before > 0 && made > MAX_LOOK_UPS;
+        }
+        async move {
+            let Found { id, place, size, read } = found?;
+            if is_enough {
+                return Ok(Looked { id, size, item: None, is_enough });
+            }
+            let kept = async {
+                match read? {
+                    Some(read) => keep(read).await,
+                    None => Ok(None),
+                }
+            };
+            Ok(Looked { id, size, item: readable(&place, kept.await)?, is_enough })
+        }
+    })
+}
+
 /// A row that was looked at.
 pub(crate) struct Looked<T> {
     /// By which the list can be continued behind it.
@@ -198,13 +264,12 @@ pub(crate) struct Looked<T> {
     pub(crate) size: usize,
     /// What the list shows of it, unless a filter leaves it out.
     pub(crate) item: Option<T>,
+    /// It was not: a page must end before it.
+    pub(crate) is_enough: bool,
 }
 
 /// What a list shows of a row: nothing if it can't be read, as that must not hide the others.
-pub(crate) fn readable<T>(
-    place: &str,
-    read: Result<Option<T>, StoreError>,
-) -> Result<Option<T>, StoreError> {
+fn readable<T>(place: &str, read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
     match read {
         Err(error @ (StoreError::Unreadable(_) | StoreError::Damaged(_))) => {
             tracing::error!(row = place, %error, "a list leaves out a row that can't be read");
@@ -226,10 +291,11 @@ where
     let mut rows = std::pin::pin!(rows.buffered(CONCURRENCY));
     let mut page = Page { items: Vec::new(), has_more: false, last_seen: None };
     let (started, mut examined, mut bytes) = (Instant::now(), 0, 0);
-    while let Some(Looked { id, size, item }) = rows.try_next().await? {
+    while let Some(Looked { id, size, item, is_enough }) = rows.try_next().await? {
         let full =
             page.items.len() >= request.limit || bytes + size > MAX_BYTES && !page.items.is_empty();
         if item.is_some() && full
+            || is_enough
             || examined >= MAX_EXAMINED
             || examined > 0 && started.elapsed() > PATIENCE
         {

@@ -10,7 +10,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     id::ProjectId,
     model::{Automation, Project, Subscription, Topic},
@@ -21,7 +20,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use crate::{
     Access, StoreError, Table,
-    item::{Item, format_version, key, number, text},
+    item::{Item, format_version, key, number, size, text},
     list::parse,
     row_keys::{pk, sk},
     table::Update,
@@ -141,21 +140,6 @@ fn remember(known: &mut HashMap<ProjectId, Known>, project: ProjectId, new: Know
     }
 }
 
-/// About how much memory an item takes: its texts, and a little for everything.
-fn size(item: &Item) -> usize {
-    item.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
-}
-
-fn size_of_value(value: &AttributeValue) -> usize {
-    const EACH: usize = 32;
-    EACH + match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::L(values) => values.iter().map(size_of_value).sum(),
-        AttributeValue::M(item) => size(item),
-        _ => 0,
-    }
-}
-
 fn version_key(project: ProjectId) -> Item {
     key(pk::subscriptions(project), sk::VERSION)
 }
@@ -185,7 +169,6 @@ mod tests {
     use domain::time::Timestamp;
 
     use super::*;
-    use crate::item::string;
 
     fn project(number: u128) -> ProjectId {
         ProjectId::new(Timestamp::from_seconds(1), number)
@@ -208,15 +191,5 @@ mod tests {
         assert_eq!(all.keys().collect::<Vec<_>>(), [&project(4)]);
         remember(&mut all, project(5), known(MAX_KNOWN_BYTES + 1));
         assert!(!all.contains_key(&project(5)), "too large to keep");
-    }
-
-    #[test]
-    fn an_items_size_counts_the_texts_of_its_lists_and_maps() {
-        let texts = |length: usize| AttributeValue::L(vec![string("x".repeat(length))]);
-        let item = |value| Item::from([("topics".to_owned(), value)]);
-        let nested = AttributeValue::M(item(texts(1_000)));
-        for value in [string("x".repeat(1_000)), texts(1_000), nested] {
-            assert!((1_000..1_200).contains(&size(&item(value.clone()))), "{value:?}");
-        }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     list::{Listing, parse},
     project_config::next_version_of,
     row_keys::{pk, sk},
-    secrets, suspensions,
+    secrets, standings,
 };
 
 /// Reads one project: what authentication needs to let the operator act for it.
@@ -62,7 +62,7 @@ impl ProjectStore {
     pub async fn replace(&self, project: &Project) -> Result<(), StoreError> {
         let writes = self.0.transaction().put_revision(row(project)?)?;
         let writes = writes.update(next_version_of(&self.0, project)?)?;
-        writes.update(suspensions::set(&self.0, project))?.write().await
+        writes.update(standings::set(&self.0, project)?)?.write().await
     }
 
     /// A page of all projects.

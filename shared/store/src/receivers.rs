@@ -16,20 +16,20 @@ use crate::{
     StoreError, Table,
     item::key,
     row_keys::{pk, sk},
-    suspensions::Suspensions,
+    standings::Standings,
 };
 
 /// Reads receivers, strongly consistent.
 #[derive(Clone, Debug)]
 pub struct ReceiverReader {
     config: Table,
-    suspensions: Suspensions,
+    standings: Standings,
 }
 
 impl ReceiverReader {
     /// Over the config table.
     pub fn new(config: Table) -> Self {
-        Self { suspensions: Suspensions::new(config.clone()), config }
+        Self { standings: Standings::new(config.clone()), config }
     }
 
     /// Where a delivery goes; `None` if that was deleted. All receivers of a suspended project are
@@ -44,7 +44,7 @@ impl ReceiverReader {
 
     /// Whether the operator has suspended a project.
     pub async fn is_suspended(&self, project: ProjectId) -> Result<bool, StoreError> {
-        self.suspensions.includes(project).await
+        Ok(self.standings.now().await?.is_suspended(project))
     }
 
     async fn receiver(&self, row: &DeliveryRow) -> Result<Option<Subscription>, StoreError> {

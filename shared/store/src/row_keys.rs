@@ -13,7 +13,7 @@
 //! | config | `KEY#<sha-256>` | `KEY` | API key |
 //! | config | `OPERATORS` | `<opk>` | operator key, for the operator's list |
 //! | config | `OPERATOR#<sha-256>` | `KEY` | operator key |
-//! | config | `STATUS` | `STATUS` | the suspended projects |
+//! | config | `STATUS` | `STATUS` | the suspended projects, and limits of projects |
 //! | config | `SECRETS_KEY` | `CHECK` | proof of the key that seals the secrets of this table |
 //! | log | `PROJ#<proj>#<shard>` | `<evt>` | event and its targets |
 //! | log | `PROJ#<proj>#LATE` | position in the [`feed`](crate::feed) | pointer to an event |
@@ -24,6 +24,10 @@
 //! | state | `D#<proj>#<shard>` | `<evt>#<we>` | a delivery that did not end at once |
 //! | state | `J#<proj>#<we>` | `RECOVERY#<rcv>` | a recovery and how far it is |
 //! | state | `J#<proj>#<we>` | `RECOVERING` | which recovery has the endpoint |
+//! | state | `N#<proj>` | `<topic>#<seconds>` | what happened in a minute, to be told |
+//! | state | `N#<proj>` | `<topic>#<seconds>#<n>` | entries of that, after the first n |
+//! | state | `B#<proj>` | `<resource>` | until when what a project has caused is paid for |
+//! | state | `B#<proj>` | `VIEW#<n>` | a viewer's place, and until when it is held |
 //! | state | `J#` | `RUN` | until when a run of `jobs` works |
 //!
 //! Rows of the state table with `list` and `list_at` are in its index `lists`, which holds nothing
@@ -31,7 +35,7 @@
 //!
 //! | list | ordered by | contains |
 //! |---|---|---|
-//! | `due#<0–15>` | when to look at it | circuits, recoveries, deliveries that wait for a time |
+//! | `due#<0–15>` | when to look at it | circuits, recoveries, reports, waiting deliveries |
 //! | `parked#<proj>#<we>#<shard>` | time of the event | parked deliveries |
 //! | `failed#<proj>#<shard>` | time of the event | deliveries that were given up |
 
@@ -108,6 +112,19 @@ pub(crate) mod pk {
     /// What the partitions of recoveries begin with.
     pub(crate) const RECOVERIES: &str = "J#";
 
+    /// What a project may cause.
+    pub(crate) fn budget(project: ProjectId) -> String {
+        format!("B#{project}")
+    }
+
+    /// What the partitions of reports begin with.
+    pub(crate) const NEWS: &str = "N#";
+
+    /// What a project is to be told of.
+    pub(crate) fn news(project: ProjectId) -> String {
+        format!("{NEWS}{project}")
+    }
+
     /// One shard of a project's deliveries.
     pub(crate) fn deliveries(project: ProjectId, shard: u8) -> String {
         format!("{DELIVERIES}{project}#{shard}")
@@ -132,8 +149,11 @@ pub(crate) mod pk {
 /// Sort keys, and the beginnings that lists of them share.
 pub(crate) mod sk {
     use domain::{
+        budget::Resource,
         id::{AutomationId, EndpointId, EventId, KeyId, RecoveryId},
         model::Topic,
+        system_event::{ReportKey, SystemTopic},
+        time::Timestamp,
     };
 
     /// The version of what accepting a project's events reads.
@@ -208,6 +228,36 @@ pub(crate) mod sk {
         format!("{RECOVERY}{id}")
     }
 
+    /// Of which resource a budget is.
+    pub(crate) fn budget(resource: Resource) -> String {
+        resource.name().to_owned()
+    }
+
+    /// What the sort keys of viewers' places begin with.
+    pub(crate) const VIEWERS: &str = "VIEW#";
+
+    /// A viewer's place.
+    pub(crate) fn viewer(number: u32) -> String {
+        format!("{VIEWERS}{number}")
+    }
+
+    /// A report.
+    pub(crate) fn report(report: ReportKey) -> String {
+        format!("{}#{}", report.topic.name(), report.since.seconds())
+    }
+
+    /// The topic of a report, and when its minute began; `None` if it is another row.
+    pub(crate) fn topic_and_minute(sk: &str) -> Option<(SystemTopic, Timestamp)> {
+        let (topic, seconds) = sk.split_once('#')?;
+        Some((SystemTopic::named(topic)?, Timestamp::from_seconds(seconds.parse().ok()?)))
+    }
+
+    /// Entries of a report, which come after so many others; what all of theirs begin with.
+    pub(crate) fn entries(report_key: ReportKey, before: Option<usize>) -> String {
+        let before = before.map(|before| format!("{before:03}")).unwrap_or_default();
+        format!("{}#{before}", report(report_key))
+    }
+
     /// What the sort keys of an event's deliveries begin with.
     pub(crate) fn of_event(event: EventId) -> String {
         format!("{event}#")
@@ -221,7 +271,10 @@ pub(crate) mod sk {
 
 /// The lists of the state table's index.
 pub(crate) mod lists {
-    use domain::id::{EndpointId, EventId, ProjectId, RecoveryId};
+    use domain::{
+        id::{EndpointId, EventId, ProjectId, RecoveryId},
+        system_event::ReportKey,
+    };
     use sha2::{Digest, Sha256};
 
     use super::{pk, sk};
@@ -267,6 +320,8 @@ pub(crate) mod lists {
         Recovery(ProjectId, EndpointId, RecoveryId),
         /// A delivery of an event to an endpoint.
         Delivery(ProjectId, EventId, EndpointId),
+        /// What a project is to be told of.
+        Report(ReportKey),
     }
 
     /// Takes the key of a row in a list apart; `None` if newer code has written it.
@@ -281,6 +336,14 @@ pub(crate) mod lists {
         if let (Some(rest), sk::CIRCUIT) = (pk.strip_prefix(pk::CIRCUITS), sk) {
             let (project, endpoint) = owner(rest)?;
             return Some(DueRow::Circuit(project, endpoint));
+        }
+        if let Some(project) = pk.strip_prefix(pk::NEWS) {
+            let (topic, since) = sk::topic_and_minute(sk)?;
+            return Some(DueRow::Report(ReportKey {
+                project: project.parse().ok()?,
+                topic,
+                since,
+            }));
         }
         let (project, endpoint) = owner(pk.strip_prefix(pk::RECOVERIES)?)?;
         let id = sk.strip_prefix(sk::RECOVERY)?.parse().ok()?;
@@ -306,6 +369,11 @@ pub(crate) mod lists {
                 row(&pk::recoveries(project, endpoint), &sk::recovery(recovery)),
                 Some(DueRow::Recovery(project, endpoint, recovery))
             );
+            let topic = domain::system_event::SystemTopic::DeliveryFailed;
+            let report = ReportKey { project, topic, since: now };
+            let (pk, sk) = (pk::news(project), sk::report(report));
+            assert_eq!(row(&pk, &sk), Some(DueRow::Report(report)));
+            assert_eq!(row(&pk, &sk::entries(report, Some(10))), None);
             let event = EventId::new(now, 4);
             assert_eq!(
                 delivery(&pk::deliveries(project, 7), &sk::delivery(event, endpoint)),

@@ -17,6 +17,7 @@ async fn a_project_is_made_read_changed_and_listed() {
     assert!(id.starts_with("proj_") && made.body["created_at"].is_u64());
     let expected = json!({"id": id, "object": "project", "name": "Acme", "brand": "Acme",
         "signatures": ["standard"], "body": null, "status": "active",
+        "limits": {"deliveries": 1_000, "kilobytes": 32_000, "reads": 2_000, "viewers": 20},
         "created_at": made.body["created_at"]});
     assert_eq!((made.status, &made.body), (201, &expected));
 
@@ -76,6 +77,9 @@ async fn a_suspended_projects_keys_are_refused_and_no_others() {
     let changed = started.api.ask("PATCH", &path, json!({"status": "active"})).await;
     assert_eq!((changed.status, changed.text("status")), (200, "active"));
     assert!(!is_refused(&process(), &own).await);
+    started.api.ask("PATCH", &path, json!({"status": "suspended"})).await;
+    let reset = started.api.ask("PATCH", &path, json!({"status": null})).await;
+    assert_eq!((reset.status, reset.text("status")), (200, "active"));
     let wrong = started.api.ask("PATCH", &path, json!({"status": "stopped"})).await;
     assert_eq!((wrong.status, wrong.text("field")), (400, "status"));
 }
@@ -164,5 +168,36 @@ async fn a_change_that_loses_too_often_is_a_conflict_and_never_a_fault() {
             "{}",
             answer.body
         );
+    }
+}
+
+#[tokio::test]
+async fn the_operator_sets_limits_one_by_one_and_null_resets_them() {
+    let started = start().await;
+    let id = project(&started.api, "Acme").await;
+    let path = format!("/projects/{id}");
+    let default = json!({"deliveries": 1_000, "kilobytes": 32_000, "reads": 2_000, "viewers": 20});
+    for (change, part, value) in [
+        (json!({"deliveries": 5, "reads": 7}), "deliveries", 5),
+        (json!({"viewers": 3}), "reads", 7),
+        (json!({"deliveries": null}), "deliveries", 1_000),
+        (json!({}), "viewers", 3),
+    ] {
+        let changed = started.api.ask("PATCH", &path, json!({"limits": change})).await;
+        assert_eq!((changed.status, &changed.body["limits"][part]), (200, &json!(value)));
+    }
+    let rows = started.aws.rows("ConfigTable").await;
+    let standing = rows.iter().find(|row| row["pk"]["S"] == "STATUS").unwrap();
+    assert_eq!(standing[&id]["M"], json!({"reads": {"N": "7"}, "viewers": {"N": "3"}}));
+    let changed = started.api.ask("PATCH", &path, json!({"limits": null})).await;
+    assert_eq!(changed.body["limits"], default);
+    for (limits, field) in [
+        (json!({"deliveries": 0}), "limits.deliveries"),
+        (json!({"deliveries": "5"}), "limits.deliveries"),
+        (json!({"other": 5}), "limits.other"),
+        (json!(5), "limits"),
+    ] {
+        let refused = started.api.ask("PATCH", &path, json!({"limits": limits})).await;
+        assert_eq!((refused.status, refused.text("field")), (400, field), "{}", refused.body);
     }
 }

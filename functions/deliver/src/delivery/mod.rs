@@ -26,7 +26,7 @@ use store::{
     deliveries::Receivers,
     delivery_rows::{DeliveryKey, DeliveryRows},
     health::HealthStore,
-    suspensions::Suspended,
+    standings::Standing,
 };
 
 use crate::{
@@ -55,8 +55,8 @@ pub(crate) struct DeliveryHandler {
 pub(crate) struct Batch {
     pub(crate) receivers: Receivers,
     pub(crate) hosts: Hosts,
-    /// Projects that the operator has suspended.
-    pub(crate) suspended: Suspended,
+    /// Which projects the operator has suspended.
+    pub(crate) standing: Arc<Standing>,
     /// Circuits that hold deliveries of it.
     pub(crate) held: Mutex<HashSet<EndpointId>>,
     /// When Lambda ends the invocation.
@@ -297,7 +297,7 @@ impl DeliveryHandler {
 /// Whose circuit holds a delivery that waits for its owner or the operator. A test doesn't wait for
 /// its owner: somebody waits for its result.
 fn held_by(endpoint: Option<&Endpoint>, message: &Message, batch: &Batch) -> Option<EndpointId> {
-    if batch.suspended.contains(&message.project) {
+    if batch.standing.is_suspended(message.project) {
         return Some(EndpointId::of_suspension(message.project));
     }
     let is_paused = endpoint.is_some_and(|endpoint| endpoint.status == Status::Paused);

@@ -250,6 +250,13 @@ impl Started {
     }
 
     /// The rows of deliveries.
+    /// How much a project is to be told of, of this topic.
+    pub(crate) async fn told(&self, topic: &str) -> u64 {
+        let rows = self.aws.rows("StateTable").await.into_iter();
+        let of_topic = rows.filter(|row| row["sk"]["S"].as_str().unwrap().starts_with(topic));
+        of_topic.filter_map(|row| row["noted"]["N"].as_str()?.parse::<u64>().ok()).sum()
+    }
+
     pub(crate) fn rows(&self) -> DeliveryRows {
         let dynamodb = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
         DeliveryRows::new(Table::new(dynamodb, self.aws.table_name("StateTable")))

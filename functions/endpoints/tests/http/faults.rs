@@ -1,6 +1,7 @@
 //! Faults of AWS, at every call of every request: it is done, or answered with 503 and not done by
 //! half.
 
+use domain::model::Scope;
 use emulator::{
     aws::Fault,
     samples,
@@ -72,6 +73,17 @@ async fn state(started: &Started, endpoint: &Json) -> (u16, Json, Json) {
     (answer.status, shown, secret.body)
 }
 
+/// A key that reads more than a process lets through freely: its project is charged.
+async fn read_very_much(started: &Started) {
+    let api = started.api.with_key(&started.aws.key_of(samples::PROJECT, &[Scope::Read]).await);
+    let faults = started.aws.faults();
+    faults.on("endpoints", "PutItem").times(1).fail(Fault::Throttled);
+    let before = faults.strikes();
+    while faults.strikes() == before {
+        assert_eq!(api.ask("GET", "/webhooks/endpoints", Json::Null).await.status, 200);
+    }
+}
+
 #[tokio::test]
 async fn every_request_survives_every_fault_at_every_call() {
     let started = start().await;
@@ -86,6 +98,7 @@ async fn every_request_survives_every_fault_at_every_call() {
             }
         }
     }
+    read_very_much(&started).await;
     let unstruck: Vec<_> = started
         .aws
         .allowed("endpoints")

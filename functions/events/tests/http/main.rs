@@ -4,6 +4,7 @@
 
 mod audience;
 mod batches;
+mod budgets;
 mod config;
 mod faults;
 mod repeats;

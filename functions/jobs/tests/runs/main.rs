@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod reports;
+
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -139,25 +141,42 @@ async fn a_recovery_of_a_suspended_project_waits() {
 }
 
 #[tokio::test]
+async fn a_recovery_of_a_project_over_its_budget_goes_on_later() {
+    let mut started = start().await;
+    let row = json!({"pk": {"S": "STATUS"}, "sk": {"S": "STATUS"},
+        samples::PROJECT: {"M": {"deliveries": {"N": "20"}}}});
+    started.aws.put_row("ConfigTable", &row).await;
+    let at = clock::now();
+    let at = Timestamp::from_seconds(at.seconds() - 60);
+    let events: Vec<_> = (0..2_100).map(|number| logged(at, number)).collect();
+    let writer = EventWriter::new(started.table("LogTable"), 30);
+    let access = Access::of_project(&samples::project().unwrap());
+    writer.record(access, &events, clock::now).await.unwrap();
+    let (now, since) = (clock::now(), Timestamp::from_seconds(clock::now().seconds() - 3_600));
+    let endpoint = samples::endpoint(samples::RECEIVER).unwrap();
+    let id = RecoveryId::new(now, rand::random());
+    let recovery = Recovery::new(id, &endpoint, since, now, false, now);
+    RecoveryStore::new(started.table("StateTable")).begin(recovery.clone(), now).await.unwrap();
+    started.run().await;
+    let half = started.state_of(&recovery).await;
+    assert_eq!((half.state, half.found.enqueued), (recovery::State::Running, 500));
+    for minute in 1..8 {
+        let later = move || clock::now() + Duration::from_mins(minute);
+        let (config, settings) =
+            (started.aws.sdk_config_of("jobs"), started.aws.settings_of("jobs"));
+        started.app = App::by_clock(&config, &settings, later).unwrap();
+        jobs::run(&started.app, later() + Duration::from_mins(1)).await.unwrap();
+    }
+    let done = started.state_of(&recovery).await;
+    assert_eq!((done.state, done.found.enqueued), (recovery::State::Done, 2_100));
+}
+
+#[tokio::test]
 async fn a_run_goes_on_with_a_row_whose_next_step_is_due_before_its_end() {
     let started = start().await;
     let access = Access::of_project(&samples::project().unwrap());
     let at = Timestamp::from_seconds(clock::now().seconds() - 60);
-    let event = |number: u128| LoggedEvent {
-        event: Event {
-            id: EventId::new(at, number),
-            kind: "task.created".parse().unwrap(),
-            data: RawValue::from_string("{}".to_owned()).unwrap(),
-            created_at: at.seconds(),
-            user_id: None,
-            worker_id: None,
-            webhook_url: None,
-            metadata: None,
-        },
-        targets: Vec::new(),
-        accepted_at: at,
-    };
-    let events: Vec<_> = (0..1_100).map(event).collect();
+    let events: Vec<_> = (0..1_100).map(|number| logged(at, number)).collect();
     let writer = EventWriter::new(started.table("LogTable"), 30);
     writer.record(access, &events, clock::now).await.unwrap();
     let recovery = started.begin().await;
@@ -250,6 +269,24 @@ async fn circuits_that_release_their_deliveries_hold_up_nobody() {
         let rows = parked.get(&keys.try_collect::<Vec<_>>().await.unwrap()).await.unwrap();
         let claimed = rows.iter().filter(|row| row.is_claimed(clock::now())).count();
         assert!(claimed > 0 && rows.len() == 9, "{claimed} of {id} were released");
+    }
+}
+
+/// An event of this time that went nowhere.
+fn logged(at: Timestamp, number: u128) -> LoggedEvent {
+    LoggedEvent {
+        event: Event {
+            id: EventId::new(at, number),
+            kind: "task.created".parse().unwrap(),
+            data: RawValue::from_string("{}".to_owned()).unwrap(),
+            created_at: at.seconds(),
+            user_id: None,
+            worker_id: None,
+            webhook_url: None,
+            metadata: None,
+        },
+        targets: Vec::new(),
+        accepted_at: at,
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod attempts;
+mod budgets;
 mod executions;
 mod faults;
 mod messages;

@@ -4,5 +4,6 @@
 
 mod moving;
 mod open;
+mod places;
 mod showing;
 mod support;

@@ -1,12 +1,14 @@
-//! Rows of another project: of circuits, recoveries, rate limits, automations,
-//! workers, and secrets of projects.
+//! Rows of another project: of circuits, recoveries, rate limits, automations, workers, and secrets
+//! of projects; of reports, budgets and viewers.
 
 use domain::{
+    budget::{Cost, Resource},
     health::Phase,
     id::{EndpointId, EventId, RecoveryId},
     model::{Origin, Outcome, Subscription, Trigger},
     recovery::{self, Recovery},
     signing::{Secret, Vault},
+    system_event::{ReportKey, SystemTopic},
     time::Timestamp,
 };
 use emulator::samples;
@@ -16,18 +18,22 @@ use store::{
     StoreError,
     attempt_reader::{AttemptReader, Count},
     automations::AutomationStore,
+    budgets::Budgets,
     deliveries::DeliveryEndpoints,
     due::{Due, DueList, DueRow},
     endpoints::EndpointStore,
     events::EventReader,
     feed::{Feed, Window, before},
     health::HealthStore,
+    news::NewsStore,
     project_config::ProjectConfigs,
     projects::{ProjectReader, ProjectStore},
     rates::RateStore,
     receivers::ReceiverReader,
     recoveries::{RecoveryProgress, RecoveryStore, Turn},
     secrets::ProjectSecrets,
+    standings::Standings,
+    viewers::ViewerPlaces,
 };
 
 use super::{OTHER, Past, all, message, past};
@@ -330,4 +336,41 @@ fn vault() -> Vault {
 
 pub(super) fn event(id: &str) -> EventId {
     id.parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_a_project_is_to_be_told_of() {
+    let past = past("v1").await;
+    let (project, topic) = (past.other.project(), SystemTopic::DeliveryFailed);
+    let report = ReportKey { project, topic, since: at(0) };
+    let due = DueList::new(past.state.clone()).until(at(70)).try_collect::<Vec<_>>().await.unwrap();
+    assert!(due.contains(&Due { row: DueRow::Report(report), at: report.due_at() }), "{due:?}");
+    let store = NewsStore::new(past.state);
+    let event = EventId::new(at(62), 1);
+    let closed = store.close(report, event).await.unwrap().unwrap();
+    assert_eq!((closed.event, closed.count, closed.entries.len()), (event, 3, 1));
+    assert_eq!(closed.entries[0]["endpoint"]["id"], LIMITED);
+    assert!(matches!(store.note(report, &closed.entries).await, Ok(())), "in the next one");
+    store.published(&closed).await.unwrap();
+    assert!(store.close(report, event).await.unwrap().is_none(), "it was published");
+}
+
+#[tokio::test]
+async fn budgets_limits_and_places_of_viewers() {
+    let past = past("v1").await;
+    let standing = Standings::new(past.config.clone()).now().await.unwrap();
+    assert!(standing.is_suspended("proj_01JZ0000000000000000000009".parse().unwrap()));
+    let limits = standing.limits(past.other.project());
+    assert_eq!((limits.of(Resource::Deliveries), limits.viewers()), (7, 1));
+    let budgets = Budgets::new(past.config, past.state.clone());
+    let refused =
+        budgets.charge(past.other, Cost::of_deliveries(101, 1), clock::now()).await.unwrap_err();
+    assert_eq!((refused.resource, refused.per_second), (Resource::Deliveries, 7));
+    let places = ViewerPlaces::new(past.state);
+    let taken = async |places: &ViewerPlaces, count| {
+        let now = clock::now();
+        places.take(past.other, count, now, now).await.unwrap().is_some()
+    };
+    assert!(!taken(&places, 1).await, "it is held");
+    assert!(taken(&places, 2).await);
 }

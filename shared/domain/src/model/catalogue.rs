@@ -6,17 +6,10 @@ use std::{collections::BTreeMap, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::topic::{Selector, Topic, TopicError};
+use crate::system_event::SystemTopic;
 
 /// The longest description of a topic, in characters.
 pub const MAX_DESCRIPTION: usize = 500;
-
-/// Posthaste's own topics, which are in every catalogue: see `store::announce`.
-pub const SYSTEM_TOPICS: [(&str, &str); 4] = [
-    ("webhook.endpoint.failing", "An endpoint keeps failing"),
-    ("webhook.endpoint.recovered", "An endpoint that was failing has taken a delivery"),
-    ("webhook.endpoint.disabled", "Posthaste has disabled an endpoint"),
-    ("webhook.delivery.failed", "A delivery was given up after its last attempt"),
-];
 
 /// The largest example of a topic, in bytes of its compact form: 16 KiB.
 pub const MAX_EXAMPLE: usize = 16 * 1_024;
@@ -111,7 +104,7 @@ impl FromStr for Catalogue {
     type Err = CatalogueError;
 
     fn from_str(text: &str) -> Result<Self, CatalogueError> {
-        let own = SYSTEM_TOPICS.map(|(name, description)| format!("{name}={description}"));
+        let own = SystemTopic::ALL.map(|topic| format!("{}={}", topic.name(), topic.description()));
         own.iter()
             .map(String::as_str)
             .chain(text.split([';', '\n']))
@@ -164,8 +157,8 @@ mod tests {
     #[test]
     fn our_own_topics_are_in_every_catalogue() {
         let catalogue: Catalogue = "task.created".parse().unwrap();
-        assert!(SYSTEM_TOPICS.iter().all(|(name, _)| {
-            name.parse::<Topic>().is_ok_and(|topic| topic.is_system() && catalogue.knows(&topic))
+        assert!(SystemTopic::ALL.iter().all(|topic| {
+            topic.name().parse::<Topic>().is_ok_and(|topic| catalogue.knows(&topic))
         }));
     }
 

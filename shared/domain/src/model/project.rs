@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::secrets::SecretRing;
 use crate::{
+    budget::Limits,
     id::ProjectId,
     shape::BodyShape,
     signing::{Secret, SignatureStyle, Vault, VaultError},
@@ -44,6 +45,9 @@ pub struct Project {
     /// Whether it may do anything.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub status: ProjectStatus,
+    /// What it may cause, where the operator has set that.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub limits: Limits,
     /// When it was made.
     pub created_at: Timestamp,
     /// Counts its changes, so that two at once can't undo each other.
@@ -60,6 +64,7 @@ impl Project {
             signatures: None,
             body: None,
             status: ProjectStatus::Active,
+            limits: Limits::default(),
             created_at: now,
             revision: 1,
         }

@@ -7,7 +7,7 @@ use super::{
     endpoint::{Endpoint, Status},
     topic::{Selector, Topic, selects},
 };
-use crate::{id::EndpointId, shape::BodyShape};
+use crate::{id::EndpointId, shape::BodyShape, system_event::SystemTopic};
 
 /// Which events an endpoint gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,12 @@ impl Subscription {
     /// Whether the endpoint subscribes to this topic, whatever its status.
     pub fn subscribes(&self, topic: &Topic) -> bool {
         selects(&self.topics, topic)
+    }
+
+    /// Whether the endpoint subscribes to system events, whatever its status.
+    pub fn listens(&self) -> bool {
+        let topics = SystemTopic::ALL.map(|topic| topic.name().parse());
+        topics.iter().flatten().any(|topic| self.subscribes(topic))
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) use read_many::get_many;
 pub(crate) use transact::Transaction;
 pub(crate) use update::Update;
 
-use crate::{StoreError, error::failed, item::Item};
+use crate::{StoreError, error::failed, item::Item, tally};
 
 /// How often a batch's unprocessed keys or items are sent again. They come from throttling.
 const TRIES: u32 = 6;
@@ -54,6 +54,7 @@ impl Table {
             .send()
             .await
             .map_err(failed("GetItem"))?;
+        tally::add_read(&output.item);
         Ok(output.item)
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     error::failed,
     item::{Item, number, string},
     row_keys::lists,
+    tally,
 };
 
 /// The sum that a page has found, and how many items it looked at.
@@ -56,6 +57,7 @@ impl Table {
         stream::try_unfold((pages, name), |(mut pages, name)| async move {
             let Some(page) = pages.next().await else { return Ok(None) };
             let page = page.map_err(failed("Query"))?;
+            tally::add_read(page.items());
             let number = |item: &Item| item.get(name)?.as_n().ok()?.parse::<usize>().ok();
             let found = page.items().iter().filter_map(number).sum();
             let examined = usize::try_from(page.scanned_count).unwrap_or(0);
@@ -89,6 +91,7 @@ impl Table {
             .limit(limit)
             .set_exclusive_start_key(start);
         let output = query.send().await.map_err(failed("Query"))?;
+        tally::add_read(output.items());
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
     }
 
@@ -112,6 +115,7 @@ impl Table {
         while let Some(item) = pages.next().await {
             items.push(item.map_err(failed("Query"))?);
         }
+        tally::add_read(&items);
         Ok(items)
     }
 
@@ -139,6 +143,7 @@ impl Table {
             .consistent_read(true)
             .set_exclusive_start_key(start);
         let output = query.send().await.map_err(failed("Query"))?;
+        tally::add_read(output.items());
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
     }
 }

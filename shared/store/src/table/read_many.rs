@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::{TRIES, Table, pause};
-use crate::{StoreError, error::failed, item::Item};
+use crate::{StoreError, error::failed, item::Item, tally};
 
 /// DynamoDB: a `BatchGetItem` names at most 100 items.
 const BATCH: usize = 100;
@@ -28,7 +28,10 @@ async fn get_batch(wanted: &[(&Table, Item)]) -> Result<Vec<Item>, StoreError> {
         pause(attempt).await;
         let request = any.client.batch_get_item().set_request_items(Some(left));
         let output = request.send().await.map_err(failed("BatchGetItem"))?;
-        found.extend(output.responses.unwrap_or_default().into_values().flatten());
+        for item in output.responses.unwrap_or_default().into_values().flatten() {
+            tally::add_read([&item]);
+            found.push(item);
+        }
         left = output.unprocessed_keys.unwrap_or_default();
         if left.is_empty() {
             return Ok(found);
