@@ -7,7 +7,7 @@
 //! - [`Viewer`] is a dashboard: it watches a project's stream
 //! - [`Queues`] looks into SQS, as an operator would
 //! - [`eventually`] waits for a condition
-//! - [`soak`] is the long run, behind a command of its own
+//! - [`soak`] is the long run, behind a command of its own; so is [`attack`], a hostile project
 //! - [`processes`] tells which processes are there
 //!
 //! Tests share a stack where they can, so each makes a project of its own and looks at nothing
@@ -21,6 +21,7 @@
     reason = "a test that can't go on says why and panics"
 )]
 
+pub mod attack;
 mod binary;
 mod client;
 mod emulator;

@@ -10,6 +10,8 @@ use domain::{
     work::{self, Unreadable, Work},
 };
 
+use store::queue::Received;
+
 use crate::BatchError;
 
 /// Backoff of messages that could not be handled (no time left, or a fault of Posthaste or AWS):
@@ -59,16 +61,25 @@ impl Incoming {
         let source = if from_retries { Source::Retries } else { Source::Deliveries };
         let attribute =
             |name| record.attributes.get(name).and_then(|text: &String| text.parse::<u64>().ok());
-        let read = work::decode(&body);
-        let record = Record {
+        let received = attribute("ApproximateReceiveCount");
+        Ok(Self::new(Record {
             id,
             receipt: record.receipt_handle.unwrap_or_default(),
             source,
-            received: attribute("ApproximateReceiveCount")
-                .and_then(|count| u32::try_from(count).ok()),
+            received: received.and_then(|count| u32::try_from(count).ok()),
             body,
-        };
-        Ok(Self { record, read })
+        }))
+    }
+
+    /// Of a message that this function has received from this queue itself.
+    pub(crate) fn received(message: Received, source: Source) -> Self {
+        let Received { id, receipt, body, count } = message;
+        Self::new(Record { id, receipt, body, source, received: count })
+    }
+
+    fn new(record: Record) -> Self {
+        let read = work::decode(&record.body);
+        Self { record, read }
     }
 }
 

@@ -45,6 +45,7 @@ mod incoming;
 mod news;
 mod rate;
 mod resolve;
+mod rounds;
 mod sender;
 mod settlement;
 mod tasks;
@@ -120,24 +121,29 @@ pub async fn handle(
     event: SqsEvent,
     deadline: Timestamp,
 ) -> Result<SqsBatchResponse, BatchError> {
-    let now = app.clock.now();
     let read = |record| Incoming::read(record, &app.retries_name);
     let incoming = event.records.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let kept = match Box::pin(load(&app, incoming, now)).await {
-        Ok((items, receivers, standing)) => {
-            let hosts = sender::Hosts::default();
-            let held = Mutex::default();
-            let batch = Arc::new(Batch { receivers, hosts, standing, held, deadline });
-            let settled = work_off(&app, items, &batch).await;
-            app.settlement.settle(settled, &batch.receivers).await
+    Ok(response(rounds::work_off(&app, incoming, deadline).await))
+}
+
+impl App {
+    /// Works off messages that were received together. The ids of those that stay on their queue.
+    async fn round(self: &Arc<Self>, batch: Vec<Incoming>, deadline: Timestamp) -> HashSet<String> {
+        match Box::pin(load(self, batch, self.clock.now())).await {
+            Ok((items, receivers, standing)) => {
+                let hosts = sender::Hosts::default();
+                let held = Mutex::default();
+                let batch = Arc::new(Batch { receivers, hosts, standing, held, deadline });
+                let settled = work_off(self, items, &batch).await;
+                Box::pin(self.settlement.settle(settled, &batch.receivers)).await
+            }
+            Err((error, records)) => {
+                tracing::error!(%error, "could not read what a batch needs; all of it comes again");
+                let postponed = records.into_iter().map(Settled::postponed);
+                Box::pin(self.settlement.settle(postponed.collect(), &Receivers::default())).await
+            }
         }
-        Err((error, records)) => {
-            tracing::error!(%error, "could not read what a batch needs; all of it comes again");
-            let postponed = records.into_iter().map(Settled::postponed);
-            app.settlement.settle(postponed.collect(), &Receivers::default()).await
-        }
-    };
-    Ok(response(kept))
+    }
 }
 
 /// Reads the deliveries that messages name, and then the receivers of all. What a crash has left

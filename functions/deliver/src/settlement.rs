@@ -221,11 +221,18 @@ impl Settlement {
         Recorded { seen: Seen::by_circuit(&seen), gone, probed }
     }
 
+    /// The queue that messages come from.
+    pub(crate) fn queue(&self, source: Source) -> &Queue {
+        match source {
+            Source::Deliveries => &self.deliveries,
+            Source::Retries => &self.retries,
+        }
+    }
+
     /// Hides messages, as far as that goes.
     async fn hide(&self, hidden: Vec<(Record, Duration)>) {
-        for (source, queue) in
-            [(Source::Deliveries, &self.deliveries), (Source::Retries, &self.retries)]
-        {
+        for source in [Source::Deliveries, Source::Retries] {
+            let queue = self.queue(source);
             let of_this = hidden.iter().filter(|(record, _)| record.source == source);
             let receipts: Vec<_> =
                 of_this.map(|(record, wait)| (record.receipt.clone(), *wait)).collect();

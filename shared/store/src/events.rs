@@ -126,11 +126,16 @@ impl EventWriter {
     /// Writes the pointers of events that are out of place: before their rows, which say that they
     /// count elsewhere.
     async fn point(&self, project: ProjectId, places: &[Place]) -> Result<(), StoreError> {
-        let pointers: Vec<_> = places.iter().filter_map(|place| place.row(project)).collect();
-        if pointers.is_empty() {
-            return Ok(());
+        let mut pointers: Vec<_> = places.iter().filter_map(|place| place.row(project)).collect();
+        match &mut pointers[..] {
+            [] => Ok(()),
+            // As an event alone is put.
+            [one] => {
+                let one = std::mem::take(one);
+                self.table.put_if(one, "attribute_not_exists(pk)", []).await.map(drop)
+            }
+            _ => table::put_all(&self.table, pointers).await,
         }
-        table::put_all(&self.table, pointers).await
     }
 
     /// Gives events another pointer whose rows, or pointers, were there too late.

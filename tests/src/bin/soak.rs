@@ -36,6 +36,9 @@ struct Cli {
     /// Of a hundred calls of AWS so many go wrong
     #[arg(long, default_value_t = 0)]
     trouble: u32,
+    /// A hostile project is there too, and does whatever its keys allow
+    #[arg(long)]
+    hostile: bool,
     /// Of an earlier run, to repeat it [default: a new one, which is printed]
     #[arg(long)]
     seed: Option<u64>,
@@ -84,6 +87,7 @@ async fn main() -> ExitCode {
                 clients: cli.clients,
                 kill_every: (cli.kill_every > 0.0).then(|| Duration::from_secs_f64(cli.kill_every)),
                 trouble: cli.trouble,
+                hostile: cli.hostile,
                 seed: cli.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
             };
             soak::run(&plan).await.balances()

@@ -6,12 +6,14 @@
 //! - [`trouble`]: what dies
 //! - [`arrivals`]: what the receivers saw
 //! - [`ledger`]: every acknowledged delivery, where it is and whether that adds up
+//! - [`hostile`]: who does whatever is allowed
 //! - [`dead`]: one dead endpoint next to a healthy one, under load
 //!
 //! A seed repeats what is posted, answered and killed, but not the clock.
 
 mod arrivals;
 pub mod dead;
+mod hostile;
 mod ledger;
 mod population;
 mod posting;
@@ -31,6 +33,7 @@ use tokio::sync::watch;
 
 use crate::{Client, Stack};
 use arrivals::Arrivals;
+use hostile::Hostile;
 pub use ledger::Ledger;
 use population::Population;
 use posting::Posted;
@@ -50,6 +53,8 @@ pub struct Plan {
     pub kill_every: Option<Duration>,
     /// Of a hundred calls of AWS so many go wrong, and more of the writes to a table with an index.
     pub trouble: u32,
+    /// Whether a hostile project is there too.
+    pub hostile: bool,
     /// Of all that is random.
     pub seed: u64,
 }
@@ -61,6 +66,8 @@ pub async fn run(plan: &Plan) -> Ledger {
     let mut stack = Stack::start().await;
     let project = stack.project().await;
     let population = Population::settle(&project, plan).await;
+    let hostile =
+        if plan.hostile { Some(Arc::new(Hostile::settle(&stack, plan.seed).await)) } else { None };
     // Only clients that post repeat what was refused.
     let project = if plan.trouble > 0 {
         with_trouble(plan.trouble, &mut stack, &project).await
@@ -83,10 +90,20 @@ pub async fn run(plan: &Plan) -> Ledger {
         })
         .collect();
 
+    let misbehaving = hostile.clone().map(|hostile| {
+        let (client, over, seed) = (client.clone(), Arc::clone(&over), plan.seed);
+        tokio::spawn(async move { hostile.misbehave(client, over, seed).await })
+    });
+
     let kills = trouble::until(started + plan.length, plan, &mut stack, &current, &posted).await;
     over.store(true, Ordering::SeqCst);
     for task in posting {
         task.await.expect("a client goes on until it is told to stop");
+    }
+    if let (Some(misbehaving), Some(hostile)) = (misbehaving, &hostile) {
+        misbehaving.await.expect("it goes on until it is told to stop");
+        println!("{}", hostile.told());
+        hostile.stop(&stack).await;
     }
     population.heal();
     println!(

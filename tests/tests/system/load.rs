@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
+use emulator::aws::CallCount;
 use futures::future::join_all;
 use serde_json::json;
 use system_tests::{Receiver, Stack};

@@ -9,6 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use domain::{id::EventId, time::Timestamp};
 use emulator::aws::{CallCount, CountersReport};
+use futures::future::join_all;
 use http::Method;
 use runtime::clock;
 use sam_template::{Effect, Settings, Template};
@@ -35,10 +36,16 @@ async fn functions_use_all_that_their_roles_allow_and_nothing_else() {
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 
     let (allowed, used) = (allowed(), used(&calls));
-    let unused: Vec<_> = allowed.difference(&used).collect();
+    let unused: Vec<_> = allowed.difference(&used).filter(|one| !is_of_a_crash(one)).collect();
     assert!(unused.is_empty(), "template.yaml allows what no function uses: {unused:?}");
     let unknown: Vec<_> = used.difference(&allowed).collect();
     assert!(unknown.is_empty(), "these were used and are allowed by no role: {unknown:?}");
+}
+
+/// The repair of a log that a crash has left an attempt out of: the tests of `deliver` try it.
+fn is_of_a_crash((function, action, resource): &Use) -> bool {
+    (function.as_str(), action.as_str(), resource.as_str())
+        == ("deliver", "dynamodb:PutItem", "LogTable")
 }
 
 fn allowed() -> BTreeSet<Use> {
@@ -111,6 +118,7 @@ async fn everything(stack: &Stack) {
     recover(&project, &receiver).await;
     watch(&project).await;
 
+    read_very_much(stack, &project).await;
     stack.queues().send("-deliveries", "no delivery").await;
     stack.queues().wait_for("-dead-letters", 1).await;
     // A first message from long ago, of which the log may know.
@@ -128,6 +136,21 @@ async fn everything(stack: &Stack) {
                 && call.resource.ends_with("-deliveries")
         };
         calls.iter().any(hides).then_some(())
+    })
+    .await;
+}
+
+/// More than a process lets through freely: then the project is charged.
+async fn read_very_much(stack: &Stack, project: &Client) {
+    eventually("a project that reads very much is charged", async || {
+        let reads = (0..100).map(|_| project.get("/webhooks/endpoints"));
+        join_all(reads).await;
+        let calls = stack.calls().await.calls;
+        let charged = calls.iter().any(|call| {
+            (call.caller.as_str(), call.operation.as_str()) == ("endpoints", "PutItem")
+                && call.resource.ends_with("StateTable")
+        });
+        charged.then_some(())
     })
     .await;
 }

@@ -13,6 +13,7 @@ async fn after_half_a_minute_of_kills_every_acknowledged_delivery_is_accounted_f
         clients: 3,
         kill_every: Some(Duration::from_secs(4)),
         trouble: 0,
+        hostile: false,
         seed: 7,
     };
     let ledger = soak::run(&plan).await;

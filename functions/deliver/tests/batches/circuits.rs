@@ -321,7 +321,7 @@ async fn these_are_all_calls_that_jobs_may_make() {
     for place in [1, 0] {
         aws.put_row("StateTable", &row).await;
         aws.faults().on("jobs", "Query").after(place).times(1).fail(Fault::Throttled);
-        for operation in ["PutItem", "BatchWriteItem", "SendMessageBatch"] {
+        for operation in ["PutItem", "SendMessageBatch"] {
             aws.faults().on("jobs", operation).times(1).fail(Fault::Throttled);
         }
         world.jobs.step(DueRow::Report(report)).await.unwrap();

@@ -124,7 +124,7 @@ impl World {
     }
 
     /// What is visible on a queue, as Lambda gets it.
-    async fn receive(&self, queue: &str) -> SqsEvent {
+    pub(super) async fn receive(&self, queue: &str) -> SqsEvent {
         self.event(queue, &self.visible(queue).await)
     }
 

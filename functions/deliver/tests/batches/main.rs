@@ -17,6 +17,7 @@ mod rate;
 mod receivers;
 mod recovery;
 mod retrying;
+mod rounds;
 mod rows;
 mod secrets_key;
 mod steps;

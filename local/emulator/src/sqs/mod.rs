@@ -6,7 +6,8 @@
 //! message) and never hands a message out twice at once, which SQS may do.
 //!
 //! How it works: one thread owns the file (`store`) and runs the operations (`ops`) one after
-//! another, each as one transaction. Nothing is kept only in memory but who waits (`wake`): killed
+//! another, each as one transaction. Nothing is kept only in memory but who waits (`wake`) and which
+//! tenants are noisy (`fairness`): killed
 //! at any moment and opened again, every acknowledged message, hidden message and move task is as
 //! it was. A long poll sleeps until its queue's bell rings or the next hidden message becomes
 //! visible, whichever comes first.
@@ -23,6 +24,7 @@ mod attributes;
 mod clock;
 mod digest;
 mod error;
+mod fairness;
 mod handle;
 mod limits;
 mod mover;
@@ -41,7 +43,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{runtime::Handle, sync::Notify};
 
 pub use self::{
-    clock::Clock, error::SqsError, response::SqsResponse, settings::Settings, store::OpenError,
+    clock::Clock, error::SqsError, fairness::Reaction, response::SqsResponse, settings::Settings,
+    store::OpenError,
 };
 use self::{
     error::ErrorCode,

@@ -1,6 +1,6 @@
 //! What the stand-in is told about the world around it.
 
-use super::{clock::Clock, limits};
+use super::{clock::Clock, fairness::Reaction, limits};
 
 /// Names and limits of one stand-in.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Settings {
     pub clock: Clock,
     /// How many messages of one queue may be in flight; SQS's 120,000 unless a test wants fewer.
     pub in_flight_limit: u64,
+    /// When a tenant of a fair queue counts as noisy.
+    pub reaction: Reaction,
 }
 
 /// Region `us-east-1`, account `000000000000`, port 4566 of this machine, the system's clock and
@@ -27,6 +29,7 @@ impl Default for Settings {
             base_url: "http://127.0.0.1:4566".to_owned(),
             clock: Clock::system(),
             in_flight_limit: limits::IN_FLIGHT,
+            reaction: Reaction::PROMPT,
         }
     }
 }

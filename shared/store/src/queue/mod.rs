@@ -19,9 +19,11 @@ use aws_sdk_sqs::{
 use futures::{TryStreamExt, stream};
 
 mod batch;
+mod receive;
 
 pub use batch::QueueEntry;
 use batch::batches;
+pub use receive::Received;
 
 /// SQS: a message's delay is at most 15 minutes. A longer wait continues as a visibility timeout.
 pub const MAX_DELAY: Duration = Duration::from_mins(15);

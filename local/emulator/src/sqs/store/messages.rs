@@ -3,11 +3,22 @@
 //! A message is known by its row *and* its queue. A redrive takes the row to another queue, where a
 //! receipt handle of the first one must not reach it.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::Store;
 use crate::sqs::{Depth, error::SqsError, handle::ReceiptHandle, queue::Queue};
+
+/// The columns of a message that may be handed out.
+macro_rules! selected {
+    () => {
+        "SELECT m.id, message_id, sent_ms, receive_count, first_received_ms, source,
+                body, body_md5, attributes, group_id, trace_header, visible_ms
+         FROM messages m JOIN contents c ON c.id = m.id "
+    };
+}
 
 /// What a message says, as it was sent.
 #[derive(Clone, Debug)]
@@ -60,41 +71,120 @@ impl Store {
         let message_id = Uuid::new_v4().to_string();
         self.connection
             .prepare_cached(
-                "INSERT INTO messages (queue, visible_ms, sent_ms, message_id) VALUES \
-                (?1, ?2, ?3, ?4)",
+                "INSERT INTO messages (queue, visible_ms, sent_ms, message_id, group_id) VALUES \
+                (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![message.queue.id, now + message.delay_s * 1000, now, message_id])?;
+            .execute(params![
+                message.queue.id,
+                now + message.delay_s * 1000,
+                now,
+                message_id,
+                message.content.group_id
+            ])?;
         let content = message.content;
         self.connection
             .prepare_cached(
-                "INSERT INTO contents (id, body, body_md5, attributes, group_id, trace_header) \
-                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO contents (id, body, body_md5, attributes, trace_header) \
+                    VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![
                 self.connection.last_insert_rowid(),
                 content.body,
                 content.body_md5,
                 content.attributes,
-                content.group_id,
                 content.trace_header
             ])?;
         self.wake(&message.queue.name);
         Ok(message_id)
     }
 
-    /// Up to `limit` visible messages, those first that have been visible longest.
+    /// Up to `limit` visible messages, those first that have been visible longest; of noisy tenants
+    /// only where others have none.
     pub(crate) fn visible_messages(
-        &self,
+        &mut self,
         queue: i64,
         limit: usize,
     ) -> Result<Vec<Received>, SqsError> {
+        let noisy = self.noisy(queue)?;
+        if noisy.is_empty() {
+            return self.longest_visible(queue, limit);
+        }
+        let (mut quiet, mut others) = (self.without_group(queue, limit)?, Vec::new());
+        for group in self.groups(queue)? {
+            let of = if noisy.contains(&group) { &mut others } else { &mut quiet };
+            of.extend(self.of_group(queue, &group, limit)?);
+        }
+        let mut found = Vec::new();
+        for mut messages in [quiet, others] {
+            messages.sort_by_key(|(visible_ms, message)| {
+                (*visible_ms, message.receive_count, message.id)
+            });
+            found.extend(messages.into_iter().map(|(_, message)| message));
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// The noisy tenants.
+    fn noisy(&mut self, queue: i64) -> Result<BTreeSet<String>, SqsError> {
+        let (now, reaction) = (self.now_ms(), self.settings.reaction);
+        let Some(fairness) = self.fairness.get_mut(&queue) else { return Ok(BTreeSet::new()) };
         let mut statement = self.connection.prepare_cached(
-            "SELECT m.id, message_id, sent_ms, receive_count, first_received_ms, source,
-                    body, body_md5, attributes, group_id, trace_header
-             FROM messages m JOIN contents c ON c.id = m.id
-             WHERE queue = ?1 AND visible_ms <= ?2
-             ORDER BY visible_ms, receive_count, m.id LIMIT ?3",
+            "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND group_id = ?2 AND \
+                visible_ms <= ?3)",
         )?;
+        let has_backlog =
+            |group: &str| statement.query_row(params![queue, group, now], |row| row.get(0));
+        Ok(fairness.noisy::<rusqlite::Error>(now, reaction, has_backlog)?)
+    }
+
+    /// The tenants that have messages: by steps over the index, as each may have very many.
+    fn groups(&self, queue: i64) -> Result<Vec<String>, SqsError> {
+        let mut statement = self.connection.prepare_cached(
+            "WITH RECURSIVE groups(name) AS (
+                 SELECT min(group_id) FROM messages WHERE queue = ?1
+                 UNION ALL
+                 SELECT (SELECT min(group_id) FROM messages WHERE queue = ?1 AND group_id > name)
+                 FROM groups WHERE name IS NOT NULL
+             ) SELECT name FROM groups WHERE name IS NOT NULL",
+        )?;
+        let names = statement.query_map([queue], |row| row.get(0))?;
+        Ok(names.collect::<Result<_, _>>()?)
+    }
+
+    fn of_group(
+        &self,
+        queue: i64,
+        group: &str,
+        limit: usize,
+    ) -> Result<Vec<(i64, Received)>, SqsError> {
+        let mut statement = self.connection.prepare_cached(concat!(
+            selected!(),
+            "WHERE queue = ?1 AND group_id = ?2 AND visible_ms <= ?3
+             ORDER BY visible_ms, receive_count, m.id LIMIT ?4"
+        ))?;
+        let rows = statement
+            .query_map(params![queue, group, self.now_ms(), limit], read_with_visibility)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn without_group(&self, queue: i64, limit: usize) -> Result<Vec<(i64, Received)>, SqsError> {
+        let mut statement = self.connection.prepare_cached(concat!(
+            selected!(),
+            "WHERE queue = ?1 AND group_id IS NULL AND visible_ms <= ?2
+             ORDER BY visible_ms, receive_count, m.id LIMIT ?3"
+        ))?;
+        let rows =
+            statement.query_map(params![queue, self.now_ms(), limit], read_with_visibility)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn longest_visible(&self, queue: i64, limit: usize) -> Result<Vec<Received>, SqsError> {
+        let mut statement = self.connection.prepare_cached(concat!(
+            selected!(),
+            "WHERE queue = ?1 AND visible_ms <= ?2
+             ORDER BY visible_ms, receive_count, m.id LIMIT ?3"
+        ))?;
         let rows = statement.query_map(params![queue, self.now_ms(), limit], read_received)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -124,6 +214,8 @@ impl Store {
                 token
             ])?;
         *self.in_flight_bound.entry(queue.id).or_default() += 1;
+        let group = message.content.group_id.as_deref();
+        self.fairness.entry(queue.id).or_default().received(message.id, group, now);
         Ok(ReceiptHandle { queue: queue.id, message: message.id, token })
     }
 
@@ -210,6 +302,8 @@ impl Store {
             .prepare_cached("DELETE FROM messages WHERE id = ?1 AND queue = ?2 AND token = ?3")?
             .execute(params![handle.message, handle.queue, handle.token])?;
         if deleted > 0 {
+            let now = self.now_ms();
+            self.fairness.entry(handle.queue).or_default().deleted(handle.message, now);
             self.connection
                 .prepare_cached("DELETE FROM contents WHERE id = ?1")?
                 .execute([handle.message])?;
@@ -297,6 +391,10 @@ impl Store {
         }
         Ok(released.try_into().unwrap_or(u64::MAX))
     }
+}
+
+fn read_with_visibility(row: &Row<'_>) -> rusqlite::Result<(i64, Received)> {
+    Ok((row.get(11)?, read_received(row)?))
 }
 
 fn read_received(row: &Row<'_>) -> rusqlite::Result<Received> {

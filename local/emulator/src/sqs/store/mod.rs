@@ -17,7 +17,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 
 use rusqlite::Connection;
 
-use super::{Settings, error::SqsError, queue::Queue, wake::Bells};
+use super::{Settings, error::SqsError, fairness::Fairness, queue::Queue, wake::Bells};
 
 pub(crate) use messages::{Content, NewMessage, Received};
 pub(crate) use tasks::{MoveTask, TaskStatus};
@@ -51,6 +51,8 @@ pub(crate) struct Store {
     /// read up to 120,000 index entries, so they are counted only when this bound reaches the
     /// limit.
     in_flight_bound: HashMap<i64, u64>,
+    /// By queue id: which tenants are noisy.
+    fairness: HashMap<i64, Fairness>,
     /// Queues whose polls look again once the transaction has ended.
     to_wake: Vec<String>,
 }
@@ -79,6 +81,7 @@ impl Store {
             bells,
             queues: HashMap::new(),
             in_flight_bound: HashMap::new(),
+            fairness: HashMap::new(),
             to_wake: Vec::new(),
         };
         store.reload_queues().map_err(OpenError::Queue)?;

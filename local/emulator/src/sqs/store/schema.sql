@@ -24,11 +24,14 @@ CREATE TABLE IF NOT EXISTS messages (
     received_ms   INTEGER,                        -- the latest receive from this queue
     first_received_ms INTEGER,
     hidden_by     INTEGER NOT NULL DEFAULT 0,     -- 1: by being received, 2: by ChangeMessageVisibility
-    source        TEXT                            -- the queue whose redrive policy brought it here
+    source        TEXT,                           -- the queue whose redrive policy brought it here
+    group_id      TEXT                            -- the tenant, in a fair queue
 );
 
 -- Receives read it in this order; counts need nothing but the index.
 CREATE INDEX IF NOT EXISTS messages_by_visibility ON messages (queue, visible_ms, receive_count);
+-- And in this one where a tenant is noisy.
+CREATE INDEX IF NOT EXISTS messages_by_group ON messages (queue, group_id, visible_ms, receive_count);
 CREATE INDEX IF NOT EXISTS messages_by_age ON messages (queue, sent_ms);
 
 CREATE TABLE IF NOT EXISTS contents (
@@ -36,7 +39,6 @@ CREATE TABLE IF NOT EXISTS contents (
     body         TEXT NOT NULL,
     body_md5     TEXT NOT NULL,
     attributes   TEXT,                            -- JSON object
-    group_id     TEXT,
     trace_header TEXT
 );
 
