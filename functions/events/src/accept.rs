@@ -79,7 +79,8 @@ pub(crate) async fn accept(
         let adding = adding(app, access, &drafts, planned);
         stream::iter(adding).buffered(CONCURRENCY).try_collect::<Vec<_>>().await?
     };
-    app.publisher.send(messages(access, audience, &entries, now)).await?;
+    let sending = app.publisher.send(messages(access, audience, &entries, now));
+    tokio::join!(sending, app.usage.note(access, now)).0?;
     let there = entries.iter().filter(|entry| entry.recipients.is_none());
     let there: Vec<_> = there.map(|entry| &entry.logged).collect();
     repeat(app, access, audience, &there, now).await?;

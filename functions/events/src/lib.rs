@@ -32,6 +32,7 @@ use store::{
     publish::Publisher,
     queue::Queue,
     topics::TopicStore,
+    usage::UsageStore,
 };
 use utoipa_axum::routes;
 
@@ -63,6 +64,7 @@ pub struct App {
     /// When a delivery that may be on its way is looked at again.
     confirm_after: Duration,
     budgets: Budgets,
+    usage: UsageStore,
 }
 
 impl App {
@@ -85,6 +87,7 @@ impl App {
             log: writer,
             events: EventReader::new(log.clone()),
             attempts: AttemptReader::new(log.clone()),
+            usage: UsageStore::new(state.clone()),
             rows: DeliveryRows::new(state),
             keys: IdempotencyKeys::new(log),
             catalogue: settings.parsed("TOPICS")?,

@@ -99,6 +99,7 @@ pub(crate) async fn send(
     app.budgets.charge(access, Cost::of_deliveries(1, message.event.data.get().len()), now).await?;
     let (events, deliveries) = (std::slice::from_ref(&logged), std::iter::once(message));
     app.publisher.publish(access, events, deliveries, clock::now).await?;
+    app.usage.note(access, now).await;
     Ok((StatusCode::ACCEPTED, Json(logged.event.into())))
 }
 

@@ -32,6 +32,7 @@ use store::{
     receivers::ReceiverReader,
     recoveries::RecoveryProgress,
     runs::RunLease,
+    usage::{UsageReader, UsageStore},
 };
 
 mod backlog;
@@ -41,6 +42,7 @@ mod outcome;
 mod recovery;
 mod run;
 mod step;
+mod usage;
 
 use backlog::Backlog;
 use circuit::Circuits;
@@ -49,6 +51,7 @@ pub use outcome::{Next, StepError};
 use recovery::Recoveries;
 pub use run::{RunError, run};
 use step::Steps;
+use usage::Usages;
 
 /// The function, ready to run.
 #[derive(Debug)]
@@ -78,6 +81,8 @@ impl App {
         let (config, log, state) =
             (table("CONFIG_TABLE")?, table("LOG_TABLE")?, table("STATE_TABLE")?);
         let budgets = Budgets::new(config.clone(), state.clone());
+        let (usage, hours) =
+            (UsageStore::new(state.clone()), UsageReader::new(state.clone(), log.clone()));
         let news = News {
             reports: NewsStore::new(state.clone()),
             projects: ProjectConfigs::new(config.clone()),
@@ -86,6 +91,7 @@ impl App {
                 Queue::new(sqs.clone(), settings.text("DELIVERIES_QUEUE_URL")?),
             ),
             budgets: budgets.clone(),
+            usage: usage.clone(),
             clock: clock.clone(),
         };
         let backlog = Arc::new(Backlog {
@@ -111,11 +117,13 @@ impl App {
                     rows: RecoveryProgress::new(state),
                     receivers,
                     budgets,
+                    usage,
                     events: EventReader::new(log),
                     backlog,
                     clock: clock.clone(),
                 },
                 news,
+                usages: Usages { hours, clock: clock.clone() },
             }),
             clock,
         })

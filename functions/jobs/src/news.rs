@@ -14,7 +14,7 @@ use runtime::clock::Clock;
 use serde_json::value::to_raw_value;
 use store::{
     Access, StoreError, budgets::Budgets, news::NewsStore, project_config::ProjectConfigs,
-    publish::Publisher,
+    publish::Publisher, usage::UsageStore,
 };
 
 use crate::outcome::{Next, StepError};
@@ -26,6 +26,7 @@ pub(crate) struct News {
     pub(crate) projects: ProjectConfigs,
     pub(crate) publisher: Publisher,
     pub(crate) budgets: Budgets,
+    pub(crate) usage: UsageStore,
     pub(crate) clock: Clock,
 }
 
@@ -88,6 +89,7 @@ impl News {
         let messages: Vec<_> = recipients.iter().map(message).collect();
         let clock = || self.clock.now();
         self.publisher.publish(access, &[logged], messages.into_iter(), clock).await?;
+        self.usage.note(access, now).await;
         Ok(true)
     }
 }

@@ -26,7 +26,7 @@ use runtime::clock::Clock;
 use store::{
     Access, Order, PageRequest, StoreError, budgets::Budgets, delivery_rows::DeliveryKey,
     events::EventReader, queue::QueueEntry, receivers::ReceiverReader,
-    recoveries::RecoveryProgress,
+    recoveries::RecoveryProgress, usage::UsageStore,
 };
 
 use crate::{
@@ -69,6 +69,7 @@ pub(crate) struct Recoveries {
     pub(crate) rows: RecoveryProgress,
     pub(crate) receivers: ReceiverReader,
     pub(crate) budgets: Budgets,
+    pub(crate) usage: UsageStore,
     pub(crate) events: EventReader,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) clock: Clock,
@@ -116,6 +117,9 @@ impl Recoveries {
                 return Ok(None);
             }
             self.send_again(examined).await?;
+            if cost != Cost::default() {
+                self.usage.add(access, cost, now).await;
+            }
         }
         if !has_more {
             return self.end(&recovery, &next).await;

@@ -209,6 +209,9 @@ fn span(row: DueRow) -> tracing::Span {
         DueRow::Recovery(project, endpoint, recovery) => {
             error_span!("recovery", %project, %endpoint, %recovery)
         }
+        DueRow::Usage(project, hour) => {
+            error_span!("usage", %project, hour = hour.seconds())
+        }
         DueRow::Report(report) => {
             error_span!("report", project = %report.project, topic = report.topic.name())
         }

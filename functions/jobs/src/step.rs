@@ -11,6 +11,7 @@ use crate::{
     news::News,
     outcome::{AHEAD, Next, StepError},
     recovery::Recoveries,
+    usage::Usages,
 };
 
 /// Does the steps of everything that is due.
@@ -20,6 +21,7 @@ pub(crate) struct Steps {
     pub(crate) circuits: Circuits,
     pub(crate) recoveries: Recoveries,
     pub(crate) news: News,
+    pub(crate) usages: Usages,
 }
 
 impl Steps {
@@ -32,6 +34,7 @@ impl Steps {
             DueRow::Recovery(project, endpoint, id) => {
                 Box::pin(self.recoveries.step(project, endpoint, id)).await
             }
+            DueRow::Usage(project, hour) => Box::pin(self.usages.step(project, hour)).await,
             DueRow::Report(report) => Box::pin(self.news.step(report)).await,
             DueRow::Delivery(project, event, endpoint) => {
                 let before = self.backlog.clock.now() + AHEAD;

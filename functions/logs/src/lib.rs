@@ -16,9 +16,18 @@ use runtime::{
     settings::{Settings, SettingsError},
 };
 use store::{
-    Table, attempt_reader::AttemptReader, automations::AutomationStore, budgets::Budgets,
-    delivery_rows::DeliveryRows, endpoints::EndpointStore, events::EventReader,
-    failures::FailureList, projects::ProjectReader, queue::Queue, recoveries::RecoveryStore,
+    Table,
+    attempt_reader::AttemptReader,
+    automations::AutomationStore,
+    budgets::Budgets,
+    delivery_rows::DeliveryRows,
+    endpoints::EndpointStore,
+    events::EventReader,
+    failures::FailureList,
+    projects::ProjectReader,
+    queue::Queue,
+    recoveries::RecoveryStore,
+    usage::{UsageReader, UsageStore},
 };
 use utoipa_axum::routes;
 
@@ -29,6 +38,7 @@ mod messages;
 mod recipients;
 mod recoveries;
 mod resend;
+mod usage;
 mod view;
 
 /// All that the handlers need.
@@ -44,6 +54,8 @@ pub struct App {
     rows: DeliveryRows,
     failures: FailureList,
     recoveries: RecoveryStore,
+    usage: UsageStore,
+    hours: UsageReader,
     retries: Queue,
     retention_days: u32,
 }
@@ -62,6 +74,8 @@ impl App {
             projects: ProjectReader::new(config.clone()),
             endpoints: EndpointStore::new(config.clone()),
             automations: AutomationStore::new(config),
+            usage: UsageStore::new(state.clone()),
+            hours: UsageReader::new(state.clone(), log.clone()),
             events: EventReader::new(log.clone()),
             attempts: AttemptReader::new(log.clone()),
             rows: DeliveryRows::new(state.clone()),
@@ -93,4 +107,5 @@ pub fn routes() -> Routes<Arc<App>> {
         .routes(routes!(recoveries::recover))
         .routes(routes!(recoveries::list))
         .routes(routes!(recoveries::read))
+        .routes(routes!(usage::read))
 }

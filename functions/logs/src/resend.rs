@@ -86,6 +86,7 @@ pub(crate) async fn resend(
         begin(&app, access, &logged, message, row)
     }));
     app.retries.send(begun.await?.into_iter().flatten().map(Ok::<_, ApiError>)).await?;
+    app.usage.add(access, cost, now).await;
     let endpoint_ids = recipients.into_iter().map(|recipient| recipient.target.endpoint).collect();
     Ok((
         StatusCode::ACCEPTED,

@@ -156,7 +156,7 @@ impl Authenticator {
         }
         tally::note_caller(tally::Caller::Key(record.id, Access::of_key(&record)));
         if let Some(budgets) = &self.budgets {
-            budgets.check_reads(Access::of_key(&record), clock::now())?;
+            budgets.check_reads(Access::of_key(&record), clock::now()).await?;
         }
         Ok(Caller::Key(record))
     }

@@ -91,6 +91,7 @@ pub const ALLOWED: &[(&str, &str)] = &[
     ("/projects/{id}", "GET, PATCH"),
     ("/projects/{id}/keys", "GET, POST"),
     ("/projects/{id}/keys/{key_id}", "DELETE"),
+    ("/projects/{id}/usage", "GET"),
     ("/webhooks/delivery-attempts", "GET"),
     ("/webhooks/endpoints", "GET, POST"),
     ("/webhooks/endpoints/{id}", "DELETE, GET, PATCH, PUT"),

@@ -36,4 +36,5 @@ pub mod shape;
 pub mod signing;
 pub mod system_event;
 pub mod time;
+pub mod usage;
 pub mod work;

@@ -15,6 +15,7 @@ use domain::{
     budget::{self, Allowance, Cost, Limits, Resource, Spend},
     id::ProjectId,
     time::Timestamp,
+    usage::hour_of,
 };
 
 use crate::{
@@ -23,12 +24,15 @@ use crate::{
     row_keys::{pk, sk},
     standings::Standings,
     table, tally,
+    usage::UsageStore,
 };
 
 /// Projects that a process knows before it forgets those that are quiet.
 const REMEMBERED: usize = 1_000;
 /// How often a process tries to take from a row of which others take at the same time.
 const TRIES: u32 = 8;
+/// How often a process writes how many requests it has refused.
+const WRITTEN_EVERY: Duration = Duration::from_secs(10);
 /// How long a row that nobody takes from stays.
 const KEPT_SECONDS: u64 = 3_600;
 
@@ -50,6 +54,18 @@ pub struct Budgets {
     standings: Standings,
     state: Table,
     known: Arc<Mutex<HashMap<(ProjectId, Resource), Known>>>,
+    usage: UsageStore,
+    refused: Arc<Mutex<HashMap<ProjectId, Refused>>>,
+    /// By which this process's refusals are told from others'.
+    process: u64,
+}
+
+/// Refusals of a project in an hour, and when they were written.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    hour: Timestamp,
+    count: u64,
+    written_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,7 +79,14 @@ struct Known {
 impl Budgets {
     /// Over the state table, and the config table, which has the limits that the operator has set.
     pub fn new(config: Table, state: Table) -> Self {
-        Self { standings: Standings::new(config), state, known: Arc::default() }
+        Self {
+            standings: Standings::new(config),
+            usage: UsageStore::new(state.clone()),
+            state,
+            known: Arc::default(),
+            refused: Arc::default(),
+            process: rand::random(),
+        }
     }
 
     /// Charges a project for something that it is about to cause, all of it or nothing of the
@@ -76,8 +99,12 @@ impl Budgets {
     ) -> Result<(), OverBudget> {
         for resource in Resource::ALL {
             let amount = cost.of(resource);
-            if amount > 0 {
-                self.spend(access, resource, amount, now).await?;
+            if amount == 0 {
+                continue;
+            }
+            if let Err(refusal) = self.spend(access, resource, amount, now).await {
+                self.count_refusal(access, now).await;
+                return Err(refusal);
             }
         }
         tally::add_deliveries(cost.deliveries);
@@ -98,12 +125,40 @@ impl Budgets {
     }
 
     /// Whether this process knows that a project has spent more reads than it may.
-    pub fn check_reads(&self, access: Access, now: Timestamp) -> Result<(), OverBudget> {
+    pub async fn check_reads(&self, access: Access, now: Timestamp) -> Result<(), OverBudget> {
         let known = self.known().get(&(access.project(), Resource::Reads)).copied();
         let known = known.unwrap_or_default();
         match known.allowance.refused_until(now) {
-            Some(until) => Err(refusal(Resource::Reads, known.limits, until, now)),
+            Some(until) => {
+                self.count_refusal(access, now).await;
+                Err(refusal(Resource::Reads, known.limits, until, now))
+            }
             None => Ok(()),
+        }
+    }
+
+    /// Counts a refusal, and writes what was counted if that was not done for a while.
+    async fn count_refusal(&self, access: Access, now: Timestamp) {
+        let hour = hour_of(now);
+        let count = {
+            let mut all = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= REMEMBERED {
+                all.retain(|_, refused| refused.hour == hour);
+            }
+            let none = Refused { hour, count: 0, written_at: None };
+            let refused = all.entry(access.project()).or_insert(none);
+            if refused.hour != hour {
+                *refused = none;
+            }
+            refused.count += 1;
+            if refused.written_at.is_some_and(|at| now.since(at) < WRITTEN_EVERY) {
+                return;
+            }
+            refused.written_at = Some(now);
+            refused.count
+        };
+        if let Err(error) = self.usage.write_refusals(access, hour, self.process, count).await {
+            tracing::warn!(project = %access.project(), %error, "could not count refusals");
         }
     }
 

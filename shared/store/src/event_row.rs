@@ -17,6 +17,10 @@ use crate::{
     row_keys::pk,
 };
 
+/// The attribute that counts an event's recipients.
+pub(crate) const DELIVERIES: &str = "deliveries";
+/// The attribute that counts the bytes of their data and metadata together.
+pub(crate) const BYTES: &str = "bytes";
 /// Characters of a target's URL that are kept.
 const SHOWN_URL: usize = 100;
 
@@ -60,6 +64,10 @@ pub(crate) fn row_of(project: ProjectId, logged: &LoggedEvent) -> Result<Item, S
         item.insert(name.to_owned(), packed);
     }
     item.insert(INFLATED.to_owned(), number(inflated));
+    let metadata = event.metadata.as_ref().map_or(0, |metadata| metadata.get().len());
+    let bytes = logged.targets.len() * (event.data.get().len() + metadata);
+    item.insert(DELIVERIES.to_owned(), number(logged.targets.len() as u64));
+    item.insert(BYTES.to_owned(), number(bytes as u64));
     Ok(item)
 }
 

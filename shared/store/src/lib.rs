@@ -51,6 +51,7 @@ pub mod standings;
 mod table;
 pub mod tally;
 pub mod topics;
+pub mod usage;
 pub mod viewers;
 
 pub use access::Access;

@@ -2,7 +2,7 @@
 //!
 //! A report has a row that counts, and rows with its entries, each as many as one batch noted. So
 //! a note costs what it says, however much the minute has seen; what is over
-//! [`MAX_ENTRIES`](domain::system_event::MAX_ENTRIES) is only counted.
+//! [`MAX_ENTRIES`] is only counted.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use domain::{

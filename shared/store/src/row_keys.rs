@@ -28,6 +28,8 @@
 //! | state | `N#<proj>` | `<topic>#<seconds>#<n>` | entries of that, after the first n |
 //! | state | `B#<proj>` | `<resource>` | until when what a project has caused is paid for |
 //! | state | `B#<proj>` | `VIEW#<n>` | a viewer's place, and until when it is held |
+//! | state | `U#<proj>` | `<seconds>` | what a project has used in the hour that began then |
+//! | state | `U#<proj>` | `<seconds>#<process>` | requests that a process has refused in it |
 //! | state | `J#` | `RUN` | until when a run of `jobs` works |
 //!
 //! Rows of the state table with `list` and `list_at` are in its index `lists`, which holds nothing
@@ -35,7 +37,7 @@
 //!
 //! | list | ordered by | contains |
 //! |---|---|---|
-//! | `due#<0–15>` | when to look at it | circuits, recoveries, reports, waiting deliveries |
+//! | `due#<0–15>` | when to look at it | circuits, recoveries, reports, hours, waiting deliveries |
 //! | `parked#<proj>#<we>#<shard>` | time of the event | parked deliveries |
 //! | `failed#<proj>#<shard>` | time of the event | deliveries that were given up |
 
@@ -115,6 +117,14 @@ pub(crate) mod pk {
     /// What a project may cause.
     pub(crate) fn budget(project: ProjectId) -> String {
         format!("B#{project}")
+    }
+
+    /// What the partitions of usage begin with.
+    pub(crate) const USAGE: &str = "U#";
+
+    /// What a project has used.
+    pub(crate) fn usage(project: ProjectId) -> String {
+        format!("{USAGE}{project}")
     }
 
     /// What the partitions of reports begin with.
@@ -241,6 +251,27 @@ pub(crate) mod sk {
         format!("{VIEWERS}{number}")
     }
 
+    /// An hour.
+    pub(crate) fn hour(since: Timestamp) -> String {
+        format!("{:010}", since.seconds())
+    }
+
+    /// When the hour of a row began; `None` if it is another row.
+    pub(crate) fn hour_of(sk: &str) -> Option<Timestamp> {
+        let seconds = sk.split_once('#').map_or(sk, |(seconds, _)| seconds);
+        Some(Timestamp::from_seconds(seconds.parse().ok()?))
+    }
+
+    /// What a process has refused in an hour.
+    pub(crate) fn refusals(hour_since: Timestamp, process: u64) -> String {
+        format!("{}#{process:016x}", hour(hour_since))
+    }
+
+    /// Whether a row of an hour is about refusals.
+    pub(crate) fn is_of_refusals(sk: &str) -> bool {
+        sk.contains('#')
+    }
+
     /// A report.
     pub(crate) fn report(report: ReportKey) -> String {
         format!("{}#{}", report.topic.name(), report.since.seconds())
@@ -274,6 +305,7 @@ pub(crate) mod lists {
     use domain::{
         id::{EndpointId, EventId, ProjectId, RecoveryId},
         system_event::ReportKey,
+        time::Timestamp,
     };
     use sha2::{Digest, Sha256};
 
@@ -322,6 +354,8 @@ pub(crate) mod lists {
         Delivery(ProjectId, EventId, EndpointId),
         /// What a project is to be told of.
         Report(ReportKey),
+        /// What a project has used in the hour that began then.
+        Usage(ProjectId, Timestamp),
     }
 
     /// Takes the key of a row in a list apart; `None` if newer code has written it.
@@ -344,6 +378,9 @@ pub(crate) mod lists {
                 topic,
                 since,
             }));
+        }
+        if let Some(project) = pk.strip_prefix(pk::USAGE) {
+            return Some(DueRow::Usage(project.parse().ok()?, sk::hour_of(sk)?));
         }
         let (project, endpoint) = owner(pk.strip_prefix(pk::RECOVERIES)?)?;
         let id = sk.strip_prefix(sk::RECOVERY)?.parse().ok()?;
@@ -374,6 +411,8 @@ pub(crate) mod lists {
             let (pk, sk) = (pk::news(project), sk::report(report));
             assert_eq!(row(&pk, &sk), Some(DueRow::Report(report)));
             assert_eq!(row(&pk, &sk::entries(report, Some(10))), None);
+            let (pk, sk) = (pk::usage(project), sk::hour(now));
+            assert_eq!(row(&pk, &sk), Some(DueRow::Usage(project, now)));
             let event = EventId::new(now, 4);
             assert_eq!(
                 delivery(&pk::deliveries(project, 7), &sk::delivery(event, endpoint)),

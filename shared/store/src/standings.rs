@@ -47,11 +47,14 @@ impl Standing {
     }
 }
 
+/// A copy, and when it was read.
+type Known = (Instant, Arc<Standing>);
+
 /// Knows how projects stand. Clones share what they know.
 #[derive(Clone, Debug)]
 pub struct Standings {
     table: Table,
-    known: Arc<Mutex<Option<(Instant, Arc<Standing>)>>>,
+    known: Arc<Mutex<Option<Known>>>,
 }
 
 impl Standings {
@@ -84,7 +87,7 @@ impl Standings {
         }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Arc<Standing>)>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -221,7 +221,7 @@ impl Stage {
                 }
             }
         }
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         count
     }
 }

@@ -16,7 +16,7 @@ use crate::{Client, Receiver, Reply, Stack};
 /// Between two events.
 const EVERY: Duration = Duration::from_millis(250);
 /// How long it measures at least, from the beginning of what the hostile one does.
-const AT_LEAST: Duration = Duration::from_secs(60);
+const AT_LEAST: Duration = Duration::from_mins(1);
 /// How long what was posted may take to arrive.
 const PATIENCE: Duration = Duration::from_mins(5);
 

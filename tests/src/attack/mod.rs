@@ -81,9 +81,9 @@ impl Figures {
 /// Runs an attack, and before it its control.
 pub async fn run(attack: Attack) -> Figures {
     println!("{attack:?}: the control run, with harmless requests");
-    let control = one(attack, Act::Harmless).await;
+    let control = Box::pin(one(attack, Act::Harmless)).await;
     println!("{attack:?}: the attack");
-    let attacked = one(attack, Act::Hostile).await;
+    let attacked = Box::pin(one(attack, Act::Hostile)).await;
     Figures { attack, control, attacked }
 }
 

@@ -62,7 +62,7 @@ impl Hostile {
 
     /// Misbehaves until it is over. `client` is where the stack is.
     pub(super) async fn misbehave(
-        &self,
+        self: Arc<Self>,
         client: watch::Receiver<Client>,
         over: Arc<AtomicBool>,
         seed: u64,
@@ -111,7 +111,7 @@ impl Hostile {
     }
 
     /// What it did, in a line.
-    pub(super) fn told(&self) -> String {
+    fn told(&self) -> String {
         let [calls, refused] = self.calls.each_ref().map(|count| count.load(Ordering::SeqCst));
         let requests = self.receiver.received().len();
         format!("the hostile project: {calls} calls, {refused} refused, {requests} requests caused")
@@ -119,6 +119,7 @@ impl Hostile {
 
     /// The operator stops it: what it has left behind waits.
     pub(super) async fn stop(&self, stack: &Stack) {
+        println!("{}", self.told());
         let path = format!("/projects/{}", self.project.project());
         stack.operator().patch(&path, json!({"status": "suspended"})).await.expect(200);
     }

@@ -91,8 +91,8 @@ pub async fn run(plan: &Plan) -> Ledger {
         .collect();
 
     let misbehaving = hostile.clone().map(|hostile| {
-        let (client, over, seed) = (client.clone(), Arc::clone(&over), plan.seed);
-        tokio::spawn(async move { hostile.misbehave(client, over, seed).await })
+        let (client, over) = (client.clone(), Arc::clone(&over));
+        tokio::spawn(hostile.misbehave(client, over, plan.seed))
     });
 
     let kills = trouble::until(started + plan.length, plan, &mut stack, &current, &posted).await;
@@ -102,7 +102,6 @@ pub async fn run(plan: &Plan) -> Ledger {
     }
     if let (Some(misbehaving), Some(hostile)) = (misbehaving, &hostile) {
         misbehaving.await.expect("it goes on until it is told to stop");
-        println!("{}", hostile.told());
         hostile.stop(&stack).await;
     }
     population.heal();

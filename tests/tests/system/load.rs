@@ -52,8 +52,8 @@ async fn two_thousand_events_of_32_clients_are_two_thousand_deliveries() {
     let calls = stack.calls().await;
     assert_eq!(calls.attempts, EVENTS as u64, "one attempt in the log for each delivery");
     // Not `admin` and `endpoints`: of two that start at once on a new table, one loses the write of
-    // the secrets key's check, and reads what the other wrote. And of two that charge the project at
-    // once, one charges it again.
+    // the secrets key's check, and reads what the other wrote. And of two that charge the project
+    // at once, one charges it again.
     let on_the_way = |caller: &str| ["events", "deliver", "logs"].contains(&caller);
     let charges = |call: &CallCount| {
         call.caller == "events"

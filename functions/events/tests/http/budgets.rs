@@ -42,7 +42,7 @@ async fn a_project_below_ten_deliveries_a_second_causes_no_budget_write() {
     assert_eq!(budget_writes(&started).await, 1, "more are taken in lots");
     let calls = started.aws.calls().calls.into_iter();
     let puts: u64 = calls.filter(|call| call.operation == "PutItem").map(|call| call.count).sum();
-    assert_eq!(puts, 1);
+    assert_eq!(puts, 2, "that, and once an hour that there are events");
 }
 
 #[tokio::test]
@@ -89,7 +89,11 @@ async fn what_a_process_was_refused_it_does_not_ask_for_again() {
     }
     let calls = started.aws.calls().calls.into_iter();
     let puts: u64 = calls.filter(|call| call.operation == "PutItem").map(|call| call.count).sum();
-    assert_eq!(puts, 0);
+    // On a slow machine, how many were refused.
+    assert!(puts <= 2, "{puts}");
+    let rows = started.aws.rows("StateTable").await;
+    let refused = rows.iter().find_map(|row| row["refusals"]["N"].as_str());
+    assert!(refused.unwrap().parse::<u64>().unwrap() >= 1);
 }
 
 #[tokio::test]
@@ -101,8 +105,8 @@ async fn bytes_are_limited_too() {
     while started.api.ask("POST", "/events", large.clone()).await.status == 202 {
         accepted += 1;
     }
-    // 6,400 KB freely (on a slow machine in a second window too), a burst of 100 KB, and the request
-    // that goes beyond it.
+    // 6,400 KB freely (on a slow machine in a second window too), a burst of 100 KB, and the
+    // request that goes beyond it.
     assert!((32..=70).contains(&accepted), "{accepted}");
 }
 

@@ -61,8 +61,9 @@ impl Started {
                 return sent;
             }
             for message in received.messages() {
-                let Ok(Work::First(message)) = decode(message.body().unwrap()) else { panic!() };
-                sent.push(*message);
+                if let Work::First(message) = decode(message.body().unwrap()).unwrap() {
+                    sent.push(*message);
+                }
             }
         }
     }

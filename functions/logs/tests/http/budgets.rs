@@ -112,6 +112,7 @@ async fn resends_are_charged() {
     while started.api.ask("POST", &path, Json::Null).await.status == 202 {
         accepted += 1;
     }
-    // A hundred freely, ten as a burst, and one for each second that it took.
-    assert!((100..=150).contains(&accepted), "{accepted}");
+    // A hundred freely (on a slow machine in a second window too), ten as a burst, and one for each
+    // second that it took.
+    assert!((100..=250).contains(&accepted), "{accepted}");
 }

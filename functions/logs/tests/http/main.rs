@@ -11,3 +11,4 @@ mod recipients;
 mod recoveries;
 mod resend;
 mod support;
+mod usage;

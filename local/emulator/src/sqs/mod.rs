@@ -6,11 +6,10 @@
 //! message) and never hands a message out twice at once, which SQS may do.
 //!
 //! How it works: one thread owns the file (`store`) and runs the operations (`ops`) one after
-//! another, each as one transaction. Nothing is kept only in memory but who waits (`wake`) and which
-//! tenants are noisy (`fairness`): killed
-//! at any moment and opened again, every acknowledged message, hidden message and move task is as
-//! it was. A long poll sleeps until its queue's bell rings or the next hidden message becomes
-//! visible, whichever comes first.
+//! another, each as one transaction. Nothing is kept only in memory but who waits (`wake`) and
+//! which tenants are noisy (`fairness`): killed at any moment and opened again, every acknowledged
+//! message, hidden message and move task is as it was. A long poll sleeps until its queue's bell
+//! rings or the next hidden message becomes visible, whichever comes first.
 //!
 //! Deviations from SQS: see `ops::moves` (messages sent straight to a dead-letter queue are
 //! redriven to its only source queue), `ops::queues` (no waiting periods after `DeleteQueue` and

@@ -33,6 +33,7 @@ use store::{
     recoveries::{RecoveryProgress, RecoveryStore, Turn},
     secrets::ProjectSecrets,
     standings::Standings,
+    usage::UsageReader,
     viewers::ViewerPlaces,
 };
 
@@ -373,4 +374,22 @@ async fn budgets_limits_and_places_of_viewers() {
     };
     assert!(!taken(&places, 1).await, "it is held");
     assert!(taken(&places, 2).await);
+}
+
+#[tokio::test]
+async fn what_a_project_has_used() {
+    let past = past("v1").await;
+    let (project, hour) = (past.other.project(), at(0));
+    let list = DueList::new(past.state.clone());
+    let due = list.until(at(4_000)).try_collect::<Vec<_>>().await.unwrap();
+    let row = DueRow::Usage(project, hour);
+    assert!(due.contains(&Due { row, at: at(3_900) }));
+    let reader = UsageReader::new(past.state, past.log);
+    assert_eq!(reader.shards_done(project, hour).await.unwrap(), Some(7));
+    reader.sum_shard(project, hour, 7).await.unwrap();
+    let [closed] =
+        reader.hours(project, (hour, at(3_600)), at(9_999)).await.unwrap().try_into().unwrap();
+    assert!(closed.is_closed);
+    assert!(closed.usage.deliveries >= 15 && closed.usage.events >= 4, "{closed:?}");
+    assert_eq!(closed.usage.refusals, 3);
 }

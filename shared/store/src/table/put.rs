@@ -12,6 +12,11 @@ use super::{
 use crate::{StoreError, error::failed, item::Item};
 
 impl Table {
+    /// Writes an item, whatever is there.
+    pub(crate) async fn put(&self, item: Item) -> Result<(), StoreError> {
+        self.to_put(item).send().await.map(drop).map_err(failed("PutItem"))
+    }
+
     /// Writes an item whose key must be free.
     pub(crate) async fn put_new(&self, item: Item) -> Result<(), StoreError> {
         self.put_or_conflict(item, "attribute_not_exists(pk)", []).await

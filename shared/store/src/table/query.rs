@@ -18,6 +18,14 @@ pub(crate) struct Counted {
     pub(crate) examined: usize,
 }
 
+/// Sums over a page.
+pub(crate) struct Numbers {
+    pub(crate) count: u64,
+    pub(crate) sums: [u64; 2],
+    /// The key from which the next page begins, if there is one.
+    pub(crate) next: Option<Item>,
+}
+
 impl Table {
     /// All items of a partition whose sort key starts with `prefix`, strongly consistent.
     pub(crate) async fn all(&self, pk: String, prefix: &str) -> Result<Vec<Item>, StoreError> {
@@ -93,6 +101,57 @@ impl Table {
         let output = query.send().await.map_err(failed("Query"))?;
         tally::add_read(output.items());
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
+    }
+
+    /// All items of a partition whose sort keys are from `low` to `high`, both included, strongly
+    /// consistent.
+    pub(crate) async fn between(
+        &self,
+        pk: String,
+        low: &str,
+        high: &str,
+    ) -> Result<Vec<Item>, StoreError> {
+        let (mut items, mut start) = (Vec::new(), None);
+        loop {
+            let (page, next) = self.page(&pk, (low, high), false, 1_000, start).await?;
+            items.extend(page);
+            if next.is_none() {
+                return Ok(items);
+            }
+            start = next;
+        }
+    }
+
+    /// The sums of two numbers of the items of a partition whose sort keys are from `low` to
+    /// `high`, both included, of a page that begins after the key `start`.
+    pub(crate) async fn numbers(
+        &self,
+        pk: &str,
+        (low, high): (&str, &str),
+        names: [&str; 2],
+        start: Option<Item>,
+    ) -> Result<Numbers, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
+            .projection_expression("#one, #two")
+            .expression_attribute_names("#one", names[0])
+            .expression_attribute_names("#two", names[1])
+            .expression_attribute_values(":pk", string(pk))
+            .expression_attribute_values(":low", string(low))
+            .expression_attribute_values(":high", string(high))
+            .set_exclusive_start_key(start);
+        let output = query.send().await.map_err(failed("Query"))?;
+        tally::add_read(output.items());
+        let of = |name| {
+            let number = |item: &Item| item.get(name)?.as_n().ok()?.parse::<u64>().ok();
+            output.items().iter().filter_map(number).sum()
+        };
+        let sums = names.map(of);
+        let count = u64::try_from(output.items().len()).unwrap_or(0);
+        Ok(Numbers { count, sums, next: output.last_evaluated_key })
     }
 
     async fn query_all(
