@@ -129,8 +129,8 @@ impl EndpointHealth {
     pub(crate) async fn note_probe(&self, receivers: &Receivers, probed: &Probed) {
         let Some(Ok(endpoint)) = receivers.endpoints.get(&probed.endpoint) else { return };
         if let Err(error) = self.try_note_probe(endpoint, probed).await {
-            tracing::error!(endpoint = %endpoint.id, %error, "could not note what a probe has \
-                shown; there will be another");
+            tracing::error!(project = %endpoint.project, endpoint = %endpoint.id, %error,
+                "could not note what a probe has shown; there will be another");
         }
     }
 
@@ -176,8 +176,8 @@ impl EndpointHealth {
             _ => Ok(()),
         };
         if let Err(error) = noted {
-            tracing::error!(endpoint = %endpoint.id, %error, "could not note how an endpoint is \
-                doing");
+            tracing::error!(project = %endpoint.project, endpoint = %endpoint.id, %error,
+                "could not note how an endpoint is doing");
         }
     }
 
@@ -202,8 +202,8 @@ impl EndpointHealth {
         if health.must_open() {
             match self.rows.open(&health, now).await {
                 Ok(()) => {
-                    tracing::warn!(endpoint = %endpoint.id, %circuit, failures = health.failures,
-                    "a circuit has opened; deliveries are parked");
+                    tracing::warn!(project = %endpoint.project, endpoint = %endpoint.id, %circuit,
+                        failures = health.failures, "a circuit has opened; deliveries are parked");
                 }
                 // Another invocation has opened it.
                 Err(StoreError::Conflict) => {}
@@ -241,7 +241,8 @@ impl EndpointHealth {
             Ok(false) => {}
             // Its next failure disables it.
             Err(error) => {
-                tracing::error!(endpoint = %endpoint.id, %error, "could not disable an endpoint");
+                tracing::error!(project = %endpoint.project, endpoint = %endpoint.id, %error,
+                    "could not disable an endpoint");
             }
         }
     }

@@ -18,8 +18,8 @@ use std::{
 
 use domain::{id::ProjectId, time::Timestamp};
 
-/// How many messages a process hides. With the ten processes at a time that the template allows the
-/// retries queue, these are 30,000.
+/// How many messages a process hides. With the twenty processes at a time that the template allows
+/// the retries queue at most, these are 60,000.
 const MOST: usize = 3_000;
 /// And of one project.
 const MOST_OF_A_PROJECT: usize = MOST / 4;

@@ -135,8 +135,8 @@ impl Settlement {
             // Another message takes care of it.
             Ok(None) => item.disposition = Disposition::Drop,
             Err(error) => {
-                tracing::error!(%error, event = %delivery.message.event.id,
-                    endpoint = %delivery.message.endpoint,
+                tracing::error!(%error, project = %delivery.message.project,
+                    event = %delivery.message.event.id, endpoint = %delivery.message.endpoint,
                     "could not write down what becomes of a delivery; its message stays on the \
                         queue");
                 item.disposition = Disposition::Keep;
