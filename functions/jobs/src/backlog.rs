@@ -85,7 +85,8 @@ impl Backlog {
             let free = DeliveryRow { claimed_from: None, claimed_until: None, ..row.clone() };
             if let Err(error) = self.rows.change(&row, &free).await {
                 tracing::warn!(%error, project = %row.project, event = %row.event,
-                    endpoint = %row.endpoint, "could not give back the claim of a delivery; it ends by itself");
+                    endpoint = %row.endpoint,
+                    "could not give back the claim of a delivery; it ends by itself");
             }
         });
         free.buffer_unordered(AT_ONCE).collect::<()>().await;
