@@ -49,7 +49,6 @@ const MAX_KEY: usize = 255;
             status = 422,
             description = "This idempotency key or id was used with different content",
         ),
-        (status = 429, description = "Too many events a second"),
     ),
     security(("projectKey" = ["events"])),
 )]
@@ -93,7 +92,6 @@ pub(crate) async fn one(
             status = 422,
             description = "This idempotency key or id was used with different content",
         ),
-        (status = 429, description = "Too many events a second"),
     ),
     security(("projectKey" = ["events"])),
 )]

@@ -68,8 +68,6 @@ const BEFORE_DEADLINE: Duration = Duration::from_secs(10);
                 \"kind\":\"task.succeeded\",\"data\":{\"id\":\"task_1\"},\
                 \"created_at\":1767225600}\n\n"),
         ),
-        (status = 429, description = "The project has too many viewers, or reads too much"),
-        (status = 429, description = "The project has too many viewers, or reads too much"),
     ),
     security(("projectKey" = ["read"])),
 )]

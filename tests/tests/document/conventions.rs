@@ -13,11 +13,12 @@ use crate::{examples, openapi::operations};
 type Common = (&'static str, &'static str, &'static str);
 
 /// Errors that every route with a key can answer with.
-const ALWAYS: [Common; 5] = [
+const ALWAYS: [Common; 6] = [
     ("400", "BadRequest", "A field, parameter or header breaks a rule; the message names it"),
     ("401", "Unauthorized", "The key is missing or invalid"),
     ("403", "Forbidden", "The key lacks the required scope"),
     ("404", "NotFound", "Not found in this project, or no such project"),
+    ("429", "OverLimits", "The project is over its limits; nothing was done"),
     (
         "503",
         "Unavailable",
