@@ -92,19 +92,19 @@ pub(crate) struct ProjectChanges {
 pub(crate) struct LimitChanges {
     /// Deliveries a second: each recipient of an event counts.
     #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_i64)]
     deliveries: Field<NonZeroU32>,
     /// Kilobytes (1,000 bytes) of these deliveries' data a second.
     #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_i64)]
     kilobytes: Field<NonZeroU32>,
     /// Read units of the database a second, of 4 KB, that requests may take.
     #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_i64)]
     reads: Field<NonZeroU32>,
     /// Live viewers at once.
     #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_i64)]
     viewers: Field<NonZeroU32>,
 }
 
