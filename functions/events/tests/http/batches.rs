@@ -24,6 +24,8 @@ async fn a_batch_is_accepted_in_its_order_and_in_few_calls() {
     let expected = json!([
         ["BatchWriteItem", "ok", 4],
         ["GetItem", "ok", 3],
+        // That the project has events in this hour.
+        ["PutItem", "ok", 1],
         ["Query", "ok", 1],
         ["SendMessageBatch", "ok", 10]
     ]);
