@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, Request};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-use crate::{ApiError, rule::rule};
+use crate::{ApiError, rule::rule, strict::Strict};
 
 /// The largest request body but for batches of events: 1 MiB.
 const MAX_BODY: usize = 1 << 20;
@@ -53,12 +53,11 @@ pub async fn read_json(request: Request, most: usize) -> Result<bytes::Bytes, Ap
 
 /// A body as a type. 400 that names the field.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    // serde would also take a struct's fields from an array, in their order.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(ApiError::malformed("the body must be a JSON object"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer)
+    let value = serde_path_to_error::deserialize(Strict(&mut deserializer))
         .map_err(|error| explain(error.path().to_string(), error.inner()))?;
     deserializer.end().map_err(|error| {
         ApiError::malformed(format!("unexpected data after the JSON value: {error}"))
@@ -116,6 +115,23 @@ mod tests {
         topics: Vec<String>,
         #[serde(default)]
         limit: Option<u64>,
+        #[serde(default, deserialize_with = "given")]
+        state: Field<State>,
+        #[serde(default)]
+        steps: Vec<Step>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum State {
+        Active,
+        Paused,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "only its errors matter")]
+    struct Step {
+        state: State,
     }
 
     async fn answer(body: &str) -> serde_json::Value {
@@ -135,6 +151,20 @@ mod tests {
             (r#"{"url":"x","topics":[],"limit":1.5}"#, "limit", "expected a whole number"),
             (r#"{"url":"x","topics":[],"colour":1}"#, "colour", "unknown"),
             (r#"{"url":"x","url":"y","topics":[]}"#, "url", "duplicate"),
+            (r#"{"url":"x","topics":[],"state":"idle"}"#, "state", "one of: active, paused"),
+            (r#"{"url":"x","topics":[],"state":1}"#, "state", "integer `1`, expected a string"),
+            (r#"{"url":"x","topics":[],"state":{"paused":null}}"#, "state", "expected a string"),
+            (
+                r#"{"url":"x","topics":[],"steps":[["active"]]}"#,
+                "steps[0]",
+                "array, expected an object",
+            ),
+            (
+                r#"{"url":"x","topics":[],"steps":[{"state":["active"]}]}"#,
+                "steps[0].state",
+                "expected a string",
+            ),
+            (r#"{"url":"x","topics":[],"steps":{}}"#, "steps", "object, expected an array"),
         ] {
             let answer = answer(body).await;
             assert_eq!(
@@ -144,6 +174,17 @@ mod tests {
             );
             assert!(answer["message"].as_str().unwrap().contains(part), "{answer}");
         }
+    }
+
+    #[test]
+    fn what_the_document_allows_is_taken() {
+        let body = r#"{"url":"x","topics":["a"],"state":"paused","steps":[{"state":"active"}]}"#;
+        let sample: Sample = parse_json(body.as_bytes()).unwrap();
+        assert_eq!(sample.topics, ["a"]);
+        assert!(matches!(sample.state, Some(Some(State::Paused))));
+        assert!(matches!(sample.steps[..], [Step { state: State::Active }]));
+        let body = br#"{"url":"x","topics":[],"state":null,"limit":null}"#;
+        assert!(matches!(parse_json::<Sample>(body).unwrap().state, Some(None)));
     }
 
     #[tokio::test]

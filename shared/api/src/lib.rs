@@ -12,6 +12,7 @@ mod params;
 mod rewrite;
 mod routes;
 mod rule;
+mod strict;
 mod texts;
 
 pub use body::{Body, Field, given, parse_json, read_json};

@@ -7,19 +7,30 @@ pub(crate) fn rule(message: &str) -> String {
         Some(words.strip_prefix("one of ").unwrap_or(words))
     });
     words.map_or_else(
-        || whole_numbers(message),
+        || json_words(message),
         |words| format!("must be one of: {}", words.replace(" or ", ", ").replace('`', "")),
     )
 }
 
-/// serde names a number by its Rust type.
-fn whole_numbers(message: &str) -> String {
-    match message.rsplit_once(", expected ") {
-        Some((found, "u8" | "u16" | "u32" | "u64" | "usize")) => {
-            format!("{found}, expected a whole number, 0 or more")
-        }
-        _ => message.to_owned(),
-    }
+/// serde names what it found, and what it wants, as Rust has it.
+fn json_words(message: &str) -> String {
+    let Some((found, wanted)) = message.rsplit_once(", expected ") else {
+        return message.to_owned();
+    };
+    let found = match found {
+        "invalid type: map" => "invalid type: object",
+        "invalid type: sequence" => "invalid type: array",
+        found => found,
+    };
+    let wanted = match wanted {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "a nonzero u32" => "a whole number, 1 or more",
+        "a sequence" => "an array",
+        "a map" => "an object",
+        wanted if wanted.starts_with("struct ") => "an object",
+        wanted => wanted,
+    };
+    format!("{found}, expected {wanted}")
 }
 
 #[cfg(test)]
@@ -63,5 +74,20 @@ mod tests {
         assert_eq!(texts[1], "must be one of: a, b");
         assert_eq!(texts[0], "must be one of: a");
         assert_eq!(rule("must be short"), "must be short");
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_as_json_names_it() {
+        for (said, rules) in [
+            ("map, expected a sequence", "object, expected an array"),
+            ("sequence, expected struct Limits", "array, expected an object"),
+            ("null, expected u32", "null, expected a whole number, 0 or more"),
+            (
+                "string \"1\", expected a nonzero u32",
+                "string \"1\", expected a whole number, 1 or more",
+            ),
+        ] {
+            assert_eq!(rule(&format!("invalid type: {said}")), format!("invalid type: {rules}"));
+        }
     }
 }
