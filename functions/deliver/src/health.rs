@@ -9,7 +9,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use domain::{
-    health::{Health, StepResult},
+    health::{Failures, Health, StepResult},
     id::EndpointId,
     model::{Attempt, Endpoint, Outcome},
     system_event::SystemEvent,
@@ -31,14 +31,15 @@ const GONE: &str = "the receiver answered 410 Gone";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     successes: u64,
-    failures: u64,
+    failures: Failures,
     first_failure: Option<Timestamp>,
 }
 
 impl Seen {
-    /// One failure, of an attempt that began then.
-    fn failure(at: Timestamp) -> Self {
-        Self { failures: 1, first_failure: Some(at), ..Self::default() }
+    /// The failure of a probe that was sent then. The circuit is open already.
+    fn failed_probe(at: Timestamp) -> Self {
+        let failures = Failures { all: 1, first: 0 };
+        Self { failures, first_failure: Some(at), ..Self::default() }
     }
 
     /// Per circuit, with an endpoint of its, of those of the batch's recorded attempts that say
@@ -55,7 +56,8 @@ impl Seen {
                 // A target that must not be reached counts as down like any other: otherwise its
                 // deliveries would fill the retries queue, and its owner would not be told.
                 Outcome::HttpError | Outcome::Unreachable | Outcome::Timeout | Outcome::Refused => {
-                    seen.failures += 1;
+                    seen.failures.all += 1;
+                    seen.failures.first += u64::from(attempt.number == 1);
                     seen.first_failure = Some(
                         seen.first_failure
                             .map_or(attempt.created_at, |first| first.min(attempt.created_at)),
@@ -145,8 +147,8 @@ impl EndpointHealth {
             Shown::Nothing => return self.rows.start_afresh(health, now).await.map(drop),
             Shown::Down(asked) => StepResult::Down(*asked),
         };
-        self.note_failures(endpoint, health.endpoint, Seen::failure(*at)).await?;
-        let Some(phase) = health.phase().after(asked, health.failures) else {
+        self.note_failures(endpoint, health.endpoint, Seen::failed_probe(*at)).await?;
+        let Some(phase) = health.phase().after(asked, health.recent()) else {
             return Ok(());
         };
         match self.rows.go_on(health, phase, now + phase.wait_after(asked), now).await {
@@ -170,7 +172,7 @@ impl EndpointHealth {
             (Seen { successes: 1.., .. }, Some(health)) => {
                 self.note_success(endpoint, health).await
             }
-            (Seen { successes: 0, failures: 1.., .. }, _) => {
+            (Seen { successes: 0, failures: Failures { all: 1.., .. }, .. }, _) => {
                 self.note_failures(endpoint, circuit, seen).await
             }
             _ => Ok(()),

@@ -42,10 +42,10 @@ mod disposition;
 mod health;
 mod hidden;
 mod incoming;
+mod invocation;
 mod news;
 mod rate;
 mod resolve;
-mod rounds;
 mod sender;
 mod settlement;
 mod tasks;
@@ -123,12 +123,16 @@ pub async fn handle(
 ) -> Result<SqsBatchResponse, BatchError> {
     let read = |record| Incoming::read(record, &app.retries_name);
     let incoming = event.records.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    Ok(response(rounds::work_off(&app, incoming, deadline).await))
+    Ok(response(invocation::work_off(&app, incoming, deadline).await))
 }
 
 impl App {
     /// Works off messages that were received together. The ids of those that stay on their queue.
-    async fn round(self: &Arc<Self>, batch: Vec<Incoming>, deadline: Timestamp) -> HashSet<String> {
+    async fn handle_all(
+        self: &Arc<Self>,
+        batch: Vec<Incoming>,
+        deadline: Timestamp,
+    ) -> HashSet<String> {
         match Box::pin(load(self, batch, self.clock.now())).await {
             Ok((items, receivers, standing)) => {
                 let hosts = sender::Hosts::default();

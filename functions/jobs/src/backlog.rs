@@ -41,6 +41,14 @@ impl Backlog {
         self.rows.parked(health.project, health.endpoint, from)
     }
 
+    /// What is parked for an endpoint, of the newest event first.
+    pub(crate) fn newest_of(
+        &self,
+        health: &Health,
+    ) -> impl Stream<Item = Result<DeliveryKey, StoreError>> + '_ {
+        self.rows.newest_parked(health.project, health.endpoint)
+    }
+
     /// The rows of those of these that have one, in their order.
     pub(crate) async fn read(&self, keys: &[DeliveryKey]) -> Result<Vec<DeliveryRow>, StoreError> {
         let rows = self.rows.get(keys).await?.into_iter();

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     delivery_row::DeliveryRow,
-    health::{CLAIMED_FOR, Health, Phase, StepResult},
+    health::{CLAIMED_FOR, Failures, Health, Phase, StepResult},
     id::{EndpointId, ProjectId},
     model::Status,
     time::Timestamp,
@@ -25,12 +25,14 @@ use crate::{
     outcome::{AHEAD, Next, StepError},
 };
 
-/// Parked deliveries of which one is the probe, or that are handed back at a time.
-const LOT: usize = 25;
-/// Parked deliveries that are released at a time.
-const RELEASED: usize = 100;
+/// Parked deliveries of which one is the probe.
+const PROBED: usize = 25;
+/// Parked deliveries that are released or handed back at a time.
+const LOT: usize = 100;
 /// Such lots of one step; the next step takes the rest.
 const LOTS: usize = 20;
+/// Until the next step, when there is more to hand back.
+const MORE: Duration = Duration::from_secs(1);
 /// Between looks at whether a project is still suspended.
 const SUSPENDED: Duration = Duration::from_secs(30);
 
@@ -72,16 +74,27 @@ impl Circuits {
         }
     }
 
-    /// Has the oldest parked delivery sent when the probe is due, to see whether the receiver is
-    /// well. `deliver` writes down what came of it.
+    /// Has a parked delivery sent when the probe is due, to see whether the receiver is well: of the
+    /// oldest or of the newest, in turn, one that was tried least. A receiver may refuse some for
+    /// good, and take all others. `deliver` writes down what came of it.
     async fn probe(&self, health: &Health, due: Timestamp) -> Result<Next, StepError> {
-        let health = &self.hand_back_what_is_over(health).await?;
-        let keys: Vec<_> = self.backlog.of(health, None).take(LOT).try_collect().await?;
+        let (health, there_is_more) = &self.hand_back_what_is_over(health).await?;
+        if *there_is_more {
+            let now = self.clock.now();
+            self.rows.go_on(health, health.phase(), now + MORE, now).await?;
+            return Ok(Some(now + MORE));
+        }
+        let keys: Vec<_> = if health.phase().probes_the_newest() {
+            self.backlog.newest_of(health).take(PROBED).try_collect().await?
+        } else {
+            self.backlog.of(health, None).take(PROBED).try_collect().await?
+        };
         if keys.is_empty() {
             return self.decided(health, due, StepResult::Nothing).await;
         }
         let mut rows = self.backlog.read(&keys).await?;
         rows.retain(DeliveryRow::is_parked);
+        rows.sort_by_key(|row| row.history.attempts);
         let Some(first) = rows.first() else {
             // The list lags, or newer code has written these.
             return self.decided(health, due, StepResult::UnderWay).await;
@@ -132,7 +145,7 @@ impl Circuits {
         if due > self.clock.now() {
             return Ok(None);
         }
-        self.after(health, health.phase(), found, health.failures, None).await
+        self.after(health, health.phase(), found, health.recent(), None).await
     }
 
     /// Releases the oldest parked deliveries, and no more than the endpoint takes. A released one
@@ -144,7 +157,7 @@ impl Circuits {
         let (mut claimed, mut pace, mut found) = (None, phase, StepResult::Released(0));
         let mut released = 0;
         for _ in 0..LOTS {
-            let size = RELEASED.min(pace.pace() - released);
+            let size = LOT.min(pace.pace() - released);
             let lot: Vec<_> = keys.by_ref().take(size).try_collect().await?;
             let Some(last) = lot.last() else { break };
             found = StepResult::UnderWay;
@@ -154,7 +167,7 @@ impl Circuits {
                 // Let go, they would be refused one by one.
                 if receiver.as_ref().is_some_and(|found| found.status == Status::Paused) {
                     let paused = StepResult::Down(Duration::ZERO);
-                    return self.after(health, phase, paused, health.failures, None).await;
+                    return self.after(health, phase, paused, health.recent(), None).await;
                 }
                 pace = phase.at_most(receiver.and_then(|found| found.rate_limit));
                 let now = self.clock.now();
@@ -172,7 +185,7 @@ impl Circuits {
             found = StepResult::Released(released);
         }
         let failures = self.rows.get(health.project, health.endpoint).await?;
-        let failures = failures.map_or(0, |health| health.failures);
+        let failures = failures.map_or_else(Failures::default, |health| health.recent());
         self.after(claimed.as_ref().unwrap_or(health), pace, found, failures, upto).await
     }
 
@@ -183,7 +196,7 @@ impl Circuits {
         health: &Health,
         phase: Phase,
         found: StepResult,
-        failures: u64,
+        failures: Failures,
         upto: Option<Timestamp>,
     ) -> Result<Next, StepError> {
         let now = self.clock.now();
@@ -199,25 +212,24 @@ impl Circuits {
 
     /// Hands out deliveries that have waited for as long as an endpoint may fail until it is
     /// disabled: `deliver` gives them up, unless their receiver is well. A paused endpoint's wait
-    /// with it. The health then.
-    async fn hand_back_what_is_over(&self, health: &Health) -> Result<Health, StepError> {
+    /// with it. The health then, and whether there may be more of them.
+    async fn hand_back_what_is_over(&self, health: &Health) -> Result<(Health, bool), StepError> {
         let mut claimed = health.clone();
         let mut keys = std::pin::pin!(self.backlog.of(health, None));
         for _ in 0..LOTS {
             let lot: Vec<_> = keys.by_ref().take(LOT).try_collect().await?;
-            let (rows, now) = (self.backlog.read(&lot).await?, self.clock.now());
-            let is_over = |parked: &&DeliveryRow| parked.is_over(self.kept_for, now);
-            let over: Vec<_> =
-                rows.iter().filter(|row| row.is_parked()).take_while(is_over).cloned().collect();
-            let Some(first) = over.first() else { break };
+            let (mut rows, now) = (self.backlog.read(&lot).await?, self.clock.now());
+            // Probes, and what was recovered, have waited for less time than their events.
+            rows.retain(|parked| parked.is_over(self.kept_for, now));
+            let Some(first) = rows.first() else { return Ok((claimed, false)) };
             let receiver = self.receivers.of_delivery(first).await?;
             if receiver.is_none_or(|found| found.status != Status::Active) {
-                break;
+                return Ok((claimed, false));
             }
             claimed = self.rows.go_on(&claimed, claimed.phase(), now + CLAIMED_FOR, now).await?;
-            self.backlog.hand_out(over).await?;
+            self.backlog.hand_out(rows).await?;
         }
-        Ok(claimed)
+        Ok((claimed, true))
     }
 }
 

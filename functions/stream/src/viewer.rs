@@ -16,7 +16,7 @@ use domain::{
     model::{Event, Scope, Selector},
 };
 use futures::TryStreamExt;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use runtime::clock;
 use store::{Access, StoreError, feed::Window, tally::Tally};
 use tokio::{
@@ -180,6 +180,7 @@ impl Viewer {
         match caller.and_then(|caller| caller.access(&[Scope::Read])) {
             Ok(access) if access == self.access => Ok(()),
             Err(error) if error.status() == ApiError::unavailable().status() => Err(End::Fault),
+            Err(error) if error.status() == StatusCode::TOO_MANY_REQUESTS => Err(End::OverBudget),
             Ok(_) | Err(_) => Err(End::Refused),
         }
     }

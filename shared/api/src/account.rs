@@ -7,7 +7,6 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use domain::budget::Cost;
 use lambda_http::{RequestExt, request::RequestContext};
 use runtime::clock;
 use store::tally::{Caller, Tally};
@@ -26,15 +25,15 @@ pub(crate) async fn account<S: Authenticates>(
         }
         _ => (None, None, None),
     };
+    // A path that is no route's; `$default` would not say which.
+    let route = route.filter(|route| route != "$default");
     let route = route.unwrap_or_else(|| format!("{} {}", request.method(), request.uri().path()));
     let tally = Arc::new(Tally::default());
     let response = tally.of(next.run(request)).await;
     let (budgets, caller) = (state.authenticator().budgets(), tally.caller());
     // The operator's own reads are nobody's.
     if let (Some(budgets), Some(Caller::Key(_, access))) = (budgets, caller) {
-        let reads = Cost { reads: tally.reads(), ..Cost::default() };
-        // What is over the budget shows at the next request.
-        let _ = budgets.charge(access, reads, clock::now()).await;
+        budgets.charge_reads(access, tally.reads(), clock::now()).await;
     }
     let key = match caller {
         Some(Caller::Key(key, _)) => key.to_string(),

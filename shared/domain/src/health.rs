@@ -1,9 +1,12 @@
 //! How an endpoint is doing, and what is done about one that keeps failing.
 //!
 //! A receiver that is down must neither fill the retries queue nor occupy functions. After
-//! [`OPENS_AFTER`] failures in a row its *circuit* opens: deliveries are *parked*, off the queues,
-//! and one *probe* is sent at growing intervals. The first success releases the parked deliveries,
-//! oldest first, at a pace that grows while they succeed.
+//! [`OPENS_AFTER`] first attempts in a row that failed its *circuit* opens: deliveries are *parked*,
+//! off the queues, and one *probe* is sent at growing intervals. The first success releases the
+//! parked deliveries, oldest first, at a pace that grows while they succeed.
+//!
+//! A receiver that refuses some events for good is not down. Each of these makes many failed
+//! attempts, so retries hardly count; and probes try different deliveries, old and new ones in turn.
 //!
 //! A healthy endpoint pays nothing. Only failures, and the first success after some, write to an
 //! endpoint's health.
@@ -17,8 +20,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// Failures in a row that open the circuit.
+/// Failed first attempts in a row that open the circuit.
 pub const OPENS_AFTER: u64 = 10;
+/// Failures of any attempts in a row that open it. If half of all events are refused for good, nine
+/// attempts of ten fail: so many in a row by chance come every few days.
+const OPENS_AFTER_ANY: u64 = 100;
 /// An endpoint with few deliveries counts as failing when none has succeeded for so long.
 const FAILING_AFTER: Duration = Duration::from_hours(1);
 /// The wait before the first probe; each next one is twice as long, up to [`MAX_PROBE_WAIT`].
@@ -46,6 +52,25 @@ const LOOKS: [Duration; 6] = [
 /// probe is on its way. Then the claim is taken for lost.
 pub const CLAIMED_FOR: Duration = Duration::from_mins(1);
 
+/// Failures since the last success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// Of any attempts.
+    pub all: u64,
+    /// Of deliveries' first attempts.
+    pub first: u64,
+}
+
+impl Failures {
+    /// The fewest that open a circuit.
+    pub const OPENING: Self = Self { all: OPENS_AFTER, first: OPENS_AFTER };
+
+    /// Whether the receiver seems to be down, and does not just refuse what it is sent again.
+    pub fn are_an_outage(self) -> bool {
+        self.first >= OPENS_AFTER || self.all >= OPENS_AFTER_ANY
+    }
+}
+
 /// The health of an endpoint. An endpoint that has never failed has none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -56,6 +81,9 @@ pub struct Health {
     /// Failures since the last success.
     #[serde(default)]
     pub failures: u64,
+    /// How many of them were first attempts.
+    #[serde(default)]
+    pub first_failures: u64,
     /// The first of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
@@ -122,9 +150,14 @@ pub enum StepResult {
 }
 
 impl Health {
+    /// Its failures since the last success.
+    pub fn recent(&self) -> Failures {
+        Failures { all: self.failures, first: self.first_failures }
+    }
+
     /// Whether the endpoint counts as failing.
     pub fn is_failing(&self) -> bool {
-        self.failures >= OPENS_AFTER || self.failing_for() >= FAILING_AFTER
+        self.recent().are_an_outage() || self.failing_for() >= FAILING_AFTER
     }
 
     /// Between the first and the last of its failures. A quiet time after one says nothing.
@@ -147,7 +180,7 @@ impl Health {
 
     /// Whether the circuit must be opened now.
     pub fn must_open(&self) -> bool {
-        self.failures >= OPENS_AFTER && !self.is_open()
+        self.recent().are_an_outage() && !self.is_open()
     }
 
     /// What its circuit's next step does; without a circuit, that of one that opens.
@@ -209,10 +242,10 @@ impl Phase {
         }
     }
 
-    /// The phase after a step that found this; `None` if the circuit is done. `failures` is the
-    /// count of the endpoint's health by then.
-    pub fn after(self, found: StepResult, failures: u64) -> Option<Self> {
-        let failing_again = failures >= OPENS_AFTER;
+    /// The phase after a step that found this; `None` if the circuit is done. `failures` are those
+    /// of the endpoint's health by then.
+    pub fn after(self, found: StepResult, failures: Failures) -> Option<Self> {
+        let failing_again = failures.are_an_outage();
         match (self, found) {
             // With nothing parked there is nothing to probe with: the next delivery is the probe,
             // and opens the circuit again if it fails. But a batch that saw the circuit open may be
@@ -227,7 +260,11 @@ impl Phase {
             (_, StepResult::UnderWay) => Some(Self::Lingering(0)),
             (Self::Releasing(pace), StepResult::Released(count)) if count >= pace => {
                 // One failure is a hint to go no faster.
-                Some(Self::Releasing(if failures == 0 { (pace * 2).min(MAX_PACE) } else { pace }))
+                Some(Self::Releasing(if failures.all == 0 {
+                    (pace * 2).min(MAX_PACE)
+                } else {
+                    pace
+                }))
             }
             (Self::Lingering(_), StepResult::Released(_)) => Some(Self::RECOVERED),
             (Self::Lingering(looks), _) => Self::look(looks + 1),
@@ -238,6 +275,12 @@ impl Phase {
     /// The look of this number, if there is one.
     fn look(number: u8) -> Option<Self> {
         (usize::from(number) < LOOKS.len()).then_some(Self::Lingering(number))
+    }
+
+    /// Whether the next probe is one of the newest parked deliveries, not of the oldest: what the
+    /// receiver refuses for good may be old, or may be what it is sent now.
+    pub fn probes_the_newest(self) -> bool {
+        matches!(self, Self::Open(probes) if probes % 2 == 1)
     }
 
     /// How many parked deliveries a step of this phase releases.
@@ -257,11 +300,18 @@ mod tests {
         Timestamp::from_seconds(seconds)
     }
 
+    const NONE: Failures = Failures { all: 0, first: 0 };
+
+    fn some(count: u64) -> Failures {
+        Failures { all: count, first: count }
+    }
+
     fn health(failures: u64, since: u64, last: u64) -> Health {
         Health {
             endpoint: EndpointId::new(at(0), 0),
             project: ProjectId::new(at(0), 0),
             failures,
+            first_failures: failures,
             failing_since: (failures > 0).then(|| at(since)),
             last_failure_at: (failures > 0).then(|| at(last)),
             last_success_at: None,
@@ -285,6 +335,23 @@ mod tests {
     }
 
     #[test]
+    fn retries_that_fail_hardly_count() {
+        let retries = |failures| Health { first_failures: 9, ..health(failures, 0, 1) };
+        assert!(!retries(99).must_open() && !retries(99).is_failing());
+        assert!(retries(100).must_open() && retries(100).is_failing());
+        let refused = Failures { all: 99, first: 5 };
+        let pace = Phase::Releasing(20).after(StepResult::Released(20), refused);
+        assert_eq!(pace, Some(Phase::Releasing(20)));
+    }
+
+    #[test]
+    fn probes_are_old_and_new_deliveries_in_turn() {
+        let newest: Vec<_> = (0..4).map(|n| Phase::Open(n).probes_the_newest()).collect();
+        assert_eq!(newest, [false, true, false, true]);
+        assert!(!Phase::Releasing(11).probes_the_newest());
+    }
+
+    #[test]
     fn days_of_failures_disable_but_not_two_failures_with_days_between_them() {
         let days = Duration::from_hours(5 * 24);
         assert!(!health(2, 0, 6 * 86_400).must_be_disabled(days));
@@ -298,22 +365,22 @@ mod tests {
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
         assert_eq!(Phase::Open(u32::MAX).wait(), MAX_PROBE_WAIT);
         assert_eq!(
-            Phase::Open(3).after(StepResult::Down(Duration::ZERO), 50),
+            Phase::Open(3).after(StepResult::Down(Duration::ZERO), some(50)),
             Some(Phase::Open(4))
         );
     }
 
     #[test]
     fn a_success_lets_the_parked_ones_go_faster_and_faster() {
-        let mut phase = Phase::Open(3).after(StepResult::Up, 0).unwrap();
+        let mut phase = Phase::Open(3).after(StepResult::Up, NONE).unwrap();
         let mut paces = Vec::new();
         for _ in 0..8 {
             paces.push(phase.pace());
-            phase = phase.after(StepResult::Released(phase.pace()), 0).unwrap();
+            phase = phase.after(StepResult::Released(phase.pace()), NONE).unwrap();
         }
         assert_eq!(paces, [10, 20, 40, 80, 160, 320, 500, 500]);
         assert_eq!(
-            Phase::Releasing(40).after(StepResult::Released(40), 3),
+            Phase::Releasing(40).after(StepResult::Released(40), some(3)),
             Some(Phase::Releasing(40)),
             "no faster after a failure"
         );
@@ -336,41 +403,41 @@ mod tests {
     fn no_more_is_let_go_than_the_endpoint_takes() {
         assert_eq!(Phase::Releasing(80).at_most(Some(5)), Phase::Releasing(5));
         assert_eq!(Phase::Releasing(80).at_most(None), Phase::Releasing(80));
-        let all = Phase::Releasing(80).at_most(Some(5)).after(StepResult::Released(5), 0);
+        let all = Phase::Releasing(80).at_most(Some(5)).after(StepResult::Released(5), NONE);
         assert_eq!(all, Some(Phase::Releasing(10)), "there may be more");
     }
 
     #[test]
     fn a_receiver_that_fails_again_is_probed_again() {
         for phase in [Phase::Releasing(500), Phase::Lingering(4)] {
-            assert_eq!(phase.after(StepResult::Released(1), OPENS_AFTER), Some(Phase::FIRST));
+            assert_eq!(phase.after(StepResult::Released(1), Failures::OPENING), Some(Phase::FIRST));
         }
     }
 
     #[test]
     fn what_is_parked_waits_while_the_endpoint_is_paused() {
         for phase in [Phase::Releasing(500), Phase::Lingering(4)] {
-            assert_eq!(phase.after(StepResult::Down(Duration::ZERO), 0), Some(Phase::FIRST));
+            assert_eq!(phase.after(StepResult::Down(Duration::ZERO), NONE), Some(Phase::FIRST));
         }
     }
 
     #[test]
     fn what_was_parked_late_is_found_before_all_is_done() {
-        let lingering = Phase::Releasing(20).after(StepResult::Released(3), 0).unwrap();
+        let lingering = Phase::Releasing(20).after(StepResult::Released(3), NONE).unwrap();
         assert_eq!(lingering, Phase::Lingering(0));
         for looks in (0..).take(LOOKS.len()) {
-            let found = |found| Phase::Lingering(looks).after(found, 0);
+            let found = |found| Phase::Lingering(looks).after(found, NONE);
             assert_eq!(found(StepResult::Released(2)), Some(Phase::RECOVERED));
             assert_eq!(found(StepResult::UnderWay), Some(Phase::Lingering(0)));
         }
         let (mut phase, mut waits) = (Some(lingering), Vec::new());
         while let Some(this) = phase {
             waits.push(this.wait().as_secs());
-            phase = this.after(StepResult::Released(0), 0);
+            phase = this.after(StepResult::Released(0), NONE);
         }
         assert_eq!(waits, [45, 45, 45, 45, 3_600, 86_400]);
         assert_eq!(
-            Phase::Releasing(20).after(StepResult::UnderWay, 0),
+            Phase::Releasing(20).after(StepResult::UnderWay, NONE),
             Some(Phase::Lingering(0)),
             "as long as any of them has not ended, somebody looks"
         );
@@ -380,14 +447,14 @@ mod tests {
     fn without_anything_parked_the_next_delivery_is_the_probe() {
         // Deliveries are sent again, and the circuit checks for what a batch parks that saw it
         // open.
-        let lingering = Phase::Open(5).after(StepResult::Nothing, 12).unwrap();
+        let lingering = Phase::Open(5).after(StepResult::Nothing, some(12)).unwrap();
         assert_eq!(lingering, Phase::Lingering(0));
         assert_eq!(
-            lingering.after(StepResult::Released(0), 12),
+            lingering.after(StepResult::Released(0), some(12)),
             Some(Phase::Lingering(1)),
             "the failures are those of before"
         );
-        assert_eq!(lingering.after(StepResult::Released(1), 12), Some(Phase::FIRST));
+        assert_eq!(lingering.after(StepResult::Released(1), some(12)), Some(Phase::FIRST));
     }
 
     #[test]

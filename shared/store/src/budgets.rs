@@ -3,7 +3,7 @@
 //! # Pitfalls
 //!
 //! A budget protects other projects; it must not stop anybody when AWS does. A row that can't be
-//! written lets through what asked for it.
+//! written within a second lets through what asked for it, and a lot more.
 
 use std::{
     collections::HashMap,
@@ -111,6 +111,14 @@ impl Budgets {
         Ok(())
     }
 
+    /// Charges reads, which were done before it was known how many they are. What is over the
+    /// budget shows at the next request, which [`Self::check_reads`] refuses.
+    pub async fn charge_reads(&self, access: Access, reads: u64, now: Timestamp) {
+        if reads > 0 {
+            let _ = self.spend(access, Resource::Reads, reads, now).await;
+        }
+    }
+
     /// What the limits come from.
     pub fn standings(&self) -> &Standings {
         &self.standings
@@ -157,7 +165,8 @@ impl Budgets {
             refused.written_at = Some(now);
             refused.count
         };
-        if let Err(error) = self.usage.write_refusals(access, hour, self.process, count).await {
+        let written = self.usage.write_refusals(access, hour, self.process, count);
+        if let Err(error) = table::briefly(written).await {
             tracing::warn!(project = %access.project(), %error, "could not count refusals");
         }
     }
@@ -187,7 +196,7 @@ impl Budgets {
         let limits = self.limits(access).await;
         let taken = missing.max(limits.lot(resource));
         let time = limits.time_for(resource, taken);
-        match self.take(of, paid_at, time, now).await {
+        match table::briefly(self.take(of, paid_at, time, now)).await {
             Ok(Ok(paid_at)) => {
                 let mut known = self.known();
                 let known = known.entry(of).or_default();
@@ -205,6 +214,8 @@ impl Budgets {
             Err(error) => {
                 tracing::warn!(project = %of.0, %error, "could not charge a project; it is let \
                     through");
+                // Not every request waits for a table that doesn't answer.
+                self.known().entry(of).or_default().allowance.spend_taken(amount, taken);
                 Ok(())
             }
         }

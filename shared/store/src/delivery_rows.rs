@@ -288,10 +288,29 @@ impl DeliveryRows {
         endpoint: EndpointId,
         from: Timestamp,
     ) -> impl Stream<Item = Result<DeliveryKey, StoreError>> + '_ {
+        self.parked_from(project, endpoint, from, false)
+    }
+
+    /// As [`Self::parked`], all of it, of the newest event first.
+    pub fn newest_parked(
+        &self,
+        project: ProjectId,
+        endpoint: EndpointId,
+    ) -> impl Stream<Item = Result<DeliveryKey, StoreError>> + '_ {
+        self.parked_from(project, endpoint, Timestamp::from_millis(0), true)
+    }
+
+    fn parked_from(
+        &self,
+        project: ProjectId,
+        endpoint: EndpointId,
+        from: Timestamp,
+        descending: bool,
+    ) -> impl Stream<Item = Result<DeliveryKey, StoreError>> + '_ {
         let lists: Vec<_> =
             (0..SHARDS).map(|shard| lists::parked(project, endpoint, shard)).collect();
         let key = |row: Item| ready(Ok(lists::delivery(text(&row, "pk"), text(&row, "sk"))));
-        Merge::of_lists(&self.0, &lists, (from, Timestamp::MAX), false)
+        Merge::of_lists(&self.0, &lists, (from, Timestamp::MAX), descending)
             .rows()
             .try_filter_map(key)
             .map_ok(|(project, event, endpoint)| DeliveryKey { project, event, endpoint })

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use domain::{
-    health::{Circuit, Health, Phase},
+    health::{Circuit, Failures, Health, Phase},
     id::{EndpointId, ProjectId},
     time::Timestamp,
 };
@@ -83,13 +83,14 @@ impl HealthStore {
         &self,
         project: ProjectId,
         endpoint: EndpointId,
-        count: u64,
+        count: Failures,
         first: Timestamp,
         now: Timestamp,
     ) -> Result<Health, StoreError> {
         let change = "SET endpoint = :endpoint, #project = :project, \
                       failing_since = if_not_exists(failing_since, :first), \
-                      last_failure_at = :now, expires_at = :expiry ADD failures :count";
+                      last_failure_at = :now, expires_at = :expiry \
+                      ADD failures :count, first_failures :of_first";
         let update = self.0.update(health_key(project, endpoint), change);
         let values = [
             (":endpoint", string(endpoint.to_string())),
@@ -97,7 +98,8 @@ impl HealthStore {
             (":first", number(first.millis())),
             (":now", number(now.millis())),
             (":expiry", number(expiry(now))),
-            (":count", number(count)),
+            (":count", number(count.all)),
+            (":of_first", number(count.first)),
         ];
         // A reserved word in expressions.
         let update = update.name("#project", "project").values(values);
@@ -127,7 +129,7 @@ impl HealthStore {
         success: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Health, StoreError> {
-        let mut changes = vec!["failures = :zero", "announced = :no"];
+        let mut changes = vec!["failures = :zero", "first_failures = :zero", "announced = :no"];
         let mut values = vec![(":zero", number(0)), (":no", AttributeValue::Bool(false))];
         if let Some(success) = success {
             changes.push("last_success_at = :success");

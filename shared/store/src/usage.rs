@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -25,10 +26,13 @@ use crate::{
     item::{Item, format_version, key, number, text},
     list::{bound, parse},
     row_keys::{pk, sk},
+    table,
 };
 
 /// How long an hour's row stays: 400 days.
 const KEPT_SECONDS: u64 = 400 * 86_400;
+/// After how long a note that could not be written is tried again.
+const AGAIN: Duration = Duration::from_secs(10);
 /// Projects that a process remembers having noted, before it forgets all.
 const REMEMBERED: usize = 10_000;
 /// Pages of each shard that are read for an hour that is not over.
@@ -85,6 +89,7 @@ impl Row {
 #[derive(Clone, Debug)]
 pub struct UsageStore {
     table: Table,
+    /// Until when there is nothing to note.
     noted: Arc<Mutex<HashMap<ProjectId, Timestamp>>>,
 }
 
@@ -95,24 +100,25 @@ impl UsageStore {
     }
 
     /// Notes that a project has events in this hour: a write of a process once an hour. If that
-    /// fails, the project's next event does it.
+    /// fails, an event of the project ten seconds later does it.
     pub async fn note(&self, access: Access, now: Timestamp) {
         let (project, hour) = (access.project(), hour_of(now));
-        if self.noted().get(&project) == Some(&hour) {
+        if self.noted().get(&project).is_some_and(|until| now < *until) {
             return;
         }
-        match self.table.put_if(new_row(project, hour), "attribute_not_exists(pk)", []).await {
-            Ok(_) => {
-                let mut noted = self.noted();
-                if noted.len() >= REMEMBERED {
-                    noted.clear();
-                }
-                noted.insert(project, hour);
-            }
+        let put = self.table.put_if(new_row(project, hour), "attribute_not_exists(pk)", []);
+        let until = match table::briefly(put).await {
+            Ok(_) => hour + HOUR,
             Err(error) => {
                 tracing::warn!(%project, %error, "could not note that a project has events");
+                now + AGAIN
             }
+        };
+        let mut noted = self.noted();
+        if noted.len() >= REMEMBERED {
+            noted.clear();
         }
+        noted.insert(project, until);
     }
 
     /// Adds deliveries that have no event of their own, as far as that goes: they are on their way.

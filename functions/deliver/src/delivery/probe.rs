@@ -1,6 +1,6 @@
 //! Deliveries to a receiver that is down: one of them at a time is sent, to see whether it is well
-//! again. `jobs` sends the oldest parked one for that, when a probe is due; a delivery that comes
-//! earlier than that takes its place. All others are parked.
+//! again. `jobs` sends a parked one for that, when a probe is due; a delivery that comes earlier than
+//! that takes its place. All others are parked.
 
 use domain::{
     delivery::End,
@@ -134,7 +134,7 @@ impl DeliveryHandler {
         let verdict: Verdict = sent.map_err(|NotSent| Disposition::Hide(record.pause()))?;
         let retry_after = verdict.retry_after.unwrap_or_default();
         let (now, down) = (self.clock.now(), StepResult::Down(retry_after));
-        let failed = health.phase().after(down, health.failures);
+        let failed = health.phase().after(down, health.recent());
         let (judges, gone) = (verdict.judges, verdict.is_gone().then(|| endpoint.clone()));
         let over = gone.is_some() || verdict.outcome == Outcome::Succeeded;
         let next = failed.filter(|_| !over).map(|phase| now + phase.wait_after(down));

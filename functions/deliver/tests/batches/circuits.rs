@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     delivery_row::{DeliveryRow, State},
-    health::{Circuit, OPENS_AFTER, Phase},
+    health::{Circuit, Failures, Phase},
     id::{EndpointId, EventId},
     message::Message,
     model::Outcome,
@@ -71,7 +71,7 @@ impl World {
         self.started.aws.plant(&[endpoint(id(1), receiver), listener]).await;
         let (rows, now) = (self.health(), clock::now());
         let project = samples::PROJECT.parse().unwrap();
-        let health = rows.failed(project, id(1), OPENS_AFTER, now, now).await.unwrap();
+        let health = rows.failed(project, id(1), Failures::OPENING, now, now).await.unwrap();
         assert!(rows.announced(&health).await.unwrap());
         rows.open(&health, now).await.unwrap();
         let open = rows.get(project, id(1)).await.unwrap().unwrap();

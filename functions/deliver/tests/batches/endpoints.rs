@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use deliver::App;
 use domain::{
-    health::{OPENS_AFTER, Phase},
+    health::{Failures, OPENS_AFTER, Phase},
     id::EndpointId,
     message::Message,
     model::{Endpoint, Outcome, Status},
@@ -68,7 +68,11 @@ async fn an_endpoint_without_a_success_for_five_days_is_disabled() {
     let health = world.health_of(id).await;
     for (since, disabled) in [(4, false), (6, true)] {
         world.health().start_afresh(&health, clock::now()).await.unwrap();
-        world.health().failed(health.project, id, OPENS_AFTER, days(since), days(0)).await.unwrap();
+        world
+            .health()
+            .failed(health.project, id, Failures::OPENING, days(since), days(0))
+            .await
+            .unwrap();
         let message = world.message(1);
         assert_eq!(world.deliver(&message).await, [""; 0]);
         let now = world.endpoint(id).await;

@@ -15,6 +15,27 @@ const AFTERWARDS: Duration = Duration::from_hours(26);
 /// Deliveries that come while the receiver is down.
 const PARKED: usize = 30;
 
+impl World {
+    /// One batch, as Lambda's event source mapping takes it at the time that the clock says. How
+    /// many messages that were.
+    pub(super) async fn turn_by(&self, queue: &str, clock: &Clock) -> usize {
+        let taken = self.visible(queue).await;
+        if taken.is_empty() {
+            return 0;
+        }
+        let event = self.event(queue, &taken);
+        let deadline = now(clock) + Duration::from_mins(1);
+        let kept = self.started.handle_until(event, deadline).await.unwrap();
+        let is_done = |message: &&aws_sdk_sqs::types::Message| {
+            !kept.contains(message.message_id.as_ref().unwrap())
+        };
+        let receipts =
+            taken.iter().filter(is_done).map(|message| message.receipt_handle.clone().unwrap());
+        self.delete(queue, receipts.collect()).await;
+        taken.len()
+    }
+}
+
 struct Outage {
     world: World,
     clock: Clock,
@@ -41,23 +62,10 @@ impl Outage {
         (outage, parked)
     }
 
-    /// One batch, as Lambda's event source mapping takes it. How many messages that were.
     async fn turn(&mut self, queue: &str) -> usize {
-        let taken = self.world.visible(queue).await;
-        if taken.is_empty() {
-            return 0;
-        }
-        self.invocations += 1;
-        let event = self.world.event(queue, &taken);
-        let deadline = now(&self.clock) + Duration::from_mins(1);
-        let kept = self.world.started.handle_until(event, deadline).await.unwrap();
-        let is_done = |message: &&aws_sdk_sqs::types::Message| {
-            !kept.contains(message.message_id.as_ref().unwrap())
-        };
-        let receipts =
-            taken.iter().filter(is_done).map(|message| message.receipt_handle.clone().unwrap());
-        self.world.delete(queue, receipts.collect()).await;
-        taken.len()
+        let count = self.world.turn_by(queue, &self.clock).await;
+        self.invocations += usize::from(count > 0);
+        count
     }
 
     /// All that happens until then: whenever nothing is left to do, the clock moves on to the

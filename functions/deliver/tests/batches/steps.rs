@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsEvent;
 use domain::{
     delivery::End,
-    health::{CLAIMED_FOR, OPENS_AFTER, Phase},
+    health::{CLAIMED_FOR, Failures, Phase},
     id::{EndpointId, RoundId},
     message::Message,
     model::{Outcome, Trigger},
@@ -278,7 +278,8 @@ async fn one_that_opens_again_just_before_its_last_step_is_written_down_is_not_c
     let reopened = async {
         world.until_something_goes_wrong().await;
         let (now, project) = (clock::now(), health.project);
-        let failing = world.health().failed(project, id, OPENS_AFTER, now, now).await.unwrap();
+        let failing =
+            world.health().failed(project, id, Failures::OPENING, now, now).await.unwrap();
         world.health().open(&failing, now).await.unwrap();
     };
     let (done, ()) = join!(world.step(id), reopened);

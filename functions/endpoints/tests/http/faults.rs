@@ -1,7 +1,7 @@
 //! Faults of AWS, at every call of every request: it is done, or answered with 503 and not done by
 //! half.
 
-use domain::model::Scope;
+use domain::{health::Failures, model::Scope};
 use emulator::{
     aws::Fault,
     samples,
@@ -60,7 +60,10 @@ async fn prepare(started: &Started, (method, path, _): (&str, &str, u16)) -> Jso
     );
     let (project, id) =
         (samples::PROJECT.parse().unwrap(), endpoint["id"].as_str().unwrap().parse().unwrap());
-    HealthStore::new(state).failed(project, id, 1, clock::now(), clock::now()).await.unwrap();
+    HealthStore::new(state)
+        .failed(project, id, Failures { all: 1, first: 1 }, clock::now(), clock::now())
+        .await
+        .unwrap();
     endpoint
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_sqs::types::QueueAttributeName;
 use domain::{
     delivery_row::{DeliveryRow, State},
-    health::{OPENS_AFTER, Phase},
+    health::{Failures, Phase},
     id::{EndpointId, EventId, RecoveryId},
     message::Message,
     model::{Endpoint, Event, event::LoggedEvent},
@@ -250,7 +250,7 @@ async fn circuits_that_release_their_deliveries_hold_up_nobody() {
         let endpoint = samples::endpoint_of(id, samples::RECEIVER, samples::SECRETS_KEY).unwrap();
         started.aws.plant(&[Endpoint { rate_limit: Some(1), ..endpoint }]).await;
         let (project, now) = (samples::PROJECT.parse().unwrap(), clock::now());
-        let health = rows.failed(project, id, OPENS_AFTER, now, now).await.unwrap();
+        let health = rows.failed(project, id, Failures::OPENING, now, now).await.unwrap();
         rows.open(&health, now).await.unwrap();
         let open = rows.get(project, id).await.unwrap().unwrap();
         rows.start_afresh(&open, now).await.unwrap();
@@ -306,7 +306,7 @@ async fn a_run_does_not_wait_for_a_circuit_whose_next_look_is_seconds_away() {
     let (rows, now) = (HealthStore::new(started.table("StateTable")), clock::now());
     let (project, endpoint) =
         (samples::PROJECT.parse().unwrap(), samples::ENDPOINT.parse().unwrap());
-    let health = rows.failed(project, endpoint, OPENS_AFTER, now, now).await.unwrap();
+    let health = rows.failed(project, endpoint, Failures::OPENING, now, now).await.unwrap();
     rows.open(&health, now).await.unwrap();
     let open = rows.get(project, endpoint).await.unwrap().unwrap();
     let lingering = Phase::Lingering(0);

@@ -32,14 +32,22 @@ pub struct TestReceiver {
     server: JoinHandle<()>,
 }
 
+/// Decides the status of an answer.
+type Decide = Box<dyn Fn(&Webhook) -> u16 + Send>;
+
 struct Remembered {
     statuses: Mutex<Vec<u16>>,
+    decide: Mutex<Option<Decide>>,
     webhooks: Mutex<Vec<Webhook>>,
 }
 
 impl Remembered {
     fn lock(&self) -> MutexGuard<'_, Vec<Webhook>> {
         self.webhooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn decide(&self) -> MutexGuard<'_, Option<Decide>> {
+        self.decide.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn statuses(&self) -> MutexGuard<'_, Vec<u16>> {
@@ -56,6 +64,7 @@ impl TestReceiver {
     pub async fn answering(statuses: &[u16]) -> Self {
         let state = Arc::new(Remembered {
             statuses: Mutex::new(statuses.to_vec()),
+            decide: Mutex::default(),
             webhooks: Mutex::default(),
         });
         let app = Router::new().fallback(take).with_state(Arc::clone(&state));
@@ -83,6 +92,11 @@ impl TestReceiver {
         *self.state.statuses() = vec![status];
     }
 
+    /// From now on each request is judged for itself.
+    pub fn answer_by(&self, decide: impl Fn(&Webhook) -> u16 + Send + 'static) {
+        *self.state.decide() = Some(Box::new(decide));
+    }
+
     /// What it got so far, in order.
     pub fn webhooks(&self) -> Vec<Webhook> {
         self.state.lock().clone()
@@ -102,8 +116,12 @@ async fn take(
 ) -> (StatusCode, &'static str) {
     let mut webhooks = state.lock();
     let statuses = state.statuses();
-    let status = statuses.get(webhooks.len()).or(statuses.last()).copied().unwrap_or(200);
+    let mut status = statuses.get(webhooks.len()).or(statuses.last()).copied().unwrap_or(200);
     drop(statuses);
-    webhooks.push(Webhook { headers, body });
+    let webhook = Webhook { headers, body };
+    if let Some(decide) = state.decide().as_ref() {
+        status = decide(&webhook);
+    }
+    webhooks.push(webhook);
     (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "noted")
 }

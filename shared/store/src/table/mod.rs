@@ -59,6 +59,21 @@ impl Table {
     }
 }
 
+/// How long [`briefly`] waits.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// A call that what a customer waits for must not depend on: for a second at most.
+pub(crate) async fn briefly<T>(
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(PATIENCE, call).await.unwrap_or_else(|_| {
+        Err(StoreError::Unavailable {
+            operation: "DynamoDB",
+            detail: "no answer in a second".into(),
+        })
+    })
+}
+
 /// Before the given try (from 0) of something that throttling or another request left undone: none
 /// before the first, then about 25 ms and twice as long each time. Random, so that requests which
 /// met once do not meet again.

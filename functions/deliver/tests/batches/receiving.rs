@@ -126,10 +126,10 @@ async fn an_invocation_has_a_bounded_number_of_messages() {
     world.enqueue_messages(&slow).await;
     let batch = world.receive("DeliveriesQueue").await;
     let most = async {
-        // Rounds begin a tenth of a second apart, and each takes as long as the timeout.
+        // Each batch takes as long as the timeout; all that there are slots for begin before that.
         tokio::time::sleep(Duration::from_millis(2_900)).await;
         world.waiting_now().await
     };
     let (_, visible) = tokio::join!(world.started.handle(batch), most);
-    assert!(visible >= 300 - 256 - 10, "{visible} are left");
+    assert!((300 - 256..100).contains(&visible), "{visible} are left");
 }
