@@ -19,6 +19,10 @@ use crate::BatchError;
 const SOON: Duration = Duration::from_secs(5);
 /// See [`SOON`].
 const LATER: Duration = Duration::from_mins(15);
+/// Receives after which a message that could not be handled goes to the dead-letter queue. SQS
+/// would move it after 1,000, and it would keep its age: of the 14 days that SQS keeps a message,
+/// ten would be over (1,000 times [`LATER`]). What this function sends there has 14 days.
+const WORN: u32 = 900;
 
 /// Which queue a message waits on, and so how it waits on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +95,11 @@ impl Record {
         again || late
     }
 
+    /// Whether a fault has lasted for so long that a person must see to the message.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.received.is_some_and(|count| count >= WORN)
+    }
+
     /// How long to hide the message after a fault of Posthaste or AWS. The wait doubles each time,
     /// so that a long fault does not use up the receives after which SQS moves a message to the
     /// dead-letter queue (1,000 in the template).
@@ -110,6 +119,12 @@ mod tests {
         record.message_id = Some("1".to_owned());
         record.attributes = attributes;
         Incoming::read(record, "retries").unwrap().record
+    }
+
+    #[test]
+    fn a_message_is_worn_before_sqs_moves_it() {
+        assert!(!received("899").is_worn() && received("900").is_worn());
+        assert!(!received("x").is_worn());
     }
 
     #[test]

@@ -304,7 +304,9 @@ impl Next {
     ) -> Result<(), EncodeError> {
         let id = record.id.clone();
         let is_hidden = delivery.is_some_and(|delivery| hides(record, delivery));
+        let could_not_be_handled = matches!(disposition, Disposition::Hide(_) | Disposition::Keep);
         match disposition {
+            _ if could_not_be_handled && record.is_worn() => self.bury(record, id),
             Disposition::Park(_)
             | Disposition::Drop
             | Disposition::End(_)
@@ -318,10 +320,7 @@ impl Next {
                     self.again.push((QueueEntry::again(&waits.again(false), wait)?, id));
                 }
             }
-            Disposition::Dead => {
-                let (body, delay) = (record.body.clone(), Duration::ZERO);
-                self.dead.push((QueueEntry { body, group: None, delay }, id));
-            }
+            Disposition::Dead => self.bury(record, id),
             Disposition::Hide(wait) => {
                 self.kept.insert(id);
                 self.hidden.push((record.clone(), wait));
@@ -331,6 +330,12 @@ impl Next {
             }
         }
         Ok(())
+    }
+
+    /// The message goes to the dead-letter queue.
+    fn bury(&mut self, record: &Record, id: String) {
+        let (body, delay) = (record.body.clone(), Duration::ZERO);
+        self.dead.push((QueueEntry { body, group: None, delay }, id));
     }
 }
 

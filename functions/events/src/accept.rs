@@ -66,7 +66,7 @@ pub(crate) async fn accept(
         match plan.found.remove(&id) {
             Some(logged) => Entry { logged, recipients: None },
             None => Entry {
-                logged: logged(draft, id, plan.accepted_at, &recipients),
+                logged: logged(draft, id, plan.accepted_at, &recipients, audience),
                 recipients: Some(recipients),
             },
         }
@@ -135,19 +135,21 @@ fn messages(
     })
 }
 
-/// The event as the log will have it, with everybody who gets it.
+/// The event as the log will have it, with everybody who gets it, or would have.
 fn logged(
     draft: &Draft,
     id: EventId,
     accepted_at: Timestamp,
     recipients: &[Recipient],
+    audience: &Audience,
 ) -> LoggedEvent {
+    let missed = audience.missed(draft);
     let Draft { kind, data, user_id, worker_id, webhook_url, metadata, created_at, .. } =
         draft.clone();
     let created_at = created_at.unwrap_or(accepted_at.seconds());
     let event = Event { id, kind, data, created_at, user_id, worker_id, webhook_url, metadata };
     let targets = recipients.iter().map(|recipient| recipient.target.clone()).collect();
-    LoggedEvent { event, targets, accepted_at }
+    LoggedEvent { event, targets, missed, accepted_at }
 }
 
 /// What accepting events costs their project. One that nobody wants is written all the same.

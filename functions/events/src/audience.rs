@@ -11,7 +11,11 @@ use domain::{
     endpoint_url::EndpointUrl,
     id::{AutomationId, EndpointId},
     message::{Recipient, SettingsSource},
-    model::{Event, Origin, Subscription, Target, automation::WorkflowStep},
+    model::{
+        Event, Origin, Status, Subscription, Target,
+        automation::WorkflowStep,
+        event::{MAX_MISSED, Missed},
+    },
 };
 use store::{Access, project_config::ProjectConfig};
 
@@ -75,6 +79,15 @@ impl Audience {
         subscribed.chain(steps).chain(self.own_url(draft)).collect()
     }
 
+    /// Who would get the event, were it not paused or disabled.
+    pub(crate) fn missed(&self, draft: &Draft) -> Vec<Missed> {
+        let inactive = self.known(draft).filter(|endpoint| endpoint.status != Status::Active);
+        let missed = inactive.filter(|endpoint| endpoint.subscribes(&draft.kind));
+        let missed =
+            missed.map(|endpoint| Missed { endpoint: endpoint.id, because: endpoint.status });
+        missed.take(MAX_MISSED).collect()
+    }
+
     /// A target of an event that is in the log, with its present settings. What has none any more
     /// is refused by `deliver`, in the log.
     pub(crate) fn recipient_again(&self, event: &Event, target: &Target) -> Recipient {
@@ -103,8 +116,13 @@ impl Audience {
     }
 
     fn subscribed<'a>(&'a self, draft: &'a Draft) -> impl Iterator<Item = &'a Subscription> {
+        self.known(draft).filter(|endpoint| endpoint.wants(&draft.kind))
+    }
+
+    /// The project's endpoints, and the webhook of the event's worker.
+    fn known<'a>(&'a self, draft: &'a Draft) -> impl Iterator<Item = &'a Subscription> {
         let worker = draft.worker_id.as_ref().and_then(|id| self.workers.get(id));
-        self.project.endpoints.iter().chain(worker).filter(|endpoint| endpoint.wants(&draft.kind))
+        self.project.endpoints.iter().chain(worker)
     }
 
     fn own_url(&self, draft: &Draft) -> Option<Recipient> {

@@ -86,7 +86,8 @@ pub(crate) async fn send(
     let event = event(wanted, endpoint, &catalogue, now)?;
     let target =
         Target { test: true, ..Target::new(endpoint.id, endpoint.url.clone(), Origin::Endpoint) };
-    let logged = LoggedEvent { event, targets: vec![target.clone()], accepted_at: now };
+    let logged =
+        LoggedEvent { event, targets: vec![target.clone()], missed: Vec::new(), accepted_at: now };
     let brand = project.project.as_ref().and_then(|project| project.brand.clone());
     let first = Message::first(
         access.project(),

@@ -74,9 +74,9 @@ impl Circuits {
         }
     }
 
-    /// Has a parked delivery sent when the probe is due, to see whether the receiver is well: of the
-    /// oldest or of the newest, in turn, one that was tried least. A receiver may refuse some for
-    /// good, and take all others. `deliver` writes down what came of it.
+    /// Has a parked delivery sent when the probe is due, to see whether the receiver is well: of
+    /// the oldest or of the newest, in turn, one that was tried least. A receiver may refuse some
+    /// for good, and take all others. `deliver` writes down what came of it.
     async fn probe(&self, health: &Health, due: Timestamp) -> Result<Next, StepError> {
         let (health, there_is_more) = &self.hand_back_what_is_over(health).await?;
         if *there_is_more {

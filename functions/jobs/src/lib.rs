@@ -20,6 +20,7 @@ use runtime::{
 };
 use store::{
     Table,
+    attempt_reader::AttemptReader,
     budgets::Budgets,
     delivery_rows::DeliveryRows,
     due::{DueList, DueRow},
@@ -118,7 +119,8 @@ impl App {
                     receivers,
                     budgets,
                     usage,
-                    events: EventReader::new(log),
+                    events: EventReader::new(log.clone()),
+                    attempts: AttemptReader::new(log),
                     backlog,
                     clock: clock.clone(),
                 },

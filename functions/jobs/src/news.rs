@@ -82,7 +82,8 @@ impl News {
             metadata: None,
         };
         let targets = recipients.iter().map(|recipient| recipient.target.clone()).collect();
-        let logged = LoggedEvent { event: event.clone(), targets, accepted_at: now };
+        let logged =
+            LoggedEvent { event: event.clone(), targets, missed: Vec::new(), accepted_at: now };
         let brand = config.project.as_ref().and_then(|project| project.brand.clone());
         let message =
             |to: &Recipient| Message::first(access.project(), brand.clone(), &event, to, now);

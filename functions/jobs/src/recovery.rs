@@ -17,15 +17,15 @@ use domain::{
     id::{EndpointId, EventId, ProjectId, RecoveryId},
     message::{Message, Recipient},
     model::{Origin, Subscription, Target, Trigger, event::LoggedEvent},
-    recovery::{Finding, Recovery, State},
+    recovery::{EARLIER, Finding, Pass, Recovery, State},
     time::Timestamp,
     work::Again,
 };
 use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use runtime::clock::Clock;
 use store::{
-    Access, Order, PageRequest, StoreError, budgets::Budgets, delivery_rows::DeliveryKey,
-    events::EventReader, queue::QueueEntry, receivers::ReceiverReader,
+    Access, Order, PageRequest, StoreError, attempt_reader::AttemptReader, budgets::Budgets,
+    delivery_rows::DeliveryKey, events::EventReader, queue::QueueEntry, receivers::ReceiverReader,
     recoveries::RecoveryProgress, usage::UsageStore,
 };
 
@@ -41,18 +41,33 @@ const EVENTS: usize = 500;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Between looks at whether its project is still suspended.
 const SUSPENDED: Duration = Duration::from_mins(5);
-/// Rows that are written at a time.
+/// How long after its request an event may get its last place in the feed: the time of the `events`
+/// function, several times.
+const LATE_WRITES: Duration = Duration::from_mins(1);
+/// Rows that are written, and deliveries that are looked up, at a time.
 const CONCURRENCY: usize = 16;
 
 /// An event that was looked at.
 struct Examined {
-    id: EventId,
     finding: Finding,
     /// What its delivery has to carry.
     bytes: usize,
     /// The row to begin, and the one that is there, unless there is nothing to do, or it has been
     /// done.
     again: Option<(DeliveryRow, Option<DeliveryRow>)>,
+}
+
+impl Examined {
+    /// An event that nothing is done about.
+    const LEFT: Self = Self { finding: Finding::Leave, bytes: 0, again: None };
+}
+
+/// Events that a step looks at.
+struct Looked {
+    events: Vec<LoggedEvent>,
+    /// The place of the last of them, or of what was there.
+    last: Option<EventId>,
+    has_more: bool,
 }
 
 /// An event that the endpoint may get, and the row with which it would.
@@ -71,6 +86,7 @@ pub(crate) struct Recoveries {
     pub(crate) budgets: Budgets,
     pub(crate) usage: UsageStore,
     pub(crate) events: EventReader,
+    pub(crate) attempts: AttemptReader,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) clock: Clock,
 }
@@ -104,10 +120,11 @@ impl Recoveries {
             }
         };
         let brand = project.and_then(|project| project.brand);
-        let (examined, has_more) = self.examine(&recovery, &endpoint, brand.as_ref()).await?;
+        let Looked { events, last, has_more } = self.read(&recovery).await?;
+        let examined = self.examine(&recovery, &endpoint, brand.as_ref(), events).await?;
 
-        let findings: Vec<_> = examined.iter().map(|event| (event.id, event.finding)).collect();
-        let next = recovery.after(&findings, has_more, self.clock.now());
+        let findings: Vec<_> = examined.iter().map(|event| event.finding).collect();
+        let next = recovery.after(&findings, last, has_more, self.clock.now());
         if !recovery.dry_run {
             let access = Access::of_recovery(&recovery);
             let cost = examined.iter().filter(|event| event.again.is_some());
@@ -121,7 +138,7 @@ impl Recoveries {
                 self.usage.add(access, cost, now).await;
             }
         }
-        if !has_more {
+        if next.state != State::Running {
             return self.end(&recovery, &next).await;
         }
         let pause =
@@ -130,44 +147,87 @@ impl Recoveries {
         Ok(self.advance(&recovery, &next, due).await?.then_some(due))
     }
 
-    /// The next events of the range, and whether there are more behind them.
-    async fn examine(
-        &self,
-        recovery: &Recovery,
-        endpoint: &Subscription,
-        brand: Option<&String>,
-    ) -> Result<(Vec<Examined>, bool), StoreError> {
+    /// The next events of the recovery's pass.
+    async fn read(&self, recovery: &Recovery) -> Result<Looked, StoreError> {
+        let (now, access) = (self.clock.now(), Access::of_recovery(recovery));
+        let (since, until) = match recovery.pass {
+            // Up to that late, an event has no other place.
+            Pass::Ids => (earlier(recovery.since, EARLIER), recovery.until),
+            Pass::Late => (recovery.since, recovery.until + LATE_WRITES),
+        };
         let request = PageRequest {
             limit: EVENTS,
             order: Order::Asc,
             after: recovery.looked_at,
             before: None,
-            since: Some(recovery.since),
-            until: Some(recovery.until),
+            since: Some(since),
+            until: Some(until),
         };
-        let (now, access) = (self.clock.now(), Access::of_recovery(recovery));
-        let candidate = |logged: LoggedEvent| {
+        let page = match recovery.pass {
+            Pass::Ids => {
+                let keep = |logged: LoggedEvent| ready(Ok(Some((logged.event.id, Some(logged)))));
+                self.events.list(access, &request, now, keep).await?
+            }
+            Pass::Late => self.events.late(access, &request, now).await?,
+        };
+        let last = page.items.last().map(|(place, _)| *place);
+        let events = page.items.into_iter().filter_map(|(_, logged)| logged);
+        let events = events.filter(|logged| recovery.covers(logged)).collect();
+        Ok(Looked { events, last, has_more: page.has_more })
+    }
+
+    /// What these events are to the recovery.
+    async fn examine(
+        &self,
+        recovery: &Recovery,
+        endpoint: &Subscription,
+        brand: Option<&String>,
+        events: Vec<LoggedEvent>,
+    ) -> Result<Vec<Examined>, StoreError> {
+        let now = self.clock.now();
+        let candidates = events.into_iter().map(|logged| {
             let candidate = candidate(recovery, endpoint, &logged, brand, now);
-            ready(Ok(Some((logged.event.id, candidate))))
-        };
-        let page = self.events.list(access, &request, now, candidate).await?;
-        let keys = page.items.iter().filter_map(|(_, candidate)| candidate.as_ref());
+            (logged, candidate)
+        });
+        let candidates: Vec<_> = candidates.collect();
+        let keys = candidates.iter().filter_map(|(_, candidate)| candidate.as_ref());
         let keys: Vec<_> = keys.map(|candidate| DeliveryKey::of(&candidate.row)).collect();
         let rows = self.backlog.read(&keys).await?.into_iter();
         let mut rows: HashMap<_, _> = rows.map(|row| (row.event, row)).collect();
-        let examined = page.items.into_iter().map(|(id, candidate)| {
-            let Some(Candidate { finding, row: new, bytes }) = candidate else {
-                return Examined { id, finding: Finding::Leave, bytes: 0, again: None };
-            };
-            let there = rows.remove(&id);
-            let finding = recovery.examine(finding, id, there.as_ref());
-            // What this step has begun before, it begins again if nobody has tried it yet: it may
-            // have sent no message.
-            let is_begun = |there: &DeliveryRow| there.round == new.round && !there.is_untried();
-            let again = finding != Finding::Leave && !there.as_ref().is_some_and(is_begun);
-            Examined { id, finding, bytes, again: again.then_some((new, there)) }
+        let examined = candidates.into_iter().map(|(logged, candidate)| {
+            let there = rows.remove(&logged.event.id);
+            async move {
+                match candidate {
+                    None => Ok(Examined::LEFT),
+                    Some(candidate) => self.examine_one(recovery, &logged, candidate, there).await,
+                }
+            }
         });
-        Ok((examined.collect(), page.has_more))
+        stream::iter(examined).buffered(CONCURRENCY).try_collect().await
+    }
+
+    async fn examine_one(
+        &self,
+        recovery: &Recovery,
+        logged: &LoggedEvent,
+        Candidate { finding, row: mut new, bytes }: Candidate,
+        there: Option<DeliveryRow>,
+    ) -> Result<Examined, StoreError> {
+        let finding = recovery.examine(finding, logged.event.id, there.as_ref());
+        if finding == Finding::Succeeded && there.is_none() {
+            let access = Access::of_recovery(recovery);
+            let history = self.attempts.history(access, logged, recovery.endpoint).await?;
+            if history.attempts == 0 {
+                // Its first message is on its way.
+                return Ok(Examined::LEFT);
+            }
+            new.history = history;
+        }
+        // What this step has begun before, it begins again if nobody has tried it yet: it may have
+        // sent no message.
+        let is_begun = |there: &DeliveryRow| there.round == new.round && !there.is_untried();
+        let again = finding != Finding::Leave && !there.as_ref().is_some_and(is_begun);
+        Ok(Examined { finding, bytes, again: again.then_some((new, there)) })
     }
 
     /// First the rows, then the queue.
@@ -210,6 +270,11 @@ impl Recoveries {
             Err(error) => Err(error),
         }
     }
+}
+
+fn earlier(time: Timestamp, by: Duration) -> Timestamp {
+    let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+    Timestamp::from_millis(time.millis().saturating_sub(by))
 }
 
 fn candidate(

@@ -32,7 +32,7 @@ pub(crate) struct MessageFilter {
     kind: Option<Selector>,
     /// Filter by the state of a delivery: messages that have one in this state.
     status: Option<DeliveryStatus>,
-    /// Filter by the endpoint that a message goes to.
+    /// Filter by the endpoint that a message goes to, or that has missed it.
     endpoint_id: Option<EndpointId>,
 }
 
@@ -105,6 +105,8 @@ impl App {
                 logged.targets.push(Target::new(row.endpoint, url, Origin::Endpoint));
             }
         }
+        // A recovery or a resend has brought it there since.
+        logged.missed.retain(|missed| !rows.iter().any(|row| row.endpoint == missed.endpoint));
         Ok(Followed { logged, rows })
     }
 
@@ -121,7 +123,7 @@ impl App {
             DeliveryView::of(target, attempts, status)
         });
         let deliveries = deliveries.collect();
-        Ok(MessageView::of(logged.event, deliveries))
+        Ok(MessageView::of(logged.event, deliveries, &logged.missed))
     }
 
     async fn matching(
@@ -135,9 +137,10 @@ impl App {
         }
         let mut followed = self.follow(access, logged).await?;
         if let Some(endpoint) = filter.endpoint_id {
-            let targets = &mut followed.logged.targets;
+            let LoggedEvent { targets, missed, .. } = &mut followed.logged;
             targets.retain(|target| target.endpoint == endpoint);
-            if targets.is_empty() {
+            missed.retain(|missed| missed.endpoint == endpoint);
+            if targets.is_empty() && missed.is_empty() {
                 return Ok(None);
             }
         }

@@ -1,5 +1,5 @@
 //! Whom a logged event can go to again: those of its targets that still take deliveries, with their
-//! present settings.
+//! present settings; or an endpoint that it did not go to.
 
 use api::ApiError;
 use domain::{
@@ -27,11 +27,8 @@ impl App {
             .iter()
             .filter(|target| only.is_none_or(|only| only == target.endpoint))
             .collect();
-        if let (Some(_), []) = (only, targets.as_slice()) {
-            return Err(ApiError::validation(
-                "endpoint_id",
-                "this message did not go to that endpoint",
-            ));
+        if let (Some(only), []) = (only, targets.as_slice()) {
+            return Ok(vec![self.newcomer(access, logged, only).await?]);
         }
         let found = try_join_all(
             targets.into_iter().map(|target| self.recipient(access, project, logged, target)),
@@ -42,6 +39,30 @@ impl App {
             return Err(ApiError::conflict("none of the message's endpoints is active"));
         }
         Ok(recipients)
+    }
+
+    /// An endpoint that the event did not go to: it was made later, was paused, or wants other
+    /// topics.
+    async fn newcomer(
+        &self,
+        access: Access,
+        logged: &LoggedEvent,
+        id: EndpointId,
+    ) -> Result<Recipient, ApiError> {
+        let refused = |why: &str| ApiError::validation("endpoint_id", why.to_owned());
+        let endpoint = self.endpoints.get(access, id).await?;
+        let endpoint = endpoint.ok_or_else(|| {
+            refused("the message did not go there, and the project has no such endpoint")
+        })?;
+        if logged.targets.iter().any(|target| target.test) {
+            return Err(refused("a test goes to no other endpoint"));
+        }
+        if endpoint.status != Status::Active {
+            return Err(ApiError::conflict("the endpoint is not active"));
+        }
+        endpoint.body.check(&logged.event.data).map_err(|misfit| refused(&misfit.to_string()))?;
+        let target = Target::new(id, endpoint.url.to_string(), Origin::Endpoint);
+        Ok(Recipient { target, via: None })
     }
 
     async fn recipient(

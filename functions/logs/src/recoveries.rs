@@ -3,7 +3,7 @@
 //! A request only writes the recovery's row, by which `jobs` finds it. While it runs, a second
 //! request for one returns it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use api::{
     ApiError, Body, ListParams, NoFilter,
@@ -29,6 +29,10 @@ use utoipa::ToSchema;
 
 use crate::App;
 
+/// For how long a request that knew the endpoint as it was before may still be accepting an event:
+/// the timeout of `events` in the template, and a second.
+const ACCEPTING: Duration = Duration::from_secs(16);
+
 /// The time range whose failed and missed events the endpoint gets again.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +49,10 @@ pub(crate) struct RecoveryRequest {
     #[serde(default)]
     #[schema(example = true)]
     dry_run: bool,
+    /// Whether to send again what has succeeded, too: if the receiver has lost it.
+    #[serde(default)]
+    #[schema(example = false)]
+    include_succeeded: bool,
 }
 
 /// A recovery of an endpoint's failed and missed deliveries, and its progress.
@@ -60,6 +68,8 @@ pub(crate) struct RecoveryView {
     status: Progress,
     /// Whether the recovery only counts.
     dry_run: bool,
+    /// Whether the recovery sends again what has succeeded, too.
+    include_succeeded: bool,
     /// Unix seconds.
     #[schema(example = 1_767_225_600)]
     since: u64,
@@ -75,6 +85,9 @@ pub(crate) struct RecoveryView {
     /// Events found that the endpoint never got.
     #[schema(example = 3)]
     missed: u64,
+    /// Deliveries found that had succeeded, if these are sent again.
+    #[schema(example = 0)]
+    succeeded: u64,
     /// Deliveries queued.
     #[schema(example = 15)]
     enqueued: u64,
@@ -97,11 +110,13 @@ impl From<Recovery> for RecoveryView {
             endpoint_id: recovery.endpoint,
             status: recovery.state,
             dry_run: recovery.dry_run,
+            include_succeeded: recovery.include_succeeded,
             since: recovery.since.seconds(),
             until: recovery.until.seconds(),
             examined: recovery.found.examined,
             failed: recovery.found.failed,
             missed: recovery.found.missed,
+            succeeded: recovery.found.succeeded,
             enqueued: recovery.found.enqueued,
             stopped_because: recovery.stopped_because,
             created_at: recovery.created_at.seconds(),
@@ -113,7 +128,9 @@ impl From<Recovery> for RecoveryView {
 /// Recover an endpoint
 ///
 /// Sends every delivery of a time range again that failed or was missed, including events from when
-/// the endpoint was paused, disabled or not yet subscribed. Safe to call twice.
+/// the endpoint was paused, disabled or not yet subscribed; with `include_succeeded`, every other
+/// one too. Of topics that the endpoint subscribes to. Begins 16 seconds after the endpoint's last
+/// change at the earliest. Safe to call twice.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{id}/recover", tag = "Endpoints",
     operation_id = "recoverEndpoint",
@@ -124,8 +141,8 @@ impl From<Recovery> for RecoveryView {
         (status = 200, body = RecoveryView, description = "The recovery is already running"),
         (
             status = 409,
-            description = "The endpoint is not active, or a recovery of another time range is \
-                running",
+            description = "The endpoint is not active, or another recovery is running: of another \
+                time range, or of other deliveries",
         ),
     ),
     security(("projectKey" = ["events"])),
@@ -144,24 +161,26 @@ pub(crate) async fn recover(
             "the endpoint is not active; nothing could be delivered to it, but a `dry_run` counts",
         ));
     }
-    let recovery = Recovery::new(
-        RecoveryId::new(now, rand::random()),
-        &endpoint,
-        since,
-        until,
-        wanted.dry_run,
-        now,
-    );
-    match app.recoveries.begin(recovery, now).await? {
+    let id = RecoveryId::new(now, rand::random());
+    let recovery = Recovery {
+        dry_run: wanted.dry_run,
+        include_succeeded: wanted.include_succeeded,
+        ..Recovery::new(id, &endpoint, since, until, now)
+    };
+    let due_at = now.max(endpoint.updated_at + ACCEPTING);
+    match app.recoveries.begin(recovery, due_at, now).await? {
         Turn::Taken(recovery) => Ok((StatusCode::ACCEPTED, Json(recovery.into()))),
         // Without `until`, "up to now" is what the running one does too.
         Turn::Held(held)
-            if held.since == since && wanted.until.is_none_or(|_| held.until == until) =>
+            if held.since == since
+                && held.include_succeeded == wanted.include_succeeded
+                && wanted.until.is_none_or(|_| held.until == until) =>
         {
             Ok((StatusCode::OK, Json(held.into())))
         }
         Turn::Held(held) => Err(ApiError::conflict(format!(
-            "the recovery {} of another range is running for this endpoint",
+            "the recovery {} is running for this endpoint, with another range or \
+             `include_succeeded`",
             held.id
         ))),
     }
@@ -252,7 +271,13 @@ mod tests {
     #[test]
     fn a_range_ends_by_now_and_begins_where_the_log_does() {
         let now = Timestamp::from_seconds(30 * 86_400 + 1_000);
-        let of = |since, until| range(&RecoveryRequest { since, until, dry_run: false }, 30, now);
+        let wanted = |since, until| RecoveryRequest {
+            since,
+            until,
+            dry_run: false,
+            include_succeeded: false,
+        };
+        let of = |since, until| range(&wanted(since, until), 30, now);
         assert_eq!(of(1_000, None).unwrap(), (Timestamp::from_seconds(1_000), now));
         assert_eq!(of(1_000, Some(1_001)).unwrap().1, Timestamp::from_seconds(1_001));
         for (since, until) in [

@@ -1,4 +1,4 @@
-//! `POST /webhooks/messages/{id}/resend`: the same event again, to one of its endpoints or to all.
+//! `POST /webhooks/messages/{id}/resend`: the same event again, to one endpoint or to all of its.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,7 +32,8 @@ const MAX_BODY: usize = 4_096;
 #[serde(deny_unknown_fields)]
 #[schema(as = Resend)]
 pub(crate) struct ResendRequest {
-    /// The endpoint to resend to. All endpoints of the message if absent or null.
+    /// The endpoint to resend to: any of the project's. All endpoints of the message if absent or
+    /// null.
     #[serde(default)]
     endpoint_id: Option<EndpointId>,
 }
@@ -50,8 +51,8 @@ pub(crate) struct Resent {
 
 /// Send a message again
 ///
-/// To one of its endpoints, or to all that are active. Each delivery starts its schedule again. The
-/// body is optional.
+/// To an endpoint, also one that it did not go to; or to all of its endpoints that are active. Each
+/// delivery starts its schedule again. The body is optional.
 #[utoipa::path(
     post, path = "/webhooks/messages/{id}/resend", tag = "Messages", operation_id = "resendMessage",
     params(("id" = EventId, Path)),

@@ -3,7 +3,10 @@
 use api::EventView;
 use domain::{
     id::{AttemptId, EndpointId, EventId},
-    model::{Attempt, Event, Outcome, Target, Topic, Trigger, attempt::DeliveryStatus},
+    model::{
+        Attempt, Event, Outcome, Status, Target, Topic, Trigger, attempt::DeliveryStatus,
+        event::Missed,
+    },
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +18,18 @@ pub(crate) struct MessageView {
     #[serde(flatten)]
     pub(crate) event: EventView,
     pub(crate) deliveries: Vec<DeliveryView>,
+    /// Endpoints that subscribe to its topic, and did not get it. At most 100 of them.
+    missed: Vec<MissedView>,
+}
+
+/// An endpoint that did not get an event. `recover` or `resend` sends it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Missed)]
+struct MissedView {
+    endpoint_id: EndpointId,
+    /// What the endpoint was when the event was accepted.
+    #[schema(value_type = String, pattern = "^(paused|disabled)$", example = "paused")]
+    because: Status,
 }
 
 /// One event on its way to one endpoint.
@@ -75,8 +90,11 @@ pub(crate) struct AttemptView {
 
 impl MessageView {
     /// An event with what is known of its deliveries.
-    pub(crate) fn of(event: Event, deliveries: Vec<DeliveryView>) -> Self {
-        Self { event: EventView::from(event).as_message(), deliveries }
+    pub(crate) fn of(event: Event, deliveries: Vec<DeliveryView>, missed: &[Missed]) -> Self {
+        let missed = missed
+            .iter()
+            .map(|missed| MissedView { endpoint_id: missed.endpoint, because: missed.because });
+        Self { event: EventView::from(event).as_message(), deliveries, missed: missed.collect() }
     }
 }
 

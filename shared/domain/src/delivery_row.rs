@@ -417,6 +417,7 @@ pub(crate) mod tests {
         let logged = |origin| LoggedEvent {
             event: row.message(None).event,
             targets: vec![crate::model::Target::new(row.endpoint, String::new(), origin)],
+            missed: Vec::new(),
             accepted_at: at(50),
         };
         let empty = row.message(None);

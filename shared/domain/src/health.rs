@@ -1,12 +1,12 @@
 //! How an endpoint is doing, and what is done about one that keeps failing.
 //!
 //! A receiver that is down must neither fill the retries queue nor occupy functions. After
-//! [`OPENS_AFTER`] first attempts in a row that failed its *circuit* opens: deliveries are *parked*,
-//! off the queues, and one *probe* is sent at growing intervals. The first success releases the
-//! parked deliveries, oldest first, at a pace that grows while they succeed.
+//! [`OPENS_AFTER`] first attempts in a row that failed its *circuit* opens: deliveries are
+//! *parked*, off the queues, and one *probe* is sent at growing intervals. The first success
+//! releases the parked deliveries, oldest first, at a pace that grows while they succeed.
 //!
 //! A receiver that refuses some events for good is not down. Each of these makes many failed
-//! attempts, so retries hardly count; and probes try different deliveries, old and new ones in turn.
+//! attempts, so retries hardly count; and probes are old and new deliveries in turn.
 //!
 //! A healthy endpoint pays nothing. Only failures, and the first success after some, write to an
 //! endpoint's health.

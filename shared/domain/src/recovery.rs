@@ -1,9 +1,16 @@
-//! A recovery: all failed or missed deliveries of an endpoint in a time range, again.
+//! A recovery: all failed or missed deliveries of an endpoint in a time range, again; if it is
+//! asked to, those that have succeeded too.
 //!
 //! Missed is what the endpoint never got because it was paused, disabled, not there yet or not yet
 //! subscribed. A step of a recovery may be done twice: after a crash, or by two runs at once. So
 //! everything here follows from the recovery, the event and its delivery's row alone, and finds its
 //! own earlier work (a row of its round) to be its own.
+//!
+//! Events are found by their ids, which hold the time. An id may be older than its event: its
+//! producer has made it, or its request was slow. So a recovery goes over the ids, from shortly
+//! before its range on, and then over what came late into the feed.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +22,10 @@ use crate::{
     time::Timestamp,
 };
 
+/// How much older than its range ids may be that a recovery goes over first. An event whose row was
+/// there within this time of its id has no other place in the feed.
+pub const EARLIER: Duration = Duration::from_secs(2);
+
 /// A recovery and how far it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
@@ -24,19 +35,25 @@ pub struct Recovery {
     pub project: ProjectId,
     /// The endpoint.
     pub endpoint: EndpointId,
-    /// Events from this moment on, by the time in their ids.
+    /// Events from this moment on, by the time in their ids, or when they were accepted.
     pub since: Timestamp,
     /// And before this one.
     pub until: Timestamp,
     /// Whether the recovery only counts.
     pub dry_run: bool,
+    /// Whether it sends again what has succeeded, too: the receiver has lost it.
+    #[serde(default, skip_serializing_if = "super::model::is_default")]
+    pub include_succeeded: bool,
+    /// What it goes over.
+    #[serde(default, skip_serializing_if = "super::model::is_default")]
+    pub pass: Pass,
     /// Whether it is running, done or stopped.
     #[serde(default)]
     pub state: State,
     /// The step that is next, from 0.
     #[serde(default)]
     pub step: u64,
-    /// The last event that was looked at.
+    /// The last event of this pass that was looked at; in the second pass, its place in the feed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked_at: Option<EventId>,
     /// What it found so far.
@@ -50,6 +67,17 @@ pub struct Recovery {
     /// Why the recovery stopped before it had examined all events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_because: Option<String>,
+}
+
+/// What a recovery goes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pass {
+    /// Events by their ids.
+    #[default]
+    Ids,
+    /// Events that came late into the feed, by when that was.
+    Late,
 }
 
 /// The state of a recovery.
@@ -74,7 +102,10 @@ pub struct RecoveryCounts {
     pub failed: u64,
     /// Events found that the endpoint never got.
     pub missed: u64,
-    /// Deliveries that were enqueued: all of both, but in a dry run none.
+    /// Deliveries found that have succeeded, and are sent again.
+    #[serde(default)]
+    pub succeeded: u64,
+    /// Deliveries that were enqueued: all of these, but in a dry run none.
     pub enqueued: u64,
 }
 
@@ -87,6 +118,9 @@ pub enum Finding {
     Failed,
     /// It never went there.
     Missed,
+    /// It was delivered, and is wanted again. Without a row the log must say so: it may be on its
+    /// way.
+    Succeeded,
 }
 
 impl Recovery {
@@ -96,7 +130,6 @@ impl Recovery {
         endpoint: &Endpoint,
         since: Timestamp,
         until: Timestamp,
-        dry_run: bool,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -105,7 +138,9 @@ impl Recovery {
             endpoint: endpoint.id,
             since,
             until,
-            dry_run,
+            dry_run: false,
+            include_succeeded: false,
+            pass: Pass::Ids,
             state: State::Running,
             step: 0,
             looked_at: None,
@@ -131,13 +166,25 @@ impl Recovery {
     /// nothing to it.
     pub fn candidate(&self, endpoint: &Subscription, logged: &LoggedEvent) -> Option<Finding> {
         let event = &logged.event;
-        if let Some(target) = logged.targets.iter().find(|target| target.endpoint == endpoint.id) {
-            return (!target.test).then_some(Finding::Failed);
+        let is_test = logged.targets.iter().any(|target| target.test);
+        if is_test || !endpoint.subscribes(&event.kind) {
+            return None;
         }
-        let wanted = !logged.targets.iter().any(|target| target.test)
-            && endpoint.subscribes(&event.kind)
-            && endpoint.body.is_none_or(|body| body.check(&event.data).is_ok());
-        wanted.then_some(Finding::Missed)
+        if logged.targets.iter().any(|target| target.endpoint == endpoint.id) {
+            return Some(Finding::Failed);
+        }
+        let fits = endpoint.body.is_none_or(|body| body.check(&event.data).is_ok());
+        fits.then_some(Finding::Missed)
+    }
+
+    /// Whether this pass looks at an event.
+    pub fn covers(&self, logged: &LoggedEvent) -> bool {
+        let id = logged.event.id.time();
+        let came_in_time = self.since <= logged.accepted_at && logged.accepted_at < self.until;
+        match self.pass {
+            Pass::Ids => self.since <= id || came_in_time,
+            Pass::Late => id + EARLIER < self.since && came_in_time,
+        }
     }
 
     /// What a candidate is by its delivery's row. Without a row it has succeeded at once or is on
@@ -149,29 +196,48 @@ impl Recovery {
         row: Option<&DeliveryRow>,
     ) -> Finding {
         match row {
-            None if candidate == Finding::Failed => Finding::Leave,
+            None if candidate == Finding::Failed => self.delivered(),
             None => candidate,
             Some(row) if row.round == Some(self.id.round(event)) => candidate,
             Some(row) if row.state == delivery_row::State::Ended(End::Failed) => candidate,
+            Some(row) if row.state == delivery_row::State::Ended(End::Succeeded) => {
+                self.delivered()
+            }
             Some(_) => Finding::Leave,
         }
     }
 
-    /// The recovery after a step that looked at these events, in their order.
+    /// What a delivery is that has succeeded.
+    fn delivered(&self) -> Finding {
+        if self.include_succeeded { Finding::Succeeded } else { Finding::Leave }
+    }
+
+    /// The recovery after a step that looked at events, the last of them here.
     #[must_use]
-    pub fn after(&self, findings: &[(EventId, Finding)], has_more: bool, now: Timestamp) -> Self {
-        let count = |finding| findings.iter().filter(|(_, other)| *other == finding).count() as u64;
+    pub fn after(
+        &self,
+        findings: &[Finding],
+        looked_at: Option<EventId>,
+        has_more: bool,
+        now: Timestamp,
+    ) -> Self {
+        let count = |finding| findings.iter().filter(|other| **other == finding).count() as u64;
         let (failed, missed) = (count(Finding::Failed), count(Finding::Missed));
+        let succeeded = count(Finding::Succeeded);
+        let again = failed + missed + succeeded;
         let found = RecoveryCounts {
             examined: self.found.examined + findings.len() as u64,
             failed: self.found.failed + failed,
             missed: self.found.missed + missed,
-            enqueued: self.found.enqueued + if self.dry_run { 0 } else { failed + missed },
+            succeeded: self.found.succeeded + succeeded,
+            enqueued: self.found.enqueued + if self.dry_run { 0 } else { again },
         };
-        let state = if has_more { State::Running } else { State::Done };
-        let finished_at = (!has_more).then_some(now);
-        let looked_at = findings.last().map(|(event, _)| *event).or(self.looked_at);
-        Self { state, step: self.step + 1, looked_at, found, finished_at, ..self.clone() }
+        let next = Self { step: self.step + 1, found, ..self.clone() };
+        match self.pass {
+            _ if has_more => Self { looked_at: looked_at.or(self.looked_at), ..next },
+            Pass::Ids => Self { pass: Pass::Late, looked_at: None, ..next },
+            Pass::Late => Self { state: State::Done, finished_at: Some(now), ..next },
+        }
     }
 
     /// The recovery after a step that has looked at nothing.
@@ -224,14 +290,7 @@ mod tests {
     }
 
     fn recovery(number: u128) -> Recovery {
-        Recovery::new(
-            RecoveryId::new(at(500), number),
-            &endpoint(),
-            at(100),
-            at(400),
-            false,
-            at(500),
-        )
+        Recovery::new(RecoveryId::new(at(500), number), &endpoint(), at(100), at(400), at(500))
     }
 
     fn event(targets: Vec<Target>) -> LoggedEvent {
@@ -245,7 +304,7 @@ mod tests {
             webhook_url: None,
             metadata: None,
         };
-        LoggedEvent { event, targets, accepted_at: at(200) }
+        LoggedEvent { event, targets, missed: Vec::new(), accepted_at: at(200) }
     }
 
     fn target() -> Target {
@@ -281,11 +340,54 @@ mod tests {
         assert_eq!(candidate(&others, &nobodys), None);
         let shaped = Subscription { body: "envelope".parse().ok(), ..subscription() };
         assert_eq!(candidate(&shaped, &nobodys), None);
+        assert_eq!(candidate(&others, &event(vec![target()])), None, "not subscribed any more");
         assert_eq!(candidate(&subscription(), &event(vec![target()])), Some(Finding::Failed));
         let test = Target { test: true, ..target() };
         assert_eq!(candidate(&subscription(), &event(vec![test.clone()])), None);
         let anothers = Target { endpoint: EndpointId::new(at(2), 2), ..test };
         assert_eq!(candidate(&subscription(), &event(vec![anothers])), None);
+    }
+
+    #[test]
+    fn what_was_accepted_in_the_range_is_found_whatever_its_id() {
+        let with = |id, accepted| {
+            let logged = event(vec![]);
+            let event = Event { id: EventId::new(at(id), 1), ..logged.event };
+            LoggedEvent { event, accepted_at: at(accepted), ..logged }
+        };
+        let is_found = |pass, id, accepted| {
+            let recovery = Recovery { pass, ..recovery(1) };
+            recovery.covers(&with(id, accepted))
+        };
+        for (id, accepted, by_id, late) in [
+            (100, 100, true, false),
+            (399, 401, true, false),
+            (98, 100, true, false),
+            (97, 100, true, true),
+            (99, 99, false, false),
+            (50, 399, true, true),
+            (50, 400, false, false),
+        ] {
+            let found = (is_found(Pass::Ids, id, accepted), is_found(Pass::Late, id, accepted));
+            assert_eq!(found, (by_id, late), "{id} {accepted}");
+        }
+    }
+
+    #[test]
+    fn what_has_succeeded_goes_again_only_if_it_is_asked_for() {
+        let replay = Recovery { include_succeeded: true, ..recovery(1) };
+        let id = event(vec![]).event.id;
+        let succeeded = row(None, RowState::Ended(End::Succeeded));
+        let waiting = row(None, RowState::Waiting { until: at(900), slot: None });
+        for (recovery, row, expected) in [
+            (&replay, None, Finding::Succeeded),
+            (&replay, Some(&succeeded), Finding::Succeeded),
+            (&replay, Some(&waiting), Finding::Leave),
+            (&recovery(1), Some(&succeeded), Finding::Leave),
+        ] {
+            assert_eq!(recovery.examine(Finding::Failed, id, row), expected, "{row:?}");
+        }
+        assert_eq!(replay.examine(Finding::Missed, id, None), Finding::Missed);
     }
 
     #[test]
@@ -333,18 +435,22 @@ mod tests {
 
     #[test]
     fn the_counts_add_up_over_steps() {
-        let findings: Vec<_> = [Finding::Leave, Finding::Failed, Finding::Missed, Finding::Missed]
-            .into_iter()
-            .enumerate()
-            .map(|(number, finding)| (EventId::new(at(200), number as u128), finding))
-            .collect();
-        let after =
-            recovery(1).after(&findings, true, at(600)).after(&findings[..2], false, at(700));
-        assert_eq!(after.found, RecoveryCounts { examined: 6, failed: 2, missed: 2, enqueued: 4 });
-        assert_eq!((after.state, after.step, after.finished_at), (State::Done, 2, Some(at(700))));
-        assert_eq!(after.looked_at, Some(findings[1].0));
+        let findings = [Finding::Leave, Finding::Failed, Finding::Missed, Finding::Missed];
+        let place = |number| Some(EventId::new(at(200), number));
+        let first = recovery(1).after(&findings, place(1), true, at(600));
+        assert_eq!((first.pass, first.looked_at), (Pass::Ids, place(1)));
+        let second = first.after(&findings[..2], place(2), false, at(700));
+        assert_eq!(
+            (second.state, second.pass, second.looked_at),
+            (State::Running, Pass::Late, None)
+        );
+        let third = second.after(&[Finding::Succeeded], place(3), true, at(800));
+        assert_eq!((third.state, third.looked_at), (State::Running, place(3)));
+        let last = third.after(&[], None, false, at(900));
+        assert_eq!((last.state, last.step, last.finished_at), (State::Done, 4, Some(at(900))));
+        let found = RecoveryCounts { examined: 7, failed: 2, missed: 2, succeeded: 1, enqueued: 5 };
+        assert_eq!(last.found, found);
         let counting = Recovery { dry_run: true, ..recovery(1) };
-        assert_eq!(counting.after(&findings, false, at(600)).found.enqueued, 0);
-        assert_eq!(counting.after(&[], false, at(600)).looked_at, None);
+        assert_eq!(counting.after(&findings, None, false, at(600)).found.enqueued, 0);
     }
 }

@@ -31,6 +31,8 @@ use crate::{
 const REMEMBERED: usize = 1_000;
 /// How often a process tries to take from a row of which others take at the same time.
 const TRIES: u32 = 8;
+/// The attempt whose pause is the longest: all together take a third of a second.
+const LONGEST_PAUSE: u32 = 2;
 /// How often a process writes how many requests it has refused.
 const WRITTEN_EVERY: Duration = Duration::from_secs(10);
 /// How long a row that nobody takes from stays.
@@ -214,8 +216,10 @@ impl Budgets {
             Err(error) => {
                 tracing::warn!(project = %of.0, %error, "could not charge a project; it is let \
                     through");
-                // Not every request waits for a table that doesn't answer.
-                self.known().entry(of).or_default().allowance.spend_taken(amount, taken);
+                if !matches!(error, StoreError::Conflict) {
+                    // Not every request waits for a table that doesn't answer.
+                    self.known().entry(of).or_default().allowance.spend_taken(amount, taken);
+                }
                 Ok(())
             }
         }
@@ -230,7 +234,7 @@ impl Budgets {
         now: Timestamp,
     ) -> Result<Result<Timestamp, Timestamp>, StoreError> {
         for attempt in 0..TRIES {
-            table::pause(attempt.saturating_sub(1)).await;
+            table::pause(attempt.saturating_sub(1).min(LONGEST_PAUSE)).await;
             let paid_at = match budget::take(there, time, now) {
                 Ok(paid_at) => paid_at,
                 Err(until) => return Ok(Err(until)),

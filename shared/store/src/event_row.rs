@@ -51,11 +51,13 @@ pub(crate) fn row_of(project: ProjectId, logged: &LoggedEvent) -> Result<Item, S
         webhook_url: event.webhook_url.clone(),
     };
     let mut item = item(pk::events(project, event.id.shard()), event.id.to_string(), &row)?;
-    let targets = targets_text(&logged.targets)?;
+    let targets = json_of(&logged.targets.iter().map(shortened).collect::<Vec<_>>())?;
+    let missed = (!logged.missed.is_empty()).then(|| json_of(&logged.missed)).transpose()?;
     let parts = [
         ("data", Some(event.data.get())),
         ("metadata", event.metadata.as_deref().map(RawValue::get)),
         ("targets", Some(&*targets)),
+        ("missed", missed.as_deref()),
     ];
     let mut inflated = 0;
     for (name, text) in parts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
@@ -79,6 +81,10 @@ pub(crate) fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
         .map(|value| unpack(Some(value)).ok_or(StoreError::Damaged("an event's metadata")));
     let targets =
         unpack(item.remove("targets")).and_then(|json| serde_json::from_str(json.get()).ok());
+    let missed = item.remove("missed").map(|missed| {
+        let missed = unpack(Some(missed)).and_then(|json| serde_json::from_str(json.get()).ok());
+        missed.ok_or(StoreError::Damaged("who has missed an event"))
+    });
     let row: Row = from_item(item)?;
     Ok(LoggedEvent {
         event: Event {
@@ -92,14 +98,13 @@ pub(crate) fn unpack_row(mut item: Item) -> Result<LoggedEvent, StoreError> {
             metadata: metadata.transpose()?,
         },
         targets: targets.ok_or(StoreError::Damaged("an event's targets"))?,
+        missed: missed.transpose()?.unwrap_or_default(),
         accepted_at: row.accepted_at,
     })
 }
 
-/// Targets as a row holds them.
-fn targets_text(targets: &[Target]) -> Result<String, StoreError> {
-    serde_json::to_string(&targets.iter().map(shortened).collect::<Vec<_>>())
-        .map_err(|_| StoreError::Damaged("an event's targets"))
+fn json_of(listed: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(listed).map_err(|_| StoreError::Damaged("an event's targets"))
 }
 
 /// A target whose URL takes little room: 750 of them (endpoints, and steps of automations) must fit

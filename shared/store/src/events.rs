@@ -3,7 +3,10 @@
 //! An event's row is written once and names its targets, so that its deliveries are found without
 //! an index.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
@@ -16,7 +19,7 @@ use crate::{
     Access, Page, PageRequest, StoreError, Table,
     event_row::{row_of, unpack_row},
     feed,
-    item::{Item, key, number},
+    item::{Item, key, number, text},
     list::Listing,
     row_keys::pk,
     table,
@@ -249,6 +252,28 @@ impl EventReader {
         Listing::new(&self.0, partitions, EventId::PREFIX)
             .page(request, now, |row| async move { keep(unpack_row(row)?).await })
             .await
+    }
+
+    /// A page of the places at which events stand in the [`feed`] that came too late for their ids,
+    /// and these events, as far as they are there.
+    pub async fn late(
+        &self,
+        access: Access,
+        request: &PageRequest<EventId>,
+        now: Timestamp,
+    ) -> Result<Page<(EventId, Option<LoggedEvent>)>, StoreError> {
+        let partition = vec![pk::late_events(access.project())];
+        let place = |row: Item| async move {
+            let place = |name| text(&row, name).parse::<EventId>().ok();
+            Ok(place("sk").zip(place(feed::EVENT)))
+        };
+        let places = Listing::new(&self.0, partition, EventId::PREFIX);
+        let places = places.page(request, now, place).await?;
+        let ids: HashSet<_> = places.items.iter().map(|(_, event)| *event).collect();
+        let found = self.get_many(access, ids.into_iter().collect(), now).await?.into_iter();
+        // An event may have several places.
+        let mut found: HashMap<_, _> = found.map(|logged| (logged.event.id, logged)).collect();
+        Ok(places.map(|(place, event)| (place, found.remove(&event))))
     }
 
     /// As [`Self::list`], where `keep` looks up all deliveries of an event.

@@ -24,6 +24,7 @@ use std::time::Duration;
 use domain::{
     id::{EventId, ProjectId, SHARDS},
     model::Event,
+    recovery::EARLIER,
     time::Timestamp,
 };
 use futures::{Stream, TryStreamExt, future::ready};
@@ -41,7 +42,7 @@ use crate::{
 pub const SETTLE: Duration = Duration::from_secs(3);
 /// An event whose row is there within this time of its position keeps the position. A healthy write
 /// takes 10 ms.
-const LATE: Duration = Duration::from_secs(2);
+const LATE: Duration = EARLIER;
 /// How far an event's own id may be ahead of the clock and be its position: beyond, viewers would
 /// wait for it.
 const EARLY: Duration = Duration::from_secs(1);
@@ -49,7 +50,7 @@ const EARLY: Duration = Duration::from_secs(1);
 /// The attribute of an event's row that says that it does not count at its own id.
 pub(crate) const ELSEWHERE: &str = "elsewhere";
 /// The attribute of a row in the late partition that names the event.
-const EVENT: &str = "event";
+pub(crate) const EVENT: &str = "event";
 
 /// The positions behind one and up to another, which is among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

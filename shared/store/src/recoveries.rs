@@ -43,20 +43,25 @@ impl RecoveryStore {
     }
 
     /// Begins a recovery, or returns the one that has the endpoint's turn. In both cases its row
-    /// exists, and while it runs it is in the list of what is due.
-    pub async fn begin(&self, recovery: Recovery, now: Timestamp) -> Result<Turn, StoreError> {
+    /// exists, and while it runs it is in the list of what is due, from `due_at` on.
+    pub async fn begin(
+        &self,
+        recovery: Recovery,
+        due_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Turn, StoreError> {
         if recovery.dry_run {
-            self.put(&recovery).await?;
+            self.put(&recovery, due_at).await?;
             return Ok(Turn::Taken(recovery));
         }
         let free = "attribute_not_exists(pk) OR finished = :yes OR expires_at <= :now";
         let values = [(":yes", AttributeValue::Bool(true)), (":now", number(now.seconds()))];
         let Some(holder) = self.take_turn(&recovery, free, values).await? else {
-            self.put(&recovery).await?;
+            self.put(&recovery, due_at).await?;
             return Ok(Turn::Taken(recovery));
         };
         let holder: Recovery = parse(holder)?;
-        self.put(&holder).await?;
+        self.put(&holder, due_at).await?;
         let running = self.read(&holder).await?.filter(|holder| holder.state == State::Running);
         if let Some(running) = running {
             return Ok(Turn::Held(running));
@@ -67,12 +72,12 @@ impl RecoveryStore {
             .await?
         {
             None => {
-                self.put(&recovery).await?;
+                self.put(&recovery, due_at).await?;
                 Ok(Turn::Taken(recovery))
             }
             Some(faster) => {
                 let faster: Recovery = parse(faster)?;
-                self.put(&faster).await?;
+                self.put(&faster, due_at).await?;
                 Ok(Turn::Held(faster))
             }
         }
@@ -122,11 +127,11 @@ impl RecoveryStore {
     }
 
     /// Writes a recovery's row, if it isn't there.
-    async fn put(&self, recovery: &Recovery) -> Result<(), StoreError> {
+    async fn put(&self, recovery: &Recovery, due_at: Timestamp) -> Result<(), StoreError> {
         let (pk, sk) = (partition(recovery), sk::recovery(recovery.id));
         let mut row = item(&pk, &sk, recovery)?;
         row.insert("expires_at".to_owned(), expiry(recovery));
-        let place = listed(&pk, &sk, recovery.created_at);
+        let place = listed(&pk, &sk, due_at);
         row.extend(place.map(|(name, value)| (name.to_owned(), value)));
         match self.0.put_new(row).await {
             Ok(()) | Err(StoreError::Conflict) => Ok(()),

@@ -14,7 +14,7 @@ use domain::{
     delivery_row::State,
     history::History,
     id::{AttemptId, EndpointId},
-    message::Message,
+    message::{Message, SettingsSource},
     model::{Attempt, Endpoint, Outcome, Status, Trigger},
     schedule::Schedule,
     time::Timestamp,
@@ -36,6 +36,9 @@ use crate::{
     resolve::Delivery,
     sender::{Hosts, NotSent, Sender, Verdict},
 };
+
+/// What the log says of a delivery that its endpoint does not want any more.
+const UNSUBSCRIBED: &str = "the endpoint does not subscribe to this topic any more";
 
 /// Handles deliveries.
 pub(crate) struct DeliveryHandler {
@@ -117,7 +120,12 @@ impl DeliveryHandler {
         batch: &Batch,
     ) -> Result<(Attempted, Disposition), Disposition> {
         let message = &delivery.message;
-        if let Some(held_by) = held_by(find(&batch.receivers, message)?, message, batch) {
+        let endpoint = find(&batch.receivers, message)?;
+        if endpoint.is_some_and(|endpoint| !is_wanted(endpoint, message)) {
+            let refused = self.give_up(record, delivery, endpoint, UNSUBSCRIBED).await?;
+            return Ok((refused, Disposition::End(End::Failed)));
+        }
+        if let Some(held_by) = held_by(endpoint, message, batch) {
             return Err(self.hold(record, delivery, held_by, batch).await);
         }
         let open = batch.receivers.health.get(&message.circuit()).filter(|health| health.is_open());
@@ -131,7 +139,6 @@ impl DeliveryHandler {
             _ => {}
         }
         let Due { number, turn } = self.due(record, delivery, self.clock.now()).await?;
-        let endpoint = find(&batch.receivers, message)?;
         self.wait_for_its_slot(record, endpoint, message, number).await?;
 
         let started = self.clock.now();
@@ -292,6 +299,15 @@ impl DeliveryHandler {
             }
         }
     }
+}
+
+/// Whether an endpoint, as it is now, wants a delivery. What a person sends goes there all the
+/// same, and a URL gets what it was named for.
+fn is_wanted(endpoint: &Endpoint, message: &Message) -> bool {
+    let is_resent = message.round.is_some_and(|round| !round.is_of_recovery());
+    let is_asked_for = message.trigger == Trigger::Test || is_resent;
+    let is_url = matches!(message.via, Some(SettingsSource::Url { .. }));
+    is_asked_for || is_url || endpoint.subscribes(&message.event.kind)
 }
 
 /// Whose circuit holds a delivery that waits for its owner or the operator. A test doesn't wait for

@@ -1,6 +1,6 @@
 //! Deliveries to a receiver that is down: one of them at a time is sent, to see whether it is well
-//! again. `jobs` sends a parked one for that, when a probe is due; a delivery that comes earlier than
-//! that takes its place. All others are parked.
+//! again. `jobs` sends a parked one for that, when a probe is due; a delivery that comes earlier
+//! than that takes its place. All others are parked.
 
 use domain::{
     delivery::End,
@@ -101,7 +101,7 @@ impl DeliveryHandler {
         ))
     }
 
-    async fn give_up(
+    pub(super) async fn give_up(
         &self,
         record: &Record,
         delivery: &Delivery,

@@ -5,17 +5,21 @@ use std::sync::Arc;
 
 use deliver::App;
 use domain::{
+    delivery::End,
     health::{Failures, OPENS_AFTER, Phase},
-    id::EndpointId,
+    id::{EndpointId, RoundId},
     message::Message,
-    model::{Endpoint, Outcome, Status},
+    model::{Endpoint, Outcome, Status, Trigger},
     time::Timestamp,
 };
 use emulator::samples;
 use runtime::clock;
 use store::{Access, endpoints::EndpointStore};
 
-use super::faults::World;
+use super::{
+    faults::World,
+    support::{OVER, OVER_AT, logged},
+};
 
 fn access() -> Access {
     Access::of_project(&samples::project().unwrap())
@@ -79,6 +83,34 @@ async fn an_endpoint_without_a_success_for_five_days_is_disabled() {
         assert_eq!(now.status == Status::Disabled, disabled, "failing for {since} days");
         assert_eq!(now.disabled_reason.is_some_and(|reason| reason.contains("5 days")), disabled);
     }
+}
+
+#[tokio::test]
+async fn what_an_endpoint_does_not_subscribe_to_any_more_ends_without_a_request() {
+    let mut world = World::start().await;
+    let id = world.endpoints[0];
+    let [retry, first] = [0, 0].map(|place| world.message(place));
+    world.change(id, |endpoint| endpoint.topics = vec!["other.*".parse().unwrap()]).await;
+    world.started.record(&[logged(&retry, 1, Outcome::HttpError, Some(OVER_AT))]).await;
+    let again = world.started.again("RetriesQueue", &retry, OVER).await;
+    assert_eq!(world.started.handle(again).await, [""; 0]);
+    assert_eq!(world.deliver(&first).await, [""; 0]);
+    for message in [&retry, &first] {
+        assert_eq!(world.arrivals(message), 0);
+        assert_eq!(world.started.end(message).await, Some(End::Failed));
+        let attempts = world.attempts(message).await;
+        let last = attempts.last().unwrap();
+        assert_eq!((last.outcome, last.next_attempt_at), (Outcome::Refused, None));
+        assert!(last.error.as_ref().unwrap().contains("does not subscribe"), "{last:?}");
+    }
+    assert_eq!(world.started.told("webhook.delivery.failed").await, 0, "its owner has done it");
+
+    // What a person sends goes there all the same.
+    let message = world.message(0);
+    let round = Some(RoundId::new(clock::now(), 1));
+    let resent = Message { trigger: Trigger::Manual, round, ..message };
+    assert_eq!(world.deliver(&resent).await, [""; 0]);
+    assert_eq!(world.arrivals(&resent), 1);
 }
 
 #[tokio::test]

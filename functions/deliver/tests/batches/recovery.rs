@@ -1,6 +1,7 @@
 //! Steps of a recovery.
 
 mod faults;
+mod ranges;
 
 use std::collections::BTreeSet;
 
@@ -8,10 +9,11 @@ use aws_lambda_events::sqs::SqsEvent;
 use domain::{
     delivery::End,
     delivery_row::{DeliveryRow, State as RowState},
-    id::{EndpointId, EventId, RecoveryId},
+    id::{AttemptId, EndpointId, EventId, RecoveryId},
     message::Message,
     model::{
-        Endpoint, Event, Origin, Outcome, Target, attempt::DeliveryStatus, event::LoggedEvent,
+        Attempt, Endpoint, Event, Origin, Outcome, Target, attempt::DeliveryStatus,
+        event::LoggedEvent,
     },
     recovery::{Recovery, RecoveryCounts, State},
     time::Timestamp,
@@ -59,7 +61,7 @@ fn event_at(number: u64, data: &str, targets: &[EndpointId]) -> LoggedEvent {
         .iter()
         .map(|id| Target::new(*id, "https://example.com/".to_owned(), Origin::Endpoint))
         .collect();
-    LoggedEvent { event, targets, accepted_at: at }
+    LoggedEvent { event, targets, missed: Vec::new(), accepted_at: at }
 }
 
 impl Past {
@@ -90,6 +92,19 @@ impl Past {
         writer.record(self.project, events, clock::now).await.unwrap();
     }
 
+    /// The delivery of an event to the samples' endpoint has succeeded at once: it has no row.
+    async fn attempted_at_once(&self, event: &LoggedEvent) {
+        let message = Message {
+            event: event.event.clone(),
+            endpoint: self.endpoint.id,
+            ..message_of("first-attempt.json", 0)
+        };
+        let attempt = logged(&message, 1, Outcome::Succeeded, None);
+        let created_at = event.accepted_at;
+        let id = AttemptId::new(created_at, 1);
+        self.started.record(&[Attempt { id, created_at, ..attempt }]).await;
+    }
+
     /// The delivery of an event to the samples' endpoint has had these attempts.
     async fn attempted(&self, event: &LoggedEvent, outcomes: &[(Outcome, Option<Timestamp>)]) {
         let message = Message {
@@ -116,18 +131,17 @@ impl Past {
         self.started.rows().begin(row).await.unwrap();
     }
 
-    pub(super) async fn begin(&self, dry_run: bool) -> Recovery {
+    /// Of the last hour.
+    fn new_recovery(&self, dry_run: bool) -> Recovery {
         let now = clock::now();
-        let recovery = Recovery::new(
-            RecoveryId::new(now, rand::random()),
-            &self.endpoint,
-            ago(3_600),
-            now,
-            dry_run,
-            now,
-        );
+        let id = RecoveryId::new(now, rand::random());
+        Recovery { dry_run, ..Recovery::new(id, &self.endpoint, ago(3_600), now, now) }
+    }
+
+    pub(super) async fn begin(&self, dry_run: bool) -> Recovery {
+        let (now, recovery) = (clock::now(), self.new_recovery(dry_run));
         RecoveryStore::new(table(&self.started, "StateTable"))
-            .begin(recovery.clone(), now)
+            .begin(recovery.clone(), now, now)
             .await
             .unwrap();
         recovery
@@ -194,8 +208,12 @@ impl Past {
     }
 
     async fn message_status(&self, event: &LoggedEvent) -> Option<DeliveryStatus> {
+        Some(self.row_of(event).await?.status())
+    }
+
+    async fn row_of(&self, event: &LoggedEvent) -> Option<DeliveryRow> {
         let rows = self.started.rows().of_event(self.project, event.event.id).await.unwrap();
-        Some(rows.iter().find(|row| row.endpoint == self.endpoint.id)?.status())
+        rows.into_iter().find(|row| row.endpoint == self.endpoint.id)
     }
 }
 
@@ -225,6 +243,7 @@ async fn one_of_each(past: &Past) -> [LoggedEvent; 2] {
     own_test.targets[0].test = true;
     let too_old = LoggedEvent {
         event: Event { id: EventId::new(ago(4_000), 1), ..missed.event.clone() },
+        accepted_at: ago(4_000),
         ..missed.clone()
     };
     past.log(
@@ -255,7 +274,10 @@ async fn one_of_each(past: &Past) -> [LoggedEvent; 2] {
 async fn it_counts_and_sends_what_failed_and_what_was_missed_and_nothing_else() {
     let (past, [failed, missed]) = Past::of_each_kind().await;
     let (counted, _) = past.finish(&past.begin(true).await).await;
-    assert_eq!(counted.found, RecoveryCounts { examined: 9, failed: 1, missed: 1, enqueued: 0 });
+    assert_eq!(
+        counted.found,
+        RecoveryCounts { examined: 9, failed: 1, missed: 1, ..RecoveryCounts::default() }
+    );
     assert_eq!(past.started.count("RetriesQueue").await, 0, "a dry run only counts");
     assert_eq!(past.message_status(&missed).await, None);
 
@@ -292,8 +314,8 @@ async fn it_counts_and_sends_what_failed_and_what_was_missed_and_nothing_else() 
 async fn a_run_that_finds_a_recovery_which_is_over_changes_nothing() {
     let (past, _) = Past::of_each_kind().await;
     let recovery = past.begin(false).await;
-    assert!(past.step(&recovery).await);
-    let (done, queued) = (past.now(&recovery).await, past.started.count("RetriesQueue").await);
+    let (done, _) = past.finish(&recovery).await;
+    let queued = past.started.count("RetriesQueue").await;
     past.deliver().await;
     let arrived = past.arrived();
     assert_eq!((queued, arrived.len()), (2, 2));
@@ -319,7 +341,7 @@ async fn after_a_crash_between_the_queue_and_the_row_a_step_is_done_anew_with_th
         }
         assert!(past.step(&recovery).await);
         let again = past.now(&recovery).await;
-        assert_eq!((again.state, again.found), (State::Done, done.found), "the same counts");
+        assert_eq!((again.state, again.found), (done.state, done.found), "the same counts");
         let put = dynamodb.put_item().table_name(past.started.aws.table_name("StateTable"));
         put.set_item(Some(before.clone())).send().await.unwrap();
     }
@@ -355,10 +377,15 @@ async fn more_than_a_thousand_events_take_several_steps() {
         (done.state, done.found),
         (
             State::Done,
-            RecoveryCounts { examined: EVENTS, failed: 0, missed: EVENTS, enqueued: EVENTS }
+            RecoveryCounts {
+                examined: EVENTS,
+                missed: EVENTS,
+                enqueued: EVENTS,
+                ..RecoveryCounts::default()
+            }
         )
     );
-    assert_eq!(steps, 3);
+    assert_eq!(steps, 6, "three over the ids, and three over what came late: all did");
     let due = DueList::new(table(&past.started, "StateTable"));
     let left = due.until(Timestamp::MAX).try_collect::<Vec<_>>().await.unwrap();
     let deliveries = left.iter().filter(|due| matches!(due.row, DueRow::Delivery(..))).count();
@@ -400,10 +427,11 @@ async fn it_stops_when_the_endpoint_is_deleted_or_paused_in_the_middle() {
         assert!(ended.stopped_because.unwrap().contains(reason) && ended.finished_at.is_some());
         // Its turn is free again.
         let now = clock::now();
-        let next =
-            Recovery::new(RecoveryId::new(now, 1), &past.endpoint, ago(3_600), now, false, now);
-        let turn =
-            RecoveryStore::new(table(&past.started, "StateTable")).begin(next, now).await.unwrap();
+        let next = Recovery::new(RecoveryId::new(now, 1), &past.endpoint, ago(3_600), now, now);
+        let turn = RecoveryStore::new(table(&past.started, "StateTable"))
+            .begin(next, now, now)
+            .await
+            .unwrap();
         assert!(matches!(turn, store::recoveries::Turn::Taken(_)));
     }
 }
@@ -421,9 +449,9 @@ async fn recoveries_bring_one_event_to_two_endpoints_at_the_same_time() {
     .unwrap();
     past.started.aws.plant(std::slice::from_ref(&other)).await;
     let past_of_other =
-        Recovery::new(RecoveryId::new(ago(0), 7), &other, ago(3_600), ago(0), false, ago(0));
+        Recovery::new(RecoveryId::new(ago(0), 7), &other, ago(3_600), ago(0), ago(0));
     RecoveryStore::new(table(&past.started, "StateTable"))
-        .begin(past_of_other.clone(), ago(0))
+        .begin(past_of_other.clone(), ago(0), ago(0))
         .await
         .unwrap();
     let own = past.begin(false).await;

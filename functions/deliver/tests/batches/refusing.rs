@@ -64,13 +64,13 @@ struct Traffic {
     begun: Timestamp,
     good: Vec<EventId>,
     /// Which of a hundred events it refuses, spread by a random number.
-    percent: u64,
+    percent: u128,
     /// Ticks at which the circuit was open.
     open: usize,
 }
 
 impl Traffic {
-    async fn begin(percent: u64) -> Self {
+    async fn begin(percent: u128) -> Self {
         let clock = Clock::manual(clock::now().millis().try_into().unwrap());
         let world = World::start_by(clock.clone()).await;
         let change = |endpoint: &mut domain::model::Endpoint| {
@@ -93,9 +93,8 @@ impl Traffic {
                 message.event.id = EventId::new(at, self.world.number);
                 message.enqueued_at = at;
                 // Spread evenly, and not in a rhythm: a multiplicative hash.
-                let place = self.world.number as u64;
-                if place.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32 < self.percent * (1 << 32) / 100
-                {
+                let spread = (self.world.number * 0x9E37_79B9_7F4A_7C15) >> 16;
+                if spread % 100 < self.percent {
                     let id = message.event.id.to_string();
                     self.receiver.refused.lock().unwrap().insert(id);
                 } else {
@@ -170,7 +169,8 @@ impl Traffic {
         }
         let (good, refused) = (self.good.len(), self.receiver.refused.lock().unwrap().len());
         eprintln!(
-            "{}%: {good} good, {refused} refused; {missing} missing, {twice} twice, at most {late:?} \
+            "{}%: {good} good, {refused} refused; {missing} missing, {twice} twice, at most \
+             {late:?} \
              late; open at {} of {} looks",
             self.percent,
             self.open,
@@ -182,7 +182,7 @@ impl Traffic {
 }
 
 /// Runs it with this share of refused events.
-async fn all_good_ones_arrive(percent: u64) {
+async fn all_good_ones_arrive(percent: u128) {
     let mut traffic = Traffic::begin(percent).await;
     traffic.go_on().await;
     traffic.audit();

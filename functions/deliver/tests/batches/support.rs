@@ -232,7 +232,8 @@ impl Started {
         let url = samples::RECEIVER.to_owned();
         let targets = vec![Target::new(message.endpoint, url, Origin::Endpoint)];
         let accepted_at = clock::now();
-        let logged = LoggedEvent { event: message.event.clone(), targets, accepted_at };
+        let logged =
+            LoggedEvent { event: message.event.clone(), targets, missed: Vec::new(), accepted_at };
         events.record(access, &[logged], clock::now).await.unwrap();
     }
 

@@ -4,7 +4,7 @@ use domain::{
     endpoint_url::{EndpointUrl, TargetPolicy},
     id::{AutomationId, EndpointId},
     message::{Message, SettingsSource},
-    model::{Automation, Endpoint, Origin, Scope, automation::WorkflowStep},
+    model::{Automation, Endpoint, Origin, Scope, Status, automation::WorkflowStep},
     signing::SignatureStyle,
 };
 use emulator::samples;
@@ -64,6 +64,28 @@ async fn posted(started: &Started, event: Json) -> String {
     let answer = started.api.ask("POST", "/events", event).await;
     assert_eq!(answer.status, 202, "{}", answer.body);
     answer.text("id").to_owned()
+}
+
+#[tokio::test]
+async fn the_log_names_the_endpoints_that_are_paused_or_disabled_and_would_have_got_it() {
+    let started = start().await;
+    let with = async |number, topic: &str, status| {
+        let id = EndpointId::new(clock::now(), number);
+        let mut new = samples::endpoint_of(id, samples::RECEIVER, samples::SECRETS_KEY).unwrap();
+        (new.status, new.topics) = (status, vec![topic.parse().unwrap()]);
+        EndpointStore::new(started.config()).create(project(), &new).await.unwrap();
+        id
+    };
+    let paused = with(1, "task.*", Status::Paused).await;
+    let disabled = with(2, "*", Status::Disabled).await;
+    with(3, "run.*", Status::Paused).await;
+    let id = posted(&started, event()).await;
+    let logged = started.logged(&id).await.unwrap();
+    let mut missed: Vec<_> =
+        logged.missed.iter().map(|missed| (missed.endpoint, missed.because)).collect();
+    missed.sort_by_key(|(endpoint, _)| *endpoint);
+    assert_eq!(missed, [(paused, Status::Paused), (disabled, Status::Disabled)]);
+    assert_eq!(logged.targets.len(), 1, "the samples' endpoint");
 }
 
 fn to(messages: &[Message], endpoint: EndpointId) -> &Message {

@@ -28,7 +28,8 @@ async fn to_many(started: &Started, events: u64, endpoints: u128) {
     for number in 0..events {
         let at = minute(number);
         let targets = (0..endpoints).map(target).collect();
-        let logged = LoggedEvent { event: event("{}", at), targets, accepted_at: at };
+        let logged =
+            LoggedEvent { event: event("{}", at), targets, missed: Vec::new(), accepted_at: at };
         writer.record(access, [&logged], || at).await.unwrap();
     }
 }

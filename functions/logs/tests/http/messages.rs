@@ -4,10 +4,14 @@ use domain::{
     delivery::End,
     delivery_row::State,
     id::{EndpointId, EventId},
-    model::{Event, Origin, Outcome, Scope, Target, event::LoggedEvent},
+    model::{
+        Event, Origin, Outcome, Scope, Status, Target,
+        event::{LoggedEvent, Missed},
+    },
 };
 use emulator::samples;
 use serde_json::{Value as Json, json};
+use store::{Access, events::EventWriter};
 
 use super::support::{STRANGER, attempt, event, minute, start};
 
@@ -203,7 +207,7 @@ async fn a_message_also_shows_the_endpoint_that_a_recovery_has_brought_it_to() {
         let body = json!({"endpoint_id": samples::ENDPOINT});
         started.api.ask("POST", &resend, body).await.status
     };
-    assert_eq!((deliveries().await, resend().await), (json!([]), 400));
+    assert_eq!(deliveries().await, json!([]));
     started.row(&event.event, endpoint(), FAILED).await;
     let shown = deliveries().await[0].clone();
     let told = (&shown["endpoint_id"], &shown["url"], &shown["status"]);
@@ -222,6 +226,38 @@ async fn a_message_also_shows_the_endpoint_that_a_recovery_has_brought_it_to() {
     }
     assert_eq!(resend().await, 202);
     assert_eq!(deliveries().await[0]["status"], "pending");
+}
+
+#[tokio::test]
+async fn a_message_names_who_has_missed_it_and_why_until_it_is_brought_there() {
+    let started = start().await;
+    let other = EndpointId::new(minute(0), 9);
+    let missed = vec![
+        Missed { endpoint: endpoint(), because: Status::Paused },
+        Missed { endpoint: other, because: Status::Disabled },
+    ];
+    let logged = LoggedEvent {
+        event: event("{}", minute(1)),
+        targets: vec![],
+        missed,
+        accepted_at: minute(1),
+    };
+    let project = Access::of_project(&samples::project().unwrap());
+    let writer = EventWriter::new(started.log(), 30);
+    writer.record(project, [&logged], || minute(1)).await.unwrap();
+    let missed = async |query: &str| {
+        let list = format!("/webhooks/messages?{query}");
+        let answer = started.api.ask("GET", &list, Json::Null).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body[0]["missed"].clone()
+    };
+    let of = |endpoint: EndpointId, because| json!({"endpoint_id": endpoint, "because": because});
+    let [paused, disabled] = [of(endpoint(), "paused"), of(other, "disabled")];
+    assert_eq!(missed("").await, json!([paused, disabled]));
+    assert_eq!(missed(&format!("endpoint_id={other}")).await, json!([disabled]));
+    assert_eq!(missed("endpoint_id=we_01JZ0000000000000000000007").await, Json::Null);
+    started.row(&logged.event, endpoint(), FAILED).await;
+    assert_eq!(missed("").await, json!([disabled]), "it has a delivery now");
 }
 
 #[tokio::test]

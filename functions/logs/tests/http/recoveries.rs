@@ -1,6 +1,8 @@
 //! `POST /webhooks/endpoints/{id}/recover`, and what can be read of recoveries. Their steps are
 //! those of `jobs`.
 
+use std::time::Duration;
+
 use domain::{
     model::{Scope, Status},
     recovery::{Finding, Recovery},
@@ -57,9 +59,9 @@ async fn it_answers_with_the_recovery_which_is_due_at_once() {
     let answer = started.api.ask("POST", &path(), json!({"since": since, "until": until})).await;
     let id = answer.text("id").to_owned();
     let expected = json!({"id": id, "object": "recovery", "endpoint_id": samples::ENDPOINT,
-        "status": "running", "dry_run": false,
-        "since": since, "until": until, "examined": 0, "failed": 0, "missed": 0, "enqueued": 0,
-        "stopped_because": null,
+        "status": "running", "dry_run": false, "include_succeeded": false,
+        "since": since, "until": until, "examined": 0, "failed": 0, "missed": 0,
+        "succeeded": 0, "enqueued": 0, "stopped_because": null,
         "created_at": answer.body["created_at"], "finished_at": null});
     assert_eq!((answer.status, &answer.body), (202, &expected));
     let row = |id: &str| {
@@ -74,6 +76,18 @@ async fn it_answers_with_the_recovery_which_is_due_at_once() {
     let list = format!("/webhooks/endpoints/{}/recoveries", samples::ENDPOINT);
     assert_eq!(started.api.ask("GET", &format!("{list}/{id}"), Json::Null).await.body, expected);
     assert_eq!(started.api.ask("GET", &list, Json::Null).await.body, json!([expected]));
+}
+
+#[tokio::test]
+async fn of_an_endpoint_that_was_just_changed_it_waits_for_what_is_being_accepted() {
+    let mut changed = samples::endpoint(samples::RECEIVER).unwrap();
+    changed.updated_at = clock::now();
+    let started = start_with(changed.clone()).await;
+    let answer = started.api.ask("POST", &path(), json!({"since": minute(1).seconds()})).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let due = DueList::new(state(&started));
+    let all: Vec<_> = due.until(Timestamp::MAX).try_collect().await.unwrap();
+    assert_eq!(all[0].at, changed.updated_at + Duration::from_secs(16));
 }
 
 #[tokio::test]
@@ -121,7 +135,8 @@ async fn the_next_may_begin_once_one_is_over_even_if_it_could_not_give_back_its_
         answer.text("id").clone_into(&mut before);
         let recovery = row(&started, &before).await;
         let event = domain::id::EventId::new(minute(1), 1);
-        let over = recovery.after(&[(event, Finding::Failed)], false, clock::now());
+        let over = recovery.after(&[Finding::Failed], Some(event), false, clock::now());
+        let over = over.after(&[], None, false, clock::now());
         progress(&started).advance(&recovery, &over, clock::now()).await.unwrap();
         if released {
             progress(&started).release(&over).await.unwrap();

@@ -129,7 +129,7 @@ impl Started {
         targets: Vec<Target>,
         at: Timestamp,
     ) -> LoggedEvent {
-        let logged = LoggedEvent { event, targets, accepted_at: at };
+        let logged = LoggedEvent { event, targets, missed: Vec::new(), accepted_at: at };
         let project = Access::of_project(&samples::project().unwrap());
         EventWriter::new(self.log(), 30)
             .record(project, std::slice::from_ref(&logged), || at)

@@ -48,7 +48,7 @@ pub(crate) fn event(kind: &str, id: EventId) -> LoggedEvent {
         "created_at": id.time().seconds()})
     .to_string();
     let event = serde_json::from_str(&text).unwrap();
-    LoggedEvent { event, targets: Vec::new(), accepted_at: clock::now() }
+    LoggedEvent { event, targets: Vec::new(), missed: Vec::new(), accepted_at: clock::now() }
 }
 
 pub(crate) fn new_id() -> EventId {

@@ -294,13 +294,12 @@ async fn recoveries_and_their_turns() {
         &endpoint,
         at(0),
         at(100),
-        false,
         at(300),
     );
-    assert!(matches!(store.begin(wanted.clone(), at(300)).await.unwrap(),
+    assert!(matches!(store.begin(wanted.clone(), at(300), at(300)).await.unwrap(),
             Turn::Held(holder) if holder == running));
     let other = Recovery { endpoint: STOPPED.parse().unwrap(), ..wanted };
-    assert!(matches!(store.begin(other.clone(), at(300)).await.unwrap(),
+    assert!(matches!(store.begin(other.clone(), at(300), at(300)).await.unwrap(),
             Turn::Taken(taken) if taken == other));
     let row = DueRow::Recovery(past.other.project(), endpoint.id, running.id);
     let due =
@@ -309,7 +308,7 @@ async fn recoveries_and_their_turns() {
     let progress = RecoveryProgress::new(past.state);
     let project = past.other.project();
     let loaded = progress.load(project, endpoint.id, running.id).await.unwrap().unwrap();
-    progress.advance(&loaded, &loaded.after(&[], false, at(301)), at(301)).await.unwrap();
+    progress.advance(&loaded, &loaded.after(&[], None, false, at(301)), at(301)).await.unwrap();
     let (receiver, project) = ReceiverReader::new(past.config).of_recovery(&running).await.unwrap();
     assert_eq!(receiver, Some(Subscription::from(&endpoint)));
     assert_eq!(project.map(|project| project.id.to_string()), Some(OTHER.to_owned()));

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{headers::CustomHeaders, secrets::SecretRing, topic::Selector};
+use super::{
+    headers::CustomHeaders,
+    secrets::SecretRing,
+    topic::{Selector, Topic, selects},
+};
 use crate::{
     endpoint_url::EndpointUrl,
     id::{EndpointId, ProjectId},
@@ -99,6 +103,11 @@ pub enum SecretOwner {
 }
 
 impl Endpoint {
+    /// Whether it subscribes to this topic, whatever its status.
+    pub fn subscribes(&self, topic: &Topic) -> bool {
+        selects(&self.topics, topic)
+    }
+
     /// An active endpoint that has only what every endpoint must have; the rest is by default.
     pub fn new(
         id: EndpointId,

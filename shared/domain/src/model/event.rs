@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::topic::Topic;
+use super::{Status, topic::Topic};
 use crate::{
     endpoint_url::EndpointUrl,
     id::{AutomationId, EndpointId, EventId},
@@ -13,6 +13,9 @@ use crate::{
 
 /// The largest payload, in bytes of its compact form: 256 KiB.
 pub const MAX_PAYLOAD: usize = 256 * 1_024;
+
+/// The most endpoints that an event's row names which have missed it: 6 KB.
+pub const MAX_MISSED: usize = 100;
 
 /// Something that happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,6 +87,15 @@ impl Target {
     }
 }
 
+/// An endpoint that subscribes to an event's topic, and that the event did not go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missed {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Why: it was paused, or disabled.
+    pub because: Status,
+}
+
 /// What makes an event go somewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +118,8 @@ pub struct LoggedEvent {
     pub event: Event,
     /// Whom it went to.
     pub targets: Vec<Target>,
+    /// Who would have got it, had it been active: the first [`MAX_MISSED`].
+    pub missed: Vec<Missed>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
 }

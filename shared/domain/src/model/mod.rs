@@ -16,7 +16,7 @@ pub mod subscription;
 pub mod topic;
 
 /// Whether a field may be left out of a stored form, as reading it back gives the same.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

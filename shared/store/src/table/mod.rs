@@ -66,7 +66,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 pub(crate) async fn briefly<T>(
     call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    tokio::time::timeout(PATIENCE, call).await.unwrap_or_else(|_| {
+    tokio::time::timeout(PATIENCE, Box::pin(call)).await.unwrap_or_else(|_| {
         Err(StoreError::Unavailable {
             operation: "DynamoDB",
             detail: "no answer in a second".into(),
