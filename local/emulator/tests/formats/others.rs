@@ -5,7 +5,7 @@ use domain::{
     budget::{Cost, Resource},
     health::Phase,
     id::{EndpointId, EventId, RecoveryId},
-    model::{Origin, Outcome, Subscription, Trigger},
+    model::{Origin, Outcome, Status, Subscription, Trigger, event::Missed},
     recovery::{self, Recovery},
     signing::{Secret, Vault},
     system_event::{ReportKey, SystemTopic},
@@ -37,7 +37,7 @@ use store::{
     viewers::ViewerPlaces,
 };
 
-use super::{OTHER, Past, all, message, past};
+use super::{MINIMAL, OTHER, Past, all, message, past};
 
 pub(super) const LIMITED: &str = "we_01JZ0000000000000000000002";
 pub(super) const STOPPED: &str = "we_01JZ0000000000000000000003";
@@ -189,6 +189,9 @@ async fn events_with_targets_of_every_origin() {
         EndpointId::of_url(past.other.project(), logged.event.webhook_url.unwrap().normalised())
     );
 
+    let missed = Missed { endpoint: MINIMAL.parse().unwrap(), because: Status::Paused };
+    assert_eq!(logged.missed, [missed]);
+
     let events = EventReader::new(past.log);
     let test = events.get(past.other, event(TEST), clock::now()).await.unwrap().unwrap();
     assert!(test.targets[0].test);
@@ -249,6 +252,8 @@ async fn health_in_every_phase() {
         let circuit = open.circuit.clone().unwrap();
         assert_eq!((circuit.phase, circuit.step), (phase, 1_751_328_000_004));
         assert_eq!(open.is_probing(), matches!(phase, Phase::Open(_)));
+        let first = if open.is_probing() { 11 } else { 0 };
+        assert_eq!(open.first_failures, first);
         let goes_on = matches!(phase, Phase::Releasing(_));
         assert_eq!(open.released(), goes_on.then_some(at(1)));
         let claimed = store.go_on(&open, phase, at(69), at(9)).await.unwrap();
@@ -272,6 +277,10 @@ async fn recoveries_and_their_turns() {
     assert_eq!(
         (done.state, done.dry_run, done.found.missed, done.finished_at),
         (recovery::State::Done, true, 1, Some(at(201)))
+    );
+    assert_eq!(
+        (done.include_succeeded, done.pass, done.found.succeeded),
+        (true, recovery::Pass::Late, 4)
     );
     let stopped = store
         .get(
