@@ -148,6 +148,10 @@ impl EndpointHealth {
             Shown::Down(asked) => StepResult::Down(*asked),
         };
         self.note_failures(endpoint, health.endpoint, Seen::failed_probe(*at)).await?;
+        // Of several probes the first that fails says when the next ones are due.
+        if !health.is_probing() {
+            return Ok(());
+        }
         let Some(phase) = health.phase().after(asked, health.recent()) else {
             return Ok(());
         };

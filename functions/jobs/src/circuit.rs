@@ -18,7 +18,9 @@ use domain::{
 };
 use futures::{StreamExt, TryStreamExt};
 use runtime::clock::Clock;
-use store::{StoreError, health::HealthStore, receivers::ReceiverReader};
+use store::{
+    StoreError, delivery_rows::DeliveryKey, health::HealthStore, receivers::ReceiverReader,
+};
 
 use crate::{
     backlog::Backlog,
@@ -74,9 +76,9 @@ impl Circuits {
         }
     }
 
-    /// Has a parked delivery sent when the probe is due, to see whether the receiver is well: of
-    /// the oldest or of the newest, in turn, one that was tried least. A receiver may refuse some
-    /// for good, and take all others. `deliver` writes down what came of it.
+    /// Has parked deliveries sent when the probe is due, to see whether the receiver is well: one
+    /// of the oldest, and others of the newest, those that were tried least. A receiver may refuse
+    /// some for good, and take all others. `deliver` writes down what came of it.
     async fn probe(&self, health: &Health, due: Timestamp) -> Result<Next, StepError> {
         let (health, there_is_more) = &self.hand_back_what_is_over(health).await?;
         if *there_is_more {
@@ -84,18 +86,12 @@ impl Circuits {
             self.rows.go_on(health, health.phase(), now + MORE, now).await?;
             return Ok(Some(now + MORE));
         }
-        let keys: Vec<_> = if health.phase().probes_the_newest() {
-            self.backlog.newest_of(health).take(PROBED).try_collect().await?
-        } else {
-            self.backlog.of(health, None).take(PROBED).try_collect().await?
-        };
+        let keys: Vec<_> = self.backlog.of(health, None).take(PROBED).try_collect().await?;
         if keys.is_empty() {
             return self.decided(health, due, StepResult::Nothing).await;
         }
-        let mut rows = self.backlog.read(&keys).await?;
-        rows.retain(DeliveryRow::is_parked);
-        rows.sort_by_key(|row| row.history.attempts);
-        let Some(first) = rows.first() else {
+        let oldest = self.tried_least(&keys).await?;
+        let Some(first) = oldest.first() else {
             // The list lags, or newer code has written these.
             return self.decided(health, due, StepResult::UnderWay).await;
         };
@@ -125,13 +121,30 @@ impl Circuits {
         let at = due.max(now);
         let until = at + CLAIMED_FOR;
         self.rows.probing(health, until, now).await?;
-        for parked in rows {
-            if self.backlog.probe(parked, at, until).await? {
+        let mut wanted = health.phase().probes();
+        let newest = if wanted > 1 {
+            let keys: Vec<_> = self.backlog.newest_of(health).take(PROBED).try_collect().await?;
+            self.tried_least(&keys).await?
+        } else {
+            Vec::new()
+        };
+        let (first, others) = oldest.split_at(1);
+        for parked in first.iter().chain(&newest).chain(others) {
+            wanted -= usize::from(self.backlog.probe(parked.clone(), at, until).await?);
+            if wanted == 0 {
                 break;
             }
         }
         // If all of these are on their way, the next step is in a minute.
         Ok(None)
+    }
+
+    /// Those of these that are parked, of the fewest attempts first.
+    async fn tried_least(&self, keys: &[DeliveryKey]) -> Result<Vec<DeliveryRow>, StepError> {
+        let mut rows = self.backlog.read(keys).await?;
+        rows.retain(DeliveryRow::is_parked);
+        rows.sort_by_key(|row| row.history.attempts);
+        Ok(rows)
     }
 
     /// Writes down what a step found that has sent nothing. Before the step is due it writes

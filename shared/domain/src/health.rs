@@ -6,7 +6,8 @@
 //! releases the parked deliveries, oldest first, at a pace that grows while they succeed.
 //!
 //! A receiver that refuses some events for good is not down. Each of these makes many failed
-//! attempts, so retries hardly count; and probes are old and new deliveries in turn.
+//! attempts, so retries hardly count; and after a first probe that failed, several are sent at
+//! once, of old and of new deliveries.
 //!
 //! A healthy endpoint pays nothing. Only failures, and the first success after some, write to an
 //! endpoint's health.
@@ -31,6 +32,8 @@ const FAILING_AFTER: Duration = Duration::from_hours(1);
 const FIRST_PROBE_WAIT: Duration = Duration::from_secs(5);
 /// The longest time that a recovered receiver waits for its deliveries.
 pub const MAX_PROBE_WAIT: Duration = Duration::from_mins(5);
+/// The most probes at once.
+const MAX_PROBES: usize = 8;
 /// Parked deliveries that are released in the first second.
 const FIRST_PACE: usize = 10;
 /// And at most in any: 50 batches of SQS.
@@ -277,10 +280,14 @@ impl Phase {
         (usize::from(number) < LOOKS.len()).then_some(Self::Lingering(number))
     }
 
-    /// Whether the next probe is one of the newest parked deliveries, not of the oldest: what the
-    /// receiver refuses for good may be old, or may be what it is sent now.
-    pub fn probes_the_newest(self) -> bool {
-        matches!(self, Self::Open(probes) if probes % 2 == 1)
+    /// How many parked deliveries probe the receiver at once: one at first, then more and more, so
+    /// that some of them are such as the receiver does not refuse for good.
+    pub fn probes(self) -> usize {
+        match self {
+            Self::Open(probes) => usize::try_from(probes)
+                .map_or(MAX_PROBES, |probes| MAX_PROBES.min(probes.saturating_add(1))),
+            Self::Releasing(_) | Self::Lingering(_) => 0,
+        }
     }
 
     /// How many parked deliveries a step of this phase releases.
@@ -345,10 +352,10 @@ mod tests {
     }
 
     #[test]
-    fn probes_are_old_and_new_deliveries_in_turn() {
-        let newest: Vec<_> = (0..4).map(|n| Phase::Open(n).probes_the_newest()).collect();
-        assert_eq!(newest, [false, true, false, true]);
-        assert!(!Phase::Releasing(11).probes_the_newest());
+    fn probes_are_one_at_first_and_then_more_and_more() {
+        let probes: Vec<_> = [0, 1, 5, 7, 8, u32::MAX].map(|n| Phase::Open(n).probes()).into();
+        assert_eq!(probes, [1, 2, 6, 8, 8, 8]);
+        assert_eq!(Phase::Releasing(11).probes(), 0);
     }
 
     #[test]
