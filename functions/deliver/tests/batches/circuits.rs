@@ -330,6 +330,9 @@ async fn these_are_all_calls_that_jobs_may_make() {
     for operation in ["Query", "UpdateItem", "PutItem", "SendMessageBatch"] {
         past.started.aws.faults().on("jobs", operation).times(1).fail(Fault::Throttled);
     }
+    // The first one reads rows of deliveries, and the next one events that came late.
+    let late = past.started.aws.faults().on("jobs", "BatchGetItem");
+    late.after(1).times(1).fail(Fault::Throttled);
     past.finish(&past.begin(false).await).await;
     let struck = aws.faults().struck().into_iter().chain(past.started.aws.faults().struck());
     let unstruck: Vec<_> = aws.allowed("jobs").difference(&struck.collect()).cloned().collect();

