@@ -253,16 +253,22 @@ async fn recover(project: &Client, receiver: &Receiver) {
 /// An event where it was posted, and one that doesn't stand at its id.
 async fn watch(project: &Client) {
     let mut viewer = Viewer::open(project, "?topic=run.updated", None).await;
-    let old = EventId::new(Timestamp::from_millis(clock::now().millis() - 60_000), 7).to_string();
-    project
-        .post("/events", json!({"kind": "run.updated", "data": {}, "id": old}))
-        .await
-        .expect(202);
+    let old = post_with_old_id(project, 7).await;
     assert_eq!(viewer.event().await.id(), old);
 }
 
-/// A recovery that finds something to send again.
+/// An event whose id is a minute older.
+async fn post_with_old_id(project: &Client, number: u128) -> String {
+    let minute_ago = Timestamp::from_millis(clock::now().millis() - 60_000);
+    let old = EventId::new(minute_ago, number).to_string();
+    let event = json!({"kind": "run.updated", "data": {}, "id": old});
+    project.post("/events", event).await.expect(202);
+    old
+}
+
+/// A recovery that finds something to send again, and looks at an event with an older id.
 async fn recover_endpoint(project: &Client, failed: &Event) {
+    post_with_old_id(project, 8).await;
     let endpoint = project.message(&failed.id).await.deliveries[0].endpoint_id.clone();
     let path = format!("/webhooks/endpoints/{endpoint}");
     let begun = project

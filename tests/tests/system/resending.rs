@@ -74,7 +74,7 @@ async fn a_resend_that_fails_is_retried_by_a_schedule_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_resend_may_name_one_endpoint_of_the_message() {
+async fn a_resend_may_name_one_endpoint_also_a_newer_one() {
     let project = Stack::shared().await.project().await;
     let receiver = Receiver::start().await;
     let one = project.create_endpoint(&receiver.url("/one"), &["*"]).await;
@@ -87,12 +87,12 @@ async fn a_resend_may_name_one_endpoint_of_the_message() {
     project.post(&path, json!({"endpoint_id": one.id})).await.expect(202);
     project.wait_for_attempts(&event.id, 3).await;
     assert_eq!((receiver.received_at("/one").len(), receiver.received_at("/other").len()), (2, 1));
-    project.post(&path, json!({"endpoint_id": late.id})).await.is_error(
-        400,
-        "validation_error",
-        "did not go",
-        Some("endpoint_id"),
-    );
+    project.post(&path, json!({"endpoint_id": late.id})).await.expect(202);
+    project.wait_for_attempts(&event.id, 4).await;
+    assert_eq!(receiver.received_at("/late").len(), 1);
+    let unknown = json!({"endpoint_id": "we_01JZ0000000000000000000009"});
+    let refused = project.post(&path, unknown).await;
+    refused.is_error(400, "validation_error", "no such endpoint", Some("endpoint_id"));
 
     project
         .patch(&format!("/webhooks/endpoints/{}", one.id), json!({"status": "paused"}))
