@@ -95,7 +95,9 @@ impl Circuits {
             // The list lags, or newer code has written these.
             return self.decided(health, due, StepResult::UnderWay).await;
         };
-        match self.receivers.of_delivery(first).await?.map(|found| found.status) {
+        let receiver = self.receivers.of_delivery(first).await?;
+        let rate_limit = receiver.as_ref().and_then(|found| found.rate_limit);
+        match receiver.map(|found| found.status) {
             // It was its project that waited: nothing tells that its receiver is down.
             Some(Status::Active) if first.is_of_suspension() => {
                 self.rows.start_afresh(health, self.clock.now()).await?;
@@ -121,7 +123,8 @@ impl Circuits {
         let at = due.max(now);
         let until = at + CLAIMED_FOR;
         self.rows.probing(health, until, now).await?;
-        let mut wanted = health.phase().probes();
+        // Probes wait for no slot of a rate limit.
+        let mut wanted = health.phase().probes().min(rate_limit.map_or(usize::MAX, usize::from));
         let newest = if wanted > 1 {
             let keys: Vec<_> = self.backlog.newest_of(health).take(PROBED).try_collect().await?;
             self.tried_least(&keys).await?
@@ -227,10 +230,12 @@ impl Circuits {
     /// disabled: `deliver` gives them up, unless their receiver is well. A paused endpoint's wait
     /// with it. The health then, and whether there may be more of them.
     async fn hand_back_what_is_over(&self, health: &Health) -> Result<(Health, bool), StepError> {
-        let mut claimed = health.clone();
+        let (mut claimed, mut handed_out) = (health.clone(), 0);
         let mut keys = std::pin::pin!(self.backlog.of(health, None));
-        for _ in 0..LOTS {
-            let lot: Vec<_> = keys.by_ref().take(LOT).try_collect().await?;
+        for lot in 0..LOTS {
+            // Mostly none is over, which these few show.
+            let size = if lot == 0 { PROBED } else { LOT };
+            let lot: Vec<_> = keys.by_ref().take(size).try_collect().await?;
             let (mut rows, now) = (self.backlog.read(&lot).await?, self.clock.now());
             // Probes, and what was recovered, have waited for less time than their events.
             rows.retain(|parked| parked.is_over(self.kept_for, now));
@@ -240,9 +245,10 @@ impl Circuits {
                 return Ok((claimed, false));
             }
             claimed = self.rows.go_on(&claimed, claimed.phase(), now + CLAIMED_FOR, now).await?;
-            self.backlog.hand_out(rows).await?;
+            handed_out += self.backlog.hand_out(rows).await?;
         }
-        Ok((claimed, true))
+        // Those that are on their way already come off the list soon.
+        Ok((claimed, handed_out > 0))
     }
 }
 

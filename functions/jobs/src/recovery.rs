@@ -105,6 +105,10 @@ impl Recoveries {
         if recovery.state != State::Running {
             return Ok(None);
         }
+        // A run looks ahead, and waits between steps itself; a later run does what is further off.
+        if recovery.due_at.is_some_and(|due| due > self.clock.now() + PAUSE) {
+            return Ok(None);
+        }
         if self.receivers.is_suspended(project).await? {
             let later = self.clock.now() + SUSPENDED;
             self.advance(&recovery, &recovery.postponed(), later).await?;
@@ -168,7 +172,11 @@ impl Recoveries {
                 let keep = |logged: LoggedEvent| ready(Ok(Some((logged.event.id, Some(logged)))));
                 self.events.list(access, &request, now, keep).await?
             }
-            Pass::Late => self.events.late(access, &request, now).await?,
+            // The first pass has looked at the others.
+            Pass::Late => {
+                let older_than = earlier(recovery.since, EARLIER);
+                self.events.late(access, &request, older_than, now).await?
+            }
         };
         let last = page.items.last().map(|(place, _)| *place);
         let events = page.items.into_iter().filter_map(|(_, logged)| logged);

@@ -5,6 +5,7 @@
 //! when it is dropped.
 
 mod api;
+mod batches;
 mod receiver;
 mod sse;
 mod trouble;

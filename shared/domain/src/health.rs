@@ -2,7 +2,7 @@
 //!
 //! A receiver that is down must neither fill the retries queue nor occupy functions. After
 //! [`OPENS_AFTER`] first attempts in a row that failed its *circuit* opens: deliveries are
-//! *parked*, off the queues, and one *probe* is sent at growing intervals. The first success
+//! *parked*, off the queues, and *probes* are sent at growing intervals. The first success
 //! releases the parked deliveries, oldest first, at a pace that grows while they succeed.
 //!
 //! A receiver that refuses some events for good is not down. Each of these makes many failed

@@ -67,6 +67,10 @@ pub struct Recovery {
     /// Why the recovery stopped before it had examined all events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_because: Option<String>,
+    /// When `jobs` does the next step, at the earliest: the row's place in the list of what is due,
+    /// which whoever writes the row sets.
+    #[serde(default, rename = "list_at", skip_serializing)]
+    pub due_at: Option<Timestamp>,
 }
 
 /// What a recovery goes over.
@@ -148,6 +152,7 @@ impl Recovery {
             created_at: now,
             finished_at: None,
             stopped_because: None,
+            due_at: None,
         }
     }
 

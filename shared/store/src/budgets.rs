@@ -3,7 +3,7 @@
 //! # Pitfalls
 //!
 //! A budget protects other projects; it must not stop anybody when AWS does. A row that can't be
-//! written within a second lets through what asked for it, and a lot more.
+//! written within a second lets through what asked for it, and as much more as it would have given.
 
 use std::{
     collections::HashMap,

@@ -254,12 +254,13 @@ impl EventReader {
             .await
     }
 
-    /// A page of the places at which events stand in the [`feed`] that came too late for their ids,
-    /// and these events, as far as they are there.
+    /// A page of the places at which events stand in the [`feed`] that came too late for their ids.
+    /// With those of the events that are there and whose ids are older than a moment.
     pub async fn late(
         &self,
         access: Access,
         request: &PageRequest<EventId>,
+        older_than: Timestamp,
         now: Timestamp,
     ) -> Result<Page<(EventId, Option<LoggedEvent>)>, StoreError> {
         let partition = vec![pk::late_events(access.project())];
@@ -269,7 +270,8 @@ impl EventReader {
         };
         let places = Listing::new(&self.0, partition, EventId::PREFIX);
         let places = places.page(request, now, place).await?;
-        let ids: HashSet<_> = places.items.iter().map(|(_, event)| *event).collect();
+        let ids = places.items.iter().map(|(_, event)| *event);
+        let ids: HashSet<_> = ids.filter(|event| event.time() < older_than).collect();
         let found = self.get_many(access, ids.into_iter().collect(), now).await?.into_iter();
         // An event may have several places.
         let mut found: HashMap<_, _> = found.map(|logged| (logged.event.id, logged)).collect();

@@ -8,7 +8,7 @@ use crate::world::World;
 
 /// What a run has come to.
 #[derive(Default)]
-pub(crate) struct Report {
+pub(crate) struct Books {
     faults: usize,
     events: usize,
     succeeded: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Report {
     missed: usize,
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Books {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { faults, events, succeeded, failed, twice, missed } = self;
         write!(f, "{faults} faults, {events} events: {succeeded} deliveries succeeded, ")?;
@@ -28,27 +28,27 @@ impl fmt::Display for Report {
 impl World {
     /// # Panics
     /// If a delivery has not ended, or was sent again after a success that the log has.
-    pub(crate) async fn audit(&self) -> Report {
-        let mut report = Report {
+    pub(crate) async fn audit(&self) -> Books {
+        let mut books = Books {
             faults: self.aws.faults().strikes(),
             events: self.accepted.len(),
-            ..Report::default()
+            ..Books::default()
         };
         for accepted in &self.accepted {
             let path = format!("/webhooks/messages/{}", accepted.id);
             let answer = self.functions.logs.ask("GET", &path, Json::Null).await;
             assert_eq!(answer.status, 200, "{}: {}", accepted.id, answer.body);
-            report.missed += answer.body["missed"].as_array().unwrap().len();
+            books.missed += answer.body["missed"].as_array().unwrap().len();
             let recorded = self.recorded(&accepted.id).await;
             for delivery in answer.body["deliveries"].as_array().unwrap() {
-                self.check(&accepted.id, delivery, &recorded, &mut report);
+                self.check(&accepted.id, delivery, &recorded, &mut books);
             }
         }
         for queue in ["DeliveriesQueue", "RetriesQueue", "DeadLetterQueue"] {
-            let left = self.visible(queue).await;
+            let left = self.aws.visible(queue).await;
             assert!(left.is_empty(), "{queue}: {left:?}");
         }
-        report
+        books
     }
 
     /// How many successes the log has of an event, by endpoint.
@@ -70,7 +70,7 @@ impl World {
         id: &str,
         delivery: &Json,
         recorded: &HashMap<String, usize>,
-        report: &mut Report,
+        books: &mut Books,
     ) {
         let endpoint = delivery["endpoint_id"].as_str().unwrap();
         let place = self.endpoints.iter().position(|known| known.to_string() == endpoint);
@@ -87,15 +87,15 @@ impl World {
             recorded <= taken && taken <= recorded + self.unrecorded,
             "{id} arrived {taken} times at {endpoint}, and the log has {recorded} successes"
         );
-        report.twice += usize::from(taken > wanted);
+        books.twice += usize::from(taken > wanted);
         match delivery["status"].as_str().unwrap() {
             "succeeded" => {
                 assert!(taken > 0, "{id} did not arrive at {endpoint}: {delivery}");
-                report.succeeded += 1;
+                books.succeeded += 1;
             }
             "failed" => {
                 assert!(delivery["attempts"].as_u64() > Some(0), "{id}: {delivery}");
-                report.failed += 1;
+                books.failed += 1;
             }
             status => panic!("{id} is still {status} at {endpoint}: {delivery}"),
         }

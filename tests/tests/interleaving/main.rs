@@ -38,7 +38,7 @@ async fn every_accepted_delivery_ends_and_nothing_arrives_twice() {
             Box::pin(world.moment(&mut random, at_once)).await;
         }
         Box::pin(world.come_to_rest()).await;
-        let report = Box::pin(world.audit()).await;
-        eprintln!("SEED={seed}: {report}");
+        let books = Box::pin(world.audit()).await;
+        eprintln!("SEED={seed}: {books}");
     }
 }

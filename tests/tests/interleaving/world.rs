@@ -6,9 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_sqs::types::{
-    DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName,
-};
+use aws_sdk_sqs::types::Message as SqsMessage;
 use domain::{id::EndpointId, time::Timestamp};
 use emulator::{
     samples,
@@ -80,7 +78,6 @@ pub(crate) struct Functions {
 pub(crate) struct World {
     pub(crate) aws: AwsStandIn,
     pub(crate) clock: Clock,
-    pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) functions: Functions,
     pub(crate) endpoints: [EndpointId; ENDPOINTS],
     pub(crate) seen: [Arc<Mutex<Seen>>; ENDPOINTS],
@@ -119,12 +116,10 @@ impl World {
             aws.plant(&[endpoint]).await;
             receivers.push(receiver);
         }
-        let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
         let functions = Functions::start(&aws, &clock);
         Self {
             aws,
             clock,
-            sqs,
             functions,
             endpoints,
             seen,
@@ -157,24 +152,14 @@ impl World {
         Table::new(dynamodb, self.aws.table_name(name))
     }
 
-    /// What is visible on a queue, ten messages at most.
-    pub(crate) async fn visible(&self, queue: &str) -> Vec<SqsMessage> {
-        let receive = self.sqs.receive_message().queue_url(self.aws.queue_url(queue));
-        let receive = receive
-            .max_number_of_messages(10)
-            .message_system_attribute_names(MessageSystemAttributeName::All);
-        receive.send().await.unwrap().messages.unwrap_or_default()
-    }
-
     /// One batch, as Lambda's event source mapping takes it. How many messages that were. A crash
     /// comes after `dies_after`, if it is given; then all messages stay.
     pub(crate) async fn turn(&self, queue: &str, dies_after: Option<Duration>) -> usize {
-        let taken = self.visible(queue).await;
+        let taken = self.aws.visible(queue).await;
         if taken.is_empty() {
             return 0;
         }
-        let arn = &self.aws.template().queue(queue).unwrap().arn;
-        let event = serde_json::from_value(emulator::poller::event::event(&taken, arn)).unwrap();
+        let event = serde_json::from_value(self.aws.batch(queue, &taken)).unwrap();
         let deadline = now(&self.clock) + Duration::from_mins(1);
         let handled = deliver::handle(Arc::clone(&self.functions.deliver), event, deadline);
         let handled = match dies_after {
@@ -187,17 +172,10 @@ impl World {
         let failures = handled.unwrap().batch_item_failures;
         let kept: HashSet<_> =
             failures.into_iter().map(|failure| failure.item_identifier).collect();
-        let done =
-            taken.iter().filter(|message| !kept.contains(message.message_id.as_ref().unwrap()));
-        let entry = |(place, message): (usize, &SqsMessage)| {
-            let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
-            entry.receipt_handle(message.receipt_handle.clone().unwrap()).build().unwrap()
-        };
-        let entries: Vec<_> = done.enumerate().map(entry).collect();
-        if !entries.is_empty() {
-            let delete = self.sqs.delete_message_batch().queue_url(self.aws.queue_url(queue));
-            delete.set_entries(Some(entries)).send().await.unwrap();
-        }
+        let is_done = |message: &&SqsMessage| !kept.contains(message.message_id.as_ref().unwrap());
+        let done = taken.iter().filter(is_done);
+        let receipts = done.map(|message| message.receipt_handle.clone().unwrap());
+        self.aws.acknowledge(queue, receipts).await;
         taken.len()
     }
 

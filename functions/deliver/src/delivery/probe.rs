@@ -1,6 +1,6 @@
-//! Deliveries to a receiver that is down: one of them at a time is sent, to see whether it is well
-//! again. `jobs` sends a parked one for that, when a probe is due; a delivery that comes earlier
-//! than that takes its place. All others are parked.
+//! Deliveries to a receiver that is down: some of them are sent, to see whether it is well again.
+//! `jobs` sends parked ones for that, when a probe is due; a delivery that comes earlier than that
+//! takes their place. All others are parked.
 
 use domain::{
     delivery::End,

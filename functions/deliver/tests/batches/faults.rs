@@ -4,10 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::SqsEvent;
-use aws_sdk_sqs::types::{
-    DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName,
-    SendMessageBatchRequestEntry,
-};
+use aws_sdk_sqs::types::{Message as SqsMessage, SendMessageBatchRequestEntry};
 use deliver::App;
 use domain::{
     delivery::End,
@@ -125,43 +122,11 @@ impl World {
 
     /// What is visible on a queue, as Lambda gets it.
     pub(super) async fn receive(&self, queue: &str) -> SqsEvent {
-        self.event(queue, &self.visible(queue).await)
+        self.event(queue, &self.started.aws.visible(queue).await)
     }
 
     pub(super) fn event(&self, queue: &str, messages: &[SqsMessage]) -> SqsEvent {
-        let arn = &self.started.aws.template().queue(queue).unwrap().arn;
-        serde_json::from_value(emulator::poller::event::event(messages, arn)).unwrap()
-    }
-
-    /// What is visible on a queue.
-    pub(super) async fn visible(&self, queue: &str) -> Vec<SqsMessage> {
-        let receive = self
-            .started
-            .sqs
-            .receive_message()
-            .queue_url(self.started.aws.queue_url(queue))
-            .max_number_of_messages(10);
-        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
-        receive.send().await.unwrap().messages.unwrap_or_default()
-    }
-
-    pub(super) async fn delete(&self, queue: &str, receipts: Vec<String>) {
-        let entry = |(place, receipt): (usize, String)| {
-            DeleteMessageBatchRequestEntry::builder()
-                .id(place.to_string())
-                .receipt_handle(receipt)
-                .build()
-                .unwrap()
-        };
-        let entries: Vec<_> = receipts.into_iter().enumerate().map(entry).collect();
-        if !entries.is_empty() {
-            let delete = self
-                .started
-                .sqs
-                .delete_message_batch()
-                .queue_url(self.started.aws.queue_url(queue));
-            delete.set_entries(Some(entries)).send().await.unwrap();
-        }
+        serde_json::from_value(self.started.aws.batch(queue, messages)).unwrap()
     }
 
     /// One batch, as Lambda's event source mapping does it. Then the visibility timeout of what
@@ -176,8 +141,8 @@ impl World {
             .records
             .into_iter()
             .partition(|record| failed.contains(record.message_id.as_ref().unwrap()));
-        self.delete(queue, done.into_iter().map(|record| record.receipt_handle.unwrap()).collect())
-            .await;
+        let done = done.into_iter().map(|record| record.receipt_handle.unwrap());
+        self.started.aws.acknowledge(queue, done).await;
         for record in kept {
             self.show(queue, record.receipt_handle.unwrap()).await;
         }
@@ -202,11 +167,8 @@ impl World {
                 return bodies;
             }
             bodies.extend(records.iter().map(|record| record.body.clone().unwrap()));
-            self.delete(
-                queue,
-                records.into_iter().map(|record| record.receipt_handle.unwrap()).collect(),
-            )
-            .await;
+            let receipts = records.into_iter().map(|record| record.receipt_handle.unwrap());
+            self.started.aws.acknowledge(queue, receipts).await;
         }
     }
 

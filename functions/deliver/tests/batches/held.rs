@@ -61,7 +61,7 @@ async fn a_pause_holds_what_is_due_and_uses_up_no_turn() {
     assert_eq!(world.attempts(&first).await, []);
     assert_eq!(world.health_of(id).await.failures, 0, "nothing is known of the receiver");
     assert!(world.step(id).await);
-    assert_eq!(world.visible("RetriesQueue").await, [], "nor is it probed");
+    assert_eq!(world.started.aws.visible("RetriesQueue").await, [], "nor is it probed");
 
     world.change(id, |endpoint| endpoint.status = Status::Active).await;
     for _ in 0..2 {
@@ -110,7 +110,7 @@ async fn nothing_of_a_suspended_project_goes_out_until_it_is_active_again() {
     }
     for _ in 0..2 {
         assert!(world.step(held_by).await);
-        assert_eq!(world.visible("RetriesQueue").await, [], "while it is suspended");
+        assert_eq!(world.started.aws.visible("RetriesQueue").await, [], "while it is suspended");
     }
 
     world.suspend(false).await;

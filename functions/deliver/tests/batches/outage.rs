@@ -19,7 +19,7 @@ impl World {
     /// One batch, as Lambda's event source mapping takes it at the time that the clock says. How
     /// many messages that were.
     pub(super) async fn turn_by(&self, queue: &str, clock: &Clock) -> usize {
-        let taken = self.visible(queue).await;
+        let taken = self.started.aws.visible(queue).await;
         if taken.is_empty() {
             return 0;
         }
@@ -31,7 +31,7 @@ impl World {
         };
         let receipts =
             taken.iter().filter(is_done).map(|message| message.receipt_handle.clone().unwrap());
-        self.delete(queue, receipts.collect()).await;
+        self.started.aws.acknowledge(queue, receipts).await;
         taken.len()
     }
 }

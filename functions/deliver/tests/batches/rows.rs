@@ -60,7 +60,7 @@ async fn a_long_wait_is_a_row_only_and_jobs_has_it_sent_when_it_is_due() {
     }
     assert_eq!(world.started.count("RetriesQueue").await, 1, "once");
     world.bad.answer(200);
-    let event = world.event("RetriesQueue", &world.visible("RetriesQueue").await);
+    let event = world.event("RetriesQueue", &world.started.aws.visible("RetriesQueue").await);
     let deadline = now(&clock) + Duration::from_mins(1);
     assert_eq!(world.started.handle_until(event, deadline).await.unwrap(), [""; 0]);
     assert_eq!(world.started.end(&message).await, Some(End::Succeeded));
@@ -125,7 +125,7 @@ async fn a_resend_that_fails_takes_the_place_of_the_schedule_that_waits() {
     assert_eq!(DeliveryStatus::of(&world.attempts(&message).await), DeliveryStatus::Pending);
 
     clock.advance(Duration::from_mins(2));
-    let messages = world.visible("RetriesQueue").await;
+    let messages = world.started.aws.visible("RetriesQueue").await;
     assert_eq!(messages.len(), 2, "that of the schedule before is void");
     let event = world.event("RetriesQueue", &messages);
     let deadline = now(&clock) + Duration::from_mins(1);

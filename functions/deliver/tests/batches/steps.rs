@@ -119,7 +119,7 @@ async fn a_probe_that_is_due_in_a_minute_is_sent_with_its_delay() {
     let id = world.well_again(Phase::Open(3)).await;
     world.park_some(1).await;
     assert!(world.step_now(id).await);
-    let visible = world.visible("RetriesQueue").await;
+    let visible = world.started.aws.visible("RetriesQueue").await;
     assert_eq!((visible.len(), world.started.count("RetriesQueue").await), (0, 1));
     assert!(world.step_now(id).await);
     assert_eq!(world.started.count("RetriesQueue").await, 1, "the next one is a minute later");

@@ -31,6 +31,7 @@ use serde_json::{json, value::RawValue};
 use store::{
     Access, Table,
     delivery_rows::{DeliveryKey, DeliveryRows},
+    due::DueRow,
     events::EventWriter,
     health::HealthStore,
     recoveries::{RecoveryProgress, RecoveryStore},
@@ -122,6 +123,25 @@ async fn a_run_does_all_that_is_due() {
     started.aws.forget_calls();
     started.run().await;
     assert_eq!(started.calls(), 16, "nothing is left in the lists");
+}
+
+#[tokio::test]
+async fn a_recovery_does_not_begin_before_it_is_due() {
+    let mut started = start().await;
+    let (now, endpoint) = (clock::now(), samples::endpoint(samples::RECEIVER).unwrap());
+    let (id, due) = (RecoveryId::new(now, 1), now + Duration::from_secs(16));
+    let since = Timestamp::from_seconds(now.seconds() - 60);
+    let recovery = Recovery::new(id, &endpoint, since, now, now);
+    let store = RecoveryStore::new(started.table("StateTable"));
+    store.begin(recovery.clone(), due, now).await.unwrap();
+    let row = DueRow::Recovery(recovery.project, recovery.endpoint, id);
+    assert_eq!(started.app.step(row).await.unwrap(), None, "a later run does it");
+    assert_eq!(started.state_of(&recovery).await.step, 0);
+
+    let (config, settings) = (started.aws.sdk_config_of("jobs"), started.aws.settings_of("jobs"));
+    started.app = App::by_clock(&config, &settings, move || due).unwrap();
+    while started.app.step(row).await.unwrap().is_some() {}
+    assert_eq!(started.state_of(&recovery).await.state, recovery::State::Done);
 }
 
 #[tokio::test]
